@@ -16,7 +16,13 @@ func (e *emitter) stepMethod(f *jen.File, s *step) {
 		worker = "worker"
 	}
 	f.Line()
-	f.Commentf("%s computes %s. %s", s.method, strings.ReplaceAll(s.node.Out[0].Type.Shape.String(), "\n", " "), s.lower.units(s).doc)
+	result := s.node.Out[0].Type.Shape.String()
+	for _, other := range s.e.steps {
+		if other.of == s && s.varies {
+			result += " or " + other.node.Out[0].Type.Shape.String()
+		}
+	}
+	f.Commentf("%s computes %s. %s", s.method, strings.ReplaceAll(result, "\n", " "), s.lower.units(s).doc)
 	f.Comment("")
 	f.Comment("\t" + e.source(s.node))
 	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(s.method).Params(raw("%s, unit int", worker)).Block(statements(s.lower.unit(s))...)

@@ -101,6 +101,8 @@ type step struct {
 	node   *ir.Node
 	lower  lowering
 	method string // name of the method that runs one unit, and of the field that holds the method
+	of     *step  // the step of another region whose method this one shares, or nil
+	varies bool   // steps that share the method have different numbers of rows: the execution has a field for it
 	split  ir.Split
 	block  int
 	kernel *kernelUse
@@ -131,7 +133,50 @@ func (e *emitter) makeSteps() error {
 			e.byNode[n] = s
 		}
 	}
+	e.share()
 	return nil
+}
+
+// share finds the steps of the last layer that do the same as one of the other layers, but for the number of rows. They share its method.
+func (e *emitter) share() {
+	for _, l := range e.weights.layers {
+		for _, b := range e.steps {
+			if _, ok := l.also[b.region]; !ok {
+				continue
+			}
+			for _, a := range e.steps {
+				if a.region == l.region && b.of == nil && b.sameAs(a) {
+					b.of, b.method = a, a.method
+				}
+			}
+		}
+	}
+}
+
+// sameAs reports whether the method of another step does what this one's would do. If it is so for another number of rows, it marks both.
+func (s *step) sameAs(o *step) bool {
+	if len(s.lower.after(s)) > 0 || len(o.lower.after(o)) > 0 {
+		return false
+	}
+	same := func() bool {
+		return s.lower.units(s) == o.lower.units(o) && slices.Equal(s.lower.unit(s), o.lower.unit(o)) &&
+			slices.Equal(s.lower.scratch(s), o.lower.scratch(o))
+	}
+	if same() {
+		return true
+	}
+	was := o.varies
+	s.varies, o.varies = true, true
+	if same() {
+		return true
+	}
+	s.varies, o.varies = false, was
+	return false
+}
+
+// methods returns the steps that have methods of their own.
+func (e *emitter) methods() []*step {
+	return slices.DeleteFunc(slices.Clone(e.steps), func(s *step) bool { return s.of != nil })
 }
 
 // ptr returns the expression for the memory of a step's operand or result.
@@ -141,7 +186,12 @@ func (s *step) ptr(v *ir.Value) string { return s.e.ptr(s.region, v) }
 func (s *step) row(v *ir.Value, at string) string { return moved(s.ptr(v), at, max(v.LD, 1)) }
 
 // rows returns the expression for the number of rows of the result.
-func (s *step) rows() string { return rowsOf(s.node.Out[0]) }
+func (s *step) rows() string {
+	if s.varies {
+		return "e.rowsNow"
+	}
+	return rowsOf(s.node.Out[0])
+}
 
 // ptr returns the expression for the memory of a value as a region sees it.
 func (e *emitter) ptr(r *ir.Region, v *ir.Value) string {

@@ -28,7 +28,7 @@ func (e *emitter) forwardFile() error {
 	for _, r := range e.regions {
 		e.regionMethod(f, r)
 	}
-	for _, s := range e.steps {
+	for _, s := range e.methods() {
 		e.stepMethod(f, s)
 	}
 	if e.p.Meta.Trace {
@@ -137,6 +137,9 @@ func (e *emitter) execType(f *jen.File) {
 		}
 		g.Line()
 		g.List(jen.Id("tokens"), jen.Id("sequences")).Int()
+		if slices.ContainsFunc(e.steps, func(s *step) bool { return s.varies }) {
+			g.Id("rowsNow").Int().Comment("of the steps that are running")
+		}
 		e.batchFields(g)
 		for i := range e.slots {
 			g.Id(slotField(i)).Op("*").Float32().Comment(e.slotDoc(i))
@@ -153,7 +156,7 @@ func (e *emitter) execType(f *jen.File) {
 		}
 		g.Line()
 		g.Id("step").StructFunc(func(g *jen.Group) {
-			for _, s := range e.steps {
+			for _, s := range e.methods() {
 				g.Id(s.method).Func().Params(jen.List(jen.Id("worker"), jen.Id("unit")).Int())
 			}
 		})
@@ -222,7 +225,7 @@ func (e *emitter) newForward(f *jen.File) {
 	f.Func().Id("newForward").Params(jen.Id("k").Op("*").Id("kernels"), jen.Id("w").Op("*").Id("weights")).Add(rt("NewForward")).Block(
 		jen.Return(jen.Func().Params(jen.Id("x").Op("*").Add(rt("Exec"))).Params(rt("Forward"), jen.Error()).BlockFunc(func(g *jen.Group) {
 			g.Id("e").Op(":=").Op("&").Id("exec").Values(jen.Dict{jen.Id("Exec"): jen.Id("x"), jen.Id("k"): jen.Id("k"), jen.Id("w"): jen.Id("w")})
-			for _, s := range e.steps {
+			for _, s := range e.methods() {
 				g.Id("e").Dot("step").Dot(s.method).Op("=").Id("e").Dot(s.method)
 			}
 			g.Return(jen.Id("e").Dot("forward"), jen.Nil())
@@ -299,6 +302,12 @@ func (e *emitter) call(g *jen.Group, c ir.Call) {
 	}
 	list := jen.Id("e").Dot("w").Dot(ls.field)
 	first := c.First - ls.first
+	if ls.region != r { // it computes one layer
+		g.Add(check(jen.Lit(r.Name)))
+		g.Id("e").Dot(camel(r.Name)).Call(jen.Op("&").Add(list).Index(jen.Lit(first)))
+		trace(g, jen.Lit(c.First))
+		return
+	}
 	loopVar := jen.Id("l")
 	if c.Count != ls.count {
 		list = list.Index(jen.Lit(first), jen.Lit(first+c.Count))
@@ -347,8 +356,13 @@ func (e *emitter) regionMethod(f *jen.File, r *ir.Region) {
 		if ls != nil {
 			g.Id("e").Dot(ls.current()).Op("=").Id("l")
 		}
+		rows := ""
 		for _, n := range r.Nodes {
 			s := e.byNode[n]
+			if now := rowsOf(n.Out[0]); s.varies && now != rows {
+				rows = now
+				g.Id("e").Dot("rowsNow").Op("=").Add(raw("%s", now))
+			}
 			g.Comment(e.source(n))
 			g.Add(raw("e.Run(%s, e.step.%s) // %s %s", s.lower.units(s).count, s.method, n.Op, n.Out[0].Type.Shape))
 			for _, line := range s.lower.after(s) {

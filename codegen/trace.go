@@ -22,7 +22,10 @@ func (e *emitter) traceMethods(f *jen.File) {
 }
 
 // traces reports whether an attention's maps are traced. Those of the encoder's layers, which are numbered, are; those of a decoder's steps are not.
-func (e *emitter) traces(s *step) bool { return e.p.Meta.Trace && e.weights.layerOf(s.region) != nil }
+func (e *emitter) traces(s *step) bool {
+	ls := e.weights.layerOf(s.region)
+	return e.p.Meta.Trace && ls != nil && ls.region == s.region
+}
 
 // traceMethodOf declares the method of one attention. Maps are [A, P]: for each head, the N×N probabilities of the sequences, one after the other.
 func (e *emitter) traceMethodOf(f *jen.File, s *step) {

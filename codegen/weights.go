@@ -31,7 +31,8 @@ type layerStruct struct {
 	field  string // slice in the model's weights
 	first  int
 	count  int
-	gaps   []int // layers after first that other regions compute
+	gaps   []int              // layers after first that other regions compute
+	also   map[*ir.Region]int // regions that compute one more layer, and its number
 }
 
 // newWeightTable collects the packed inputs of the schedule's regions.
@@ -41,8 +42,9 @@ func newWeightTable(e *emitter) *weightTable {
 	for _, r := range e.regions {
 		var layer *layerStruct
 		names := map[string]bool{}
+		more := t.oneMore(r)
 		for _, v := range r.In {
-			if v.Kind != ir.Packed {
+			if v.Kind != ir.Packed || more.has(t, r, v) {
 				continue
 			}
 			f := &weightField{store: v.Name, typ: v.Type}
@@ -70,6 +72,35 @@ func newWeightTable(e *emitter) *weightTable {
 		}
 	}
 	return t
+}
+
+// oneMore finds the struct whose tensors a region reads for the layer after those that the struct has, all of them, and gives the struct that layer. It
+// returns nil if there is none.
+func (t *weightTable) oneMore(r *ir.Region) *layerStruct {
+	for _, l := range t.layers {
+		number := l.first + l.count
+		all := true
+		for _, f := range t.fields {
+			if f.layer == l {
+				v := r.Input(ir.At(f.store, number))
+				all = all && v != nil && v.Kind == ir.Packed && v.Type.String() == f.typ.String()
+			}
+		}
+		if all {
+			l.count++
+			if l.also == nil {
+				l.also = map[*ir.Region]int{}
+			}
+			l.also[r] = number
+			return l
+		}
+	}
+	return nil
+}
+
+// has reports whether a value of a region is a field of the struct, which has one more layer for that region. l may be nil.
+func (l *layerStruct) has(t *weightTable, r *ir.Region, v *ir.Value) bool {
+	return l != nil && slices.ContainsFunc(t.fields, func(f *weightField) bool { return f.layer == l && ir.At(f.store, l.also[r]) == v.Name })
 }
 
 // span returns the range of layers that a region's calls cover.
@@ -144,6 +175,11 @@ func (t *weightTable) field(r *ir.Region, v *ir.Value) *weightField {
 		if f.store == v.Name && (f.layer == nil || f.layer.region == r) {
 			return f
 		}
+		if f.layer != nil {
+			if number, ok := f.layer.also[r]; ok && ir.At(f.store, number) == v.Name {
+				return f
+			}
+		}
 	}
 	return nil
 }
@@ -151,7 +187,7 @@ func (t *weightTable) field(r *ir.Region, v *ir.Value) *weightField {
 // layerOf returns the layer struct of a region, or nil.
 func (t *weightTable) layerOf(r *ir.Region) *layerStruct {
 	for _, l := range t.layers {
-		if l.region == r {
+		if _, ok := l.also[r]; ok || l.region == r {
 			return l
 		}
 	}

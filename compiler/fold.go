@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/debertac/debertac/ir"
@@ -153,6 +154,9 @@ func (c *crossing) cross(v *ir.Value) *ir.Value {
 	name := v.Name
 	if v.Kind == ir.Temp && !isStored(c.r, v) {
 		name = c.r.Name + "." + v.Name
+		if of, ok := strings.CutSuffix(c.r.Name, lastSuffix); ok && len(c.layers) == 1 { // named as those of other layers are
+			name = of + "." + strconv.Itoa(c.layers[0]) + "." + v.Name
+		}
 		if c.inner {
 			name = c.r.Name + ".{l}." + v.Name
 		}

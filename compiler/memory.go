@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/debertac/debertac/ir"
 )
@@ -11,7 +12,7 @@ import (
 // memory assigns each activation a slot of the arena. The hidden states of all layers share one slot, because each layer's input is dead before its output is
 // written. Values inside a region share slots if they are never live at the same time.
 func memory(p *ir.Program) error {
-	m := &slots{plan: &ir.Plan{}, family: map[string]int{}}
+	m := &slots{plan: &ir.Plan{}, family: map[string]int{}, inner: map[string]int{}}
 	runs := map[*ir.Region]bool{}
 	for _, c := range p.Run {
 		if !runs[c.Region] {
@@ -31,6 +32,7 @@ type slots struct {
 	size   []ir.Space     // of each slot
 	family map[string]int // slot of the store names that differ only in the layer
 	pool   []int          // slots for values that live inside one region
+	inner  map[string]int // slots of such values, by the name of the region and theirs
 }
 
 var layerNumber = regexp.MustCompile(`\.(\{l(\+1)?\}|[0-9]+)(\.|$)`)
@@ -124,7 +126,7 @@ func (m *slots) region(r *ir.Region) error {
 				used = extend(used, slot, last[v])
 				continue
 			}
-			slot := m.choose(free, ir.SpaceOf(v))
+			slot := m.choose(free, ir.SpaceOf(v), m.like(r, v))
 			if slot < 0 {
 				slot = len(m.size)
 				m.size = append(m.size, ir.Space{})
@@ -133,6 +135,7 @@ func (m *slots) region(r *ir.Region) error {
 				free = slices.DeleteFunc(free, func(s int) bool { return s == slot })
 			}
 			m.place(r, v, slot)
+			m.inner[r.Name+"\x00"+v.Name] = slot
 			used = append(used, live{slot, max(last[v], i)})
 		}
 	}
@@ -161,9 +164,22 @@ func (m *slots) place(r *ir.Region, v *ir.Value, slot int) {
 // typical are the sizes of a call that are used to compare slots.
 var typical = ir.Typical()
 
-// choose returns the free slot that fits with the least waste. If none fits, it returns the largest free slot, which then grows. It returns -1 if no slot is
-// free.
-func (m *slots) choose(free []int, need ir.Space) int {
+// like returns the slot of the value of the same name in the region of which r is a copy, or -1. With it, both can share code.
+func (m *slots) like(r *ir.Region, v *ir.Value) int {
+	if of, ok := strings.CutSuffix(r.Name, lastSuffix); ok {
+		if slot, ok := m.inner[of+"\x00"+v.Name]; ok {
+			return slot
+		}
+	}
+	return -1
+}
+
+// choose returns the wanted slot if it is free and large enough. Otherwise it returns the free slot that fits with the least waste. If none fits, it returns
+// the largest free slot, which then grows. It returns -1 if no slot is free.
+func (m *slots) choose(free []int, need ir.Space, wanted int) int {
+	if slices.Contains(free, wanted) && m.size[wanted].Floats(typical) >= need.Floats(typical) {
+		return wanted
+	}
 	best, weight := -1, 0
 	for _, s := range free {
 		w := m.size[s].Floats(typical) - need.Floats(typical)

@@ -36,7 +36,8 @@ func rows(p *ir.Program) error {
 	if take == nil || slices.Contains(head.Region.Out, take.Out[0]) { // rows that are the result itself keep its name
 		return nil
 	}
-	region := cloneRegion(last.Region, last.Region.Name+"_last", last.First+last.Count-1)
+	number := last.First + last.Count - 1
+	region := cloneRegion(last.Region, last.Region.Name+lastSuffix, number)
 	which := " Only the first row of each sequence is"
 	if take.Op == "pick" {
 		which = " Only the rows that the call asks for are"
@@ -71,10 +72,13 @@ func rows(p *ir.Program) error {
 	} else if !slices.ContainsFunc(calls, func(c ir.Call) bool { return c.Region == last.Region }) {
 		p.Regions = slices.DeleteFunc(p.Regions, func(r *ir.Region) bool { return r == last.Region })
 	}
-	p.Run = append(calls, ir.Call{Region: region, First: 0, Count: 1}, head)
+	p.Run = append(calls, ir.Call{Region: region, First: number, Count: 1}, head)
 	p.Regions = append(p.Regions, region)
 	return nil
 }
+
+// lastSuffix follows the name of a region in the name of its copy for the last layer.
+const lastSuffix = "_last"
 
 // chooses reports whether a node picks single rows of its operand.
 func chooses(n *ir.Node) bool { return n.Op == "pick" || n.Op == "take" && n.Str("rows") == "first" }

@@ -40,4 +40,4 @@ type Prompt struct {
 type Task = tasktable.Task
 
 // PackedLayout is the version of the layouts of packed weights: panels, head panels, padded vectors. Opening weights of another version is an error.
-const PackedLayout = "1"
+const PackedLayout = "2"

@@ -28,36 +28,33 @@ type exec struct {
 	layerNow *layerWeights // of the layer that is running
 
 	tokens, sequences int
+	rowsNow           int      // of the steps that are running
 	ids               *int32   // [T]
-	slot0             *float32 // embed: embed0, layer: qkv, layer: attention.output.dense, layer: intermediate.dense, layer_last: qkv, layer_last: attention.output.dense, layer_last: output.dense
+	slot0             *float32 // embed: embed0, layer: qkv, layer: attention.output.dense, layer: intermediate.dense, layer_last: qkv, layer_last: attention.output.dense, layer_last: intermediate.dense
 	slot1             *float32 // embed: hidden_states.0, layer: hidden_states.{l}, layer: hidden_states.{l+1}, layer_last: hidden_states.11
 	slot2             *float32 // layer: attention29, layer: layernorm15, layer_last: attention31, layer_last: layernorm15.first, head: pooler.dense
-	slot3             *float32 // layer: output.dense, layer_last: hidden_states.11.first, layer_last: intermediate.dense
+	slot3             *float32 // layer: output.dense, layer_last: hidden_states.11.first, layer_last: output.dense
 	slot4             *float32 // layer_last: hidden_states.12.first, head: hidden_states.12.first
 	slot5             *float32 // head: logits
 	scratchBase       *float32
 	scratchLen        int // floats per worker
 
 	step struct {
-		embedEmbeddingsWordEmbeddings     func(worker, unit int)
-		embedEmbeddingsLayerNorm          func(worker, unit int)
-		layerQkv                          func(worker, unit int)
-		layerAttention                    func(worker, unit int)
-		layerAttentionOutputDense         func(worker, unit int)
-		layerAttentionOutputLayerNorm     func(worker, unit int)
-		layerIntermediateDense            func(worker, unit int)
-		layerOutputDense                  func(worker, unit int)
-		layerOutputLayerNorm              func(worker, unit int)
-		layerLastQkv                      func(worker, unit int)
-		layerLastAttention                func(worker, unit int)
-		layerLastTake                     func(worker, unit int)
-		layerLastAttentionOutputDense     func(worker, unit int)
-		layerLastAttentionOutputLayerNorm func(worker, unit int)
-		layerLastIntermediateDense        func(worker, unit int)
-		layerLastOutputDense              func(worker, unit int)
-		layerLastOutputLayerNorm          func(worker, unit int)
-		headPoolerDense                   func(worker, unit int)
-		headClassifier                    func(worker, unit int)
+		embedEmbeddingsWordEmbeddings func(worker, unit int)
+		embedEmbeddingsLayerNorm      func(worker, unit int)
+		layerQkv                      func(worker, unit int)
+		layerAttention                func(worker, unit int)
+		layerAttentionOutputDense     func(worker, unit int)
+		layerAttentionOutputLayerNorm func(worker, unit int)
+		layerIntermediateDense        func(worker, unit int)
+		layerOutputDense              func(worker, unit int)
+		layerOutputLayerNorm          func(worker, unit int)
+		layerLastAttention            func(worker, unit int)
+		layerLastTake                 func(worker, unit int)
+		layerLastAttentionOutputDense func(worker, unit int)
+		layerLastOutputLayerNorm      func(worker, unit int)
+		headPoolerDense               func(worker, unit int)
+		headClassifier                func(worker, unit int)
 	}
 }
 
@@ -81,10 +78,10 @@ func place(s runtime.Sizes) (l layout) {
 		l.size += (int64(floats)*4 + 63) / 64 * 64
 		return at
 	}
-	l.slot[0] = take(max(384*s.B, 1552*s.T))
+	l.slot[0] = take(max(1552*s.B, 1552*s.T))
 	l.slot[1] = take(384 * s.T)
 	l.slot[2] = take(max(384*s.B, 384*s.T))
-	l.slot[3] = take(max(1552*s.B, 384*s.T))
+	l.slot[3] = take(max(384*s.B, 384*s.T))
 	l.slot[4] = take(384 * s.B)
 	l.slot[5] = take(16 * s.B)
 	l.scratchLen = int64(portable.attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc.Scratch(s.N))
@@ -109,13 +106,9 @@ func newForward(k *kernels, w *weights) runtime.NewForward {
 		e.step.layerIntermediateDense = e.layerIntermediateDense
 		e.step.layerOutputDense = e.layerOutputDense
 		e.step.layerOutputLayerNorm = e.layerOutputLayerNorm
-		e.step.layerLastQkv = e.layerLastQkv
 		e.step.layerLastAttention = e.layerLastAttention
 		e.step.layerLastTake = e.layerLastTake
 		e.step.layerLastAttentionOutputDense = e.layerLastAttentionOutputDense
-		e.step.layerLastAttentionOutputLayerNorm = e.layerLastAttentionOutputLayerNorm
-		e.step.layerLastIntermediateDense = e.layerLastIntermediateDense
-		e.step.layerLastOutputDense = e.layerLastOutputDense
 		e.step.layerLastOutputLayerNorm = e.layerLastOutputLayerNorm
 		e.step.headPoolerDense = e.headPoolerDense
 		e.step.headClassifier = e.headClassifier
@@ -143,7 +136,7 @@ func (e *exec) forward() error {
 	if e.Tracing() {
 		e.TraceRows("hidden_states.0", e.slot1, e.tokens, 384, 384)
 	}
-	for l := range e.w.layers {
+	for l := range e.w.layers[0:11] {
 		if err := e.Layer("layer"); err != nil {
 			return err
 		}
@@ -155,7 +148,7 @@ func (e *exec) forward() error {
 	if err := e.Layer("layer_last"); err != nil {
 		return err
 	}
-	e.layerLast()
+	e.layerLast(&e.w.layers[11])
 	if e.Tracing() {
 		e.TraceRows("hidden_states.12.first", e.slot4, e.sequences, 384, 384)
 	}
@@ -189,8 +182,9 @@ func (e *exec) layer(l *layerWeights) {
 	e.Run(6*e.sequences, e.step.layerAttention) // attention [T, 384]
 	// attention    zoo/deberta_v3.dspec:30
 	e.Run(12, e.step.layerAttentionOutputDense) // gemm [T, 384]
+	e.rowsNow = e.tokens
 	// norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
-	e.Run((e.tokens+31)/32, e.step.layerAttentionOutputLayerNorm) // layernorm [T, 384]
+	e.Run((e.rowsNow+31)/32, e.step.layerAttentionOutputLayerNorm) // layernorm [T, 384]
 	// ffn inner    zoo/deberta_v3.dspec:38
 	e.Run(48, e.step.layerIntermediateDense) // gemm [T, 1536]
 	// ffn inner    zoo/deberta_v3.dspec:38
@@ -200,21 +194,23 @@ func (e *exec) layer(l *layerWeights) {
 }
 
 // layerLast is one encoder layer: attention, feed-forward, each with its residual and norm. Only the first row of each sequence is computed after the attention.
-func (e *exec) layerLast() {
+func (e *exec) layerLast(l *layerWeights) {
+	e.layerNow = l
 	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
-	e.Run(36, e.step.layerLastQkv) // gemm [T, 1152]
+	e.Run(36, e.step.layerQkv) // gemm [T, 1152]
 	// score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
 	e.Run(6*e.sequences, e.step.layerLastAttention) // attention [B, 384]
 	// take first    nli.dspec:7
 	e.Run(e.sequences, e.step.layerLastTake) // take [B, 384]
 	// attention    zoo/deberta_v3.dspec:30
 	e.Run(12, e.step.layerLastAttentionOutputDense) // gemm [B, 384]
+	e.rowsNow = e.sequences
 	// norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
-	e.Run((e.sequences+31)/32, e.step.layerLastAttentionOutputLayerNorm) // layernorm [B, 384]
+	e.Run((e.rowsNow+31)/32, e.step.layerAttentionOutputLayerNorm) // layernorm [B, 384]
 	// ffn inner    zoo/deberta_v3.dspec:38
-	e.Run(48, e.step.layerLastIntermediateDense) // gemm [B, 1536]
+	e.Run(48, e.step.layerIntermediateDense) // gemm [B, 1536]
 	// ffn inner    zoo/deberta_v3.dspec:38
-	e.Run(12, e.step.layerLastOutputDense) // gemm [B, 384]
+	e.Run(12, e.step.layerOutputDense) // gemm [B, 384]
 	// norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 	e.Run((e.sequences+31)/32, e.step.layerLastOutputLayerNorm) // layernorm [B, 384]
 }
@@ -299,16 +295,16 @@ func (e *exec) layerAttentionOutputDense(_, unit int) {
 	}
 }
 
-// layerAttentionOutputLayerNorm computes [T, 384]. A unit is 32 rows.
+// layerAttentionOutputLayerNorm computes [T, 384] or [B, 384]. A unit is 32 rows.
 //
 //	norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 func (e *exec) layerAttentionOutputLayerNorm(_, unit int) {
 	row := unit * 32
-	m := min(32, e.tokens-row)
+	m := min(32, e.rowsNow-row)
 	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(runtime.At(e.slot2, row*384), runtime.At(e.slot0, row*384), &e.layerNow.attentionOutputLayerNormWeight[0], &e.layerNow.attentionOutputLayerNormBias[0], m)
 }
 
-// layerIntermediateDense computes [T, 1536]. A unit is 32 columns of the result.
+// layerIntermediateDense computes [T, 1536] or [B, 1536]. A unit is 32 columns of the result.
 //
 //	ffn inner    zoo/deberta_v3.dspec:38
 func (e *exec) layerIntermediateDense(_, unit int) {
@@ -316,14 +312,14 @@ func (e *exec) layerIntermediateDense(_, unit int) {
 	a := e.slot2
 	w := runtime.At(&e.layerNow.intermediateDensePanels[0], unit*12288)
 	bias := runtime.At(&e.layerNow.intermediateDenseBias16[0], unit*32)
-	cut := runtime.CutRows(e.tokens, e.k.tile, rows384x32)
+	cut := runtime.CutRows(e.rowsNow, e.k.tile, rows384x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
 		e.k.gemm_f32_384x32_lda384_bias_gelu(runtime.At(c, row*1552), runtime.At(a, row*384), w, bias, m, 1552)
 	}
 }
 
-// layerOutputDense computes [T, 384]. A unit is 32 columns of the result.
+// layerOutputDense computes [T, 384] or [B, 384]. A unit is 32 columns of the result.
 //
 //	ffn inner    zoo/deberta_v3.dspec:38
 func (e *exec) layerOutputDense(_, unit int) {
@@ -332,7 +328,7 @@ func (e *exec) layerOutputDense(_, unit int) {
 	w := runtime.At(&e.layerNow.outputDensePanels[0], unit*49152)
 	bias := runtime.At(&e.layerNow.outputDenseBias16[0], unit*32)
 	res := runtime.At(e.slot2, unit*32)
-	cut := runtime.CutRows(e.tokens, e.k.tile, rows1536x32)
+	cut := runtime.CutRows(e.rowsNow, e.k.tile, rows1536x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
 		e.k.gemm_f32_1536x32_lda1552_bias_residual(runtime.At(c, row*384), runtime.At(a, row*1552), w, bias, runtime.At(res, row*384), m, 384)
@@ -348,21 +344,6 @@ func (e *exec) layerOutputLayerNorm(_, unit int) {
 	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(runtime.At(e.slot1, row*384), runtime.At(e.slot3, row*384), &e.layerNow.outputLayerNormWeight[0], &e.layerNow.outputLayerNormBias[0], m)
 }
 
-// layerLastQkv computes [T, 1152]. A unit is 32 columns of the result.
-//
-//	q, k, v = linear(x)    zoo/deberta_v3.dspec:31
-func (e *exec) layerLastQkv(_, unit int) {
-	c := runtime.At(e.slot0, unit*32)
-	a := e.slot1
-	w := runtime.At(&e.w.layerLastQkvPanels[0], unit*12288)
-	bias := runtime.At(&e.w.layerLastQkvBias16[0], unit*32)
-	cut := runtime.CutRows(e.tokens, e.k.tile, rows384x32)
-	for i := range cut.Calls {
-		row, m := cut.Part(i)
-		e.k.gemm_f32_384x32_lda384_bias(runtime.At(c, row*1152), runtime.At(a, row*384), w, bias, m, 1152)
-	}
-}
-
 // layerLastAttention computes [B, 384]. A unit is one head of one sequence.
 //
 //	score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
@@ -376,8 +357,8 @@ func (e *exec) layerLastAttention(worker, unit int) {
 		Q:         q,
 		K:         runtime.At(q, 384),
 		V:         runtime.At(q, 768),
-		KR:        runtime.At(&e.w.layerLastKrPanels[0], h*32768),
-		QR:        runtime.At(&e.w.layerLastQrPanels[0], h*32768),
+		KR:        runtime.At(&e.layerNow.krPanels[0], h*32768),
+		QR:        runtime.At(&e.layerNow.qrPanels[0], h*32768),
 		Index:     runtime.At(&e.w.relativeIndex[0], 511),
 		Positions: e.Holes(first),
 		Scratch:   e.scratch(worker),
@@ -400,53 +381,13 @@ func (e *exec) layerLastTake(_, unit int) {
 func (e *exec) layerLastAttentionOutputDense(_, unit int) {
 	c := runtime.At(e.slot0, unit*32)
 	a := e.slot2
-	w := runtime.At(&e.w.layerLastAttentionOutputDensePanels[0], unit*12288)
-	bias := runtime.At(&e.w.layerLastAttentionOutputDenseBias16[0], unit*32)
+	w := runtime.At(&e.layerNow.attentionOutputDensePanels[0], unit*12288)
+	bias := runtime.At(&e.layerNow.attentionOutputDenseBias16[0], unit*32)
 	res := runtime.At(e.slot3, unit*32)
 	cut := runtime.CutRows(e.sequences, e.k.tile, rows384x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
 		e.k.gemm_f32_384x32_lda384_bias_residual(runtime.At(c, row*384), runtime.At(a, row*384), w, bias, runtime.At(res, row*384), m, 384)
-	}
-}
-
-// layerLastAttentionOutputLayerNorm computes [B, 384]. A unit is 32 rows.
-//
-//	norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
-func (e *exec) layerLastAttentionOutputLayerNorm(_, unit int) {
-	row := unit * 32
-	m := min(32, e.sequences-row)
-	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(runtime.At(e.slot2, row*384), runtime.At(e.slot0, row*384), &e.w.layer11AttentionOutputLayerNormWeight[0], &e.w.layer11AttentionOutputLayerNormBias[0], m)
-}
-
-// layerLastIntermediateDense computes [B, 1536]. A unit is 32 columns of the result.
-//
-//	ffn inner    zoo/deberta_v3.dspec:38
-func (e *exec) layerLastIntermediateDense(_, unit int) {
-	c := runtime.At(e.slot3, unit*32)
-	a := e.slot2
-	w := runtime.At(&e.w.layerLastIntermediateDensePanels[0], unit*12288)
-	bias := runtime.At(&e.w.layerLastIntermediateDenseBias16[0], unit*32)
-	cut := runtime.CutRows(e.sequences, e.k.tile, rows384x32)
-	for i := range cut.Calls {
-		row, m := cut.Part(i)
-		e.k.gemm_f32_384x32_lda384_bias_gelu(runtime.At(c, row*1552), runtime.At(a, row*384), w, bias, m, 1552)
-	}
-}
-
-// layerLastOutputDense computes [B, 384]. A unit is 32 columns of the result.
-//
-//	ffn inner    zoo/deberta_v3.dspec:38
-func (e *exec) layerLastOutputDense(_, unit int) {
-	c := runtime.At(e.slot0, unit*32)
-	a := e.slot3
-	w := runtime.At(&e.w.layerLastOutputDensePanels[0], unit*49152)
-	bias := runtime.At(&e.w.layerLastOutputDenseBias16[0], unit*32)
-	res := runtime.At(e.slot2, unit*32)
-	cut := runtime.CutRows(e.sequences, e.k.tile, rows1536x32)
-	for i := range cut.Calls {
-		row, m := cut.Part(i)
-		e.k.gemm_f32_1536x32_lda1552_bias_residual(runtime.At(c, row*384), runtime.At(a, row*1552), w, bias, runtime.At(res, row*384), m, 384)
 	}
 }
 
@@ -456,7 +397,7 @@ func (e *exec) layerLastOutputDense(_, unit int) {
 func (e *exec) layerLastOutputLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.sequences-row)
-	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(runtime.At(e.slot4, row*384), runtime.At(e.slot0, row*384), &e.w.layer11OutputLayerNormWeight[0], &e.w.layer11OutputLayerNormBias[0], m)
+	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(runtime.At(e.slot4, row*384), runtime.At(e.slot3, row*384), &e.layerNow.outputLayerNormWeight[0], &e.layerNow.outputLayerNormBias[0], m)
 }
 
 // headPoolerDense computes [B, 384]. A unit is 32 columns of the result.

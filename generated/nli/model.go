@@ -46,7 +46,7 @@ func Program() *runtime.Program {
 		Threads:   4,
 		Tokenizer: token.Open,
 		Want: runtime.Want{
-			Layout:   "1",
+			Layout:   "2",
 			SpecHash: SpecHash,
 			Tensors:  tensors(),
 		},

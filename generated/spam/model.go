@@ -43,7 +43,7 @@ func Program() *runtime.Program {
 		Name:      "spam",
 		Tokenizer: token.Open,
 		Want: runtime.Want{
-			Layout:   "1",
+			Layout:   "2",
 			SpecHash: SpecHash,
 			Tensors:  tensors(),
 		},

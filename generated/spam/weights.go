@@ -11,29 +11,15 @@ import (
 
 // weights holds the packed tensors, in the layouts that the kernels read. They lie in the mapped file and are never written.
 type weights struct {
-	embeddingsWordEmbeddingsWeight       []float32      // [8064, 128]
-	embeddingsLayerNormWeight            []float32      // [128]
-	embeddingsLayerNormBias              []float32      // [128]
-	relativeIndex                        []int32        // [1023]
-	layerLastQkvPanels                   []float32      // [24, 128, 16]
-	layerLastQkvBias16                   []float32      // [384]
-	layerLastKrPanels                    []float32      // [2, 8, 64, 16]
-	layerLastQrPanels                    []float32      // [2, 8, 64, 16]
-	layerLastAttentionOutputDensePanels  []float32      // [8, 128, 16]
-	layerLastAttentionOutputDenseBias16  []float32      // [128]
-	layer3AttentionOutputLayerNormWeight []float32      // [128]
-	layer3AttentionOutputLayerNormBias   []float32      // [128]
-	layerLastIntermediateDensePanels     []float32      // [32, 128, 16]
-	layerLastIntermediateDenseBias16     []float32      // [512]
-	layerLastOutputDensePanels           []float32      // [8, 512, 16]
-	layerLastOutputDenseBias16           []float32      // [128]
-	layer3OutputLayerNormWeight          []float32      // [128]
-	layer3OutputLayerNormBias            []float32      // [128]
-	headPoolerDensePanels                []float32      // [8, 128, 16]
-	headPoolerDenseBias16                []float32      // [128]
-	headClassifierPanels                 []float32      // [1, 128, 16]
-	headClassifierBias16                 []float32      // [16]
-	layers                               []layerWeights // 3 of them
+	embeddingsWordEmbeddingsWeight []float32      // [8064, 128]
+	embeddingsLayerNormWeight      []float32      // [128]
+	embeddingsLayerNormBias        []float32      // [128]
+	relativeIndex                  []int32        // [1023]
+	headPoolerDensePanels          []float32      // [8, 128, 16]
+	headPoolerDenseBias16          []float32      // [128]
+	headClassifierPanels           []float32      // [1, 128, 16]
+	headClassifierBias16           []float32      // [16]
+	layers                         []layerWeights // 4 of them
 }
 
 // layerWeights holds what layer reads, for one layer.
@@ -80,76 +66,6 @@ func tensors() []runtime.TensorWant {
 		},
 		{
 			DType: safetensors.F32,
-			Len:   49152,
-			Name:  "layer_last.qkv.panels",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   384,
-			Name:  "layer_last.qkv.bias16",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   16384,
-			Name:  "layer_last.kr.panels",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   16384,
-			Name:  "layer_last.qr.panels",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   16384,
-			Name:  "layer_last.attention.output.dense.panels",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   128,
-			Name:  "layer_last.attention.output.dense.bias16",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   128,
-			Name:  "deberta.encoder.layer.3.attention.output.LayerNorm.weight",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   128,
-			Name:  "deberta.encoder.layer.3.attention.output.LayerNorm.bias",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   65536,
-			Name:  "layer_last.intermediate.dense.panels",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   512,
-			Name:  "layer_last.intermediate.dense.bias16",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   65536,
-			Name:  "layer_last.output.dense.panels",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   128,
-			Name:  "layer_last.output.dense.bias16",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   128,
-			Name:  "deberta.encoder.layer.3.output.LayerNorm.weight",
-		},
-		{
-			DType: safetensors.F32,
-			Len:   128,
-			Name:  "deberta.encoder.layer.3.output.LayerNorm.bias",
-		},
-		{
-			DType: safetensors.F32,
 			Len:   16384,
 			Name:  "head.pooler.dense.panels",
 		},
@@ -181,7 +97,7 @@ func tensors() []runtime.TensorWant {
 			Optional: true,
 		},
 	}
-	for l := range 3 {
+	for l := range 4 {
 		p := strconv.Itoa(l)
 		list = append(list,
 			runtime.TensorWant{
@@ -264,25 +180,11 @@ func (w *weights) bind(f *runtime.Weights) {
 	w.embeddingsLayerNormWeight = f.F32("deberta.embeddings.LayerNorm.weight")
 	w.embeddingsLayerNormBias = f.F32("deberta.embeddings.LayerNorm.bias")
 	w.relativeIndex = f.I32("relative.index")
-	w.layerLastQkvPanels = f.F32("layer_last.qkv.panels")
-	w.layerLastQkvBias16 = f.F32("layer_last.qkv.bias16")
-	w.layerLastKrPanels = f.F32("layer_last.kr.panels")
-	w.layerLastQrPanels = f.F32("layer_last.qr.panels")
-	w.layerLastAttentionOutputDensePanels = f.F32("layer_last.attention.output.dense.panels")
-	w.layerLastAttentionOutputDenseBias16 = f.F32("layer_last.attention.output.dense.bias16")
-	w.layer3AttentionOutputLayerNormWeight = f.F32("deberta.encoder.layer.3.attention.output.LayerNorm.weight")
-	w.layer3AttentionOutputLayerNormBias = f.F32("deberta.encoder.layer.3.attention.output.LayerNorm.bias")
-	w.layerLastIntermediateDensePanels = f.F32("layer_last.intermediate.dense.panels")
-	w.layerLastIntermediateDenseBias16 = f.F32("layer_last.intermediate.dense.bias16")
-	w.layerLastOutputDensePanels = f.F32("layer_last.output.dense.panels")
-	w.layerLastOutputDenseBias16 = f.F32("layer_last.output.dense.bias16")
-	w.layer3OutputLayerNormWeight = f.F32("deberta.encoder.layer.3.output.LayerNorm.weight")
-	w.layer3OutputLayerNormBias = f.F32("deberta.encoder.layer.3.output.LayerNorm.bias")
 	w.headPoolerDensePanels = f.F32("head.pooler.dense.panels")
 	w.headPoolerDenseBias16 = f.F32("head.pooler.dense.bias16")
 	w.headClassifierPanels = f.F32("head.classifier.panels")
 	w.headClassifierBias16 = f.F32("head.classifier.bias16")
-	w.layers = make([]layerWeights, 3)
+	w.layers = make([]layerWeights, 4)
 	for l := range w.layers {
 		p := strconv.Itoa(l)
 		w.layers[l] = layerWeights{

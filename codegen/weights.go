@@ -74,8 +74,8 @@ func newWeightTable(e *emitter) *weightTable {
 	return t
 }
 
-// oneMore finds the struct whose tensors a region reads for the layer after those that the struct has, all of them, and gives the struct that layer. It
-// returns nil if there is none.
+// oneMore finds the struct whose tensors a region reads for the layer after those that the struct has, all of them, and adds that layer to the struct. It
+// returns nil if no struct fits.
 func (t *weightTable) oneMore(r *ir.Region) *layerStruct {
 	for _, l := range t.layers {
 		number := l.first + l.count

@@ -17,7 +17,7 @@ func (e *emitter) stepMethod(f *jen.File, s *step) {
 	}
 	f.Line()
 	result := s.node.Out[0].Type.Shape.String()
-	for _, other := range s.e.steps {
+	for _, other := range e.steps {
 		if other.of == s && s.varies {
 			result += " or " + other.node.Out[0].Type.Shape.String()
 		}

@@ -137,7 +137,7 @@ func (e *emitter) makeSteps() error {
 	return nil
 }
 
-// share finds the steps of the last layer that do the same as one of the other layers, but for the number of rows. They share its method.
+// share lets a step of the last layer use the method of a step of the other layers, if both print the same code. The number of rows may differ.
 func (e *emitter) share() {
 	for _, l := range e.weights.layers {
 		for _, b := range e.steps {
@@ -151,9 +151,12 @@ func (e *emitter) share() {
 			}
 		}
 	}
+	for _, s := range e.steps { // a region sets the rows that the methods of its steps read
+		s.varies = s.varies || s.of != nil && s.of.varies
+	}
 }
 
-// sameAs reports whether the method of another step does what this one's would do. If it is so for another number of rows, it marks both.
+// sameAs reports whether two steps print the same code. If they differ in the number of rows alone, sameAs sets varies of both.
 func (s *step) sameAs(o *step) bool {
 	if len(s.lower.after(s)) > 0 || len(o.lower.after(o)) > 0 {
 		return false

@@ -138,7 +138,7 @@ func (e *emitter) execType(f *jen.File) {
 		g.Line()
 		g.List(jen.Id("tokens"), jen.Id("sequences")).Int()
 		if slices.ContainsFunc(e.steps, func(s *step) bool { return s.varies }) {
-			g.Id("rowsNow").Int().Comment("of the steps that are running")
+			g.Id("rowsNow").Int().Comment("rows of the result of the step that is running")
 		}
 		e.batchFields(g)
 		for i := range e.slots {

@@ -21,7 +21,7 @@ func (e *emitter) traceMethods(f *jen.File) {
 	}
 }
 
-// traces reports whether an attention's maps are traced. Those of the encoder's layers, which are numbered, are; those of a decoder's steps are not.
+// traces reports whether an attention's maps are traced. It traces the maps of the encoder's layers, which have numbers.
 func (e *emitter) traces(s *step) bool {
 	ls := e.weights.layerOf(s.region)
 	return e.p.Meta.Trace && ls != nil && ls.region == s.region

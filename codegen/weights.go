@@ -30,9 +30,9 @@ type layerStruct struct {
 	typ    string // Go type
 	field  string // slice in the model's weights
 	first  int
-	count  int
-	gaps   []int              // layers after first that other regions compute
-	also   map[*ir.Region]int // regions that compute one more layer, and its number
+	count  int                // of layers, with those of also
+	gaps   []int              // layers between those of region, counted from first, that no field of this struct is for
+	also   map[*ir.Region]int // other regions that read this struct, each for one more layer: its number
 }
 
 // newWeightTable collects the packed inputs of the schedule's regions.
@@ -42,7 +42,7 @@ func newWeightTable(e *emitter) *weightTable {
 	for _, r := range e.regions {
 		var layer *layerStruct
 		names := map[string]bool{}
-		more := t.oneMore(r)
+		more := t.oneMore(e.calls, r)
 		for _, v := range r.In {
 			if v.Kind != ir.Packed || more.has(t, r, v) {
 				continue
@@ -74,16 +74,19 @@ func newWeightTable(e *emitter) *weightTable {
 	return t
 }
 
-// oneMore finds the struct whose tensors a region reads for the layer after those that the struct has, all of them, and adds that layer to the struct. It
-// returns nil if no struct fits.
-func (t *weightTable) oneMore(r *ir.Region) *layerStruct {
+// oneMore looks for a struct whose fields the region all reads, where the region runs once, for the layer that follows the struct's layers. It adds this layer
+// to the struct and returns it. It returns nil if no struct fits.
+func (t *weightTable) oneMore(calls []ir.Call, r *ir.Region) *layerStruct {
+	number, count := span(calls, r)
+	if count != 1 {
+		return nil
+	}
 	for _, l := range t.layers {
-		number := l.first + l.count
-		all := true
+		all := l.first+l.count == number
 		for _, f := range t.fields {
 			if f.layer == l {
 				v := r.Input(ir.At(f.store, number))
-				all = all && v != nil && v.Kind == ir.Packed && v.Type.String() == f.typ.String()
+				all = all && v != nil && v.Kind == ir.Packed && v.Type.Equal(f.typ)
 			}
 		}
 		if all {
@@ -227,7 +230,7 @@ func (e *emitter) weightsFile() error {
 	f.Comment("weights holds the packed tensors, in the layouts that the kernels read. They lie in the mapped file and are never written.")
 	f.Type().Id("weights").Struct(fields...)
 	for _, l := range t.layers {
-		f.Commentf("%s holds what %s reads, for one layer.", l.typ, l.region.Name)
+		f.Commentf("%s holds the weights of one layer.", l.typ)
 		f.Type().Id(l.typ).Struct(decl(l)...)
 	}
 	e.tensorsFunc(f, rows)

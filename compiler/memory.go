@@ -12,7 +12,7 @@ import (
 // memory assigns each activation a slot of the arena. The hidden states of all layers share one slot, because each layer's input is dead before its output is
 // written. Values inside a region share slots if they are never live at the same time.
 func memory(p *ir.Program) error {
-	m := &slots{plan: &ir.Plan{}, family: map[string]int{}, inner: map[string]int{}}
+	m := &slots{plan: &ir.Plan{}, family: map[string]int{}}
 	runs := map[*ir.Region]bool{}
 	for _, c := range p.Run {
 		if !runs[c.Region] {
@@ -32,7 +32,6 @@ type slots struct {
 	size   []ir.Space     // of each slot
 	family map[string]int // slot of the store names that differ only in the layer
 	pool   []int          // slots for values that live inside one region
-	inner  map[string]int // slots of such values, by the name of the region and theirs
 }
 
 var layerNumber = regexp.MustCompile(`\.(\{l(\+1)?\}|[0-9]+)(\.|$)`)
@@ -64,9 +63,9 @@ func accumulated(n *ir.Node) *ir.Value {
 }
 
 // slotOf returns the slot of a value of a region.
-func (m *slots) slotOf(r *ir.Region, v *ir.Value) int {
+func (m *slots) slotOf(region, value string) int {
 	for _, b := range m.plan.Buffers {
-		if b.Region == r.Name && b.Value == v.Name {
+		if b.Region == region && b.Value == value {
 			return b.Slot
 		}
 	}
@@ -121,7 +120,7 @@ func (m *slots) region(r *ir.Region) error {
 				if last[plus] != i {
 					return fmt.Errorf("%s is added to in place while it is still read", plus.Name)
 				}
-				slot := m.slotOf(r, plus)
+				slot := m.slotOf(r.Name, plus.Name)
 				m.place(r, v, slot)
 				used = extend(used, slot, last[v])
 				continue
@@ -135,7 +134,6 @@ func (m *slots) region(r *ir.Region) error {
 				free = slices.DeleteFunc(free, func(s int) bool { return s == slot })
 			}
 			m.place(r, v, slot)
-			m.inner[r.Name+"\x00"+v.Name] = slot
 			used = append(used, live{slot, max(last[v], i)})
 		}
 	}
@@ -164,12 +162,10 @@ func (m *slots) place(r *ir.Region, v *ir.Value, slot int) {
 // typical are the sizes of a call that are used to compare slots.
 var typical = ir.Typical()
 
-// like returns the slot of the value of the same name in the region of which r is a copy, or -1. With it, both can share code.
+// like returns the slot of the value of that name in the region that r was copied from, or -1. Steps of both regions share code only if their slots are equal.
 func (m *slots) like(r *ir.Region, v *ir.Value) int {
 	if of, ok := strings.CutSuffix(r.Name, lastSuffix); ok {
-		if slot, ok := m.inner[of+"\x00"+v.Name]; ok {
-			return slot
-		}
+		return m.slotOf(of, v.Name)
 	}
 	return -1
 }

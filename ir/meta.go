@@ -39,5 +39,6 @@ type Prompt struct {
 // Task is the meaning of a program's outputs.
 type Task = tasktable.Task
 
-// PackedLayout is the version of the layouts of packed weights: panels, head panels, padded vectors. Opening weights of another version is an error.
+// PackedLayout is the version of packed weights: the names of tensors, and the layouts of panels, head panels and padded vectors. Opening weights of another
+// version is an error.
 const PackedLayout = "2"

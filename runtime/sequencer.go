@@ -23,8 +23,8 @@ type Sequencer struct {
 	Cutting   Cutting
 	// Left makes Truncate cut the start of a text instead of its end.
 	Left bool
-	// WholeWords cuts only between words, as Spans numbers them, and only the first text. A window
-	// then holds at most MaxWords words; 0: no limit.
+	// WholeWords cuts only between words, as Spans numbers them. It is for single texts, and Left
+	// must be false. A window then holds at most MaxWords words; 0: no limit.
 	WholeWords bool
 	MaxWords   int
 

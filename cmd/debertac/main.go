@@ -58,7 +58,7 @@ type grammar struct {
 // newGrammar makes the command line with the flags of run that the table of tasks has.
 func newGrammar() *grammar { return &grammar{Run: runVerb{Handed: flags.NewHanded()}} }
 
-// identity tells what is built or packed by this program from what another one has made: the hash of its file.
+// identity returns the hash of this program's file. It is a part of all names in the cache, so no program uses what another version has made.
 var identity = built.OwnSum
 
 // rawArguments are the arguments that are not valid UTF-8, by the marks that stand in their places.
@@ -143,8 +143,8 @@ func takeParser() (*kong.Kong, error) {
 	)
 }
 
-// helpTexts puts the help that is too long for the tags of flags in the place of its names there, which begin with @. The parser's own variables do the same,
-// but they take 10 ms at each start.
+// helpTexts replaces help of the form @NAME by the text of that name. Tags have such names for texts that are too long for a line. The parser's own variables
+// could do this, but take 10 ms at each start.
 func helpTexts() kong.Option {
 	return kong.PostBuild(func(k *kong.Kong) error {
 		all := map[string]string{}
@@ -175,7 +175,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Context: ctx, In: stdin, Out: out, Err: stderr,
 		Color: terminal && os.Getenv("NO_COLOR") == "", Terminal: terminal,
 	}
-	whole := func(code int) int { // output that was lost is not passed over, whoever wrote it
+	whole := func(code int) int { // lost output is an error, whichever code wrote it
 		if err := out.Err(); err != nil && code == fault.ExitDone {
 			return c.Report(fault.Input("", "the output is not whole: %v", err))
 		}

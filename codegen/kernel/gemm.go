@@ -55,9 +55,8 @@ func GemmName(p GemmParams, isa string) string {
 }
 
 // Gemm returns a matrix product kernel: func(c, a, w, bias *float32, m, ldc int), or func(c, a, w, bias, r *float32, m, ldc int) with a residual. It writes all
-// 16·Panels columns of m ≥ 1 rows, which are ldc floats apart, and nothing else. Each element is one sum of multiply-adds over ascending k, to which the bias
-// is
-// added, so the bits are the same for every m. The kernel prefetches the weights that follow in memory.
+// 16·Panels columns of m ≥ 1 rows, which are ldc floats apart, and nothing else. Each element is one sum of multiply-adds over ascending k. Then the bias is
+// added. So the bits are the same for every m. The kernel prefetches the weights that follow in memory.
 func Gemm(p GemmParams, isa ISA) Kernel {
 	names := "c a w bias"
 	doc := fmt.Sprintf("computes c[m, %d] = a[m, %d]·wᵀ + bias", PanelWidth*p.Panels, p.K)
@@ -131,7 +130,7 @@ var (
 
 // columns returns the number of vectors in a row of the tile.
 func (g *gemm) columns() int {
-	return g.ISA.TilePanels * PanelWidth / g.ISA.Lanes() * g.tilePanels() / g.ISA.TilePanels
+	return g.tilePanels() * PanelWidth / g.ISA.Lanes()
 }
 
 // tilePanels returns the number of panels that a strip covers; a wider kernel covers its panels one after the other.

@@ -28,7 +28,7 @@ type exec struct {
 	layerNow *layerWeights // of the layer that is running
 
 	tokens, sequences int
-	rowsNow           int      // of the steps that are running
+	rowsNow           int      // rows of the result of the step that is running
 	ids               *int32   // [T]
 	slot0             *float32 // embed: embed0, layer: qkv, layer: attention.output.dense, layer: intermediate.dense, layer_last: qkv, layer_last: attention.output.dense, layer_last: intermediate.dense
 	slot1             *float32 // embed: hidden_states.0, layer: hidden_states.{l}, layer: hidden_states.{l+1}, layer_last: hidden_states.3

@@ -22,7 +22,7 @@ type weights struct {
 	layers                         []layerWeights // 4 of them
 }
 
-// layerWeights holds what layer reads, for one layer.
+// layerWeights holds the weights of one layer.
 type layerWeights struct {
 	qkvPanels                      []float32 // [24, 128, 16]
 	qkvBias16                      []float32 // [384]

@@ -96,10 +96,9 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// GemmNest returns the portable kernel of a gemm node for nc columns: 16 (one panel) or 32 (two consecutive panels). Its arguments are (c, a, w, bias, m, ldc),
-// or
-// (c, a, w, bias, r, m, ldc) with a residual. c, bias and r point at the first of these columns, w at their panels; rows of c and r are ldc floats apart. The
-// kernel writes all nc columns, so the rows of c must have room for them. It does not read a missing bias, which may be nil.
+// GemmNest returns the portable kernel of a gemm node for nc columns: 16 (one panel) or 32 (two consecutive panels). Its arguments are (c, a, w, bias, m,
+// ldc). With a residual they are (c, a, w, bias, r, m, ldc). c, bias and r point at the first of these columns, w at their panels; rows of c and r are ldc
+// floats apart. The kernel writes all nc columns, so the rows of c must have room for them. It does not read a missing bias, which may be nil.
 func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 	if nc != 16 && nc != 32 {
 		return nil, fmt.Errorf("a kernel of %d columns, not of 16 or 32", nc)

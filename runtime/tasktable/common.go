@@ -2,6 +2,9 @@ package tasktable
 
 import "math"
 
+// InputGroup is the group of the flags that describe the input.
+const InputGroup = "Input"
+
 // CommonFlags lists the flags of run that every task has, in the order of help: how texts are read, computed and printed, then where they
 // come from.
 var CommonFlags = []Flag{
@@ -50,32 +53,35 @@ var CommonFlags = []Flag{
 	{Name: "quiet", Kind: Switch, Help: "Print no progress and no summary.", Wider: "Print no note about a build either."},
 
 	{
-		Name: "input", Kind: Text, Group: "Input", Placeholder: "FILE",
+		Name: "input", Kind: Text, Group: InputGroup, Placeholder: "FILE",
 		Help: "Read texts from a file: .jsonl, .json (an array of objects or strings), " +
 			".csv, .tsv, or .txt with one text per line; .gz too; - is the standard input. " +
 			"Fields: text, pair, label, question, context, options, labels.",
 		Wider: "debertac reads .parquet and .zst too.",
 	},
 	{
-		Name: "format", Kind: Text, Group: "Input", Placeholder: "jsonl|json|csv|tsv|tsv-plain|lines",
+		Name: "format", Kind: Text, Group: InputGroup, Placeholder: "jsonl|json|csv|tsv|tsv-plain|lines",
 		Help: "Format of --input, if its name does not tell. In tsv-plain quotes are characters like any others.",
 	},
 	{
-		Name: "on-error", Kind: Text, Group: "Input", Placeholder: "stop|skip|report",
+		Name: "on-error", Kind: Text, Group: InputGroup, Placeholder: "stop|skip|report",
 		Help: "What a text does that cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): " +
 			"stop ends the run, skip leaves it out, report prints its error in its place; skip and report count them and exit with 1.",
 		Default: "stop", OneOf: []string{"stop", "skip", "report"},
 	},
-	{Name: "id", Kind: Text, Group: "Input", Placeholder: "FIELD", Help: "A field of the input to print with every result as its id."},
+	{Name: "id", Kind: Text, Group: InputGroup, Placeholder: "FIELD", Help: "A field of the input to print with every result as its id."},
 	{
-		Name: "echo", Kind: Text, Group: "Input", Placeholder: "A,B,…",
+		Name: "echo", Kind: Text, Group: InputGroup, Placeholder: "A,B,…",
 		Help: "Fields of the input to print with every result, with commas between them or as a JSON array; under echo in JSON.",
 	},
-	{Name: "text-field", Kind: Text, Group: "Input", Placeholder: "FIELD", Help: "The field or column that is the text.", Default: "text"},
-	{Name: "pair-field", Kind: Text, Group: "Input", Placeholder: "FIELD", Help: "The field that is the second text of a pair.", Default: "pair"},
-	{Name: "label-field", Kind: Text, Group: "Input", Placeholder: "FIELD", Help: "With --accuracy: the field that is the expected label.", Default: "label"},
-	{Name: "question-field", Kind: Text, Group: "Input", Placeholder: "FIELD", Help: "The field that is the question.", Default: "question"},
-	{Name: "context-field", Kind: Text, Group: "Input", Placeholder: "FIELD", Help: "The field that is the context to answer from.", Default: "context"},
-	{Name: "options-field", Kind: Text, Group: "Input", Placeholder: "FIELD", Help: "The field that lists the options to choose from.", Default: "options"},
-	{Name: "labels-field", Kind: Text, Group: "Input", Placeholder: "FIELD", Help: "The field that lists the labels to look for.", Default: "labels"},
+	{Name: "text-field", Kind: Text, Group: InputGroup, Placeholder: "FIELD", Help: "The field or column that is the text.", Default: "text"},
+	{Name: "pair-field", Kind: Text, Group: InputGroup, Placeholder: "FIELD", Help: "The field that is the second text of a pair.", Default: "pair"},
+	{
+		Name: "label-field", Kind: Text, Group: InputGroup, Placeholder: "FIELD",
+		Help: "With --accuracy: the field that is the expected label.", Default: "label",
+	},
+	{Name: "question-field", Kind: Text, Group: InputGroup, Placeholder: "FIELD", Help: "The field that is the question.", Default: "question"},
+	{Name: "context-field", Kind: Text, Group: InputGroup, Placeholder: "FIELD", Help: "The field that is the context to answer from.", Default: "context"},
+	{Name: "options-field", Kind: Text, Group: InputGroup, Placeholder: "FIELD", Help: "The field that lists the options to choose from.", Default: "options"},
+	{Name: "labels-field", Kind: Text, Group: InputGroup, Placeholder: "FIELD", Help: "The field that lists the labels to look for.", Default: "labels"},
 }

@@ -18,7 +18,7 @@ type Style struct {
 	Color bool // ANSI colours; for terminals only
 }
 
-// A source line up to maxLine is shown whole. Of a longer line, context is shown on each side of the span's start.
+// A source line of up to maxColumns is shown whole. Of a longer line, margin columns are shown on each side of the span's start.
 const (
 	maxColumns = 200
 	margin     = 80

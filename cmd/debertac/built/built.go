@@ -194,7 +194,7 @@ func OwnSum() (string, error) {
 	return sum, nil
 }
 
-// hashed is what ownSum has found.
+// hashed holds the result of OwnSum.
 var hashed atomic.Pointer[string]
 
 // identify writes what this program is.
@@ -222,7 +222,8 @@ func (p *Program) Exec(m *Maker, verb string, args []string) error {
 	return p.Feed(m, m.In, verb, args)
 }
 
-// Feed is exec with another standard input. The program's own fault goes before one of reading that input, as exec.Cmd has it.
+// Feed runs a verb like Exec, but with another standard input. If the program fails and reading the input fails too, Feed returns the program's error, as
+// exec.Cmd does.
 func (p *Program) Feed(m *Maker, in io.Reader, verb string, args []string) error {
 	if m.Interpret != nil {
 		return m.Interpret(p, in, verb, args)
@@ -264,9 +265,9 @@ func (m *Maker) ChildFault(err error) error {
 // Maker makes models runnable: it builds their programs and packs their weights, or finds both in the cache.
 type Maker struct {
 	*console.Console
-	Sum   func() (string, error) // the hash of this program: ownSum, or one that is known already
+	Sum   func() (string, error) // the hash of this program: OwnSum, or a function that returns a known hash
 	cache *cache.Cache           // nil until it is wanted
 
-	// interpret runs a verb of a model in this process. It is nil but in tests, which cannot build a program for each of many models.
+	// Interpret runs a verb of a model in this process. Only tests set it, because they cannot build a program for each of many models.
 	Interpret func(p *Program, in io.Reader, verb string, args []string) error
 }

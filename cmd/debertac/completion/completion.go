@@ -66,15 +66,6 @@ func verbOf(n *kong.Node, names []string) Verb {
 			}
 		}
 	}
-	for _, sub := range n.Children { // a verb of several, such as the verbs of a cache
-		below := verbOf(sub, names)
-		v.Args.Words = append(v.Args.Words, sub.Name)
-		for _, f := range below.Flags {
-			if !slices.ContainsFunc(v.Flags, func(o Flag) bool { return o.Name == f.Name }) {
-				v.Flags = append(v.Flags, f)
-			}
-		}
-	}
 	slices.SortFunc(v.Flags, func(a, b Flag) int { return cmp.Compare(a.Name, b.Name) })
 	if len(n.Positional) > 0 {
 		v.Args = ArgValues(n.Name, n.Positional[0].Enum, names)

@@ -55,7 +55,7 @@ func OptionalCount(name string, n *int) Flag {
 	return Flag{name, strconv.Itoa(*n)}
 }
 
-// realFlag is numberFlag for other numbers.
+// realFlag is OptionalCount for real numbers.
 func realFlag(name string, x *float64) Flag {
 	if x == nil {
 		return Flag{}

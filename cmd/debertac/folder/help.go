@@ -1,6 +1,6 @@
 package folder
 
-// Help returns the help of flags whose tags would be too long with it, by the names in the tags.
+// Help returns the help texts that are too long for tags. The tag of such a flag has @ and the name of the text.
 func Help() map[string]string {
 	return map[string]string{
 		"folder_drawn_tokenizer": "Tokenizer for a spec with --random-weights, or for a model folder that has none: a folder, or a file tokenizer.json, " +

@@ -23,7 +23,7 @@ type LentFlag struct {
 	Tokenizer string `placeholder:"DIR|FILE" help:"Tokenizer for a model folder that has none: a folder, or a file tokenizer.json, spm.model or vocab.txt."`
 }
 
-// DrawnFlag is lentFlag of verbs that draw the weights of a spec: a spec with drawn weights has no tokenizer either.
+// DrawnFlag is LentFlag for verbs that draw the weights of a spec: a spec with drawn weights has no tokenizer either.
 type DrawnFlag struct {
 	Tokenizer string `placeholder:"DIR|FILE" help:"@folder_drawn_tokenizer"`
 }

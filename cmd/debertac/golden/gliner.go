@@ -15,7 +15,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// textsFile holds a case of texts: one a line, with what the reference made of it.
+// textsFile holds a case of texts: one per line, with what the reference made of it.
 const textsFile = "expected.jsonl"
 
 // Text is a text with labels as the reference read it, and the entities that it found.
@@ -43,7 +43,7 @@ type Findings struct {
 	} `json:"entities"`
 }
 
-// readTexts reads the texts of a case, one a line.
+// readTexts reads the texts of a case, one per line.
 func (c *Case) readTexts() error {
 	path := filepath.Join(c.Dir, textsFile)
 	data, err := disk.ReadFile(path, mostText)

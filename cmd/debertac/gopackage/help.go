@@ -1,6 +1,6 @@
 package gopackage
 
-// Help returns the help of flags whose tags would be too long with it, by the names in the tags.
+// Help returns the help texts that are too long for tags. The tag of such a flag has @ and the name of the text.
 func Help() map[string]string {
 	return map[string]string{
 		"gopackage_out": "Folder of the package. A spec that emits several packages gets one folder for each inside it. Default: a folder here, named " +

@@ -1,6 +1,6 @@
 package sweep
 
-// Help returns the help of flags whose tags would be too long with it, by the names in the tags.
+// Help returns the help texts that are too long for tags. The tag of such a flag has @ and the name of the text.
 func Help() map[string]string {
 	return map[string]string{
 		"sweep_batch":     "Sequences per call; several numbers are measured one after the other, with each of --tokens, --threads and --isa.",

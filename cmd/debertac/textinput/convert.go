@@ -129,7 +129,8 @@ func parquetFault(name string, err error) error {
 	return fault.Input(name, "%v", err)
 }
 
-// columns are those of the file's that the program reads. Columns that flags name must be there, and a text or a question.
+// columns returns the columns of the file that the program reads. It is an error if a column that a flag names is missing, or if there is neither a text nor a
+// question.
 func (i *Args) columns(have []string) ([]string, error) {
 	var names []string
 	found := map[string]bool{}

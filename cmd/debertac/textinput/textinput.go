@@ -14,22 +14,19 @@ import (
 // Args are the flags of run that say where the texts come from and which fields they have.
 type Args struct {
 	Input, Format string
-	Fields        map[string]string // what the other flags say that were given, by their names
+	Fields        map[string]string // values of the other flags of the input that were given, by the name of the flag
 }
 
 // Of returns what the flags of run say.
 func Of(run *flags.Handed) Args {
 	i := Args{Input: run.Text("input"), Format: run.Text("format"), Fields: map[string]string{}}
 	for _, f := range tasktable.CommonFlags {
-		if f.Group == inputGroup && run.Given(f.Name) {
+		if f.Group == tasktable.InputGroup && run.Given(f.Name) {
 			i.Fields[f.Name] = run.Text(f.Name)
 		}
 	}
 	return i
 }
-
-// inputGroup is the group of the flags in the table.
-const inputGroup = "Input"
 
 // Check finds out before anything is built whether the input can be read.
 func (i *Args) Check() error {

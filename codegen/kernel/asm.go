@@ -28,6 +28,14 @@ func (a *asm) vec() reg.VecVirtual {
 	return a.YMM()
 }
 
+// vector returns physical vector register i of full width, for code that assigns its registers by hand.
+func (a *asm) vector(i int) reg.Register {
+	if a.ISA.Wide() {
+		return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S512)
+	}
+	return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S256)
+}
+
 // arg loads a parameter into a new general register.
 func (a *asm) arg(name string) reg.GPVirtual {
 	r := a.GP64()

@@ -16,26 +16,18 @@ type attnTile struct {
 	rows, vecs, lda int
 }
 
-// register returns vector register i of full width.
-func (t *attnTile) register(i int) reg.Register {
-	if t.ISA.Wide() {
-		return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S512)
-	}
-	return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S256)
-}
-
 // acc returns the accumulator of a row and vector. The last row of every tile is in the same registers, so one copy of the code around the sums serves all
 // heights. right returns the register of a vector of the right operand, left the one with an element of a row in every lane.
 func (t *attnTile) acc(row, vec int) reg.Register {
-	return t.register((t.ISA.TileRows-t.rows+row)*t.vecs + vec)
+	return t.vector((t.ISA.TileRows-t.rows+row)*t.vecs + vec)
 }
-func (t *attnTile) right(vec int) reg.Register { return t.register(t.ISA.Vectors - 4 + vec) }
-func (t *attnTile) left(row int) reg.Register  { return t.register(t.ISA.Vectors - 2 + row%2) }
+func (t *attnTile) right(vec int) reg.Register { return t.vector(t.ISA.Vectors - 4 + vec) }
+func (t *attnTile) left(row int) reg.Register  { return t.vector(t.ISA.Vectors - 2 + row%2) }
 
 // clear sets the accumulators of the highest tile to zero.
 func (t *attnTile) clear() {
 	for i := range t.ISA.TileRows * t.vecs {
-		t.zero(t.register(i))
+		t.zero(t.vector(i))
 	}
 }
 

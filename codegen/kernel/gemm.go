@@ -136,14 +136,6 @@ func (g *gemm) columns() int {
 // tilePanels returns the number of panels that a strip covers; a wider kernel covers its panels one after the other.
 func (g *gemm) tilePanels() int { return min(g.Panels, g.ISA.TilePanels) }
 
-// vector returns physical register i at full width.
-func (g *gemm) vector(i int) reg.Register {
-	if g.ISA.Wide() {
-		return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S512)
-	}
-	return reg.LookupPhysical(reg.KindVector, reg.Index(i), reg.S256)
-}
-
 // acc returns the accumulator of a row and vector of a tile of h rows; weight and element return the operands of a step. The last row of every tile is in the
 // same registers, so one copy of the code around the sums serves all heights.
 func (g *gemm) acc(h, row, col int) reg.Register {

@@ -96,7 +96,7 @@ func TestFollows(t *testing.T) {
 	require.Equal(t, "Extent(7)", Extent(Extents).String())
 }
 
-// TestPairsOf goes over the words of three sequences, of which the second has no word and the third no label.
+// TestPairsOf goes over the words of three sequences. The second has no word, the third no label.
 func TestPairsOf(t *testing.T) {
 	b := Batch{IDs: make([]int32, 12), Starts: []int32{0, 6, 8, 12}, Words: []int32{2, 3, 3, 5, 9, 10}, WordStarts: []int32{0, 2, 2, 3},
 		Marks: []int32{0, 1, 7}, MarkStarts: []int32{0, 2, 3, 3}}

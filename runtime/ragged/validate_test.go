@@ -49,15 +49,20 @@ func TestValidate(t *testing.T) {
 		"prefix too long":     {Batch{IDs: ids(1), Starts: []int32{0, 1}, Prefix: []int32{2}}, prefix, "sequence 0: prefix of 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := c.batch.Validate(c.limits)
-			if c.want == "" {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorIs(t, err, ErrInput)
-			require.ErrorContains(t, err, c.want)
+			requireFault(t, c.batch.Validate(c.limits), c.want)
 		})
 	}
+}
+
+// requireFault holds an error to one of input with the wanted words, or to no error if these are empty.
+func requireFault(t *testing.T, err error, want string) {
+	t.Helper()
+	if want == "" {
+		require.NoError(t, err)
+		return
+	}
+	require.ErrorIs(t, err, ErrInput)
+	require.ErrorContains(t, err, want)
 }
 
 // TestValidateNeverPanics draws random input. Batches that pass hold only indices in range.

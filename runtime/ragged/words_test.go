@@ -56,13 +56,7 @@ func TestValidateRows(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.batch.IDs, c.batch.Starts = make([]int32, 10), starts
-			err := c.batch.Validate(c.limits)
-			if c.want == "" {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorIs(t, err, ErrInput)
-			require.ErrorContains(t, err, c.want)
+			requireFault(t, c.batch.Validate(c.limits), c.want)
 		})
 	}
 }

@@ -38,7 +38,7 @@ every instruction set of this machine, and every recorded tensor is compared whe
 one build. A tensor that this version does not produce fails its case; the exit code is 3 if anything fails.
 
 A case can be one forward pass, one with the enhanced mask decoder, a generator with a discriminator, or the three passes of
-scale-invariant fine-tuning, of which the last takes the recorded noise. Losses are computed from what the model produces and the
+scale-invariant fine-tuning; the last one takes the recorded noise. Losses are computed from what the model produces and the
 case's labels; one that depends on rows where the mask is 0 is left out, and said to be. Cases that are training runs are left
 out with --only forward.
 

@@ -317,7 +317,7 @@ func loneSurrogate(raw []byte) string {
 	return ""
 }
 
-// escaped is the UTF-16 unit of the escape \uXXXX that b begins with, 0 if it begins with none.
+// escaped returns the UTF-16 unit of the escape at the start of b, such as \u00e9, or 0 if no escape is there.
 func escaped(b []byte) rune {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return 0

@@ -2,6 +2,8 @@ package program
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -32,19 +34,34 @@ func firstFault(in *input) error {
 	}
 }
 
+// manyRecords returns a gzip file with more records than it has bytes.
+func manyRecords(f *testing.F) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := io.WriteString(w, strings.Repeat("{}\n", 1000))
+	require.NoError(f, err)
+	require.NoError(f, w.Close())
+	return b.String()
+}
+
 // FuzzInput feeds any bytes to every format: a record, an end, or a fault of the user's that names the file; never anything else.
 func FuzzInput(f *testing.F) {
 	for _, s := range []string{"", "{\"text\":\"x\",\"pair\":null,\"label\":3}\n", "text,pair\n\"a\nb\",c\n", "\x1f\x8b\x08", "\xef\xbb\xbf{}", "[",
-		"text\n\"", "\r\n\r\n", "[\"a\", {\"text\":\"b\"}, 3]", "text\tpair\na\t\"b\n"} {
+		"text\n\"", manyRecords(f), "\r\n\r\n", "[\"a\", {\"text\":\"b\"}, 3]", "text\tpair\na\t\"b\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		most := len(data) // records: each has a byte of what is read
+		if unpacked, err := gzip.NewReader(bytes.NewReader(data)); err == nil {
+			n, _ := io.Copy(io.Discard, unpacked)
+			most += int(n)
+		}
 		for _, format := range FormatNames() {
 			in, err := openInput("-", format, strings.NewReader(string(data)))
 			for n := 0; err == nil; n++ {
 				var r record
 				r, err = in.next()
-				if err == nil && (n > len(data) || r.line < 1) {
+				if err == nil && (n > most || r.line < 1) {
 					t.Fatalf("%s: record %d at line %d of %d bytes", format, n, r.line, len(data))
 				}
 				if r.fault != nil && (exitCode(r.fault) != ExitInput || !strings.HasPrefix(r.fault.Error(), "standard input:")) {

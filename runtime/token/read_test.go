@@ -220,6 +220,7 @@ func TestFromSPMErrors(t *testing.T) {
 		"not valid UTF-8":                unk.bytes(1, piece("\xff", pieceNormal)),
 		"its type is 7":                  unk.bytes(1, piece("a", 7)),
 		"its score is NaN":               unk.bytes(1, append(piece("a", 1), 2<<3|wire32, 0, 0, 0xc0, 0x7f)),
+		"are more than 1e+09":            good.bytes(1, append(piece("b", pieceNormal), 2<<3|wire32, 0, 0, 0, 0x4e)).bytes(1, piece("cc", pieceUserDefined)),
 		"no piece is of type normal":     unk.bytes(1, piece("a", pieceUserDefined)),
 		"byte_fallback is off":           good.bytes(1, piece("<0x00>", pieceByte)),
 		`byte piece 4 is called "x"`:     good.bytes(1, piece("x", pieceByte)),

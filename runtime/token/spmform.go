@@ -126,7 +126,10 @@ func spmUnigram(m *spmModel, v *vocabulary) (*unigram, error) {
 	for i, s := range m.scores {
 		scores[i] = float64(s)
 		if m.kinds[i] == pieceUserDefined {
-			scores[i] = float64(float32(len(m.texts[i]))*highest - 0.1)
+			if scores[i] = float64(float32(len(m.texts[i]))*highest - 0.1); scores[i] > maxScore {
+				return nil, fmt.Errorf("piece %d, %q, is user-defined, and its %d bytes times the highest score of a normal piece, %v, are more than %g",
+					i, m.texts[i], len(m.texts[i]), highest, float64(maxScore))
+			}
 		}
 	}
 	left := func(id int32) bool {

@@ -60,7 +60,7 @@ example:
 # that a test starts, and shows the real machine's /proc/cpuinfo, so the packages and tests that are about these stay outside.
 arm64:
 	@if ! command -v qemu-aarch64 >/dev/null; then echo "arm64: left out: there is no qemu-aarch64 (Debian: apt-get install qemu-user)"; else \
-	  set -x; GOARCH=arm64 $(GO) test -short -timeout 30m -exec qemu-aarch64 -skip '^(TestShrunkFile|TestDetectionAgreesWithKernel)$$' ./runtime ./runtime/task ./runtime/token ./generated/spam; fi
+	  set -x; GOARCH=arm64 $(GO) test -short -timeout 30m -exec qemu-aarch64 -skip '^(TestShrunkFile|TestDetectionAgreesWithKernel)$$' ./runtime ./runtime/cpu ./runtime/pool ./runtime/engine ./runtime/task ./runtime/token ./generated/spam; fi
 
 # speed holds kernels to what the machine reached in the same run.
 speed: debertac

@@ -23,8 +23,8 @@ var onFiles = []string{
 // otherwise are the files, or folders with all in them, that may call those functions, with the reason.
 var otherwise = map[string]string{
 	"runtime/disk/":                  "it is what the others call",
-	"runtime/cpu.go":                 "the kernel's description of the processor is no file of a user's",
-	"runtime/threads.go":             "the kernel's description of the processor is no file of a user's",
+	"runtime/cpu/cpu.go":             "the kernel's description of the processor is no file of a user's",
+	"runtime/cpu/threads.go":         "the kernel's description of the processor is no file of a user's",
 	"runtime/resource/resource.go":   "the kernel's description of the memory is no file of a user's",
 	"runtime/program/age_linux.go":   "the kernel's description of this process is no file of a user's",
 	"runtime/program/rss_linux.go":   "the kernel's description of this process is no file of a user's",

@@ -18,6 +18,7 @@ const (
 	maxColumns  = 160 // of a line, where a tab stands for four
 	maxFunction = 80  // lines of a function
 	maxFile     = 500 // lines of a file
+	maxFront    = 39  // exported names of package runtime
 )
 
 // TestShape measures hand-written Go: columns of lines, lines of functions, lines of files. A function that is one table, a literal and little else, may be
@@ -62,6 +63,43 @@ func TestShape(t *testing.T) {
 		}
 	}
 	require.Greater(t, looked, 500)
+}
+
+// TestFrontDoor counts the names that package runtime shows its callers: all of a group of constants are one.
+func TestFrontDoor(t *testing.T) {
+	files, err := filepath.Glob("runtime/*.go")
+	require.NoError(t, err)
+	var names []string
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, d := range f.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				if d.Recv == nil && d.Name.IsExported() {
+					names = append(names, d.Name.Name)
+				}
+			case *ast.GenDecl:
+				for i, s := range d.Specs {
+					switch s := s.(type) {
+					case *ast.TypeSpec:
+						if s.Name.IsExported() {
+							names = append(names, s.Name.Name)
+						}
+					case *ast.ValueSpec:
+						if s.Names[0].IsExported() && (i == 0 || d.Tok == token.VAR) {
+							names = append(names, s.Names[0].Name)
+						}
+					}
+				}
+			}
+		}
+	}
+	require.Greater(t, len(names), 20)
+	require.LessOrEqual(t, len(names), maxFront, "runtime is what callers name, what else there is stands below it: %v", names)
 }
 
 // table returns the number of lines of the longest composite literal in a function.

@@ -14,8 +14,12 @@ import (
 	"github.com/debertac/debertac/spec/zoo"
 )
 
-// runtimePath is the import path of the package that generated code links.
-const runtimePath = "github.com/debertac/debertac/runtime"
+// The import paths of the runtime: what users of a generated package call, what generated code links, and the instruction sets.
+const (
+	runtimePath = "github.com/debertac/debertac/runtime"
+	enginePath  = runtimePath + "/engine"
+	cpuPath     = runtimePath + "/cpu"
+)
 
 // emitter holds what the files of one package share.
 type emitter struct {
@@ -69,6 +73,8 @@ func (e *emitter) newFile() *jen.File {
 	f := jen.NewFile(e.pkg.Name)
 	f.HeaderComment(fmt.Sprintf("%s from %s. DO NOT EDIT.", header, fileName(e.p.File)))
 	f.ImportName(runtimePath, "runtime")
+	f.ImportName(enginePath, "engine")
+	f.ImportName(cpuPath, "cpu")
 	f.ImportName(attentionPath, "attention")
 	return f
 }
@@ -119,10 +125,12 @@ func comment(text string) *jen.Statement {
 }
 
 // textImports maps the names of packages that code given as text may use to their import paths.
-var textImports = map[string]string{"attention": attentionPath, "context": "context", "runtime": runtimePath, "strconv": "strconv", "unsafe": "unsafe"}
+var textImports = map[string]string{
+	"attention": attentionPath, "context": "context", "engine": enginePath, "runtime": runtimePath, "strconv": "strconv", "unsafe": "unsafe",
+}
 
 // textQualified matches a name of such a package. A field may have the name of a package.
-var textQualified = regexp.MustCompile(`(^|[^.\w])(attention|context|runtime|strconv|unsafe)\.([A-Z]\w*)`)
+var textQualified = regexp.MustCompile(`(^|[^.\w])(attention|context|engine|runtime|strconv|unsafe)\.([A-Z]\w*)`)
 
 // raw returns a statement or an expression given as text. The packages that the text names are imported.
 func raw(format string, args ...any) *jen.Statement {

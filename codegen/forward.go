@@ -6,8 +6,14 @@ import (
 	"github.com/dave/jennifer/jen"
 )
 
-// rt returns a name of package runtime.
-func rt(name string) *jen.Statement { return jen.Qual(runtimePath, name) }
+// front returns a name of package runtime, which users of a generated package call.
+func front(name string) *jen.Statement { return jen.Qual(runtimePath, name) }
+
+// engine returns a name of the package that generated code links.
+func engine(name string) *jen.Statement { return jen.Qual(enginePath, name) }
+
+// cpu returns a name of the package of instruction sets.
+func cpu(name string) *jen.Statement { return jen.Qual(cpuPath, name) }
 
 // stepMethod declares the method that runs one unit of a step.
 func (e *emitter) stepMethod(f *jen.File, s *step) {

@@ -122,18 +122,18 @@ func (e *emitter) kernelFiles() error {
 // tableFunc declares the function that picks a table, by cases for instruction sets other than Go, and the list of all.
 func (s *kernelSet) tableFunc(f *jen.File, cases []jen.Code) {
 	f.Comment("tableFor returns the table of an instruction set, or nil if this build has none.")
-	body := jen.Code(jen.If(jen.Id("isa").Op("==").Add(rt("ISAGo"))).Block(jen.Return(jen.Op("&").Id("portable"))))
+	body := jen.Code(jen.If(jen.Id("isa").Op("==").Add(cpu("ISAGo"))).Block(jen.Return(jen.Op("&").Id("portable"))))
 	isas := []jen.Code{}
 	if len(cases) > 0 {
-		body = jen.Switch(jen.Id("isa")).Block(append(cases, jen.Case(rt("ISAGo")).Block(jen.Return(jen.Op("&").Id("portable"))))...)
+		body = jen.Switch(jen.Id("isa")).Block(append(cases, jen.Case(cpu("ISAGo")).Block(jen.Return(jen.Op("&").Id("portable"))))...)
 		for _, isa := range s.isas {
-			isas = append(isas, rt(isaConst(isa.Name)))
+			isas = append(isas, cpu(isaConst(isa.Name)))
 		}
 	}
-	f.Func().Id("tableFor").Params(jen.Id("isa").Add(rt("ISA"))).Op("*").Id("kernels").Block(body, jen.Return(jen.Nil()))
-	isas = append(isas, rt("ISAGo"))
+	f.Func().Id("tableFor").Params(jen.Id("isa").Add(cpu("ISA"))).Op("*").Id("kernels").Block(body, jen.Return(jen.Nil()))
+	isas = append(isas, cpu("ISAGo"))
 	f.Comment("instructionSets lists the instruction sets that this build has kernels for.")
-	f.Var().Id("instructionSets").Op("=").Index().Add(rt("ISA")).Values(isas...)
+	f.Var().Id("instructionSets").Op("=").Index().Add(cpu("ISA")).Values(isas...)
 }
 
 // assemblyFiles writes the tables of instruction sets, the Go around the assembly, and the assembly.
@@ -144,7 +144,7 @@ func (e *emitter) assemblyFiles() error {
 	var cases []jen.Code
 	for _, isa := range s.isas {
 		v := "table" + strings.ToUpper(isa.Name)
-		cases = append(cases, jen.Case(rt(isaConst(isa.Name))).Block(jen.Return(jen.Op("&").Id(v))))
+		cases = append(cases, jen.Case(cpu(isaConst(isa.Name))).Block(jen.Return(jen.Op("&").Id(v))))
 		amd.Commentf("%s is the table for %s.", v, isa.Doc)
 		amd.Var().Id(v).Op("=").Id("kernels").Values(table(s.list, isa.TileRows, func(k *kernelUse) string {
 			if len(k.asm[isa.Name]) == 0 {

@@ -163,8 +163,8 @@ func (attentionLowering) continues(n *ir.Node) []string {
 		code = append(code, "fresh := n")
 	}
 	return append(code, "past, rows := e.Kept(b, e.attention)", fmt.Sprintf(`if rows != nil {
-	runtime.KeepRows(runtime.At(rows, past*%[1]d+h*%[2]d), q, n, %[1]d, %[2]d, %[3]d)
-	q, n = runtime.At(rows, h*%[2]d), past+n
+	engine.KeepRows(engine.At(rows, past*%[1]d+h*%[2]d), q, n, %[1]d, %[2]d, %[3]d)
+	q, n = engine.At(rows, h*%[2]d), past+n
 }`, ld, dp, n.Int("heads")*dp))
 }
 
@@ -281,5 +281,5 @@ func (e *emitter) pastShape() jen.Code {
 			}
 		}
 	}
-	return rt("PastShape").Values(jen.Dict{jen.Id("Layers"): jen.Lit(layers), jen.Id("Row"): jen.Lit(row)})
+	return engine("PastShape").Values(jen.Dict{jen.Id("Layers"): jen.Lit(layers), jen.Id("Row"): jen.Lit(row)})
 }

@@ -114,6 +114,6 @@ func (gemmLowering) unit(s *step) []string {
 		body = fmt.Sprintf("if unit == %d {\n%s\n} else {\n%s\n}", panels/2, s.narrow.run(args...), body)
 	}
 	return append(code,
-		fmt.Sprintf("cut := runtime.CutRows(%s, e.k.tile, %s)", s.rows(), s.kernel.rowsName),
+		fmt.Sprintf("cut := engine.CutRows(%s, e.k.tile, %s)", s.rows(), s.kernel.rowsName),
 		"for i := range cut.Calls {\nrow, m := cut.Part(i)\n"+body+"\n}")
 }

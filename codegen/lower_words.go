@@ -57,13 +57,13 @@ func (lstmLowering) kernels(set *kernelSet, s *step) (err error) {
 			return fmt.Sprintf(`if fresh == 1 {
 	clear(unsafe.Slice(state, %[1]d))
 }
-gates := runtime.At(state, %[1]d)
+gates := engine.At(state, %[1]d)
 for i := range m {
-	xi := runtime.At(x, i*step*%[2]d)
+	xi := engine.At(x, i*step*%[2]d)
 	for col := 0; col < %[3]d; col += 32 {
-		%[4]s(runtime.At(gates, col), state, runtime.At(w, col*%[5]d), runtime.At(xi, col), 1, %[3]d)
+		%[4]s(engine.At(gates, col), state, engine.At(w, col*%[5]d), engine.At(xi, col), 1, %[3]d)
 	}
-	%[6]s(runtime.At(y, i*step*%[7]d), state)
+	%[6]s(engine.At(y, i*step*%[7]d), state)
 }`, 2*padded, ldx, 4*padded, kernel.GemmName(product, isa.Name), size, kernel.LSTMName(size, isa.Name), ldy)
 		},
 	})
@@ -123,7 +123,7 @@ func (spanLowering) kernels(set *kernelSet, s *step) (err error) {
 	clear(unsafe.Slice(y, labels*%[2]d))
 }
 for c := 0; c < labels; c += %[3]d {
-	%[4]s(runtime.At(y, c*%[2]d), a, b, runtime.At(u, c*%[5]d), m, min(%[3]d, labels-c))
+	%[4]s(engine.At(y, c*%[2]d), a, b, engine.At(u, c*%[5]d), m, min(%[3]d, labels-c))
 }`, widths, ldy, labels, kernel.SpansName(p, isa.Name), ldu)
 		},
 	})
@@ -196,8 +196,8 @@ func (t *tokenScores) assembly(isa kernel.ISA) []kernel.Kernel {
 // body returns the body of the driver.
 func (t *tokenScores) body(isa kernel.ISA) string {
 	call := func(p kernel.GemmParams) string {
-		c := fmt.Sprintf("runtime.At(sums, row*%d+p*%d)", t.ldn, kernel.PanelWidth)
-		return fmt.Sprintf("%s(%s, runtime.At(products, row*%d), runtime.At(w, p*%d), runtime.At(zeros, p*%d), %s, m, %d)",
+		c := fmt.Sprintf("engine.At(sums, row*%d+p*%d)", t.ldn, kernel.PanelWidth)
+		return fmt.Sprintf("%s(%s, engine.At(products, row*%d), engine.At(w, p*%d), engine.At(zeros, p*%d), %s, m, %d)",
 			kernel.GemmName(p, isa.Name), c, t.ldk, kernel.PanelWidth*t.k, kernel.PanelWidth, c, t.ldn)
 	}
 	product := call(t.wide)
@@ -217,21 +217,21 @@ func (t *tokenScores) body(isa kernel.ISA) string {
 }
 
 // tokenDriver is the driver's body. Words in capitals stand for constants and calls.
-const tokenDriver = `products, sums := scratch, runtime.At(scratch, PAIRS*LDK)
-zeros := runtime.At(sums, PAIRS*LDN)
+const tokenDriver = `products, sums := scratch, engine.At(scratch, PAIRS*LDK)
+zeros := engine.At(sums, PAIRS*LDN)
 clear(unsafe.Slice(zeros, LDN))
 for i := range words {
-	xi := unsafe.Slice(runtime.At(x, i*LDK), COLS)
+	xi := unsafe.Slice(engine.At(x, i*LDK), COLS)
 	for c := range labels {
-		zc := unsafe.Slice(runtime.At(z, c*LDK), COLS)
-		to := unsafe.Slice(runtime.At(products, (i*labels+c)*LDK), COLS)
+		zc := unsafe.Slice(engine.At(z, c*LDK), COLS)
+		to := unsafe.Slice(engine.At(products, (i*labels+c)*LDK), COLS)
 		for j, v := range xi {
 			to[j] = v * zc[j]
 		}
-		copy(unsafe.Slice(runtime.At(sums, (i*labels+c)*LDN), LDN), unsafe.Slice(runtime.At(b, c*LDN), LDN))
+		copy(unsafe.Slice(engine.At(sums, (i*labels+c)*LDN), LDN), unsafe.Slice(engine.At(b, c*LDN), LDN))
 	}
 }
-cut := runtime.CutRows(words*labels, TILE, MOST)
+cut := engine.CutRows(words*labels, TILE, MOST)
 for p := 0; p < PANELS; p += 2 {
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
@@ -239,7 +239,7 @@ for p := 0; p < PANELS; p += 2 {
 	}
 }
 for i := range words {
-	SPANS(runtime.At(y, i*stride*LDY), runtime.At(a, i*LDN), runtime.At(sums, i*labels*LDN), v, labels, 3)
+	SPANS(engine.At(y, i*stride*LDY), engine.At(a, i*LDN), engine.At(sums, i*labels*LDN), v, labels, 3)
 }`
 
 func (tokenLowering) unit(s *step) []string {

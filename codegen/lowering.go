@@ -19,7 +19,7 @@ type lowering interface {
 	units(st *step) units
 	// unit returns the statements that run one unit: the calls of the kernels with their arguments.
 	unit(st *step) []string
-	// scratch returns how many floats of memory a worker's kernels may use, as expressions in s runtime.Sizes; nil: they use none.
+	// scratch returns how many floats of memory a worker's kernels may use, as expressions in s engine.Sizes; nil: they use none.
 	scratch(st *step) []string
 	// batch returns the operands that the statements read through fields of the execution. The fields are named by the part of the batch.
 	batch(n *ir.Node) []*ir.Value
@@ -216,7 +216,7 @@ func (e *emitter) ptr(r *ir.Region, v *ir.Value) string {
 func slotField(i int) string { return fmt.Sprintf("slot%d", i) }
 
 // at returns the expression for a pointer moved by a number of elements.
-func at(p, off string) string { return fmt.Sprintf("runtime.At(%s, %s)", p, off) }
+func at(p, off string) string { return fmt.Sprintf("engine.At(%s, %s)", p, off) }
 
 // moved returns the expression for a pointer moved by an index times a constant.
 func moved(p, index string, by int) string {

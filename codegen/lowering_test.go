@@ -37,12 +37,12 @@ func TestLowerings(t *testing.T) {
 // TestRaw checks that the packages that code given as text names are imported, and that fields and methods of the same names do not change.
 func TestRaw(t *testing.T) {
 	f := jen.NewFile("p")
-	f.ImportName(runtimePath, "runtime")
+	f.ImportName(enginePath, "engine")
 	f.ImportName(attentionPath, "attention")
-	f.Func().Id("f").Params().Block(raw(`e.runtime.Do(runtime.At(x, attention.Keys), "50")`), raw("e.strconv.%s()", "Itoa"))
+	f.Func().Id("f").Params().Block(raw(`e.engine.Do(engine.At(x, attention.Keys), "50")`), raw("e.strconv.%s()", "Itoa"))
 	text, err := render(f)
 	require.NoError(t, err)
-	require.Contains(t, string(text), `e.runtime.Do(runtime.At(x, attention.Keys), "50")`)
+	require.Contains(t, string(text), `e.engine.Do(engine.At(x, attention.Keys), "50")`)
 	require.Contains(t, string(text), "e.strconv.Itoa()")
 	require.Contains(t, string(text), attentionPath)
 	require.NotContains(t, string(text), `"strconv"`)

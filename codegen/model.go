@@ -30,9 +30,9 @@ func (e *emitter) modelFile() error {
 	f.Comment("SpecHash is the sha256 of the canonical spec that this package and its weights are made for.")
 	f.Const().Id("SpecHash").Op("=").Lit(m.SpecHash)
 	f.Comment("Program returns a description of the package for the runtime, a new one in each call.")
-	f.Func().Id("Program").Params().Op("*").Add(rt("Program")).Block(jen.Return(jen.Op("&").Add(rt("Program")).Values(e.programDict())))
+	f.Func().Id("Program").Params().Op("*").Add(engine("Program")).Block(jen.Return(jen.Op("&").Add(engine("Program")).Values(e.programDict())))
 	f.Comment("bind connects the kernels of an instruction set with the weights of an opened file.")
-	f.Func().Id("bind").Params(jen.Id("file").Op("*").Add(rt("Weights")), jen.Id("isa").Add(rt("ISA"))).Params(rt("NewForward"), jen.Error()).Block(
+	f.Func().Id("bind").Params(jen.Id("file").Op("*").Add(engine("Weights")), jen.Id("isa").Add(cpu("ISA"))).Params(engine("NewForward"), jen.Error()).Block(
 		jen.Id("k").Op(":=").Id("tableFor").Call(jen.Id("isa")),
 		jen.If(jen.Id("k").Op("==").Nil()).Block(
 			jen.Return(jen.Nil(), jen.Qual("fmt", "Errorf").Call(jen.Lit("this build has no kernels for %v"), jen.Id("isa"))),
@@ -45,14 +45,14 @@ func (e *emitter) modelFile() error {
 	return e.add("model.go", f)
 }
 
-// programDict returns the literal of runtime.Program.
+// programDict returns the literal of engine.Program.
 func (e *emitter) programDict() jen.Dict {
 	m := &e.p.Meta
 	_, result := e.p.Result()
 	rows, _ := result.Type.Shape[0].Extent()
 	head := jen.Dict{
 		jen.Id("Name"): jen.Lit(m.Head), jen.Id("Task"): jen.Lit(string(m.Task)),
-		jen.Id("Rows"): rt(rows.Row().Rows), jen.Id("C"): jen.Lit(m.Columns),
+		jen.Id("Rows"): engine(rows.Row().Rows), jen.Id("C"): jen.Lit(m.Columns),
 	}
 	if m.CRF {
 		head[jen.Id("CRF")] = jen.True()
@@ -68,7 +68,7 @@ func (e *emitter) programDict() jen.Dict {
 		if p.After {
 			d[jen.Id("After")] = jen.True()
 		}
-		head[jen.Id("Prompt")] = jen.Op("&").Add(rt("Prompt")).Values(d)
+		head[jen.Id("Prompt")] = jen.Op("&").Add(engine("Prompt")).Values(d)
 	}
 	if len(m.Labels) > 0 {
 		head[jen.Id("Labels")] = jen.Index().String().ValuesFunc(func(g *jen.Group) {
@@ -82,13 +82,13 @@ func (e *emitter) programDict() jen.Dict {
 	}
 	d := jen.Dict{
 		jen.Id("Name"): jen.Lit(e.pkg.Name),
-		jen.Id("Want"): rt("Want").Values(jen.Dict{
+		jen.Id("Want"): engine("Want").Values(jen.Dict{
 			jen.Id("SpecHash"): jen.Id("SpecHash"), jen.Id("Layout"): jen.Lit(ir.PackedLayout), jen.Id("Tensors"): jen.Id("tensors").Call(),
 		}),
 		jen.Id("ISAs"):   jen.Id("instructionSets"),
-		jen.Id("Limits"): rt("Limits").Values(e.limits()),
-		jen.Id("Heads"):  jen.Index().Add(rt("Head")).Values(jen.Values(head)),
-		jen.Id("Arena"):  jen.Func().Params(jen.Id("s").Add(rt("Sizes"))).Int64().Block(jen.Return(jen.Id("place").Call(jen.Id("s")).Dot("size"))),
+		jen.Id("Limits"): engine("Limits").Values(e.limits()),
+		jen.Id("Heads"):  jen.Index().Add(engine("Head")).Values(jen.Values(head)),
+		jen.Id("Arena"):  jen.Func().Params(jen.Id("s").Add(engine("Sizes"))).Int64().Block(jen.Return(jen.Id("place").Call(jen.Id("s")).Dot("size"))),
 		jen.Id("Bind"):   jen.Id("bind"),
 	}
 	if e.resumes() {
@@ -103,7 +103,7 @@ func (e *emitter) programDict() jen.Dict {
 	return d
 }
 
-// limits returns the fields of the literal of runtime.Limits that are not zero.
+// limits returns the fields of the literal of engine.Limits that are not zero.
 func (e *emitter) limits() jen.Dict {
 	l := e.p.Limits()
 	l.Causal = e.masked()

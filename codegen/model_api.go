@@ -22,24 +22,24 @@ func (e *emitter) modelType(f *jen.File) {
 	} {
 		name, typ, _ := strings.Cut(o[1], " ")
 		f.Commentf("%s %s", o[0], o[2])
-		f.Func().Id(o[0]).Params(jen.Id(name).Id(typ)).Id("Option").Block(jen.Return(rt(o[0]).Call(jen.Id(name))))
+		f.Func().Id(o[0]).Params(jen.Id(name).Id(typ)).Id("Option").Block(jen.Return(front(o[0]).Call(jen.Id(name))))
 	}
 	f.Comment("Long sets what is done with a text that is too long: Reject, which is the default, Truncate, or Windows.")
-	f.Func().Id("Long").Params(jen.Id("p").Id("LongPolicy")).Id("Option").Block(jen.Return(rt("Long").Call(jen.Id("p"))))
+	f.Func().Id("Long").Params(jen.Id("p").Id("LongPolicy")).Id("Option").Block(jen.Return(front("Long").Call(jen.Id("p"))))
 	f.Comment("The policies of Long without a parameter.")
 	f.Const().Defs(
-		jen.Id("Reject").Op("=").Add(rt("Reject")).Comment("an error that states the length and the limit"),
-		jen.Id("Truncate").Op("=").Add(rt("Truncate")).Comment("cut at the end; in a pair, the longer text first"),
+		jen.Id("Reject").Op("=").Add(front("Reject")).Comment("an error that states the length and the limit"),
+		jen.Id("Truncate").Op("=").Add(front("Truncate")).Comment("cut at the end; in a pair, the longer text first"),
 	)
 	f.Comment("Windows is the policy that cuts a long text into windows, each of which overlaps the one before by stride tokens.")
-	f.Func().Id("Windows").Params(jen.Id("stride").Int()).Id("LongPolicy").Block(jen.Return(rt("Windows").Call(jen.Id("stride"))))
+	f.Func().Id("Windows").Params(jen.Id("stride").Int()).Id("LongPolicy").Block(jen.Return(front("Windows").Call(jen.Id("stride"))))
 
 	classifies := e.perSequence()
 	f.Comment("Model is an open model. It is safe for concurrent use and never writes to its weights.")
 	f.Type().Id("Model").StructFunc(func(g *jen.Group) {
-		g.Id("core").Op("*").Add(rt("Core"))
+		g.Id("core").Op("*").Add(engine("Core"))
 		if classifies {
-			g.Id("classifier").Op("*").Add(rt("Classifier"))
+			g.Id("classifier").Op("*").Add(engine("Classifier"))
 		}
 		for _, s := range services {
 			g.Id(s.Field).Func().Params().Params(jen.Op("*").Add(tk(s.Name)), jen.Error())
@@ -53,7 +53,7 @@ func (e *emitter) modelType(f *jen.File) {
 	method("Close", "waits for running calls and frees weights, memory and threads.").
 		Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("Close").Call()))
 	method("Core", "returns the runtime's view of the model: reports, the tokenizer, calls with a trace.").
-		Params().Op("*").Add(rt("Core")).Block(jen.Return(jen.Id("m").Dot("core")))
+		Params().Op("*").Add(engine("Core")).Block(jen.Return(jen.Id("m").Dot("core")))
 	method("CheckWeights", "reads the weight file and compares every tensor with its hash.").
 		Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("CheckWeights").Call()))
 	for i := range services {
@@ -98,7 +98,7 @@ func (e *emitter) opening(f *jen.File, classifies bool, services []tasktable.Ser
 		fields := jen.Dict{jen.Id("core"): jen.Id("core")}
 		if classifies {
 			body = append(body,
-				jen.List(jen.Id("c"), jen.Err()).Op(":=").Add(rt("NewClassifier")).Call(jen.Id("core"), jen.Lit("")),
+				jen.List(jen.Id("c"), jen.Err()).Op(":=").Add(engine("NewClassifier")).Call(jen.Id("core"), jen.Lit("")),
 				jen.If(jen.Err().Op("!=").Nil()).Block(jen.Return(jen.Nil(), jen.Qual("errors", "Join").Call(jen.Err(), jen.Id("core").Dot("Close").Call()))))
 			fields[jen.Id("classifier")] = jen.Id("c")
 		}
@@ -117,10 +117,10 @@ func (e *emitter) opening(f *jen.File, classifies bool, services []tasktable.Ser
 	}
 	f.Comment("Open opens the packed weights at path: it maps the file, checks it, starts the threads and runs a self-test of 8 tokens.")
 	f.Func().Id("Open").Params(jen.Id("path").String(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
-		Block(wrap(rt("Open").Call(jen.Id("Program").Call(), jen.Id("path"), jen.Id("opts").Op("...")))...)
+		Block(wrap(engine("Open").Call(jen.Id("Program").Call(), jen.Id("path"), jen.Id("opts").Op("...")))...)
 	f.Comment("OpenBytes does the same as Open for packed weights in memory, such as those of go:embed.")
 	f.Func().Id("OpenBytes").Params(jen.Id("data").Index().Byte(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
-		Block(wrap(rt("OpenBytes").Call(jen.Id("Program").Call(), jen.Lit(e.pkg.Name+".weights"), jen.Id("data"), jen.Id("opts").Op("...")))...)
+		Block(wrap(engine("OpenBytes").Call(jen.Id("Program").Call(), jen.Lit(e.pkg.Name+".weights"), jen.Id("data"), jen.Id("opts").Op("...")))...)
 }
 
 // idVerbs declares the verbs that take token ids, and those that classify.
@@ -148,6 +148,6 @@ func (e *emitter) idVerbs(method func(name, doc string) *jen.Statement, classifi
 	if row.Raw.Name != "" {
 		name, doc = row.Raw.Name, fmt.Sprintf(row.Raw.Doc, m.Columns)
 	}
-	call := rt("Call").Values(jen.Dict{jen.Id("Batch"): jen.Id("b"), jen.Id("Out"): jen.Id("dst")})
+	call := engine("Call").Values(jen.Dict{jen.Id("Batch"): jen.Id("b"), jen.Id("Out"): jen.Id("dst")})
 	method(name, doc).Params(into...).Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("Run").Call(jen.Id("ctx"), call)))
 }

@@ -103,7 +103,7 @@ func goType(t string) *jen.Statement {
 	}
 	switch pkg, name, ok := strings.Cut(t, "."); {
 	case ok && pkg == "runtime":
-		return rt(name)
+		return front(name)
 	case ok:
 		return jen.Qual(pkg, name)
 	}

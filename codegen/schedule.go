@@ -129,7 +129,7 @@ func (e *emitter) rowConstants(f *jen.File) {
 func (e *emitter) execType(f *jen.File) {
 	f.Comment("exec is the state of one execution: the places of the call's activations, and the steps as values that the pool can run.")
 	f.Type().Id("exec").StructFunc(func(g *jen.Group) {
-		g.Op("*").Add(rt("Exec"))
+		g.Op("*").Add(engine("Exec"))
 		g.Id("k").Op("*").Id("kernels")
 		g.Id("w").Op("*").Id("weights")
 		for _, l := range e.weights.layers {
@@ -164,7 +164,7 @@ func (e *emitter) execType(f *jen.File) {
 	if e.usesScratch() {
 		f.Comment("scratch is the memory that a worker's kernels may use between two steps.")
 		f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("scratch").Params(jen.Id("worker").Int()).Op("*").Float32().Block(
-			jen.Return(rt("At").Call(jen.Id("e").Dot("scratchBase"), jen.Id("worker").Op("*").Id("e").Dot("scratchLen"))),
+			jen.Return(engine("At").Call(jen.Id("e").Dot("scratchBase"), jen.Id("worker").Op("*").Id("e").Dot("scratchLen"))),
 		)
 	}
 }
@@ -180,7 +180,7 @@ func (e *emitter) placeFunc(f *jen.File) {
 		jen.Id("size").Int64(),
 	)
 	f.Comment("place lays out the arena for a call. Buffers that are never live at the same time share a slot; each starts on a cache line.")
-	f.Func().Id("place").Params(jen.Id("s").Add(rt("Sizes"))).Params(jen.Id("l").Id("layout")).BlockFunc(func(g *jen.Group) {
+	f.Func().Id("place").Params(jen.Id("s").Add(engine("Sizes"))).Params(jen.Id("l").Id("layout")).BlockFunc(func(g *jen.Group) {
 		g.Id("take").Op(":=").Func().Params(jen.Id("floats").Int()).Int64().Block(
 			jen.Id("at").Op(":=").Id("l").Dot("size"),
 			jen.Id("l").Dot("size").Op("+=").Parens(jen.Int64().Call(jen.Id("floats")).Op("*").Lit(4).Op("+").Lit(63)).Op("/").Lit(64).Op("*").Lit(64),
@@ -222,8 +222,8 @@ func (e *emitter) placeFunc(f *jen.File) {
 // newForward declares the function that makes an execution.
 func (e *emitter) newForward(f *jen.File) {
 	f.Comment("newForward makes the state of an execution. It allocates everything that calls need, so that a call allocates nothing.")
-	f.Func().Id("newForward").Params(jen.Id("k").Op("*").Id("kernels"), jen.Id("w").Op("*").Id("weights")).Add(rt("NewForward")).Block(
-		jen.Return(jen.Func().Params(jen.Id("x").Op("*").Add(rt("Exec"))).Params(rt("Forward"), jen.Error()).BlockFunc(func(g *jen.Group) {
+	f.Func().Id("newForward").Params(jen.Id("k").Op("*").Id("kernels"), jen.Id("w").Op("*").Id("weights")).Add(engine("NewForward")).Block(
+		jen.Return(jen.Func().Params(jen.Id("x").Op("*").Add(engine("Exec"))).Params(engine("Forward"), jen.Error()).BlockFunc(func(g *jen.Group) {
 			g.Id("e").Op(":=").Op("&").Id("exec").Values(jen.Dict{jen.Id("Exec"): jen.Id("x"), jen.Id("k"): jen.Id("k"), jen.Id("w"): jen.Id("w")})
 			for _, s := range e.methods() {
 				g.Id("e").Dot("step").Dot(s.method).Op("=").Id("e").Dot(s.method)

@@ -247,7 +247,7 @@ func tensorWant(name jen.Code, dtype string, elements int) jen.Dict {
 func (e *emitter) tensorsFunc(f *jen.File, rows map[string]int) {
 	t := e.weights
 	f.Comment("tensors lists what a packed file must hold, no more and no less.")
-	f.Func().Id("tensors").Params().Index().Qual(runtimePath, "TensorWant").BlockFunc(func(g *jen.Group) {
+	f.Func().Id("tensors").Params().Index().Add(engine("TensorWant")).BlockFunc(func(g *jen.Group) {
 		want := func(w *weightField, name jen.Code) jen.Code {
 			dtype := "F32"
 			if w.typ.DType == ir.I32 {
@@ -260,11 +260,11 @@ func (e *emitter) tensorsFunc(f *jen.File, rows map[string]int) {
 			return jen.Values(d)
 		}
 		optional := func(name, dtype string) jen.Dict {
-			d := tensorWant(rt(name), dtype, -1)
+			d := tensorWant(engine(name), dtype, -1)
 			d[jen.Id("Optional")] = jen.True()
 			return d
 		}
-		g.Id("list").Op(":=").Index().Qual(runtimePath, "TensorWant").ValuesFunc(func(g *jen.Group) {
+		g.Id("list").Op(":=").Index().Add(engine("TensorWant")).ValuesFunc(func(g *jen.Group) {
 			for _, w := range t.fields {
 				if w.layer == nil {
 					g.Line().Add(want(w, jen.Lit(w.store)))
@@ -287,7 +287,7 @@ func (e *emitter) tensorsFunc(f *jen.File, rows map[string]int) {
 					g.Id("list")
 					for _, w := range t.fields {
 						if w.layer == l {
-							g.Line().Qual(runtimePath, "TensorWant").Add(want(w, layerName(w.store)))
+							g.Line().Add(engine("TensorWant")).Add(want(w, layerName(w.store)))
 						}
 					}
 				})
@@ -301,7 +301,7 @@ func (e *emitter) tensorsFunc(f *jen.File, rows map[string]int) {
 func (e *emitter) bindMethod(f *jen.File) {
 	t := e.weights
 	f.Comment("bind points the structs at the tensors of an opened file, which Open has checked against tensors.")
-	f.Func().Params(jen.Id("w").Op("*").Id("weights")).Id("bind").Params(jen.Id("f").Op("*").Qual(runtimePath, "Weights")).BlockFunc(func(g *jen.Group) {
+	f.Func().Params(jen.Id("w").Op("*").Id("weights")).Id("bind").Params(jen.Id("f").Op("*").Add(engine("Weights"))).BlockFunc(func(g *jen.Group) {
 		get := func(w *weightField, name jen.Code) jen.Code {
 			method := "F32"
 			if w.typ.DType == ir.I32 {

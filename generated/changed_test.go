@@ -13,6 +13,8 @@ import (
 
 	"github.com/debertac/debertac/generated/spam"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/programtest"
 )
 
@@ -41,17 +43,17 @@ func TestWeightsBecomeShorter(t *testing.T) {
 		for _, threads := range []int{1, 3} {
 			t.Run(fmt.Sprint(isa, " ", threads), func(t *testing.T) {
 				require.NoError(t, os.WriteFile(path, data, 0o600))
-				core, err := runtime.Open(spam.Program(), path, runtime.UseISA(isa.String()), runtime.Threads(threads))
+				core, err := engine.Open(spam.Program(), path, runtime.UseISA(isa.String()), runtime.Threads(threads))
 				if err != nil {
 					t.Skip(err) // this processor lacks the instruction set
 				}
 				defer core.Close()
 				out := make([]float32, spam.Program().Heads[0].OutLen(batch))
-				run := func() error { return core.Run(context.Background(), runtime.Call{Batch: batch, Out: out}) }
+				run := func() error { return core.Run(context.Background(), engine.Call{Batch: batch, Out: out}) }
 				require.NoError(t, run())
 				want := slices.Clone(out)
 				cuts := cuts
-				if isa == runtime.ISAGo { // slow, and it faults as any Go code does
+				if isa == cpu.ISAGo { // slow, and it faults as any Go code does
 					cuts = cuts[:4]
 				}
 				for _, n := range cuts {

@@ -1,41 +1,6 @@
 package runtime
 
-import (
-	"fmt"
+import "github.com/debertac/debertac/runtime/ragged"
 
-	"github.com/debertac/debertac/runtime/ragged"
-)
-
-// The types of batches. Package ragged describes them: its table of parts holds what a model can
-// read of a batch, its table of extents the sizes that follow from it.
-type (
-	// Limits holds the bounds of one call, which come from the spec.
-	Limits = ragged.Limits
-	// Batch is a ragged batch of token ids, and what else a model reads with them.
-	Batch = ragged.Batch
-	// Sequence is one sequence that is ready for a batch.
-	Sequence = ragged.Sequence
-	// Sizes holds the sizes of one call.
-	Sizes = ragged.Sizes
-	// WordPairs is the place of a word's pairs with the labels of its sequence.
-	WordPairs = ragged.WordPairs
-)
-
-// Rows is what a head computes one row of outputs for.
-type Rows = ragged.Extent
-
-// The kinds of rows.
-const (
-	PerSequence = ragged.B // [B, C]
-	PerToken    = ragged.T // [T, C]
-	PerRow      = ragged.M // [M, C]: the rows of Batch.Rows, in their order
-	PerPair     = ragged.G // [G, C]: one row per pair of a word and a label, ordered by sequence, word, label
-	PerWord     = ragged.W // [W, C]: the words of Batch.Words, in their order
-)
-
-// inputError is an error with its own text that is an ErrInput.
-type inputError = ragged.Error
-
-func input(format string, args ...any) error {
-	return &inputError{Text: fmt.Sprintf(format, args...)}
-}
+// Batch is a ragged batch of token ids, and what else a model reads with them. Package ragged describes it.
+type Batch = ragged.Batch

@@ -1,13 +1,7 @@
-// Package runtime is the library that a compiled model links: packed weights, memory, threads, the
-// choice of an instruction set, and the calls that users make. It holds no kernels and knows no
-// architecture. A generated package brings its kernels and describes itself with a [Program].
+// Package runtime holds the names that callers of a generated package use: the options of Open, what is done with a text that is too long, results, and the
+// errors that a caller tests for.
 //
-// A call runs as follows. A [Batcher] turns texts into windows, and windows into a ragged [Batch];
-// a [Classifier] and the tasks of package runtime/task use it. [Core.Run] takes an idle [Exec] (an
-// arena, a team of threads, and the state of the generated code). The generated forward pass then
-// fills the outputs.
-//
-// Letters for shapes, as everywhere in debertac: B sequences, T tokens in the batch, N tokens of
-// one sequence, C outputs of a head. A batch may also have M chosen rows, W words, C labels of
-// prompts, and G pairs of a word and a label of the same sequence.
+// What else there is stands in packages below this one. For programs that do more with a model than its package offers (hidden states, pasts, traces of steps,
+// packed weights) and for generated code: package engine. For own tokenizers: package tokenizer, and package token, which has implementations. For threads that
+// models share: package pool. For the instruction sets: package cpu. The tasks are in package task.
 package runtime

@@ -3,7 +3,10 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
+	"github.com/debertac/debertac/runtime/mapped"
+	"github.com/debertac/debertac/runtime/pool"
 	"github.com/debertac/debertac/runtime/ragged"
 )
 
@@ -21,7 +24,7 @@ var ErrInput = ragged.ErrInput
 
 // ErrNoNumbers is wrapped by the error for outputs that are NaN or Inf. The text is not the cause:
 // the weights may be damaged. It wraps ErrInput.
-var ErrNoNumbers = input("the model's outputs are not numbers (NaN or Inf): the weights may be damaged, see debertac doctor")
+var ErrNoNumbers = ragged.Errorf("the model's outputs are not numbers (NaN or Inf): the weights may be damaged, see debertac doctor")
 
 // TextError reports what is wrong with one text of a call. It wraps ErrInput.
 type TextError struct {
@@ -31,7 +34,7 @@ type TextError struct {
 }
 
 // Error returns "text N: " and What.
-func (e *TextError) Error() string { return "text " + itoa(e.Text) + ": " + e.What }
+func (e *TextError) Error() string { return "text " + strconv.Itoa(e.Text) + ": " + e.What }
 
 // Is reports whether target is ErrInput.
 func (e *TextError) Is(target error) bool { return target == ErrInput }
@@ -39,6 +42,38 @@ func (e *TextError) Is(target error) bool { return target == ErrInput }
 // Unwrap returns the cause.
 func (e *TextError) Unwrap() error { return e.Err }
 
-func textFault(n int, format string, args ...any) error {
-	return &TextError{Text: n, What: fmt.Sprintf(format, args...)}
+// WeightsError reports that a packed file does not fit the package, is damaged or cannot be read.
+type WeightsError struct {
+	File   string
+	Tensor string // empty if the error is not about one tensor
+	Reason string // what is wrong and what to do
+	Err    error  // underlying error, or nil
+	// Changed is set if the file changed or became shorter while it was open: the error is then ErrChanged.
+	Changed bool
 }
+
+// Error returns `file: tensor "x": reason`.
+func (e *WeightsError) Error() string {
+	s := e.File
+	if e.Tensor != "" {
+		s += fmt.Sprintf(": tensor %q", e.Tensor)
+	}
+	s += ": " + e.Reason
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Is reports whether target is ErrChanged and the file changed while it was open.
+func (e *WeightsError) Is(target error) bool { return e.Changed && target == ErrChanged }
+
+// Unwrap returns the underlying error, if there is one.
+func (e *WeightsError) Unwrap() error { return e.Err }
+
+// ErrChanged is wrapped by the error for a weight file that changed or became shorter while it was
+// open. CopyWeights makes a model independent of the file.
+var ErrChanged = mapped.ErrChanged
+
+// PanicError is a panic of generated code or of a task, turned into an error.
+type PanicError = pool.PanicError

@@ -1,34 +1,43 @@
 package runtime
 
-import "fmt"
+import (
+	"fmt"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/pool"
+	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/tokenizer"
+)
+
+// maxConcurrency is the largest value that Concurrency accepts.
+const maxConcurrency = 1024
 
 // Option changes how a model is opened.
 type Option func(*Options) error
 
 // Options holds the settings of an open model. Zero values stand for the defaults.
 type Options struct {
-	Threads     int         // threads per call; 0: DefaultThreads
-	ISA         string      // instruction set to force; "" or "auto": DEBERTAC_ISA, else the best
-	Concurrency int         // calls that may compute at the same time; 0: DefaultThreads / Threads, at least 1
-	Long        LongPolicy  // what to do with texts that are too long; zero value: Reject
-	Join        Join        // how a Classifier joins the windows of a text; zero value: JoinMean
-	MaxTokens   int         // most tokens of a text that the model sees, including special tokens; 0: the model's own limit
-	BatchTokens int         // tokens that Classify puts into one call; 0: a default that suits caches, at most the spec's limit
-	Special     SpecialText // how text like "[SEP]" is read
-	Pool        *Pool       // shared with other models; nil: the model has its own
-	Tokenizer   Tokenizer   // used instead of the one in the weights
-	Trace       TraceFunc   // called after each layer of every call
-	Pin         bool        // bind the pool's threads to processors
-	Copy        bool        // copy the weights into memory instead of mapping them
-	SkipTest    bool        // open without the self-test
-	Verify      bool        // compare all weights with their hashes at open
+	Threads     int                 // threads per call; 0: DefaultThreads
+	ISA         string              // instruction set to force; "" or "auto": DEBERTAC_ISA, else the best
+	Concurrency int                 // calls that may compute at the same time; 0: DefaultThreads / Threads, at least 1
+	Long        LongPolicy          // what to do with texts that are too long; zero value: Reject
+	Join        Join                // how a Classifier joins the windows of a text; zero value: JoinMean
+	MaxTokens   int                 // most tokens of a text that the model sees, including special tokens; 0: the model's own limit
+	BatchTokens int                 // tokens that Classify puts into one call; 0: a default that suits caches, at most the spec's limit
+	Special     SpecialText         // how text like "[SEP]" is read
+	Pool        *pool.Pool          // shared with other models; nil: the model has its own
+	Tokenizer   tokenizer.Tokenizer // used instead of the one in the weights
+	Trace       TraceFunc           // called after each layer of every call
+	Pin         bool                // bind the pool's threads to processors
+	Copy        bool                // copy the weights into memory instead of mapping them
+	SkipTest    bool                // open without the self-test
+	Verify      bool                // compare all weights with their hashes at open
 }
 
 // Threads sets how many threads a call uses, including the caller's own.
 func Threads(n int) Option {
 	return func(o *Options) error {
-		if n < 1 || n > MaxThreads {
-			return input("Threads(%d): it must be from 1 to %d", n, MaxThreads)
+		if n < 1 || n > pool.MaxThreads {
+			return ragged.Errorf("Threads(%d): it must be from 1 to %d", n, pool.MaxThreads)
 		}
 		o.Threads = n
 		return nil
@@ -39,8 +48,8 @@ func Threads(n int) Option {
 func UseISA(name string) Option {
 	return func(o *Options) error {
 		if name != "" && name != "auto" {
-			if _, err := ParseISA(name); err != nil {
-				return input("UseISA: %v", err)
+			if _, err := cpu.ParseISA(name); err != nil {
+				return ragged.Errorf("UseISA: %v", err)
 			}
 		}
 		o.ISA = name
@@ -53,23 +62,20 @@ func UseISA(name string) Option {
 // threads; one call of n threads has lower latency.
 func Concurrency(n int) Option {
 	return func(o *Options) error {
-		if n < 1 || n > MaxConcurrency {
-			return input("Concurrency(%d): it must be from 1 to %d", n, MaxConcurrency)
+		if n < 1 || n > maxConcurrency {
+			return ragged.Errorf("Concurrency(%d): it must be from 1 to %d", n, maxConcurrency)
 		}
 		o.Concurrency = n
 		return nil
 	}
 }
 
-// MaxConcurrency is the largest value that Concurrency accepts.
-const MaxConcurrency = 1024
-
 // MaxTokens sets how many tokens of one text the model sees at most, including special tokens. It
 // may not exceed the spec's limit on the sequence.
 func MaxTokens(n int) Option {
 	return func(o *Options) error {
 		if n < 1 {
-			return input("MaxTokens(%d): it must be at least 1", n)
+			return ragged.Errorf("MaxTokens(%d): it must be at least 1", n)
 		}
 		o.MaxTokens = n
 		return nil
@@ -81,7 +87,7 @@ func MaxTokens(n int) Option {
 func BatchTokens(n int) Option {
 	return func(o *Options) error {
 		if n < 1 {
-			return input("BatchTokens(%d): it must be at least 1", n)
+			return ragged.Errorf("BatchTokens(%d): it must be at least 1", n)
 		}
 		o.BatchTokens = n
 		return nil
@@ -92,7 +98,7 @@ func BatchTokens(n int) Option {
 func Long(p LongPolicy) Option {
 	return func(o *Options) error {
 		if p < 0 {
-			return input("Windows(%d): the stride must not be negative", p.Stride())
+			return ragged.Errorf("Windows(%d): the stride must not be negative", p.Stride())
 		}
 		o.Long = p
 		return nil
@@ -103,7 +109,7 @@ func Long(p LongPolicy) Option {
 func Special(s SpecialText) Option {
 	return func(o *Options) error {
 		if s != SpecialAsText && s != SpecialAsTokens {
-			return input("Special(%d): unknown value", s)
+			return ragged.Errorf("Special(%d): unknown value", s)
 		}
 		o.Special = s
 		return nil
@@ -112,7 +118,7 @@ func Special(s SpecialText) Option {
 
 // SharePool makes models share the threads of p. The models do not close the pool; close it after
 // them.
-func SharePool(p *Pool) Option { return func(o *Options) error { o.Pool = p; return nil } }
+func SharePool(p *pool.Pool) Option { return func(o *Options) error { o.Pool = p; return nil } }
 
 // PinThreads binds each of the model's own worker threads to one physical core (on Linux; elsewhere
 // it does nothing). If other programs compete for the processors, Linux often leaves caller and
@@ -121,12 +127,16 @@ func SharePool(p *Pool) Option { return func(o *Options) error { o.Pool = p; ret
 func PinThreads() Option { return func(o *Options) error { o.Pin = true; return nil } }
 
 // UseTokenizer replaces the tokenizer that is packed with the weights.
-func UseTokenizer(t Tokenizer) Option {
+func UseTokenizer(t tokenizer.Tokenizer) Option {
 	return func(o *Options) error { o.Tokenizer = t; return nil }
 }
 
 // Trace makes every call run f after each layer. This costs time; do not set it in production.
 func Trace(f TraceFunc) Option { return func(o *Options) error { o.Trace = f; return nil } }
+
+// TraceFunc receives a named intermediate result, row-major, of the given shape. data is reused
+// after the function returns, so it must copy what it keeps. It must not call the model.
+type TraceFunc func(name string, shape []int, data []float32)
 
 // CopyWeights copies the weights into (huge-page) memory at open instead of mapping the file. This
 // costs start-up time and memory that no other process shares. It makes the model independent of
@@ -162,12 +172,12 @@ func Windows(stride int) LongPolicy {
 	return windows + LongPolicy(stride)
 }
 
-// windowed reports whether long texts are cut into windows.
-func (p LongPolicy) windowed() bool { return p >= windows }
+// Windowed reports whether long texts are cut into windows.
+func (p LongPolicy) Windowed() bool { return p >= windows }
 
 // Stride returns the overlap of windows in tokens, 0 for other policies.
 func (p LongPolicy) Stride() int {
-	if p.windowed() {
+	if p.Windowed() {
 		return int(p - windows)
 	}
 	return min(int(p), 0)
@@ -198,7 +208,7 @@ func ParseLong(s string) (LongPolicy, error) {
 	if n, err := fmt.Sscanf(s, "windows:%d", &stride); n == 1 && err == nil && fmt.Sprintf("windows:%d", stride) == s && stride >= 0 {
 		return Windows(stride), nil
 	}
-	return Reject, input("unknown policy %q for long texts (known: reject, truncate, windows, windows:STRIDE)", s)
+	return Reject, ragged.Errorf("unknown policy %q for long texts (known: reject, truncate, windows, windows:STRIDE)", s)
 }
 
 // Join is how a Classifier makes one result from a text's windows.
@@ -218,7 +228,7 @@ const (
 func JoinWindows(j Join) Option {
 	return func(o *Options) error {
 		if j != JoinMean && j != JoinMax {
-			return input("JoinWindows(%d): unknown value", j)
+			return ragged.Errorf("JoinWindows(%d): unknown value", j)
 		}
 		o.Join = j
 		return nil

@@ -1,8 +1,9 @@
 package runtime
 
+import "github.com/debertac/debertac/runtime/ragged"
+
 import (
 	"cmp"
-	"math"
 	"slices"
 )
 
@@ -29,11 +30,11 @@ type Classification struct {
 // holds one number from 0 to 1 for each label, or one for all labels.
 func (c *Classification) Above(thresholds ...float32) ([]int, error) {
 	if n := len(thresholds); n != 1 && n != len(c.Scores) {
-		return nil, input("%d thresholds for %d labels: give one for each, or one for all", n, len(c.Scores))
+		return nil, ragged.Errorf("%d thresholds for %d labels: give one for each, or one for all", n, len(c.Scores))
 	}
 	for _, t := range thresholds {
 		if !(t >= 0 && t <= 1) {
-			return nil, input("thresholds: %v is not a number from 0 to 1", t)
+			return nil, ragged.Errorf("thresholds: %v is not a number from 0 to 1", t)
 		}
 	}
 	labels := []int{}
@@ -46,42 +47,13 @@ func (c *Classification) Above(thresholds ...float32) ([]int, error) {
 	return labels, nil
 }
 
-// Softmax writes exp(x_i - max x) / Σ_j exp(x_j - max x) to dst, computed in float64. dst and x
-// have the same length and may be the same slice.
-func Softmax(dst, x []float32) {
-	top := math.Inf(-1)
-	for _, v := range x {
-		top = math.Max(top, float64(v))
-	}
-	sum := 0.0
-	for _, v := range x {
-		sum += math.Exp(float64(v) - top)
-	}
-	for i, v := range x {
-		dst[i] = float32(math.Exp(float64(v)-top) / sum)
-	}
-}
-
-// Sigmoid writes 1 / (1 + exp(-x_i)) to dst, computed in float64 and in a form that does not
-// overflow. dst and x have the same length and may be the same slice.
-func Sigmoid(dst, x []float32) {
-	for i, v := range x {
-		e := math.Exp(-math.Abs(float64(v)))
-		if v >= 0 {
-			dst[i] = float32(1 / (1 + e))
-		} else {
-			dst[i] = float32(e / (1 + e))
-		}
-	}
-}
-
-// argmax returns the index of the largest value; ties: the lowest index.
-func argmax(x []float32) int {
-	best := 0
-	for i, v := range x {
-		if v > x[best] {
-			best = i
-		}
-	}
-	return best
+// Seen reports how much of a text the model saw.
+type Seen struct {
+	// Tokens is the number of tokens that the model saw, including special tokens. Tokens that lie
+	// in more than one window count once.
+	Tokens int `json:"tokens"`
+	// Truncated is the number of tokens of the text that were cut, 0 if none.
+	Truncated int `json:"truncated"`
+	// Windows is the number of sequences that the text was cut into, 1 if it was not cut.
+	Windows int `json:"windows"`
 }

@@ -10,10 +10,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"github.com/debertac/debertac/runtime/cpu"
 	"os"
 	"os/exec"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // least is the share of the peak that one thread must reach with 32 tokens, by instruction set. Zen 4 reaches 0.93 (avx512) and 0.87 (avx2); the rest is room
@@ -42,7 +41,7 @@ func main() {
 
 // hold measures one instruction set. It prints a message, and returns nil, if this processor lacks the set.
 func hold(program, spec, isa string) error {
-	set, err := runtime.ParseISA(isa)
+	set, err := cpu.ParseISA(isa)
 	if err != nil {
 		return err
 	}

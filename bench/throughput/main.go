@@ -17,8 +17,8 @@ import (
 	"runtime"
 	"strconv"
 
-	model "github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/token"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // result is one line of the output. Seconds is the least processor time of the rounds, for all texts.
@@ -60,7 +60,7 @@ func run() error {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
 		var ids []int32
-		var spans []model.TokenSpan
+		var spans []tokenizer.Span
 		ways := []struct {
 			name string
 			one  func(text string) error

@@ -14,7 +14,8 @@ import (
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
 	_ "github.com/debertac/debertac/ir/ops"
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
 	host "github.com/debertac/debertac/runtime/program"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/token"
@@ -50,20 +51,20 @@ func interpreted(args []string) (stdout, stderr string, code int) {
 }
 
 // interpreter describes a compiled program to the runtime as the package does that would be generated for it.
-func interpreter(p *ir.Program) *runtime.Program {
+func interpreter(p *ir.Program) *engine.Program {
 	m := &p.Meta
 	_, result := p.Result()
 	rows, _ := result.Type.Shape[0].Extent()
-	head := runtime.Head{Name: m.Head, Task: runtime.Task(m.Task), C: m.Columns, CRF: m.CRF, Decode: m.Decode, Width: m.Widths, Labels: m.Labels,
+	head := engine.Head{Name: m.Head, Task: engine.Task(m.Task), C: m.Columns, CRF: m.CRF, Decode: m.Decode, Width: m.Widths, Labels: m.Labels,
 		Independent: m.Multi && len(m.Labels) > 0, Rows: rows}
 	if q := m.Prompt; q != nil {
-		head.Prompt = &runtime.Prompt{Mark: q.Mark, End: q.End, After: q.After}
+		head.Prompt = &engine.Prompt{Mark: q.Mark, End: q.End, After: q.After}
 	}
-	return &runtime.Program{
-		Name: p.Name, Want: runtime.Want{SpecHash: m.SpecHash, Layout: ir.PackedLayout, Tensors: packedTensors(p)}, ISAs: []runtime.ISA{runtime.ISAGo},
+	return &engine.Program{
+		Name: p.Name, Want: engine.Want{SpecHash: m.SpecHash, Layout: ir.PackedLayout, Tensors: packedTensors(p)}, ISAs: []cpu.ISA{cpu.ISAGo},
 		Limits: p.Limits(),
-		Heads:  []runtime.Head{head}, Arena: func(runtime.Sizes) int64 { return 0 }, Tokenizer: token.Open,
-		Bind: func(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
+		Heads:  []engine.Head{head}, Arena: func(engine.Sizes) int64 { return 0 }, Tokenizer: token.Open,
+		Bind: func(w *engine.Weights, _ cpu.ISA) (engine.NewForward, error) {
 			packed := eval.Store{}
 			for _, t := range packedTensors(p) {
 				switch {
@@ -78,7 +79,7 @@ func interpreter(p *ir.Program) *runtime.Program {
 			for name, a := range packed {
 				a.Shape = shapes[name].shape
 			}
-			return func(x *runtime.Exec) (runtime.Forward, error) {
+			return func(x *engine.Exec) (engine.Forward, error) {
 				return func() error { return oracle(p, packed, x) }, nil
 			}, nil
 		},
@@ -86,7 +87,7 @@ func interpreter(p *ir.Program) *runtime.Program {
 }
 
 // oracle computes one call.
-func oracle(p *ir.Program, packed eval.Store, x *runtime.Exec) error {
+func oracle(p *ir.Program, packed eval.Store, x *engine.Exec) error {
 	if err := x.Layer("all"); err != nil {
 		return err
 	}
@@ -147,15 +148,15 @@ func packedShapes(p *ir.Program) map[string]packedType {
 	return out
 }
 
-func packedTensors(p *ir.Program) []runtime.TensorWant {
-	list := []runtime.TensorWant{{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true},
-		{Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: -1, Optional: true}}
+func packedTensors(p *ir.Program) []engine.TensorWant {
+	list := []engine.TensorWant{{Name: engine.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true},
+		{Name: engine.SelfTestTensor, DType: safetensors.F32, Len: -1, Optional: true}}
 	for name, t := range packedShapes(p) {
 		n := int64(1)
 		for _, d := range t.shape {
 			n *= int64(d)
 		}
-		list = append(list, runtime.TensorWant{Name: name, DType: t.dtype, Len: n})
+		list = append(list, engine.TensorWant{Name: name, DType: t.dtype, Len: n})
 	}
 	return list
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
-	rt "github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/appended"
+	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/program"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
@@ -105,9 +105,9 @@ func TestBuild(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "program")
 	require.NoError(t, build.Build(t.Context(), []*codegen.Package{first, second}, binary))
 	want := forward(t, binary, "--model", first.Name, "--weights", firstWeights, "--isa", "go")
-	for _, isa := range rt.SupportedISAs() {
+	for _, isa := range cpu.SupportedISAs() {
 		for _, m := range []struct{ name, weights string }{{first.Name, firstWeights}, {second.Name, secondWeights}} {
-			if isa > rt.ISAAVX512 {
+			if isa > cpu.ISAAVX512 {
 				continue // the package has no kernels for it
 			}
 			got := forward(t, binary, "--model", m.name, "--weights", m.weights, "--isa", isa.String())

@@ -17,6 +17,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
@@ -89,12 +90,12 @@ func TestEnsembles(t *testing.T) {
 			binary := filepath.Join(dir, "models")
 			require.NoError(t, build.Build(t.Context(), packages, binary))
 			b := raggedtest.Batch([]int{1, 9, 32}, units[0].Program.Limits(), false, rand.New(rand.NewPCG(3, 4)).IntN)
-			run := func(name string, b *runtime.Batch, isa runtime.ISA) []float64 {
+			run := func(name string, b *runtime.Batch, isa cpu.ISA) []float64 {
 				return forwardOf(t, binary, dir, name, b, isa)
 			}
 			untyped := *b
 			untyped.Types = nil
-			for _, isa := range []runtime.ISA{runtime.ISAGo, runtime.ISAAVX2, runtime.ISAAVX512} {
+			for _, isa := range []cpu.ISA{cpu.ISAGo, cpu.ISAAVX2, cpu.ISAAVX512} {
 				if !isa.Supported() {
 					t.Logf("skipped: this CPU has no %s", isa)
 					continue
@@ -125,7 +126,7 @@ func TestEnsembles(t *testing.T) {
 }
 
 // forwardOf returns the 9 numbers that a model of the built program computes for a batch. Weights and other files are in dir.
-func forwardOf(t *testing.T, binary, dir, name string, b *runtime.Batch, isa runtime.ISA) []float64 {
+func forwardOf(t *testing.T, binary, dir, name string, b *runtime.Batch, isa cpu.ISA) []float64 {
 	t.Helper()
 	batch, out := filepath.Join(dir, name+".batch"), filepath.Join(dir, name+".out")
 	require.NoError(t, golden.WriteBatch(batch, b))

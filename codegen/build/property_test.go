@@ -21,6 +21,7 @@ import (
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
@@ -138,13 +139,13 @@ func TestRandomModels(t *testing.T) {
 	worst := map[string]float64{}
 	for _, m := range models {
 		base := 0.0
-		for _, isa := range []runtime.ISA{runtime.ISAGo, runtime.ISAAVX2, runtime.ISAAVX512} {
+		for _, isa := range []cpu.ISA{cpu.ISAGo, cpu.ISAAVX2, cpu.ISAAVX512} {
 			if !isa.Supported() {
 				t.Logf("skipped: this CPU has no %s", isa)
 				continue
 			}
 			e := m.run(t, binary, isa.String())
-			if isa == runtime.ISAGo {
+			if isa == cpu.ISAGo {
 				base = math.Max(e, 1e-6)
 				require.Less(t, e, 1e-3, "the portable form is off by %.3g\n%s", e, m.text)
 				continue

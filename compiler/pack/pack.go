@@ -10,7 +10,7 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -45,20 +45,20 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	decls := slices.DeleteFunc(want.decls(), func(d runtime.TensorDecl) bool { return aliases[d.Name] != "" })
+	decls := slices.DeleteFunc(want.decls(), func(d engine.TensorDecl) bool { return aliases[d.Name] != "" })
 	restore, err := room(path, p, src.(stoppable).src, decls)
 	defer restore()
 	if err != nil {
 		return err
 	}
 	test := newSelfTest(p)
-	decls = append(decls, runtime.TensorDecl{Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: int64(test.outputs())})
+	decls = append(decls, engine.TensorDecl{Name: engine.SelfTestTensor, DType: safetensors.F32, Len: int64(test.outputs())})
 	if o.Tokenizer != nil {
-		decls = append(decls, runtime.TensorDecl{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: int64(len(o.Tokenizer))})
+		decls = append(decls, engine.TensorDecl{Name: engine.TokenizerTensor, DType: safetensors.U8, Len: int64(len(o.Tokenizer))})
 	}
-	w, err := runtime.CreateWeights(path, runtime.Meta{Layout: ir.PackedLayout, SpecHash: p.Meta.SpecHash, Model: p.Meta.Model,
+	w, err := engine.CreateWeights(path, engine.Meta{Layout: ir.PackedLayout, SpecHash: p.Meta.SpecHash, Model: p.Meta.Model,
 		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind, Aliases: aliases, Extra: o.Extra,
-		SelfTest: &runtime.SelfTest{Head: p.Meta.Head, Sequence: runtime.Sequence{IDs: test.batch.IDs, Rows: test.batch.Rows},
+		SelfTest: &engine.SelfTest{Head: p.Meta.Head, Sequence: engine.Sequence{IDs: test.batch.IDs, Rows: test.batch.Rows},
 			Tolerance: max(1e-3, 10*p.Meta.Agree)}}, decls)
 	if err != nil {
 		return err
@@ -95,11 +95,11 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := w.WriteF32(runtime.SelfTestTensor, outputs); err != nil {
+	if err := w.WriteF32(engine.SelfTestTensor, outputs); err != nil {
 		return err
 	}
 	if o.Tokenizer != nil {
-		if err := w.Write(runtime.TokenizerTensor, o.Tokenizer); err != nil {
+		if err := w.Write(engine.TokenizerTensor, o.Tokenizer); err != nil {
 			return err
 		}
 	}
@@ -127,14 +127,14 @@ func Check(path string, p *ir.Program) (err error) {
 	if err != nil {
 		return err
 	}
-	expect := runtime.Want{SpecHash: p.Meta.SpecHash, Layout: ir.PackedLayout, Tensors: []runtime.TensorWant{
-		{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true},
-		{Name: runtime.SelfTestTensor, DType: safetensors.F32, Len: -1, Optional: true},
+	expect := engine.Want{SpecHash: p.Meta.SpecHash, Layout: ir.PackedLayout, Tensors: []engine.TensorWant{
+		{Name: engine.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true},
+		{Name: engine.SelfTestTensor, DType: safetensors.F32, Len: -1, Optional: true},
 	}}
 	for _, d := range want.decls() {
-		expect.Tensors = append(expect.Tensors, runtime.TensorWant{Name: d.Name, DType: d.DType, Len: d.Len})
+		expect.Tensors = append(expect.Tensors, engine.TensorWant{Name: d.Name, DType: d.DType, Len: d.Len})
 	}
-	w, err := runtime.OpenWeights(path, expect)
+	w, err := engine.OpenWeights(path, expect)
 	if err != nil {
 		return err
 	}
@@ -149,11 +149,11 @@ type list struct {
 }
 
 // decls returns the declarations of the tensors for the packed file.
-func (l *list) decls() []runtime.TensorDecl {
-	var out []runtime.TensorDecl
+func (l *list) decls() []engine.TensorDecl {
+	var out []engine.TensorDecl
 	for _, name := range l.order {
 		t := l.types[name]
-		d := runtime.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(ir.Sizes{}.Elements(t.Shape))}
+		d := engine.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(ir.Sizes{}.Elements(t.Shape))}
 		if t.DType == ir.I32 {
 			d.DType = safetensors.I32
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/spectest"
@@ -71,10 +72,10 @@ func TestRecordedResult(t *testing.T) {
 		}
 		w, err := safetensors.Open(path)
 		require.NoError(t, err)
-		info, err := w.Info(runtime.SelfTestTensor)
+		info, err := w.Info(engine.SelfTestTensor)
 		require.NoError(t, err)
 		got := make([]float32, info.Shape[0])
-		require.NoError(t, w.Floats(runtime.SelfTestTensor, got))
+		require.NoError(t, w.Floats(engine.SelfTestTensor, got))
 		require.NoError(t, w.Close())
 
 		batch := runtime.Batch{Rows: []int32{7}}

@@ -6,7 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/debertac/debertac/ir"
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/resource"
 )
 
@@ -15,7 +15,7 @@ import (
 //
 // A step that is accepted may still need all memory. The garbage collector lets the heap grow to twice the live size, so room sets a lower limit, which restore
 // takes back.
-func room(path string, p *ir.Program, src Source, decls []runtime.TensorDecl) (restore func(), err error) {
+func room(path string, p *ir.Program, src Source, decls []engine.TensorDecl) (restore func(), err error) {
 	restore = func() {}
 	if _, drawn := src.(Random); drawn {
 		need, tensor := memoryOf(p)
@@ -31,7 +31,7 @@ func room(path string, p *ir.Program, src Source, decls []runtime.TensorDecl) (r
 	}
 	file := int64(0)
 	for _, d := range decls {
-		file += (d.Len*int64(d.DType.Size()) + runtime.Alignment - 1) / runtime.Alignment * runtime.Alignment
+		file += (d.Len*int64(d.DType.Size()) + engine.Alignment - 1) / engine.Alignment * engine.Alignment
 	}
 	return restore, resource.CheckDisk("the packed file "+path, filepath.Dir(path), file)
 }

@@ -18,9 +18,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/stretchr/testify/require"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // tool is debertac, built once, with a cache of its own.
@@ -133,7 +132,7 @@ func TestRecorded(t *testing.T) {
 		t.Run(r.file+"/"+r.Name, func(t *testing.T) {
 			t.Parallel()
 			r.compare(t, program, nil)
-			for _, isa := range []runtime.ISA{runtime.ISAGo, runtime.ISAAVX2, runtime.ISAAVX512} {
+			for _, isa := range []cpu.ISA{cpu.ISAGo, cpu.ISAAVX2, cpu.ISAAVX512} {
 				if r.first && isa.Supported() {
 					r.compare(t, program, []string{"--isa", isa.String()})
 				}

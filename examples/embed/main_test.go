@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
 
 	"github.com/debertac/debertac/examples/embed/spam"
 )
@@ -38,10 +38,10 @@ func TestExpected(t *testing.T) {
 	mails := read[mail](t, "../../examples/spam/mails/test.jsonl.gz")
 	want := read[expected](t, "../../examples/spam/expected.jsonl.gz")
 	require.Len(t, want, len(mails))
-	for _, isa := range runtime.SupportedISAs() {
+	for _, isa := range cpu.SupportedISAs() {
 		n := len(mails)
 		switch {
-		case isa == runtime.ISAGo:
+		case isa == cpu.ISAGo:
 			n = 20
 		case testing.Short():
 			n = 100

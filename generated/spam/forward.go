@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"unsafe"
 
-	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/attention"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // Comments cite the statements of the spec. zoo/deberta_v3.dspec is a file of debertac: `debertac explain zoo/deberta_v3.dspec` prints it, with the numbers of its lines.
@@ -22,7 +22,7 @@ const (
 
 // exec is the state of one execution: the places of the call's activations, and the steps as values that the pool can run.
 type exec struct {
-	*runtime.Exec
+	*engine.Exec
 	k        *kernels
 	w        *weights
 	layerNow *layerWeights // of the layer that is running
@@ -60,7 +60,7 @@ type exec struct {
 
 // scratch is the memory that a worker's kernels may use between two steps.
 func (e *exec) scratch(worker int) *float32 {
-	return runtime.At(e.scratchBase, worker*e.scratchLen)
+	return engine.At(e.scratchBase, worker*e.scratchLen)
 }
 
 // layout holds the places in the arena, in bytes.
@@ -72,7 +72,7 @@ type layout struct {
 }
 
 // place lays out the arena for a call. Buffers that are never live at the same time share a slot; each starts on a cache line.
-func place(s runtime.Sizes) (l layout) {
+func place(s engine.Sizes) (l layout) {
 	take := func(floats int) int64 {
 		at := l.size
 		l.size += (int64(floats)*4 + 63) / 64 * 64
@@ -90,8 +90,8 @@ func place(s runtime.Sizes) (l layout) {
 }
 
 // newForward makes the state of an execution. It allocates everything that calls need, so that a call allocates nothing.
-func newForward(k *kernels, w *weights) runtime.NewForward {
-	return func(x *runtime.Exec) (runtime.Forward, error) {
+func newForward(k *kernels, w *weights) engine.NewForward {
+	return func(x *engine.Exec) (engine.Forward, error) {
 		e := &exec{
 			Exec: x,
 			k:    k,
@@ -160,7 +160,7 @@ func (e *exec) forward() error {
 		e.TraceRows("logits", e.slot5, e.sequences, 2, 16)
 	}
 	for row := range e.sequences {
-		copy(e.Out[row*2:], unsafe.Slice(runtime.At(e.slot5, row*16), 2))
+		copy(e.Out[row*2:], unsafe.Slice(engine.At(e.slot5, row*16), 2))
 	}
 	return nil
 }
@@ -229,7 +229,7 @@ func (e *exec) head() {
 func (e *exec) embedEmbeddingsWordEmbeddings(_, unit int) {
 	row := unit * 32
 	m := min(32, e.tokens-row)
-	e.k.embed_f32_copy_128_ldy128_ldt128(runtime.At(e.slot0, row*128), runtime.At(e.ids, row), &e.w.embeddingsWordEmbeddingsWeight[0], m)
+	e.k.embed_f32_copy_128_ldy128_ldt128(engine.At(e.slot0, row*128), engine.At(e.ids, row), &e.w.embeddingsWordEmbeddingsWeight[0], m)
 }
 
 // embedEmbeddingsLayerNorm computes [T, 128]. A unit is 32 rows.
@@ -238,21 +238,21 @@ func (e *exec) embedEmbeddingsWordEmbeddings(_, unit int) {
 func (e *exec) embedEmbeddingsLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.tokens-row)
-	e.k.layernorm_f32_128_ldx128_ldy128_eps1em07(runtime.At(e.slot1, row*128), runtime.At(e.slot0, row*128), &e.w.embeddingsLayerNormWeight[0], &e.w.embeddingsLayerNormBias[0], m)
+	e.k.layernorm_f32_128_ldx128_ldy128_eps1em07(engine.At(e.slot1, row*128), engine.At(e.slot0, row*128), &e.w.embeddingsLayerNormWeight[0], &e.w.embeddingsLayerNormBias[0], m)
 }
 
 // layerQkv computes [T, 384]. A unit is 32 columns of the result.
 //
 //	q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 func (e *exec) layerQkv(_, unit int) {
-	c := runtime.At(e.slot0, unit*32)
+	c := engine.At(e.slot0, unit*32)
 	a := e.slot1
-	w := runtime.At(&e.layerNow.qkvPanels[0], unit*4096)
-	bias := runtime.At(&e.layerNow.qkvBias16[0], unit*32)
-	cut := runtime.CutRows(e.tokens, e.k.tile, rows128x32)
+	w := engine.At(&e.layerNow.qkvPanels[0], unit*4096)
+	bias := engine.At(&e.layerNow.qkvBias16[0], unit*32)
+	cut := engine.CutRows(e.tokens, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_bias(runtime.At(c, row*384), runtime.At(a, row*128), w, bias, m, 384)
+		e.k.gemm_f32_128x32_lda128_bias(engine.At(c, row*384), engine.At(a, row*128), w, bias, m, 384)
 	}
 }
 
@@ -263,15 +263,15 @@ func (e *exec) layerAttention(worker, unit int) {
 	b, h := unit/2, unit%2
 	first := int(e.Starts[b])
 	n := int(e.Starts[b+1]) - first
-	q := runtime.At(e.slot0, first*384+h*64)
+	q := engine.At(e.slot0, first*384+h*64)
 	e.k.attention_f32_64_ldq384_ldo128_r128_cc_cp_pc.Run(attention.Call{
-		O:         runtime.At(e.slot2, first*128+h*64),
+		O:         engine.At(e.slot2, first*128+h*64),
 		Q:         q,
-		K:         runtime.At(q, 128),
-		V:         runtime.At(q, 256),
-		KR:        runtime.At(&e.layerNow.krPanels[0], h*8192),
-		QR:        runtime.At(&e.layerNow.qrPanels[0], h*8192),
-		Index:     runtime.At(&e.w.relativeIndex[0], 511),
+		K:         engine.At(q, 128),
+		V:         engine.At(q, 256),
+		KR:        engine.At(&e.layerNow.krPanels[0], h*8192),
+		QR:        engine.At(&e.layerNow.qrPanels[0], h*8192),
+		Index:     engine.At(&e.w.relativeIndex[0], 511),
 		Positions: e.Holes(first),
 		Scratch:   e.scratch(worker),
 		N:         n,
@@ -283,15 +283,15 @@ func (e *exec) layerAttention(worker, unit int) {
 //
 //	attention    zoo/deberta_v3.dspec:30
 func (e *exec) layerAttentionOutputDense(_, unit int) {
-	c := runtime.At(e.slot0, unit*32)
+	c := engine.At(e.slot0, unit*32)
 	a := e.slot2
-	w := runtime.At(&e.layerNow.attentionOutputDensePanels[0], unit*4096)
-	bias := runtime.At(&e.layerNow.attentionOutputDenseBias16[0], unit*32)
-	res := runtime.At(e.slot1, unit*32)
-	cut := runtime.CutRows(e.tokens, e.k.tile, rows128x32)
+	w := engine.At(&e.layerNow.attentionOutputDensePanels[0], unit*4096)
+	bias := engine.At(&e.layerNow.attentionOutputDenseBias16[0], unit*32)
+	res := engine.At(e.slot1, unit*32)
+	cut := engine.CutRows(e.tokens, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_bias_residual(runtime.At(c, row*128), runtime.At(a, row*128), w, bias, runtime.At(res, row*128), m, 128)
+		e.k.gemm_f32_128x32_lda128_bias_residual(engine.At(c, row*128), engine.At(a, row*128), w, bias, engine.At(res, row*128), m, 128)
 	}
 }
 
@@ -301,21 +301,21 @@ func (e *exec) layerAttentionOutputDense(_, unit int) {
 func (e *exec) layerAttentionOutputLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.rowsNow-row)
-	e.k.layernorm_f32_128_ldx128_ldy128_eps1em07(runtime.At(e.slot2, row*128), runtime.At(e.slot0, row*128), &e.layerNow.attentionOutputLayerNormWeight[0], &e.layerNow.attentionOutputLayerNormBias[0], m)
+	e.k.layernorm_f32_128_ldx128_ldy128_eps1em07(engine.At(e.slot2, row*128), engine.At(e.slot0, row*128), &e.layerNow.attentionOutputLayerNormWeight[0], &e.layerNow.attentionOutputLayerNormBias[0], m)
 }
 
 // layerIntermediateDense computes [T, 512] or [B, 512]. A unit is 32 columns of the result.
 //
 //	ffn inner    zoo/deberta_v3.dspec:38
 func (e *exec) layerIntermediateDense(_, unit int) {
-	c := runtime.At(e.slot0, unit*32)
+	c := engine.At(e.slot0, unit*32)
 	a := e.slot2
-	w := runtime.At(&e.layerNow.intermediateDensePanels[0], unit*4096)
-	bias := runtime.At(&e.layerNow.intermediateDenseBias16[0], unit*32)
-	cut := runtime.CutRows(e.rowsNow, e.k.tile, rows128x32)
+	w := engine.At(&e.layerNow.intermediateDensePanels[0], unit*4096)
+	bias := engine.At(&e.layerNow.intermediateDenseBias16[0], unit*32)
+	cut := engine.CutRows(e.rowsNow, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_bias_gelu(runtime.At(c, row*528), runtime.At(a, row*128), w, bias, m, 528)
+		e.k.gemm_f32_128x32_lda128_bias_gelu(engine.At(c, row*528), engine.At(a, row*128), w, bias, m, 528)
 	}
 }
 
@@ -323,15 +323,15 @@ func (e *exec) layerIntermediateDense(_, unit int) {
 //
 //	ffn inner    zoo/deberta_v3.dspec:38
 func (e *exec) layerOutputDense(_, unit int) {
-	c := runtime.At(e.slot3, unit*32)
+	c := engine.At(e.slot3, unit*32)
 	a := e.slot0
-	w := runtime.At(&e.layerNow.outputDensePanels[0], unit*16384)
-	bias := runtime.At(&e.layerNow.outputDenseBias16[0], unit*32)
-	res := runtime.At(e.slot2, unit*32)
-	cut := runtime.CutRows(e.rowsNow, e.k.tile, rows512x32)
+	w := engine.At(&e.layerNow.outputDensePanels[0], unit*16384)
+	bias := engine.At(&e.layerNow.outputDenseBias16[0], unit*32)
+	res := engine.At(e.slot2, unit*32)
+	cut := engine.CutRows(e.rowsNow, e.k.tile, rows512x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_512x32_lda528_bias_residual(runtime.At(c, row*128), runtime.At(a, row*528), w, bias, runtime.At(res, row*128), m, 128)
+		e.k.gemm_f32_512x32_lda528_bias_residual(engine.At(c, row*128), engine.At(a, row*528), w, bias, engine.At(res, row*128), m, 128)
 	}
 }
 
@@ -341,7 +341,7 @@ func (e *exec) layerOutputDense(_, unit int) {
 func (e *exec) layerOutputLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.tokens-row)
-	e.k.layernorm_f32_128_ldx128_ldy128_eps1em07(runtime.At(e.slot1, row*128), runtime.At(e.slot3, row*128), &e.layerNow.outputLayerNormWeight[0], &e.layerNow.outputLayerNormBias[0], m)
+	e.k.layernorm_f32_128_ldx128_ldy128_eps1em07(engine.At(e.slot1, row*128), engine.At(e.slot3, row*128), &e.layerNow.outputLayerNormWeight[0], &e.layerNow.outputLayerNormBias[0], m)
 }
 
 // layerLastAttention computes [B, 128]. A unit is one head of one sequence.
@@ -351,15 +351,15 @@ func (e *exec) layerLastAttention(worker, unit int) {
 	b, h := unit/2, unit%2
 	first := int(e.Starts[b])
 	n := int(e.Starts[b+1]) - first
-	q := runtime.At(e.slot0, first*384+h*64)
+	q := engine.At(e.slot0, first*384+h*64)
 	e.k.attention_f32_64_ldq384_ldo128_r128_cc_cp_pc.Run(attention.Call{
-		O:         runtime.At(e.slot2, b*128+h*64),
+		O:         engine.At(e.slot2, b*128+h*64),
 		Q:         q,
-		K:         runtime.At(q, 128),
-		V:         runtime.At(q, 256),
-		KR:        runtime.At(&e.layerNow.krPanels[0], h*8192),
-		QR:        runtime.At(&e.layerNow.qrPanels[0], h*8192),
-		Index:     runtime.At(&e.w.relativeIndex[0], 511),
+		K:         engine.At(q, 128),
+		V:         engine.At(q, 256),
+		KR:        engine.At(&e.layerNow.krPanels[0], h*8192),
+		QR:        engine.At(&e.layerNow.qrPanels[0], h*8192),
+		Index:     engine.At(&e.w.relativeIndex[0], 511),
 		Positions: e.Holes(first),
 		Scratch:   e.scratch(worker),
 		N:         n,
@@ -372,22 +372,22 @@ func (e *exec) layerLastAttention(worker, unit int) {
 //	take first    spam.dspec:14
 func (e *exec) layerLastTake(_, unit int) {
 	first := int(e.Starts[unit])
-	e.k.take_f32_128_128_0_128_rowsfirst(runtime.At(e.slot3, unit*128), runtime.At(e.slot1, first*128), int(e.Starts[unit+1])-first)
+	e.k.take_f32_128_128_0_128_rowsfirst(engine.At(e.slot3, unit*128), engine.At(e.slot1, first*128), int(e.Starts[unit+1])-first)
 }
 
 // layerLastAttentionOutputDense computes [B, 128]. A unit is 32 columns of the result.
 //
 //	attention    zoo/deberta_v3.dspec:30
 func (e *exec) layerLastAttentionOutputDense(_, unit int) {
-	c := runtime.At(e.slot0, unit*32)
+	c := engine.At(e.slot0, unit*32)
 	a := e.slot2
-	w := runtime.At(&e.layerNow.attentionOutputDensePanels[0], unit*4096)
-	bias := runtime.At(&e.layerNow.attentionOutputDenseBias16[0], unit*32)
-	res := runtime.At(e.slot3, unit*32)
-	cut := runtime.CutRows(e.sequences, e.k.tile, rows128x32)
+	w := engine.At(&e.layerNow.attentionOutputDensePanels[0], unit*4096)
+	bias := engine.At(&e.layerNow.attentionOutputDenseBias16[0], unit*32)
+	res := engine.At(e.slot3, unit*32)
+	cut := engine.CutRows(e.sequences, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_bias_residual(runtime.At(c, row*128), runtime.At(a, row*128), w, bias, runtime.At(res, row*128), m, 128)
+		e.k.gemm_f32_128x32_lda128_bias_residual(engine.At(c, row*128), engine.At(a, row*128), w, bias, engine.At(res, row*128), m, 128)
 	}
 }
 
@@ -397,21 +397,21 @@ func (e *exec) layerLastAttentionOutputDense(_, unit int) {
 func (e *exec) layerLastOutputLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.sequences-row)
-	e.k.layernorm_f32_128_ldx128_ldy128_eps1em07(runtime.At(e.slot4, row*128), runtime.At(e.slot3, row*128), &e.layerNow.outputLayerNormWeight[0], &e.layerNow.outputLayerNormBias[0], m)
+	e.k.layernorm_f32_128_ldx128_ldy128_eps1em07(engine.At(e.slot4, row*128), engine.At(e.slot3, row*128), &e.layerNow.outputLayerNormWeight[0], &e.layerNow.outputLayerNormBias[0], m)
 }
 
 // headPoolerDense computes [B, 128]. A unit is 32 columns of the result.
 //
 //	linear hidden    spam.dspec:16
 func (e *exec) headPoolerDense(_, unit int) {
-	c := runtime.At(e.slot2, unit*32)
+	c := engine.At(e.slot2, unit*32)
 	a := e.slot4
-	w := runtime.At(&e.w.headPoolerDensePanels[0], unit*4096)
-	bias := runtime.At(&e.w.headPoolerDenseBias16[0], unit*32)
-	cut := runtime.CutRows(e.sequences, e.k.tile, rows128x32)
+	w := engine.At(&e.w.headPoolerDensePanels[0], unit*4096)
+	bias := engine.At(&e.w.headPoolerDenseBias16[0], unit*32)
+	cut := engine.CutRows(e.sequences, e.k.tile, rows128x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x32_lda128_bias_gelu(runtime.At(c, row*128), runtime.At(a, row*128), w, bias, m, 128)
+		e.k.gemm_f32_128x32_lda128_bias_gelu(engine.At(c, row*128), engine.At(a, row*128), w, bias, m, 128)
 	}
 }
 
@@ -419,13 +419,13 @@ func (e *exec) headPoolerDense(_, unit int) {
 //
 //	linear 2 as labels("ham", "spam")    spam.dspec:19
 func (e *exec) headClassifier(_, unit int) {
-	c := runtime.At(e.slot5, unit*32)
+	c := engine.At(e.slot5, unit*32)
 	a := e.slot2
-	w := runtime.At(&e.w.headClassifierPanels[0], unit*4096)
-	bias := runtime.At(&e.w.headClassifierBias16[0], unit*32)
-	cut := runtime.CutRows(e.sequences, e.k.tile, rows128x16)
+	w := engine.At(&e.w.headClassifierPanels[0], unit*4096)
+	bias := engine.At(&e.w.headClassifierBias16[0], unit*32)
+	cut := engine.CutRows(e.sequences, e.k.tile, rows128x16)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
-		e.k.gemm_f32_128x16_lda128_bias(runtime.At(c, row*16), runtime.At(a, row*128), w, bias, m, 16)
+		e.k.gemm_f32_128x16_lda128_bias(engine.At(c, row*16), engine.At(a, row*128), w, bias, m, 16)
 	}
 }

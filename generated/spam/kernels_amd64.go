@@ -5,8 +5,8 @@
 package spam
 
 import (
-	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/attention"
+	"github.com/debertac/debertac/runtime/cpu"
 )
 
 // tableAVX512 is the table for AVX-512 F, BW, DQ and VL, 512-bit registers.
@@ -38,20 +38,20 @@ var tableAVX2 = kernels{
 }
 
 // tableFor returns the table of an instruction set, or nil if this build has none.
-func tableFor(isa runtime.ISA) *kernels {
+func tableFor(isa cpu.ISA) *kernels {
 	switch isa {
-	case runtime.ISAAVX512:
+	case cpu.ISAAVX512:
 		return &tableAVX512
-	case runtime.ISAAVX2:
+	case cpu.ISAAVX2:
 		return &tableAVX2
-	case runtime.ISAGo:
+	case cpu.ISAGo:
 		return &portable
 	}
 	return nil
 }
 
 // instructionSets lists the instruction sets that this build has kernels for.
-var instructionSets = []runtime.ISA{runtime.ISAAVX512, runtime.ISAAVX2, runtime.ISAGo}
+var instructionSets = []cpu.ISA{cpu.ISAAVX512, cpu.ISAAVX2, cpu.ISAGo}
 
 // embed_f32_copy_128_ldy128_ldt128_avx512 computes y[m, 128] = rows ids[m] of the table
 // Rows of y are 128 floats apart, of the table 128.

@@ -6,8 +6,8 @@ import (
 	"math"
 	"unsafe"
 
-	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/attention"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // kernels is the table of the functions that do the arithmetic, filled for one instruction set. Names hold the family, the element type and the
@@ -89,7 +89,7 @@ func layernorm_f32_128_ldx128_ldy128_eps1em07_generic(y, x, gain, shift *float32
 // gemm_f32_128x32_lda128_bias_generic is the product over two panels, one after the other.
 func gemm_f32_128x32_lda128_bias_generic(c, a, w, bias *float32, m, ldc int) {
 	gemm_f32_128x32_lda128_bias_generic_panel(c, a, w, bias, m, ldc)
-	gemm_f32_128x32_lda128_bias_generic_panel(runtime.At(c, 16), a, runtime.At(w, 2048), runtime.At(bias, 16), m, ldc)
+	gemm_f32_128x32_lda128_bias_generic_panel(engine.At(c, 16), a, engine.At(w, 2048), engine.At(bias, 16), m, ldc)
 }
 
 // gemm_f32_128x32_lda128_bias_generic_panel: c = a·w for m rows of 16 columns, 128 terms each.
@@ -368,7 +368,7 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_strip(call attention.Call) {
 // gemm_f32_128x32_lda128_bias_residual_generic is the product over two panels, one after the other.
 func gemm_f32_128x32_lda128_bias_residual_generic(c, a, w, bias, r *float32, m, ldc int) {
 	gemm_f32_128x32_lda128_bias_residual_generic_panel(c, a, w, bias, r, m, ldc)
-	gemm_f32_128x32_lda128_bias_residual_generic_panel(runtime.At(c, 16), a, runtime.At(w, 2048), runtime.At(bias, 16), runtime.At(r, 16), m, ldc)
+	gemm_f32_128x32_lda128_bias_residual_generic_panel(engine.At(c, 16), a, engine.At(w, 2048), engine.At(bias, 16), engine.At(r, 16), m, ldc)
 }
 
 // gemm_f32_128x32_lda128_bias_residual_generic_panel: c = a·w for m rows of 16 columns, 128 terms each.
@@ -455,7 +455,7 @@ func gemm_f32_128x32_lda128_bias_residual_generic_panel(c, a, w, bias, r *float3
 // gemm_f32_128x32_lda128_bias_gelu_generic is the product over two panels, one after the other.
 func gemm_f32_128x32_lda128_bias_gelu_generic(c, a, w, bias *float32, m, ldc int) {
 	gemm_f32_128x32_lda128_bias_gelu_generic_panel(c, a, w, bias, m, ldc)
-	gemm_f32_128x32_lda128_bias_gelu_generic_panel(runtime.At(c, 16), a, runtime.At(w, 2048), runtime.At(bias, 16), m, ldc)
+	gemm_f32_128x32_lda128_bias_gelu_generic_panel(engine.At(c, 16), a, engine.At(w, 2048), engine.At(bias, 16), m, ldc)
 }
 
 // gemm_f32_128x32_lda128_bias_gelu_generic_panel: c = gelua·w for m rows of 16 columns, 128 terms each.
@@ -539,7 +539,7 @@ func gemm_f32_128x32_lda128_bias_gelu_generic_panel(c, a, w, bias *float32, m, l
 // gemm_f32_512x32_lda528_bias_residual_generic is the product over two panels, one after the other.
 func gemm_f32_512x32_lda528_bias_residual_generic(c, a, w, bias, r *float32, m, ldc int) {
 	gemm_f32_512x32_lda528_bias_residual_generic_panel(c, a, w, bias, r, m, ldc)
-	gemm_f32_512x32_lda528_bias_residual_generic_panel(runtime.At(c, 16), a, runtime.At(w, 8192), runtime.At(bias, 16), runtime.At(r, 16), m, ldc)
+	gemm_f32_512x32_lda528_bias_residual_generic_panel(engine.At(c, 16), a, engine.At(w, 8192), engine.At(bias, 16), engine.At(r, 16), m, ldc)
 }
 
 // gemm_f32_512x32_lda528_bias_residual_generic_panel: c = a·w for m rows of 16 columns, 512 terms each.

@@ -4,15 +4,15 @@
 
 package spam
 
-import "github.com/debertac/debertac/runtime"
+import "github.com/debertac/debertac/runtime/cpu"
 
 // tableFor returns the table of an instruction set, or nil if this build has none.
-func tableFor(isa runtime.ISA) *kernels {
-	if isa == runtime.ISAGo {
+func tableFor(isa cpu.ISA) *kernels {
+	if isa == cpu.ISAGo {
 		return &portable
 	}
 	return nil
 }
 
 // instructionSets lists the instruction sets that this build has kernels for.
-var instructionSets = []runtime.ISA{runtime.ISAGo}
+var instructionSets = []cpu.ISA{cpu.ISAGo}

@@ -13,6 +13,8 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/token"
 )
 
@@ -20,21 +22,21 @@ import (
 const SpecHash = "fee5c0f776a4dd7d7ab5e2ffaba9964770a3ee3c7c84c5721aa8dec57acb34b4"
 
 // Program returns a description of the package for the runtime, a new one in each call.
-func Program() *runtime.Program {
-	return &runtime.Program{
-		Arena: func(s runtime.Sizes) int64 {
+func Program() *engine.Program {
+	return &engine.Program{
+		Arena: func(s engine.Sizes) int64 {
 			return place(s).size
 		},
 		Bind: bind,
-		Heads: []runtime.Head{{
+		Heads: []engine.Head{{
 			C:      2,
 			Labels: []string{"ham", "spam"},
 			Name:   "classify",
-			Rows:   runtime.PerSequence,
+			Rows:   engine.PerSequence,
 			Task:   "labels",
 		}},
 		ISAs: instructionSets,
-		Limits: runtime.Limits{
+		Limits: engine.Limits{
 			BatchSequences: 32,
 			BatchTokens:    16384,
 			SequenceTokens: 512,
@@ -42,7 +44,7 @@ func Program() *runtime.Program {
 		},
 		Name:      "spam",
 		Tokenizer: token.Open,
-		Want: runtime.Want{
+		Want: engine.Want{
 			Layout:   "2",
 			SpecHash: SpecHash,
 			Tensors:  tensors(),
@@ -51,7 +53,7 @@ func Program() *runtime.Program {
 }
 
 // bind connects the kernels of an instruction set with the weights of an opened file.
-func bind(file *runtime.Weights, isa runtime.ISA) (runtime.NewForward, error) {
+func bind(file *engine.Weights, isa cpu.ISA) (engine.NewForward, error) {
 	k := tableFor(isa)
 	if k == nil {
 		return nil, fmt.Errorf("this build has no kernels for %v", isa)
@@ -102,17 +104,17 @@ func Windows(stride int) LongPolicy {
 
 // Model is an open model. It is safe for concurrent use and never writes to its weights.
 type Model struct {
-	core       *runtime.Core
-	classifier *runtime.Classifier
+	core       *engine.Core
+	classifier *engine.Classifier
 }
 
 // Open opens the packed weights at path: it maps the file, checks it, starts the threads and runs a self-test of 8 tokens.
 func Open(path string, opts ...Option) (*Model, error) {
-	core, err := runtime.Open(Program(), path, opts...)
+	core, err := engine.Open(Program(), path, opts...)
 	if err != nil {
 		return nil, err
 	}
-	c, err := runtime.NewClassifier(core, "")
+	c, err := engine.NewClassifier(core, "")
 	if err != nil {
 		return nil, errors.Join(err, core.Close())
 	}
@@ -124,11 +126,11 @@ func Open(path string, opts ...Option) (*Model, error) {
 
 // OpenBytes does the same as Open for packed weights in memory, such as those of go:embed.
 func OpenBytes(data []byte, opts ...Option) (*Model, error) {
-	core, err := runtime.OpenBytes(Program(), "spam.weights", data, opts...)
+	core, err := engine.OpenBytes(Program(), "spam.weights", data, opts...)
 	if err != nil {
 		return nil, err
 	}
-	c, err := runtime.NewClassifier(core, "")
+	c, err := engine.NewClassifier(core, "")
 	if err != nil {
 		return nil, errors.Join(err, core.Close())
 	}
@@ -144,7 +146,7 @@ func (m *Model) Close() error {
 }
 
 // Core returns the runtime's view of the model: reports, the tokenizer, calls with a trace.
-func (m *Model) Core() *runtime.Core {
+func (m *Model) Core() *engine.Core {
 	return m.core
 }
 

@@ -5,7 +5,7 @@ package spam
 import (
 	"strconv"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -41,8 +41,8 @@ type layerWeights struct {
 }
 
 // tensors lists what a packed file must hold, no more and no less.
-func tensors() []runtime.TensorWant {
-	list := []runtime.TensorWant{
+func tensors() []engine.TensorWant {
+	list := []engine.TensorWant{
 		{
 			DType: safetensors.F32,
 			Len:   1032192,
@@ -87,85 +87,85 @@ func tensors() []runtime.TensorWant {
 		{
 			DType:    safetensors.F32,
 			Len:      -1,
-			Name:     runtime.SelfTestTensor,
+			Name:     engine.SelfTestTensor,
 			Optional: true,
 		},
 		{
 			DType:    safetensors.U8,
 			Len:      -1,
-			Name:     runtime.TokenizerTensor,
+			Name:     engine.TokenizerTensor,
 			Optional: true,
 		},
 	}
 	for l := range 4 {
 		p := strconv.Itoa(l)
 		list = append(list,
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   49152,
 				Name:  "layer." + p + ".qkv.panels",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   384,
 				Name:  "layer." + p + ".qkv.bias16",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   16384,
 				Name:  "layer." + p + ".kr.panels",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   16384,
 				Name:  "layer." + p + ".qr.panels",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   16384,
 				Name:  "layer." + p + ".attention.output.dense.panels",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   128,
 				Name:  "layer." + p + ".attention.output.dense.bias16",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   128,
 				Name:  "deberta.encoder.layer." + p + ".attention.output.LayerNorm.weight",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   128,
 				Name:  "deberta.encoder.layer." + p + ".attention.output.LayerNorm.bias",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   65536,
 				Name:  "layer." + p + ".intermediate.dense.panels",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   512,
 				Name:  "layer." + p + ".intermediate.dense.bias16",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   65536,
 				Name:  "layer." + p + ".output.dense.panels",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   128,
 				Name:  "layer." + p + ".output.dense.bias16",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   128,
 				Name:  "deberta.encoder.layer." + p + ".output.LayerNorm.weight",
 			},
-			runtime.TensorWant{
+			engine.TensorWant{
 				DType: safetensors.F32,
 				Len:   128,
 				Name:  "deberta.encoder.layer." + p + ".output.LayerNorm.bias",
@@ -175,7 +175,7 @@ func tensors() []runtime.TensorWant {
 }
 
 // bind points the structs at the tensors of an opened file, which Open has checked against tensors.
-func (w *weights) bind(f *runtime.Weights) {
+func (w *weights) bind(f *engine.Weights) {
 	w.embeddingsWordEmbeddingsWeight = f.F32("deberta.embeddings.word_embeddings.weight")
 	w.embeddingsLayerNormWeight = f.F32("deberta.embeddings.LayerNorm.weight")
 	w.embeddingsLayerNormBias = f.F32("deberta.embeddings.LayerNorm.bias")

@@ -10,7 +10,7 @@ import (
 	"io"
 	"math"
 	"os"
-	goruntime "runtime"
+	"runtime"
 	"runtime/debug"
 	"unsafe"
 
@@ -146,7 +146,7 @@ func (m *File) ReadAt(p []byte, off int64) (n int, err error) {
 // called debug.SetPanicOnFault(true).
 func (m *File) Faulted(v any) bool {
 	fault, ok := v.(interface {
-		goruntime.Error
+		runtime.Error
 		Addr() uintptr
 	})
 	if !ok || len(m.data) == 0 {

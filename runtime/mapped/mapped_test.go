@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	goruntime "runtime"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,7 +39,7 @@ func last(m *mapped.File) (b byte, err error) {
 }
 
 func TestReadAfterCut(t *testing.T) {
-	if goruntime.GOOS != "linux" {
+	if runtime.GOOS != "linux" {
 		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
 	}
 	path, m := open(t, 100_000, 64, 99_936)
@@ -62,7 +62,7 @@ func TestReadAfterCut(t *testing.T) {
 
 // TestCutWithinAPage checks a file that ends within a page: the rest of the page reads as zeros without a fault.
 func TestCutWithinAPage(t *testing.T) {
-	if goruntime.GOOS != "linux" {
+	if runtime.GOOS != "linux" {
 		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
 	}
 	path, m := open(t, 100_000, 64, 99_936)

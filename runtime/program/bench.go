@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // benchFlags is the verb bench.
@@ -131,7 +132,7 @@ func (b *benchFlags) run(ctx context.Context, s *session, _ []string) error {
 }
 
 // calls makes the work of one pass: one call, or the sequences of the lengths file, --batch of them a call.
-func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error) {
+func (b *benchFlags) calls(core *engine.Core, head int) ([]engine.Call, error) {
 	l := core.Program().Limits
 	switch { // before anything of such a size is made
 	case b.batch > l.BatchSequences:
@@ -152,7 +153,7 @@ func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error)
 		}
 	}
 	rng := rand.New(rand.NewPCG(b.seed, 0))
-	var calls []runtime.Call
+	var calls []engine.Call
 	most := 0
 	for part := range slices.Chunk(lengths, b.batch) {
 		batch := &runtime.Batch{Starts: []int32{0}}
@@ -166,7 +167,7 @@ func (b *benchFlags) calls(core *runtime.Core, head int) ([]runtime.Call, error)
 		if err := batch.Validate(l); err != nil {
 			return nil, faulty(where, "%w", err)
 		}
-		calls = append(calls, runtime.Call{Head: head, Batch: batch})
+		calls = append(calls, engine.Call{Head: head, Batch: batch})
 		most = max(most, core.Program().Heads[head].OutLen(batch))
 	}
 	// One call runs at a time, so all share the room for outputs: a file of lengths may hold many, and a head many numbers for each token.
@@ -186,7 +187,7 @@ const (
 )
 
 // measure runs passes over the calls and fills in all but StartMS.
-func (b *benchFlags) measure(ctx context.Context, core *runtime.Core, calls []runtime.Call, row *benchRow) error {
+func (b *benchFlags) measure(ctx context.Context, core *engine.Core, calls []engine.Call, row *benchRow) error {
 	tokens, sequences := 0, 0
 	for _, c := range calls {
 		tokens += c.Batch.Tokens()

@@ -7,24 +7,24 @@ import (
 	"slices"
 	"time"
 
-	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // benchSteps are the times of the steps of the schedule. Whoever compiled the model knows the steps' names and costs.
 type benchSteps struct {
-	StepMS    []float64      `json:"step_ms,omitempty"`    // median time of each step of a pass, in the order of the schedule
-	BetweenMS float64        `json:"between_ms,omitempty"` // median of what a pass takes beyond its steps
-	Extents   *runtime.Sizes `json:"extents,omitempty"`    // that the costs of steps follow from, of a pass: with --lengths, the sum over its calls
+	StepMS    []float64     `json:"step_ms,omitempty"`    // median time of each step of a pass, in the order of the schedule
+	BetweenMS float64       `json:"between_ms,omitempty"` // median of what a pass takes beyond its steps
+	Extents   *engine.Sizes `json:"extents,omitempty"`    // that the costs of steps follow from, of a pass: with --lengths, the sum over its calls
 }
 
 // measureSteps runs passes that report the time of each step. They are not the ones that latency is taken from: reading the clock around each
 // step costs time of its own.
-func (b *benchFlags) measureSteps(ctx context.Context, core *runtime.Core, calls []runtime.Call) (benchSteps, error) {
+func (b *benchFlags) measureSteps(ctx context.Context, core *engine.Core, calls []engine.Call) (benchSteps, error) {
 	var samples [][]time.Duration // of each step, a time for each pass
 	var between []time.Duration
 	var steps []time.Duration
-	out := benchSteps{Extents: &runtime.Sizes{}}
+	out := benchSteps{Extents: &engine.Sizes{}}
 	for i := range calls {
 		calls[i].Steps = &steps
 		out.Extents.Add(calls[i].Batch.Sizes())

@@ -4,16 +4,16 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
 	"strings"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 type doctorReport struct {
-	CPU       runtime.CPU    `json:"cpu"`
-	Model     runtime.Report `json:"model"`
-	Tokenizer string         `json:"tokenizer"` // kind, "" if the model takes ids only
-	Hashes    bool           `json:"hashes_ok"` // every tensor has the values that were packed
+	CPU       cpu.Description `json:"cpu"`
+	Model     engine.Report   `json:"model"`
+	Tokenizer string          `json:"tokenizer"` // kind, "" if the model takes ids only
+	Hashes    bool            `json:"hashes_ok"` // every tensor has the values that were packed
 }
 
 func newDoctor(fs *flag.FlagSet) action {
@@ -27,7 +27,7 @@ func newDoctor(fs *flag.FlagSet) action {
 			return err
 		}
 		defer core.Close()
-		r := doctorReport{CPU: runtime.DescribeCPU(), Tokenizer: core.Meta().Tokenizer}
+		r := doctorReport{CPU: cpu.Describe(), Tokenizer: core.Meta().Tokenizer}
 		if r.Model, err = core.Report(); err != nil {
 			return err
 		}

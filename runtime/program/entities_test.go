@@ -6,13 +6,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
-// AppendWords makes words a runtime.WordTokenizer.
-func (w words) AppendWords(dst []runtime.TokenSpan, list []string, _ bool) ([]runtime.TokenSpan, error) {
+// AppendWords makes words a tokenizer.WordTokenizer.
+func (w words) AppendWords(dst []tokenizer.Span, list []string, _ bool) ([]tokenizer.Span, error) {
 	for i, one := range list {
 		for _, s := range w.encode(nil, one, 0) {
 			s.Word = int32(i)
@@ -23,13 +25,13 @@ func (w words) AppendWords(dst []runtime.TokenSpan, list []string, _ bool) ([]ru
 }
 
 // entityProgram finds the word paris where a label is city, and merkel and the word before it where one is who.
-func entityProgram() *runtime.Program {
-	p := taskProgram(runtime.Head{
-		Name: "entities", Task: tasktable.Entities, Rows: runtime.PerPair, C: 2, Width: 2, Prompt: &runtime.Prompt{Mark: "[MASK]", End: "[SEP]", After: true},
-	}, func(l *runtime.Limits) { l.Words, l.Marks = true, true }, nil)
-	p.Bind = func(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
+func entityProgram() *engine.Program {
+	p := taskProgram(engine.Head{
+		Name: "entities", Task: tasktable.Entities, Rows: engine.PerPair, C: 2, Width: 2, Prompt: &engine.Prompt{Mark: "[MASK]", End: "[SEP]", After: true},
+	}, func(l *engine.Limits) { l.Words, l.Marks = true, true }, nil)
+	p.Bind = func(w *engine.Weights, _ cpu.ISA) (engine.NewForward, error) {
 		w.F32("table")
-		return func(x *runtime.Exec) (runtime.Forward, error) {
+		return func(x *engine.Exec) (engine.Forward, error) {
 			return func() error {
 				out := x.Out
 				for s := range x.B {

@@ -15,8 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // The model of these tests: a bag of words. logit[c] = Σ over the tokens of table[id][c]. Words are ids by hash; the word panic, twice in a row,
@@ -39,26 +42,26 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func fakeProgram() *runtime.Program {
-	return &runtime.Program{
+func fakeProgram() *engine.Program {
+	return &engine.Program{
 		Name: "fake",
-		Want: runtime.Want{SpecHash: strings.Repeat("ab", 32), Layout: "test/1", Tensors: []runtime.TensorWant{
+		Want: engine.Want{SpecHash: strings.Repeat("ab", 32), Layout: "test/1", Tensors: []engine.TensorWant{
 			{Name: "table", DType: safetensors.F32, Len: fakeVocab * fakeLabels},
-			{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true},
+			{Name: engine.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true},
 		}},
-		ISAs:   []runtime.ISA{runtime.ISAGo},
-		Limits: runtime.Limits{Vocab: fakeVocab, SequenceTokens: 64, BatchSequences: 16, BatchTokens: 256},
-		Heads: []runtime.Head{{Name: "kind", Task: tasktable.Labels, C: fakeLabels, Labels: []string{"ham", "spam", "ümlaut"}},
-			{Name: "rows", Task: tasktable.Tags, Rows: runtime.PerToken, C: fakeLabels}},
-		Arena:     func(s runtime.Sizes) int64 { return int64(s.T) * 64 },
+		ISAs:   []cpu.ISA{cpu.ISAGo},
+		Limits: engine.Limits{Vocab: fakeVocab, SequenceTokens: 64, BatchSequences: 16, BatchTokens: 256},
+		Heads: []engine.Head{{Name: "kind", Task: tasktable.Labels, C: fakeLabels, Labels: []string{"ham", "spam", "ümlaut"}},
+			{Name: "rows", Task: tasktable.Tags, Rows: engine.PerToken, C: fakeLabels}},
+		Arena:     func(s engine.Sizes) int64 { return int64(s.T) * 64 },
 		Bind:      fakeBind,
-		Tokenizer: func(string, []byte) (runtime.Tokenizer, error) { return fakeTokenizer{}, nil },
+		Tokenizer: func(string, []byte) (tokenizer.Tokenizer, error) { return fakeTokenizer{}, nil },
 	}
 }
 
-func fakeBind(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
+func fakeBind(w *engine.Weights, _ cpu.ISA) (engine.NewForward, error) {
 	table := w.F32("table")
-	return func(x *runtime.Exec) (runtime.Forward, error) {
+	return func(x *engine.Exec) (engine.Forward, error) {
 		sum := func(_, _ int) { // the one step
 			clear(x.Out)
 			for s := range x.Sequences() {
@@ -107,8 +110,8 @@ func (fakeTokenizer) AppendIDs(dst []int32, text string, _ bool) ([]int32, error
 	return dst, nil
 }
 
-func (fakeTokenizer) Frame() runtime.Frame {
-	return runtime.Frame{Open: []int32{1}, Middle: []int32{2}, Close: []int32{2}}
+func (fakeTokenizer) Frame() tokenizer.Frame {
+	return tokenizer.Frame{Open: []int32{1}, Middle: []int32{2}, Close: []int32{2}}
 }
 
 func fakeID(word string) int32 {
@@ -159,17 +162,17 @@ func argmax(x []float32) int {
 func fakeWeights(t testing.TB, tokenizer bool) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fake.weights")
-	meta := runtime.Meta{Layout: "test/1", SpecHash: strings.Repeat("ab", 32)}
-	decls := []runtime.TensorDecl{{Name: "table", DType: safetensors.F32, Len: fakeVocab * fakeLabels}}
+	meta := engine.Meta{Layout: "test/1", SpecHash: strings.Repeat("ab", 32)}
+	decls := []engine.TensorDecl{{Name: "table", DType: safetensors.F32, Len: fakeVocab * fakeLabels}}
 	if tokenizer {
 		meta.Tokenizer = "words"
-		decls = append(decls, runtime.TensorDecl{Name: runtime.TokenizerTensor, DType: safetensors.U8, Len: 1})
+		decls = append(decls, engine.TensorDecl{Name: engine.TokenizerTensor, DType: safetensors.U8, Len: 1})
 	}
-	w, err := runtime.CreateWeights(path, meta, decls)
+	w, err := engine.CreateWeights(path, meta, decls)
 	require.NoError(t, err)
 	require.NoError(t, w.WriteF32("table", fakeTable()))
 	if tokenizer {
-		require.NoError(t, w.Write(runtime.TokenizerTensor, []byte{0}))
+		require.NoError(t, w.Write(engine.TokenizerTensor, []byte{0}))
 	}
 	require.NoError(t, w.Close())
 	return path

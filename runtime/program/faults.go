@@ -9,6 +9,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/pool"
 	"github.com/debertac/debertac/runtime/resource"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
@@ -59,7 +60,7 @@ func exitCode(err error) int {
 		bad    *usageError
 		input  *inputError
 		check  *checkError
-		panics *runtime.PanicError
+		panics *pool.PanicError
 		weight *runtime.WeightsError
 		tensor *safetensors.Error
 		scarce *resource.Error

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // firstTokens is the length of the text that start-up is measured with.
@@ -58,14 +59,14 @@ func firstLimit(o *openFlags, s *session) int {
 }
 
 // firstResult computes one text of at most firstTokens tokens, cut from a longer one; for models that take ids, of that many ids.
-func firstResult(ctx context.Context, core *runtime.Core, headName string) (int, error) {
+func firstResult(ctx context.Context, core *engine.Core, headName string) (int, error) {
 	i, err := core.HeadIndex(headName)
 	if err != nil {
 		return 0, usage("--head: %v", err)
 	}
 	head := &core.Program().Heads[i]
-	if core.Tokenizer() != nil && head.Rows == runtime.PerSequence {
-		k, err := runtime.NewClassifier(core, headName)
+	if core.Tokenizer() != nil && head.Rows == engine.PerSequence {
+		k, err := engine.NewClassifier(core, headName)
 		if err != nil {
 			return 0, err
 		}
@@ -85,7 +86,7 @@ func firstResult(ctx context.Context, core *runtime.Core, headName string) (int,
 	b.Starts = []int32{0, int32(n)}
 	b.FillNeeded(l)
 	out := make([]float32, head.OutLen(b))
-	return n, core.Run(ctx, runtime.Call{Head: i, Batch: b, Out: out})
+	return n, core.Run(ctx, engine.Call{Head: i, Batch: b, Out: out})
 }
 
 // measureStart starts fresh processes of this binary and returns the median time, in milliseconds, from before exec to the first result. One

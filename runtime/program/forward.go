@@ -12,6 +12,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
@@ -62,7 +63,7 @@ func (f *forwardFlags) run(ctx context.Context, s *session, _ []string) error {
 	}
 	r := recorder{}
 	out := make([]float32, head.OutLen(batch))
-	if err := core.Run(ctx, runtime.Call{Head: i, Batch: batch, Out: out, Trace: r.record}); err != nil {
+	if err := core.Run(ctx, engine.Call{Head: i, Batch: batch, Out: out, Trace: r.record}); err != nil {
 		return err
 	}
 	r.record(OutputTensor, []int{len(out) / head.C, head.C}, out)

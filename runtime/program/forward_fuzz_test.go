@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/pool"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -44,7 +46,7 @@ func FuzzBatch(f *testing.F) {
 		"types": {0}},
 		"ids", "starts", "words", "word_starts", "marks", "mark_starts", "prefix", "types")
 	weights := fakeWeights(f, true)
-	core, err := runtime.Open(fakeProgram(), weights, runtime.Threads(1))
+	core, err := engine.Open(fakeProgram(), weights, runtime.Threads(1))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -60,13 +62,13 @@ func FuzzBatch(f *testing.F) {
 			err = b.Validate(core.Program().Limits)
 			if err == nil {
 				for i, h := range core.Program().Heads {
-					if rerr := core.Run(t.Context(), runtime.Call{Head: i, Batch: b, Out: make([]float32, h.OutLen(b))}); rerr != nil {
+					if rerr := core.Run(t.Context(), engine.Call{Head: i, Batch: b, Out: make([]float32, h.OutLen(b))}); rerr != nil {
 						err = errors.Join(err, rerr)
 					}
 				}
 			}
 		}
-		var p *runtime.PanicError
+		var p *pool.PanicError
 		if errors.As(err, &p) && p.Value != "the word panic" {
 			t.Fatalf("%v\n%s", err, p.Stack)
 		}

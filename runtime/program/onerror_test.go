@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -328,7 +328,7 @@ func TestLimitBeyondTheProgram(t *testing.T) {
 
 // TestOnErrorOfDamagedWeights: outputs that are no numbers are no fault of a text, and a lack of a tokenizer is no fault of all texts.
 func TestOnErrorOfDamagedWeights(t *testing.T) {
-	nan := taskProgram(runtime.Head{Name: "tag", Task: tasktable.Tags, Rows: runtime.PerToken, C: 2, Labels: []string{"O", "B-X"}}, nil,
+	nan := taskProgram(engine.Head{Name: "tag", Task: tasktable.Tags, Rows: engine.PerToken, C: 2, Labels: []string{"O", "B-X"}}, nil,
 		func([]int32, int, int) float32 { return float32(math.NaN()) })
 	for _, mode := range []string{errorStop, errorSkip, errorReport} {
 		r := runTask(t, nan, false, "", "--on-error", mode, "paris", "rome")

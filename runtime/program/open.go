@@ -8,6 +8,9 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/appended"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/pool"
 )
 
 // openFlags are the flags of every verb that opens a model.
@@ -47,28 +50,28 @@ func (o *openFlags) pick(s *session) (*Model, error) {
 }
 
 // open opens the model with the weights of --weights, or else those inside the binary.
-func (o *openFlags) open(s *session, more ...runtime.Option) (*runtime.Core, *Model, error) {
+func (o *openFlags) open(s *session, more ...runtime.Option) (*engine.Core, *Model, error) {
 	m, err := o.pick(s)
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.threads < 0 || o.threads > runtime.MaxThreads {
-		return nil, nil, usage("--threads %d: it must be from 1 to %d, or 0 for all cores", o.threads, runtime.MaxThreads)
+	if o.threads < 0 || o.threads > pool.MaxThreads {
+		return nil, nil, usage("--threads %d: it must be from 1 to %d, or 0 for all cores", o.threads, pool.MaxThreads)
 	}
 	if most := m.Program.Threads; most > 0 && o.threads > most {
 		return nil, nil, usage("--threads %d: this program was built for up to %d threads (in a spec: threads <= %d in the target)", o.threads, most, o.threads)
 	}
 	if o.isa != "auto" && o.isa != "" {
-		if _, err := runtime.ParseISA(o.isa); err != nil {
+		if _, err := cpu.ParseISA(o.isa); err != nil {
 			return nil, nil, usage("--isa: %v", err)
 		}
 	}
-	isa, env := o.isa, os.Getenv(runtime.EnvISA)
+	isa, env := o.isa, os.Getenv(cpu.EnvISA)
 	if isa == "auto" {
 		isa = ""
 	}
 	if isa != "" || env != "" && env != "auto" { // a set that is asked for in either way, and that this program cannot use here
-		if _, err := runtime.PickISA(env, isa, m.Program.ISAs); err != nil {
+		if _, err := cpu.PickISA(env, isa, m.Program.ISAs); err != nil {
 			return nil, nil, usage("%v", err)
 		}
 	}
@@ -85,7 +88,7 @@ func (o *openFlags) open(s *session, more ...runtime.Option) (*runtime.Core, *Mo
 	opts = append(opts, runtime.Concurrency(1)) // a program makes one call at a time
 	core, err := o.load(m, opts)
 	if err != nil {
-		var p *runtime.PanicError
+		var p *pool.PanicError
 		if errors.As(err, &p) {
 			return nil, nil, err
 		}
@@ -98,9 +101,9 @@ func (o *openFlags) open(s *session, more ...runtime.Option) (*runtime.Core, *Mo
 	return core, m, nil
 }
 
-func (o *openFlags) load(m *Model, opts []runtime.Option) (*runtime.Core, error) {
+func (o *openFlags) load(m *Model, opts []runtime.Option) (*engine.Core, error) {
 	if o.weights != "" {
-		return runtime.Open(m.Program, o.weights, opts...)
+		return engine.Open(m.Program, o.weights, opts...)
 	}
 	exe, err := os.Executable()
 	if err != nil {
@@ -112,7 +115,7 @@ func (o *openFlags) load(m *Model, opts []runtime.Option) (*runtime.Core, error)
 	}
 	for _, e := range entries {
 		if e.Name == m.Name {
-			return runtime.OpenAt(m.Program, exe, e.Offset, e.Size, opts...)
+			return engine.OpenAt(m.Program, exe, e.Offset, e.Size, opts...)
 		}
 	}
 	return nil, usage("--weights FILE is needed: there are no weights of %s inside this binary", m.Name)

@@ -8,15 +8,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // predicts is a model that expects, after or in the place of a token, the next word of the vocabulary.
-func predicts(causal, prefix bool) *runtime.Program {
-	return taskProgram(runtime.Head{Name: "mlm", Task: tasktable.MLM, Rows: runtime.PerRow, C: fakeVocab},
-		func(l *runtime.Limits) { l.Rows, l.Causal, l.Prefix = 16, causal, prefix },
+func predicts(causal, prefix bool) *engine.Program {
+	return taskProgram(engine.Head{Name: "mlm", Task: tasktable.MLM, Rows: engine.PerRow, C: fakeVocab},
+		func(l *engine.Limits) { l.Rows, l.Causal, l.Prefix = 16, causal, prefix },
 		func(ids []int32, row, column int) float32 {
 			at := ids[row]
 			if !causal && row > 0 {
@@ -141,7 +142,7 @@ func TestRunGeneration(t *testing.T) {
 
 func TestRunEmbeddings(t *testing.T) {
 	f := func(ids []int32, row, column int) float32 { return float32(column+1) * float32(ids[row]) }
-	p := taskProgram(runtime.Head{Name: "h", Task: tasktable.Hidden, Rows: runtime.PerToken, C: 10}, nil, f)
+	p := taskProgram(engine.Head{Name: "h", Task: tasktable.Hidden, Rows: engine.PerToken, C: 10}, nil, f)
 	r := runTask(t, p, false, "", "angela")
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.Contains(t, r.out, "angela  (3 tokens)\n  2.6667 5.3333 8.0000 ")
@@ -155,7 +156,7 @@ func TestRunEmbeddings(t *testing.T) {
 	r = runTask(t, p, false, "", "angela", "--pooling", "last")
 	require.Equal(t, ExitUsage, r.code)
 	require.Contains(t, r.err, `--pooling: pooling "last": it must be mean or first`)
-	vector := taskProgram(runtime.Head{Name: "v", Task: tasktable.Vector, C: 4}, nil, f)
+	vector := taskProgram(engine.Head{Name: "v", Task: tasktable.Vector, C: 4}, nil, f)
 	r = runTask(t, vector, false, "", "--pooling", "mean", "angela")
 	require.Equal(t, ExitUsage, r.code)
 	require.Contains(t, r.err, `--pooling belongs to heads of the kind embed without pooling; head "v" of this model is of the kind embed; its vectors are `+
@@ -164,12 +165,12 @@ func TestRunEmbeddings(t *testing.T) {
 	object(t, r.out, &got)
 	require.Len(t, got.Embedding, 4)
 	require.Equal(t, 5, got.Tokens)
-	silent := taskProgram(runtime.Head{Name: "v", Task: tasktable.Vector, C: 4}, nil, f)
-	silent.Tokenizer = func(string, []byte) (runtime.Tokenizer, error) { return nil, nil }
+	silent := taskProgram(engine.Head{Name: "v", Task: tasktable.Vector, C: 4}, nil, f)
+	silent.Tokenizer = func(string, []byte) (tokenizer.Tokenizer, error) { return nil, nil }
 	r = runTask(t, silent, false, "", "angela")
 	require.Equal(t, ExitInput, r.code)
 	require.Contains(t, r.err, "without a tokenizer")
-	bad := taskProgram(runtime.Head{Name: "v", Task: tasktable.Vector, C: 4}, nil, func(ids []int32, _, _ int) float32 {
+	bad := taskProgram(engine.Head{Name: "v", Task: tasktable.Vector, C: 4}, nil, func(ids []int32, _, _ int) float32 {
 		if len(ids) == 3 {
 			return float32(math.NaN())
 		}
@@ -181,8 +182,8 @@ func TestRunEmbeddings(t *testing.T) {
 }
 
 // nliProgram entails what has the word paris in its hypothesis.
-func nliProgram() *runtime.Program {
-	return taskProgram(runtime.Head{Name: "nli", Task: tasktable.Labels, C: 3, Labels: []string{"contradiction", "neutral", "entailment"}}, nil,
+func nliProgram() *engine.Program {
+	return taskProgram(engine.Head{Name: "nli", Task: tasktable.Labels, C: 3, Labels: []string{"contradiction", "neutral", "entailment"}}, nil,
 		func(ids []int32, _, column int) float32 {
 			return []float32{0, 0, likes(ids[len(ids)-2], "paris")}[column]
 		})
@@ -215,7 +216,7 @@ func TestRunZeroShot(t *testing.T) {
 }
 
 func TestRunRanking(t *testing.T) {
-	p := taskProgram(runtime.Head{Name: "score", Task: tasktable.Score, C: 1}, nil, func(ids []int32, _, _ int) float32 {
+	p := taskProgram(engine.Head{Name: "score", Task: tasktable.Score, C: 1}, nil, func(ids []int32, _, _ int) float32 {
 		return float32(len(ids)) / 4
 	})
 	in := "a\nrome is a city\nthe capital\nb\n"

@@ -10,16 +10,17 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/interrupt"
+	"github.com/debertac/debertac/runtime/pool"
 )
 
 // Model is a compiled model that the binary holds.
 type Model struct {
-	Name      string           // what --model takes
-	Program   *runtime.Program // the generated package's description of itself
-	Precision string           // of the products, for bench: f32, bf16, int8; "" if not known
+	Name      string          // what --model takes
+	Program   *engine.Program // the generated package's description of itself
+	Precision string          // of the products, for bench: f32, bf16, int8; "" if not known
 }
 
 // Streams are the standard streams of a run of the program.
@@ -119,7 +120,7 @@ func Run(ctx context.Context, models []Model, args []string, streams Streams) in
 		return code
 	}
 	fmt.Fprintf(s.Err, "%s: %v\n", s.name, err)
-	var p *runtime.PanicError
+	var p *pool.PanicError
 	if errors.As(err, &p) {
 		fmt.Fprintf(s.Err, "This is a fault of the program, not of its input. Where it happened:\n%s", p.Stack)
 	}
@@ -129,7 +130,7 @@ func Run(ctx context.Context, models []Model, args []string, streams Streams) in
 func (s *session) run(ctx context.Context, args []string) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &runtime.PanicError{Value: v, Stack: stack()}
+			err = &pool.PanicError{Value: v, Stack: stack()}
 		}
 	}()
 	if len(args) == 0 {

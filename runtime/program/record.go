@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -86,7 +87,7 @@ func defaultColumns() *columns {
 }
 
 // serve prepares for the task of a head: which fields its records have, and which of them messages name. given are the flags of the command line.
-func (c *columns) serve(p *runtime.Program, head string, given map[string]bool) {
+func (c *columns) serve(p *engine.Program, head string, given map[string]bool) {
 	for i, h := range p.Heads {
 		if h.Name != head && (head != "" || i > 0) {
 			continue

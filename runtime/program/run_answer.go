@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -76,7 +77,7 @@ type answerService struct {
 
 var _ = serve(tasktable.Span, (*taskFlags).answering)
 
-func (f *taskFlags) answering(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
+func (f *taskFlags) answering(core *engine.Core, h *engine.Head, _ *page) (service, error) {
 	a, err := task.NewAnswerer(core, h.Name)
 	return &answerService{f.questions(true), a, task.AnswerOptions{
 		Best: f.best(1), MaxTokens: f.count("answer-tokens"), NoAnswer: f.given["no-answer-threshold"], Threshold: f.real("no-answer-threshold"),
@@ -129,7 +130,7 @@ type choiceService struct {
 
 var _ = serve(tasktable.Choices, (*taskFlags).choosing)
 
-func (f *taskFlags) choosing(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
+func (f *taskFlags) choosing(core *engine.Core, h *engine.Head, _ *page) (service, error) {
 	c, err := task.NewChooser(core, h.Name)
 	if err != nil {
 		return nil, err

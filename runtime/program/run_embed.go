@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -31,7 +32,7 @@ var (
 	_ = serve(tasktable.Hidden, (*taskFlags).embedding)
 )
 
-func (f *taskFlags) embedding(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
+func (f *taskFlags) embedding(core *engine.Core, h *engine.Head, _ *page) (service, error) {
 	m, err := task.NewEmbedder(core, h.Name)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -21,7 +22,7 @@ type entityService struct {
 
 var _ = serve(tasktable.Entities, (*taskFlags).extracting)
 
-func (f *taskFlags) extracting(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
+func (f *taskFlags) extracting(core *engine.Core, h *engine.Head, _ *page) (service, error) {
 	x, err := task.NewExtractor(core, h.Name)
 	if err != nil {
 		return nil, err

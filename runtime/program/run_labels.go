@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -15,9 +16,9 @@ import (
 // labelService labels texts, or scores them if the head returns one plain number.
 type labelService struct {
 	texts
-	classifier *runtime.Classifier
+	classifier *engine.Classifier
 	labels     []string
-	head       *runtime.Head
+	head       *engine.Head
 	top        int
 	thresholds []float32 // of the labels that are wanted; nil: all
 	shower     *shower
@@ -30,14 +31,14 @@ var (
 	_ = serve(tasktable.Score, (*taskFlags).labelling)
 )
 
-func (f *taskFlags) labelling(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
+func (f *taskFlags) labelling(core *engine.Core, h *engine.Head, _ *page) (service, error) {
 	switch {
 	case f.given["labels"]:
 		return f.zeroShot(core, h)
 	case f.given["query"]:
 		return f.ranking(core, h)
 	}
-	k, err := runtime.NewClassifier(core, h.Name)
+	k, err := engine.NewClassifier(core, h.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -18,7 +19,7 @@ const perplexityHead = "perplexity"
 // predicting chooses what a head that predicts tokens is to do: fill masks, write on if the model is causal, or say how well it predicts a text.
 var _ = serve(tasktable.MLM, (*taskFlags).predicting)
 
-func (f *taskFlags) predicting(core *runtime.Core, h *runtime.Head, p *page) (service, error) {
+func (f *taskFlags) predicting(core *engine.Core, h *engine.Head, p *page) (service, error) {
 	causal, perplexity := core.Program().Limits.Causal, f.on("perplexity")
 	writing := []string{"max-new-tokens", "temperature", "top-k", "top-p", "seed", "samples", "stop"}
 	if h.Name == perplexityHead && !f.given["perplexity"] && !slices.ContainsFunc(append(writing, "targets", "top"),
@@ -165,7 +166,7 @@ type generateService struct {
 	page      *page
 }
 
-func (f *taskFlags) generating(core *runtime.Core, h *runtime.Head, p *page) (service, error) {
+func (f *taskFlags) generating(core *engine.Core, h *engine.Head, p *page) (service, error) {
 	g, err := task.NewGenerator(core, h.Name)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -30,7 +31,7 @@ type tagService struct {
 
 var _ = serve(tasktable.Tags, (*taskFlags).tagging)
 
-func (f *taskFlags) tagging(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
+func (f *taskFlags) tagging(core *engine.Core, h *engine.Head, _ *page) (service, error) {
 	t, err := task.NewTagger(core, h.Name)
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ type replacedService struct {
 
 var _ = serve(tasktable.Replaced, (*taskFlags).detecting)
 
-func (f *taskFlags) detecting(core *runtime.Core, h *runtime.Head, _ *page) (service, error) {
+func (f *taskFlags) detecting(core *engine.Core, h *engine.Head, _ *page) (service, error) {
 	d, err := task.NewDetector(core, h.Name)
 	if err == nil && len(f.threshold.single) > 0 {
 		return nil, usage("--threshold: tokens are replaced or not, and have no labels: give one number")

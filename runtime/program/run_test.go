@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
 )
 
 // decode reads the JSON lines of a result.
@@ -364,10 +365,10 @@ func TestRunISA(t *testing.T) {
 	for _, set := range []string{"avx2", "mmx"} {
 		r := runTask(t, p, false, "", "--isa", set, "paris")
 		require.Equal(t, ExitUsage, r.code, r.err)
-		t.Setenv(runtime.EnvISA, set)
+		t.Setenv(cpu.EnvISA, set)
 		r = runTask(t, p, false, "", "paris")
 		require.Equal(t, ExitUsage, r.code, r.err)
-		require.Contains(t, r.err, runtime.EnvISA+" asks for ")
+		require.Contains(t, r.err, cpu.EnvISA+" asks for ")
 		r = runTask(t, p, false, "", "--isa", "go", "paris")
 		require.Equal(t, ExitDone, r.code, "the flag goes before the variable: %s", r.err)
 	}

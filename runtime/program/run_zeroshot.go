@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 )
 
@@ -21,7 +22,7 @@ type zeroShotService struct {
 	top    int
 }
 
-func (f *taskFlags) zeroShot(core *runtime.Core, h *runtime.Head) (service, error) {
+func (f *taskFlags) zeroShot(core *engine.Core, h *engine.Head) (service, error) {
 	labels, err := f.words("labels")
 	if err != nil {
 		return nil, err
@@ -105,7 +106,7 @@ type scored struct {
 	task.Ranked
 }
 
-func (f *taskFlags) ranking(core *runtime.Core, h *runtime.Head) (service, error) {
+func (f *taskFlags) ranking(core *engine.Core, h *engine.Head) (service, error) {
 	r, err := task.NewRanker(core, h.Name)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -209,7 +209,7 @@ func List(value string) ([]string, error) {
 }
 
 // kindOf is the word for heads of a task.
-func kindOf(t runtime.Task) string {
+func kindOf(t engine.Task) string {
 	if r := tasktable.Of(t); r != nil {
 		return r.Kind
 	}
@@ -217,7 +217,7 @@ func kindOf(t runtime.Task) string {
 }
 
 // belong refuses flags that the head's task does not have.
-func (f *taskFlags) belong(h *runtime.Head) error {
+func (f *taskFlags) belong(h *engine.Head) error {
 	for _, name := range slices.Sorted(maps.Keys(f.given)) {
 		tasks := tasktable.Taking(name)
 		if tasks == nil || slices.Contains(tasks, h.Task) {
@@ -246,7 +246,7 @@ func (f *taskFlags) best(otherwise int) int {
 }
 
 // service makes what the head is for, with the flags.
-func (f *taskFlags) service(core *runtime.Core, head int, p *page) (service, error) {
+func (f *taskFlags) service(core *engine.Core, head int, p *page) (service, error) {
 	h := &core.Program().Heads[head]
 	if err := f.belong(h); err != nil {
 		return nil, err
@@ -263,7 +263,7 @@ func (f *taskFlags) service(core *runtime.Core, head int, p *page) (service, err
 }
 
 // maker makes what a head is for, with the flags. p is where results will be printed.
-type maker func(f *taskFlags, core *runtime.Core, h *runtime.Head, p *page) (service, error)
+type maker func(f *taskFlags, core *engine.Core, h *engine.Head, p *page) (service, error)
 
 // makers are the makers of all tasks. The file that prints results of a task puts its own here.
 var makers = map[tasktable.Task]maker{}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/pool"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -70,8 +70,8 @@ func TestTaskFlags(t *testing.T) {
 		require.NotNil(t, all.Lookup(r.Name), "run has no --%s", r.Name)
 		require.True(t, r.OneOf == nil || slices.Contains(r.OneOf, r.Default), "--%s: its default is none of its values", r.Name)
 	}
-	require.EqualValues(t, runtime.MaxThreads, tasktable.FlagNamed("threads").Most)
-	require.Contains(t, tasktable.FlagNamed("threads").Must, strconv.Itoa(runtime.MaxThreads))
+	require.EqualValues(t, pool.MaxThreads, tasktable.FlagNamed("threads").Most)
+	require.Contains(t, tasktable.FlagNamed("threads").Must, strconv.Itoa(pool.MaxThreads))
 	require.Equal(t, task.DefaultTemplate, tasktable.FlagNamed("template").Default)
 	require.EqualValues(t, task.MaxResults, tasktable.FlagNamed("samples").Most)
 	require.Contains(t, tasktable.FlagNamed("samples").Must, strconv.Itoa(task.MaxResults))

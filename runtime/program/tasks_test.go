@@ -11,9 +11,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // vocabulary are the words of the models in these tests, by id.
@@ -23,7 +25,7 @@ var vocabulary = strings.Fields("[PAD] [CLS] [SEP] [UNK] [MASK] angela merkel vi
 // words is a tokenizer of whole words.
 type words struct{}
 
-func (words) encode(dst []runtime.TokenSpan, text string, from int) []runtime.TokenSpan {
+func (words) encode(dst []tokenizer.Span, text string, from int) []tokenizer.Span {
 	for at := 0; at < len(text); {
 		if text[at] == ' ' {
 			at++
@@ -36,20 +38,20 @@ func (words) encode(dst []runtime.TokenSpan, text string, from int) []runtime.To
 				id = int32(i)
 			}
 		}
-		dst = append(dst, runtime.TokenSpan{ID: id, Start: int32(at), End: int32(end), Word: int32(len(dst))})
+		dst = append(dst, tokenizer.Span{ID: id, Start: int32(at), End: int32(end), Word: int32(len(dst))})
 		at = end
 	}
 	return dst
 }
 
-func (w words) AppendSpans(dst []runtime.TokenSpan, text string, specials bool) ([]runtime.TokenSpan, error) {
+func (w words) AppendSpans(dst []tokenizer.Span, text string, specials bool) ([]tokenizer.Span, error) {
 	if specials {
 		return w.encode(dst, text, 0), nil
 	}
 	return w.encode(dst, text, 5), nil
 }
 
-func (w words) AppendMasked(dst []runtime.TokenSpan, text string) ([]runtime.TokenSpan, error) {
+func (w words) AppendMasked(dst []tokenizer.Span, text string) ([]tokenizer.Span, error) {
 	return w.encode(dst, text, 4), nil
 }
 
@@ -61,7 +63,7 @@ func (w words) AppendIDs(dst []int32, text string, specials bool) ([]int32, erro
 	return dst, err
 }
 
-func (words) Frame() runtime.Frame { return fakeTokenizer{}.Frame() }
+func (words) Frame() tokenizer.Frame { return fakeTokenizer{}.Frame() }
 
 func (words) Decode(ids []int32, _ bool) (string, error) {
 	var list []string
@@ -89,21 +91,21 @@ func (words) ID(piece string) (int32, bool) {
 
 func (words) IsSpecial(id int32) bool { return id < 5 }
 
-func (words) Specials() runtime.SpecialIDs {
-	return runtime.SpecialIDs{CLS: 1, SEP: 2, PAD: 0, MASK: 4, UNK: 3}
+func (words) Specials() tokenizer.SpecialIDs {
+	return tokenizer.SpecialIDs{CLS: 1, SEP: 2, PAD: 0, MASK: 4, UNK: 3}
 }
 
 // taskProgram is a model with one head, whose outputs are f of the sequence, the row in it and the column.
-func taskProgram(h runtime.Head, limits func(*runtime.Limits), f func(ids []int32, row, column int) float32) *runtime.Program {
+func taskProgram(h engine.Head, limits func(*engine.Limits), f func(ids []int32, row, column int) float32) *engine.Program {
 	p := fakeProgram()
-	p.Heads = []runtime.Head{h}
+	p.Heads = []engine.Head{h}
 	if limits != nil {
 		limits(&p.Limits)
 	}
-	p.Tokenizer = func(string, []byte) (runtime.Tokenizer, error) { return words{}, nil }
-	p.Bind = func(w *runtime.Weights, _ runtime.ISA) (runtime.NewForward, error) {
+	p.Tokenizer = func(string, []byte) (tokenizer.Tokenizer, error) { return words{}, nil }
+	p.Bind = func(w *engine.Weights, _ cpu.ISA) (engine.NewForward, error) {
 		w.F32("table")
-		return func(x *runtime.Exec) (runtime.Forward, error) {
+		return func(x *engine.Exec) (engine.Forward, error) {
 			return func() error {
 				if err := x.Layer("all"); err != nil {
 					return err
@@ -113,11 +115,11 @@ func taskProgram(h runtime.Head, limits func(*runtime.Limits), f func(ids []int3
 					lo, hi := int(x.Starts[s]), int(x.Starts[s+1])
 					for r := lo; r < hi; r++ {
 						switch h.Rows {
-						case runtime.PerSequence:
+						case engine.PerSequence:
 							if r > lo {
 								continue
 							}
-						case runtime.PerRow:
+						case engine.PerRow:
 							if next == len(x.Rows) || int(x.Rows[next]) != r {
 								continue
 							}
@@ -153,7 +155,7 @@ func likes(id int32, names ...string) float32 {
 }
 
 // runTask runs the verb run of a model.
-func runTask(t testing.TB, p *runtime.Program, terminal bool, stdin string, args ...string) result {
+func runTask(t testing.TB, p *engine.Program, terminal bool, stdin string, args ...string) result {
 	t.Helper()
 	var out, errs bytes.Buffer
 	args = append([]string{"run", "--quiet", "--weights", fakeWeights(t, true)}, args...)
@@ -170,7 +172,7 @@ func object(t testing.TB, line string, v any) {
 	require.NoError(t, d.Decode(v), line)
 }
 
-var tagsHead = runtime.Head{Name: "ner", Task: tasktable.Tags, Rows: runtime.PerToken, C: 3, Labels: []string{"O", "B-PER", "I-PER"}}
+var tagsHead = engine.Head{Name: "ner", Task: tasktable.Tags, Rows: engine.PerToken, C: 3, Labels: []string{"O", "B-PER", "I-PER"}}
 
 func tagsOf(ids []int32, row, column int) float32 {
 	return map[int]float32{0: 4, 1: likes(ids[row], "angela"), 2: likes(ids[row], "merkel")}[column]
@@ -210,7 +212,7 @@ func TestRunTags(t *testing.T) {
 }
 
 func TestRunReplaced(t *testing.T) {
-	p := taskProgram(runtime.Head{Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}, nil,
+	p := taskProgram(engine.Head{Name: "rtd", Task: tasktable.Replaced, Rows: engine.PerToken, C: 1}, nil,
 		func(ids []int32, row, _ int) float32 { return likes(ids[row], "rome") - 2 })
 	r := runTask(t, p, false, "", "the capital of france is rome")
 	require.Equal(t, "the capital of france is rome  (8 tokens)\n                         ^^^^\n  1 of 6 tokens seem to be replaced\n  rome  0.9991  "+
@@ -225,7 +227,7 @@ func TestRunReplaced(t *testing.T) {
 	require.Contains(t, r.err, "standard input:1: a pair: this model's head takes single texts")
 }
 
-var spanHead = runtime.Head{Name: "qa", Task: tasktable.Span, Rows: runtime.PerToken, C: 2}
+var spanHead = engine.Head{Name: "qa", Task: tasktable.Span, Rows: engine.PerToken, C: 2}
 
 func spanOf(ids []int32, row, column int) float32 {
 	return []float32{likes(ids[row], "angela"), likes(ids[row], "merkel")}[column]
@@ -306,7 +308,7 @@ func TestRunAnswers(t *testing.T) {
 }
 
 func TestRunChoices(t *testing.T) {
-	p := taskProgram(runtime.Head{Name: "mc", Task: tasktable.Choices, C: 1}, nil, func(ids []int32, _, _ int) float32 {
+	p := taskProgram(engine.Head{Name: "mc", Task: tasktable.Choices, C: 1}, nil, func(ids []int32, _, _ int) float32 {
 		sum := float32(0)
 		for _, id := range ids {
 			sum += likes(id, "paris")

@@ -7,13 +7,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // Labels that do not exclude each other: --threshold chooses, for each label by itself if wanted.
 func TestRunMultiLabel(t *testing.T) {
-	head := runtime.Head{Name: "kinds", Task: tasktable.Labels, C: 3, Labels: []string{"spam", "toxic", "question"}, Independent: true}
+	head := engine.Head{Name: "kinds", Task: tasktable.Labels, C: 3, Labels: []string{"spam", "toxic", "question"}, Independent: true}
 	p := taskProgram(head, nil, func(_ []int32, _, column int) float32 { return []float32{-1, 3, 0}[column] }) // 0.27, 0.95, 0.5
 	for threshold, want := range map[string][]string{
 		"0.5": {"toxic", "question"}, "0": {"toxic", "question", "spam"}, "1": nil, "toxic=0.96": {"question"}, "0.9,spam=0.2": {"toxic",

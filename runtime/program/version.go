@@ -6,11 +6,10 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"github.com/debertac/debertac/runtime/engine"
 	"io"
 	goruntime "runtime"
 	"strings"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // Version and Revision are the version of the debertac that built the binary, and its commit (with + at its end if its work tree had changes; ""
@@ -21,11 +20,11 @@ var (
 )
 
 type versionModel struct {
-	Name     string         `json:"name"`
-	SpecHash string         `json:"spec_sha256"`
-	Layout   string         `json:"layout"`
-	ISAs     []string       `json:"isas"`
-	Limits   runtime.Limits `json:"limits"`
+	Name     string        `json:"name"`
+	SpecHash string        `json:"spec_sha256"`
+	Layout   string        `json:"layout"`
+	ISAs     []string      `json:"isas"`
+	Limits   engine.Limits `json:"limits"`
 }
 
 type versionReport struct {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 )
 
@@ -20,7 +22,7 @@ type Options struct {
 }
 
 // lengths returns the lengths of the sequences that the tests run: one token, less than a vector, around the edge of a block, and more.
-func lengths(l runtime.Limits) []int {
+func lengths(l engine.Limits) []int {
 	var out []int
 	total := 0
 	for _, n := range []int{1, 7, 16, 17, 33, 65, 130} {
@@ -34,13 +36,13 @@ func lengths(l runtime.Limits) []int {
 }
 
 // batch draws sequences of the given lengths, and all that models with such limits read of a batch.
-func batch(l runtime.Limits, lens []int, seed uint64) *runtime.Batch {
+func batch(l engine.Limits, lens []int, seed uint64) *runtime.Batch {
 	return raggedtest.Batch(lens, l, false, rand.New(rand.NewPCG(seed, 3)).IntN)
 }
 
 // run opens the package on an instruction set and computes the batches.
-func run(p *runtime.Program, data []byte, isa runtime.ISA, threads int, batches ...*runtime.Batch) ([][]float32, error) {
-	core, err := runtime.OpenBytes(p, "random", data, runtime.UseISA(isa.String()), runtime.Threads(threads))
+func run(p *engine.Program, data []byte, isa cpu.ISA, threads int, batches ...*runtime.Batch) ([][]float32, error) {
+	core, err := engine.OpenBytes(p, "random", data, runtime.UseISA(isa.String()), runtime.Threads(threads))
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +50,7 @@ func run(p *runtime.Program, data []byte, isa runtime.ISA, threads int, batches 
 	var out [][]float32
 	for _, b := range batches {
 		o := make([]float32, p.Heads[0].OutLen(b))
-		if err := core.Run(context.Background(), runtime.Call{Batch: b, Out: o}); err != nil {
+		if err := core.Run(context.Background(), engine.Call{Batch: b, Out: o}); err != nil {
 			return nil, err
 		}
 		out = append(out, o)
@@ -57,7 +59,7 @@ func run(p *runtime.Program, data []byte, isa runtime.ISA, threads int, batches 
 }
 
 // Run runs the tests of a generated package.
-func Run(t *testing.T, p *runtime.Program, o Options) {
+func Run(t *testing.T, p *engine.Program, o Options) {
 	data, err := RandomWeights(p, 1, o.Integers)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +69,7 @@ func Run(t *testing.T, p *runtime.Program, o Options) {
 		lens = lens[:min(len(lens), 4)]
 	}
 	all := batch(p.Limits, lens, 1)
-	want, err := run(p, data, runtime.ISAGo, 1, all)
+	want, err := run(p, data, cpu.ISAGo, 1, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +83,11 @@ func Run(t *testing.T, p *runtime.Program, o Options) {
 			if !isa.Supported() {
 				t.Skipf("this CPU has no %s", isa)
 			}
-			if testing.Short() && isa == runtime.ISAGo {
+			if testing.Short() && isa == cpu.ISAGo {
 				t.Skip("a short test only compares the others with the portable form")
 			}
 			got := want
-			if isa != runtime.ISAGo { // whose result is there already
+			if isa != cpu.ISAGo { // whose result is there already
 				var err error
 				if got, err = run(p, data, isa, 1, all); err != nil {
 					t.Fatal(err)
@@ -102,7 +104,7 @@ func Run(t *testing.T, p *runtime.Program, o Options) {
 }
 
 // alone compares each sequence by itself, with one and with two threads, with its rows of the batch's result, bit for bit.
-func alone(t *testing.T, p *runtime.Program, data []byte, isa runtime.ISA, all *runtime.Batch, together []float32) {
+func alone(t *testing.T, p *engine.Program, data []byte, isa cpu.ISA, all *runtime.Batch, together []float32) {
 	var singles []*runtime.Batch
 	h := &p.Heads[0]
 	for s := range all.Sequences() {
@@ -126,13 +128,13 @@ func alone(t *testing.T, p *runtime.Program, data []byte, isa runtime.ISA, all *
 
 // allocations checks that calls in steady state allocate nothing: arenas have grown, and everything else was made when the model was
 // opened.
-func allocations(t *testing.T, p *runtime.Program, data []byte, b *runtime.Batch) {
-	core, err := runtime.OpenBytes(p, "random", data, runtime.Threads(mostThreads(p)))
+func allocations(t *testing.T, p *engine.Program, data []byte, b *runtime.Batch) {
+	core, err := engine.OpenBytes(p, "random", data, runtime.Threads(mostThreads(p)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer core.Close()
-	call := runtime.Call{Batch: b, Out: make([]float32, p.Heads[0].OutLen(b))}
+	call := engine.Call{Batch: b, Out: make([]float32, p.Heads[0].OutLen(b))}
 	ctx := context.Background()
 	n := testing.AllocsPerRun(5, func() {
 		if err := core.Run(ctx, call); err != nil {
@@ -145,7 +147,7 @@ func allocations(t *testing.T, p *runtime.Program, data []byte, b *runtime.Batch
 }
 
 // mostThreads returns how many threads the tests use: two, if the spec allows them.
-func mostThreads(p *runtime.Program) int {
+func mostThreads(p *engine.Program) int {
 	if p.Threads == 1 {
 		return 1
 	}
@@ -163,12 +165,12 @@ func compare(t *testing.T, what string, got, want []float32) {
 }
 
 // Bench measures calls of the package with random weights on the best instruction set: one sequence of 128 tokens (or the spec's limit).
-func Bench(b *testing.B, p *runtime.Program, o Options) {
+func Bench(b *testing.B, p *engine.Program, o Options) {
 	data, err := RandomWeights(p, 1, o.Integers)
 	if err != nil {
 		b.Fatal(err)
 	}
-	core, err := runtime.OpenBytes(p, "random", data)
+	core, err := engine.OpenBytes(p, "random", data)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -179,7 +181,7 @@ func Bench(b *testing.B, p *runtime.Program, o Options) {
 	ctx := context.Background()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := core.Run(ctx, runtime.Call{Batch: in, Out: out}); err != nil {
+		if err := core.Run(ctx, engine.Call{Batch: in, Out: out}); err != nil {
 			b.Fatal(err)
 		}
 	}

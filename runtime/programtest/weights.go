@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/resource"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
@@ -35,11 +35,11 @@ func (s Steps) expand(n int) []int32 {
 
 // RandomWeights returns a packed file in memory that the package accepts. Its numbers are normally distributed: around 1 for gains, and for
 // matrices with a spread that keeps activations near 1. The same seed returns the same bytes.
-func RandomWeights(p *runtime.Program, seed uint64, integers []Steps) ([]byte, error) {
-	var decls []runtime.TensorDecl
+func RandomWeights(p *engine.Program, seed uint64, integers []Steps) ([]byte, error) {
+	var decls []engine.TensorDecl
 	for _, t := range p.Want.Tensors {
 		if !t.Optional {
-			decls = append(decls, runtime.TensorDecl{Name: t.Name, DType: t.DType, Len: max(t.Len, 0)})
+			decls = append(decls, engine.TensorDecl{Name: t.Name, DType: t.DType, Len: max(t.Len, 0)})
 		}
 	}
 	size := int64(0)
@@ -50,7 +50,7 @@ func RandomWeights(p *runtime.Program, seed uint64, integers []Steps) ([]byte, e
 		return nil, err
 	}
 	buf := &seeker{data: make([]byte, 0, size+1<<20)} // with room for the header
-	w, err := runtime.NewWeightsWriter(buf, runtime.Meta{Layout: p.Want.Layout, SpecHash: p.Want.SpecHash, Model: "random"}, decls)
+	w, err := engine.NewWeightsWriter(buf, engine.Meta{Layout: p.Want.Layout, SpecHash: p.Want.SpecHash, Model: "random"}, decls)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func RandomWeights(p *runtime.Program, seed uint64, integers []Steps) ([]byte, e
 }
 
 // writeSteps writes a tensor of integers.
-func writeSteps(w *runtime.WeightsWriter, d runtime.TensorDecl, integers []Steps) error {
+func writeSteps(w *engine.WeightsWriter, d engine.TensorDecl, integers []Steps) error {
 	for _, s := range integers {
 		if s.Name == d.Name {
 			return w.WriteI32(d.Name, s.expand(int(d.Len)))
@@ -82,7 +82,7 @@ func writeSteps(w *runtime.WeightsWriter, d runtime.TensorDecl, integers []Steps
 }
 
 // writeNormal writes a tensor of floats, in pieces.
-func writeNormal(w *runtime.WeightsWriter, d runtime.TensorDecl, r *rand.Rand) error {
+func writeNormal(w *engine.WeightsWriter, d engine.TensorDecl, r *rand.Rand) error {
 	mean, spread := 0.0, 0.05
 	switch {
 	case strings.Contains(d.Name, "LayerNorm.weight") || strings.Contains(d.Name, "norm.weight") || strings.Contains(d.Name, "LayerNorm.gain"):

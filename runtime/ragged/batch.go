@@ -124,6 +124,7 @@ func (e *Error) Is(target error) bool { return target == ErrInput }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-func input(format string, args ...any) error {
+// Errorf returns an error that wraps ErrInput, with the text of fmt.Sprintf.
+func Errorf(format string, args ...any) error {
 	return &Error{Text: fmt.Sprintf(format, args...)}
 }

@@ -29,7 +29,7 @@ type ExtentRow struct {
 	One    string // what is counted, as in "one row per token"
 	Many   string // as in "12 tokens"
 	Key    string // in JSON
-	Rows   string // name that package runtime has for the rows of a head of this extent; "": no head has such rows
+	Rows   string // name that package engine has for the rows of a head of this extent; "": no head has such rows
 	Space  string // name of the buffers of this extent in the text of programs
 	// Typical is the size in an ordinary call. The compiler orders buffers by it; no result depends
 	// on it.

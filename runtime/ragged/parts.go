@@ -54,7 +54,7 @@ func checkIDs(b *Batch, l Limits) error {
 	for s := range b.Sequences() {
 		for i, id := range b.IDs[b.Starts[s]:b.Starts[s+1]] {
 			if id < 0 || int(id) >= l.Vocab {
-				return input("sequence %d, token %d: id %d is outside the vocabulary of %d", s, i, id, l.Vocab)
+				return Errorf("sequence %d, token %d: id %d is outside the vocabulary of %d", s, i, id, l.Vocab)
 			}
 		}
 	}
@@ -65,7 +65,7 @@ func checkTypes(b *Batch, l Limits) error {
 	for s := range b.Sequences() {
 		for i, t := range b.Types[b.Starts[s]:b.Starts[s+1]] {
 			if t < 0 || int(t) >= l.Types {
-				return input("sequence %d, token %d: token type %d, the model has %d", s, i, t, l.Types)
+				return Errorf("sequence %d, token %d: token type %d, the model has %d", s, i, t, l.Types)
 			}
 		}
 	}
@@ -78,9 +78,9 @@ func checkPositions(b *Batch, l Limits) error {
 		for i, p := range b.Positions[b.Starts[s]:b.Starts[s+1]] {
 			switch {
 			case p <= last:
-				return input("sequence %d, token %d: position %d is not above %d, positions must rise from 0 on", s, i, p, last)
+				return Errorf("sequence %d, token %d: position %d is not above %d, positions must rise from 0 on", s, i, p, last)
 			case int(p) >= l.SequenceTokens:
-				return input("sequence %d, token %d: position %d, the model has %d", s, i, p, l.SequenceTokens)
+				return Errorf("sequence %d, token %d: position %d, the model has %d", s, i, p, l.SequenceTokens)
 			}
 			last = p
 		}
@@ -91,7 +91,7 @@ func checkPositions(b *Batch, l Limits) error {
 func checkPrefix(b *Batch, _ Limits) error {
 	for s, n := range b.Prefix {
 		if n < 0 || int(n) > b.Length(s) {
-			return input("sequence %d: prefix of %d tokens, the sequence has %d", s, n, b.Length(s))
+			return Errorf("sequence %d: prefix of %d tokens, the sequence has %d", s, n, b.Length(s))
 		}
 	}
 	return nil
@@ -99,15 +99,15 @@ func checkPrefix(b *Batch, _ Limits) error {
 
 func checkRows(b *Batch, l Limits) error {
 	if len(b.Rows) > l.Rows {
-		return input("%d rows, the limit of a batch is %d", len(b.Rows), l.Rows)
+		return Errorf("%d rows, the limit of a batch is %d", len(b.Rows), l.Rows)
 	}
 	last := int32(-1)
 	for i, r := range b.Rows {
 		switch {
 		case r <= last:
-			return input("Rows[%d] is %d, which is not above %d: rows must rise from 0 on", i, r, last)
+			return Errorf("Rows[%d] is %d, which is not above %d: rows must rise from 0 on", i, r, last)
 		case int(r) >= len(b.IDs):
-			return input("Rows[%d] is %d, there are %d tokens", i, r, len(b.IDs))
+			return Errorf("Rows[%d] is %d, there are %d tokens", i, r, len(b.IDs))
 		}
 		last = r
 	}
@@ -125,7 +125,7 @@ func fillRows(dst []int32, b *Batch, s int, l Limits) []int32 {
 func checkDelta(b *Batch, l Limits) error {
 	for i, v := range b.Delta {
 		if x := float64(v); math.IsNaN(x) || math.IsInf(x, 0) {
-			return input("Delta of token %d is %v at %d, it must be finite", i/l.Delta, v, i%l.Delta)
+			return Errorf("Delta of token %d is %v at %d, it must be finite", i/l.Delta, v, i%l.Delta)
 		}
 	}
 	return nil

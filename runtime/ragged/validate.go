@@ -30,29 +30,29 @@ func (b *Batch) validateStarts(l Limits) error {
 	t, n := len(b.IDs), len(b.Starts)-1
 	switch {
 	case n < 1:
-		return input("the batch is empty: Starts needs one number per sequence and one more")
+		return Errorf("the batch is empty: Starts needs one number per sequence and one more")
 	case n > l.BatchSequences:
-		return input("%d sequences, the limit of a batch is %d", n, l.BatchSequences)
+		return Errorf("%d sequences, the limit of a batch is %d", n, l.BatchSequences)
 	case t > l.BatchTokens:
-		return input("%d tokens, the limit of a batch is %d", t, l.BatchTokens)
+		return Errorf("%d tokens, the limit of a batch is %d", t, l.BatchTokens)
 	case b.Starts[0] != 0:
-		return input("Starts[0] is %d, it must be 0", b.Starts[0])
+		return Errorf("Starts[0] is %d, it must be 0", b.Starts[0])
 	}
 	for s := range n {
 		lo, hi := b.Starts[s], b.Starts[s+1]
 		switch {
 		case hi < lo:
-			return input("sequence %d: Starts falls from %d to %d", s, lo, hi)
+			return Errorf("sequence %d: Starts falls from %d to %d", s, lo, hi)
 		case hi == lo:
-			return input("sequence %d is empty", s)
+			return Errorf("sequence %d is empty", s)
 		case int(hi) > t:
-			return input("sequence %d: it ends at token %d, there are %d", s, hi, t)
+			return Errorf("sequence %d: it ends at token %d, there are %d", s, hi, t)
 		case int(hi-lo) > l.SequenceTokens:
-			return input("sequence %d: %d tokens, the limit of the model is %d", s, hi-lo, l.SequenceTokens)
+			return Errorf("sequence %d: %d tokens, the limit of the model is %d", s, hi-lo, l.SequenceTokens)
 		}
 	}
 	if int(b.Starts[n]) != t {
-		return input("Starts ends at %d, there are %d tokens", b.Starts[n], t)
+		return Errorf("Starts ends at %d, there are %d tokens", b.Starts[n], t)
 	}
 	return nil
 }
@@ -63,14 +63,14 @@ func (r *PartRow) validateLength(b *Batch, l *Limits) error {
 	n, limit := r.len(b), r.limit(l)
 	switch {
 	case limit == 0 && n != 0:
-		return input("%s", r.Absent)
+		return Errorf("%s", r.Absent)
 	case limit == 0 || n == 0 && r.Optional:
 		return nil
 	}
 	e, columns := &extents[r.Each], r.columns(l)
 	if r.counts() {
 		if n%columns != 0 {
-			return input("%s has %d numbers, want %d per %s", r.Field, n, columns, e.One)
+			return Errorf("%s has %d numbers, want %d per %s", r.Field, n, columns, e.One)
 		}
 		return nil
 	}
@@ -82,28 +82,28 @@ func (r *PartRow) validateLength(b *Batch, l *Limits) error {
 	case n == want:
 		return nil
 	case r.Plus == 1:
-		return input("%s: %s has %d numbers for %d %s, want one more than %s", r.Needs, r.Field, n, count, e.Many, e.Many)
+		return Errorf("%s: %s has %d numbers for %d %s, want one more than %s", r.Needs, r.Field, n, count, e.Many, e.Many)
 	case r.Needs != "":
-		return input("%s: %d for %d %s", r.Needs, n, count, e.Many)
+		return Errorf("%s: %d for %d %s", r.Needs, n, count, e.Many)
 	case r.Columns != 0:
-		return input("%s has %d numbers, want %d for each of %d %s: %d", r.Field, n, columns, count, e.Many, want)
+		return Errorf("%s has %d numbers, want %d for each of %d %s: %d", r.Field, n, columns, count, e.Many, want)
 	}
-	return input("%d %s for %d %s", n, r.What, count, e.Many)
+	return Errorf("%d %s for %d %s", n, r.What, count, e.Many)
 }
 
 // validateFirsts checks that the part divides the entries of another one into a run per sequence.
 func (r *PartRow) validateFirsts(b *Batch) error {
 	firsts, of := *r.ints(b), &parts[r.Of]
 	if firsts[0] != 0 {
-		return input("%s[0] is %d, it must be 0", r.Field, firsts[0])
+		return Errorf("%s[0] is %d, it must be 0", r.Field, firsts[0])
 	}
 	for s := 1; s < len(firsts); s++ {
 		if firsts[s] < firsts[s-1] {
-			return input("sequence %d: %s falls from %d to %d", s-1, r.Field, firsts[s-1], firsts[s])
+			return Errorf("sequence %d: %s falls from %d to %d", s-1, r.Field, firsts[s-1], firsts[s])
 		}
 	}
 	if last, total := int(firsts[len(firsts)-1]), of.entries(b); last != total {
-		return input("%s ends at %d, there are %d %s", r.Field, last, total, of.What)
+		return Errorf("%s ends at %d, there are %d %s", r.Field, last, total, of.What)
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func (r *PartRow) validateFirsts(b *Batch) error {
 // an entry for each token have one for each or none.
 func (s *Sequence) Validate(l Limits) error {
 	if len(s.IDs) == 0 {
-		return input("it has no tokens")
+		return Errorf("it has no tokens")
 	}
 	for p := range parts {
 		r := &parts[p]
@@ -124,7 +124,7 @@ func (s *Sequence) Validate(l Limits) error {
 			n = len(inSequence[float32](r, s))
 		}
 		if n != 0 && n != len(s.IDs)*r.columns(&l) {
-			return input("%d %s for %d tokens", n, r.What, len(s.IDs))
+			return Errorf("%d %s for %d tokens", n, r.What, len(s.IDs))
 		}
 	}
 	return nil

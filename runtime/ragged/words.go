@@ -7,11 +7,11 @@ func checkWords(b *Batch, _ Limits) error {
 			lo, hi := b.Words[2*w], b.Words[2*w+1]
 			switch {
 			case hi <= lo:
-				return input("sequence %d: word %d has no rows: it goes from %d to %d", s, w, lo, hi)
+				return Errorf("sequence %d: word %d has no rows: it goes from %d to %d", s, w, lo, hi)
 			case lo < last:
-				return input("sequence %d: word %d begins at row %d, which must not lie before %d", s, w, lo, last)
+				return Errorf("sequence %d: word %d begins at row %d, which must not lie before %d", s, w, lo, last)
 			case hi > end:
-				return input("sequence %d: word %d goes up to row %d, the sequence to %d", s, w, hi, end)
+				return Errorf("sequence %d: word %d goes up to row %d, the sequence to %d", s, w, hi, end)
 			}
 			last = hi
 		}
@@ -38,15 +38,15 @@ func checkMarks(b *Batch, _ Limits) error {
 			m := b.Marks[i]
 			switch {
 			case m <= last:
-				return input("sequence %d: label %d stands at row %d, which must be above %d", s, i, m, last)
+				return Errorf("sequence %d: label %d stands at row %d, which must be above %d", s, i, m, last)
 			case m >= b.Starts[s+1]:
-				return input("sequence %d: label %d stands at row %d, the sequence ends at %d", s, i, m, b.Starts[s+1])
+				return Errorf("sequence %d: label %d stands at row %d, the sequence ends at %d", s, i, m, b.Starts[s+1])
 			}
 			for w < words && b.Words[2*w+1] <= m {
 				w++
 			}
 			if w < words && b.Words[2*w] <= m {
-				return input("sequence %d: label %d stands at row %d, in word %d", s, i, m, w)
+				return Errorf("sequence %d: label %d stands at row %d, in word %d", s, i, m, w)
 			}
 			last = m
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // Question is a question about a context.
@@ -84,7 +85,7 @@ type Answerer struct{ head }
 
 // NewAnswerer returns an Answerer for the named head; "" means the first head. The head must have
 // start and end logits for each token.
-func NewAnswerer(core *runtime.Core, name string) (*Answerer, error) {
+func NewAnswerer(core *engine.Core, name string) (*Answerer, error) {
 	h, err := newHead(core, name, "Answerer")
 	if err != nil {
 		return nil, err
@@ -127,8 +128,8 @@ func (a *Answerer) Answer(ctx context.Context, questions []Question, o AnswerOpt
 	results := make([]Answered, len(questions))
 	var at places
 	seen, err := a.run(ctx, texts, stream{
-		spans: true, cutting: runtime.CutSecond,
-		take: func(w *runtime.Window, e *runtime.Encoded, out []float32) error {
+		spans: true, cutting: engine.CutSecond,
+		take: func(w *engine.Window, e *engine.Encoded, out []float32) error {
 			r := &results[w.Text]
 			if w.Index == 0 {
 				at = places{text: questions[w.Text].Context}
@@ -151,7 +152,7 @@ func (a *Answerer) Answer(ctx context.Context, questions []Question, o AnswerOpt
 }
 
 // window adds the answers in one window to the best answers so far.
-func (a *Answerer) window(r *Answered, at *places, w *runtime.Window, e *runtime.Encoded, out []float32, o *AnswerOptions) {
+func (a *Answerer) window(r *Answered, at *places, w *engine.Window, e *engine.Encoded, out []float32, o *AnswerOptions) {
 	n := w.Behind - w.Second
 	// Index 0 is the first token, index 1+i is the context's token Second+i.
 	var logits, p [2][]float64

@@ -12,12 +12,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 func spanHead(f func(ids []int32, row, side int) float64) fake {
 	return fake{
-		heads:   []runtime.Head{{Name: "qa", Task: tasktable.Span, Rows: runtime.PerToken, C: 2}},
+		heads:   []engine.Head{{Name: "qa", Task: tasktable.Span, Rows: engine.PerToken, C: 2}},
 		forward: perRow(2, f),
 	}
 }
@@ -138,7 +140,7 @@ func equalAnswers(t require.TestingT, context string, o *AnswerOptions, nullLogi
 }
 
 // bruteForce keeps the best answer of each place among all spans of the tokens [from, to) of a context.
-func bruteForce(byPlace map[[2]int]Answer, o *AnswerOptions, context string, second []runtime.TokenSpan, from, to int,
+func bruteForce(byPlace map[[2]int]Answer, o *AnswerOptions, context string, second []tokenizer.Span, from, to int,
 	value func(s, e int) (logit, score float64)) {
 	for s := from; s < to; s++ {
 		for e := s; e < to && e-s+1 <= o.MaxTokens; e++ {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -14,7 +14,7 @@ import (
 // best answers.
 func BenchmarkAnswer(b *testing.B) {
 	f := spanHead(func(ids []int32, row, side int) float64 { return 6 * noise(int(ids[row]), row, side) })
-	f.limits = func(l *runtime.Limits) { l.SequenceTokens, l.BatchTokens = 512, 512 }
+	f.limits = func(l *engine.Limits) { l.SequenceTokens, l.BatchTokens = 512, 512 }
 	a, err := NewAnswerer(f.open(b), "")
 	require.NoError(b, err)
 	q := []Question{{"who", strings.Repeat("some wörds ", 90)}}
@@ -31,10 +31,10 @@ func BenchmarkTagCRF(b *testing.B) {
 	const c = 9
 	labels := []string{"O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"}
 	f := fake{
-		heads:   []runtime.Head{{Task: tasktable.Tags, Rows: runtime.PerToken, C: c, Labels: labels, CRF: true, Decode: "bio"}},
+		heads:   []engine.Head{{Task: tasktable.Tags, Rows: engine.PerToken, C: c, Labels: labels, CRF: true, Decode: "bio"}},
 		forward: perRow(c, func(ids []int32, row, j int) float64 { return noise(int(ids[row]), row, j) }),
-		limits:  func(l *runtime.Limits) { l.SequenceTokens, l.BatchTokens = 512, 512 },
-		tensors: map[string][]float32{runtime.CRFTransitions: make([]float32, c*c), runtime.CRFStart: make([]float32, c), runtime.CRFEnd: make([]float32, c)},
+		limits:  func(l *engine.Limits) { l.SequenceTokens, l.BatchTokens = 512, 512 },
+		tensors: map[string][]float32{engine.CRFTransitions: make([]float32, c*c), engine.CRFStart: make([]float32, c), engine.CRFEnd: make([]float32, c)},
 	}
 	tagger, err := NewTagger(f.open(b), "")
 	require.NoError(b, err)

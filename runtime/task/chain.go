@@ -2,10 +2,9 @@ package task
 
 import (
 	"fmt"
+	"github.com/debertac/debertac/runtime/engine"
 	"math"
 	"slices"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // Chain scores sequences of labels as a linear-chain conditional random field does (Lafferty,
@@ -190,13 +189,13 @@ func logSum(x []float64) float64 {
 }
 
 // packedChain reads the learned scores of a head with a CRF from the packed weights.
-func packedChain(core *runtime.Core, c int) (*Chain, error) {
+func packedChain(core *engine.Core, c int) (*Chain, error) {
 	k := &Chain{C: c}
 	for _, part := range []struct {
 		name string
 		n    int
 		into *[]float64
-	}{{runtime.CRFTransitions, c * c, &k.Transitions}, {runtime.CRFStart, c, &k.Start}, {runtime.CRFEnd, c, &k.End}} {
+	}{{engine.CRFTransitions, c * c, &k.Transitions}, {engine.CRFStart, c, &k.Start}, {engine.CRFEnd, c, &k.End}} {
 		v, err := core.Tensor(part.name)
 		if err != nil {
 			return nil, err

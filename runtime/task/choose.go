@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // ChoiceQuestion is a question about a context, with options to choose from.
@@ -49,7 +50,7 @@ type Chooser struct{ head }
 
 // NewChooser returns a Chooser for the named head; "" means the first head. The head must have one
 // logit per sequence.
-func NewChooser(core *runtime.Core, name string) (*Chooser, error) {
+func NewChooser(core *engine.Core, name string) (*Chooser, error) {
 	h, err := newHead(core, name, "Chooser")
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func ofOption(err error, questions []ChoiceQuestion) error {
 func (h *head) means(ctx context.Context, texts []runtime.Text) ([][]float64, []runtime.Seen, error) {
 	sums := make([][]float64, len(texts))
 	seen, err := h.run(ctx, texts, stream{
-		take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
+		take: func(w *engine.Window, _ *engine.Encoded, out []float32) error {
 			if w.Index == 0 {
 				sums[w.Text] = make([]float64, h.C)
 			}

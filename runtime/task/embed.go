@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // Pooling is how the rows of a text's tokens become one vector.
@@ -35,7 +36,7 @@ type EmbedOptions struct {
 	NoPrompt bool
 }
 
-// The keys in runtime.Meta.Extra for the settings of a folder of sentence-transformers.
+// The keys in engine.Meta.Extra for the settings of a folder of sentence-transformers.
 const (
 	NormalizeKey = "normalize" // "true": vectors are divided by their length
 	PromptsKey   = "prompts"   // JSON, a list of Prompt
@@ -67,12 +68,12 @@ type Embedder struct {
 
 // NewEmbedder returns an Embedder for the named head; "" means the first head. The head must have
 // one vector per sequence, or hidden states for each token.
-func NewEmbedder(core *runtime.Core, name string) (*Embedder, error) {
+func NewEmbedder(core *engine.Core, name string) (*Embedder, error) {
 	h, err := newHead(core, name, "Embedder")
 	if err != nil {
 		return nil, err
 	}
-	if h.Rows != runtime.PerSequence && h.Rows != runtime.PerToken {
+	if h.Rows != engine.PerSequence && h.Rows != engine.PerToken {
 		return nil, input("head %q of this model has one row per %v; embedding needs one per sequence or per token", h.Name, h.Rows)
 	}
 	m := &Embedder{head: h}
@@ -154,7 +155,7 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 	switch {
 	case o.Pooling != "" && o.Pooling != PoolMean && o.Pooling != PoolFirst:
 		return nil, input("pooling %q: it must be mean or first", o.Pooling)
-	case o.Pooling != "" && m.Rows == runtime.PerSequence:
+	case o.Pooling != "" && m.Rows == engine.PerSequence:
 		return nil, input("pooling %q: head %q has one row per sequence, it has pooled already", o.Pooling, m.Name)
 	}
 	prompt, err := m.prompt(o)
@@ -172,7 +173,7 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 	results := make([]Embedding, len(texts))
 	sum, weight := make([]float64, m.C), 0.0
 	seen, err := m.run(ctx, texts, stream{
-		take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
+		take: func(w *engine.Window, _ *engine.Encoded, out []float32) error {
 			if w.Index == 0 {
 				clear(sum)
 				weight = 0
@@ -180,7 +181,7 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 			n := float64(w.Size)
 			weight += n
 			switch {
-			case m.Rows == runtime.PerToken && o.Pooling != PoolFirst:
+			case m.Rows == engine.PerToken && o.Pooling != PoolFirst:
 				for i, v := range out {
 					sum[i%m.C] += float64(v) // n times the mean
 				}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // The keys in the metadata's extra entries for the model's own limit on the words of a text, and for the ids of the tokens around labels if the
@@ -43,14 +45,14 @@ type Extraction struct {
 // Extractor finds entities whose labels are chosen with each call (GLiNER, Zaratiana et al. 2024). It is safe for concurrent use.
 type Extractor struct {
 	head
-	tokens   runtime.WordTokenizer
+	tokens   tokenizer.WordTokenizer
 	mark     int32 // token before each label
 	end      int32 // token after the last label
 	maxWords int   // limit on the words of a sequence; 0: only tokens are limited
 }
 
 // NewExtractor returns an Extractor for the named head; "" means the first head. The head must score words for the labels of a prompt.
-func NewExtractor(core *runtime.Core, name string) (*Extractor, error) {
+func NewExtractor(core *engine.Core, name string) (*Extractor, error) {
 	h, err := newHead(core, name, "Extractor")
 	if err != nil {
 		return nil, err
@@ -64,7 +66,7 @@ func NewExtractor(core *runtime.Core, name string) (*Extractor, error) {
 		return nil, err
 	}
 	var ok bool
-	if x.tokens, ok = t.(runtime.WordTokenizer); !ok {
+	if x.tokens, ok = t.(tokenizer.WordTokenizer); !ok {
 		return nil, input("the tokenizer cannot read words one by one: entity extraction needs one that does")
 	}
 	for _, special := range []struct {
@@ -202,7 +204,7 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 		return nil, err
 	}
 	results, work := make([]Extraction, len(texts)), make([]extraction, len(texts))
-	b, err := runtime.NewBatcher(x.core, x.index, true, func(w *runtime.Window, out []float32) error {
+	b, err := engine.NewBatcher(x.core, x.index, true, func(w *engine.Window, out []float32) error {
 		if err := areNumbers(w.Text, out); err != nil {
 			return err
 		}
@@ -221,7 +223,7 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 		return nil, err
 	}
 	// The labels stand before each window. The reference cuts texts at words, and always at the end.
-	b.Frame, b.FrameName = runtime.Frame{Open: p.ids, Close: p.after}, "the labels"
+	b.Frame, b.FrameName = tokenizer.Frame{Open: p.ids, Close: p.after}, "the labels"
 	b.WholeWords, b.MaxWords, b.Left = true, x.maxWords, false
 	for i, text := range texts {
 		if err := x.add(ctx, b, i, text, p, &work[i], &results[i]); err != nil {
@@ -232,11 +234,11 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 }
 
 // add adds the windows of a text to the batch.
-func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text string, p *prompt, j *extraction, r *Extraction) error {
+func (x *Extractor) add(ctx context.Context, b *engine.Batcher, i int, text string, p *prompt, j *extraction, r *Extraction) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := runtime.CheckUTF8("the text", text); err != nil {
+	if err := engine.CheckUTF8("the text", text); err != nil {
 		return fault(i, "%v", err)
 	}
 	r.Entities = []Entity{}
@@ -250,7 +252,7 @@ func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text str
 	if err != nil {
 		return notEncoded(i, err)
 	}
-	e := runtime.Encoded{IDs: make([]int32, len(tokens)), Spans: tokens, Split: len(tokens)}
+	e := engine.Encoded{IDs: make([]int32, len(tokens)), Spans: tokens, Split: len(tokens)}
 	var first []int // first token of each word
 	for t := range tokens {
 		e.IDs[t] = tokens[t].ID
@@ -266,7 +268,7 @@ func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text str
 		return err
 	}
 	r.Seen = seen
-	var s runtime.Sequence
+	var s engine.Sequence
 	for n := range windows {
 		j.windows = append(j.windows, wordsOf(&windows[n], first))
 	}
@@ -283,7 +285,7 @@ func (x *Extractor) add(ctx context.Context, b *runtime.Batcher, i int, text str
 // DecodeEntities finds the entities of a text from a head's scores of all words for all labels [words, labels, columns]. Words cuts the text into these
 // words. Columns are the scores of spans of 1 to widths words; if widths is 0, they are start, end and inside.
 func DecodeEntities(text string, labels []string, logits []float32, widths int, o EntityOptions) ([]Entity, error) {
-	if err := errors.Join(runtime.CheckUTF8("the text", text), validUTF8("label", labels...)); err != nil {
+	if err := errors.Join(engine.CheckUTF8("the text", text), validUTF8("label", labels...)); err != nil {
 		return nil, err
 	}
 	words := appendWords(nil, text)

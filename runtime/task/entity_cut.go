@@ -1,9 +1,8 @@
 package task
 
 import (
+	"github.com/debertac/debertac/runtime/engine"
 	"slices"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // extraction is a text while its windows are computed.
@@ -17,7 +16,7 @@ type extraction struct {
 type frameOf struct{ lo, hi int }
 
 // wordsOf returns the words of a window. first holds the first token of each word of the text.
-func wordsOf(w *runtime.Window, first []int) frameOf {
+func wordsOf(w *engine.Window, first []int) frameOf {
 	lo, _ := slices.BinarySearch(first, w.First)
 	hi, _ := slices.BinarySearch(first, w.Last)
 	return frameOf{lo, hi}

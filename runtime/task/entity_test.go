@@ -14,7 +14,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // plainChoose is the published choice, word for word: quadratic and simple.
@@ -145,7 +147,7 @@ func TestDecodeEntities(t *testing.T) {
 // wordPieces is a tokenizer that can read words that were cut already.
 type wordPieces struct{ pieces }
 
-func (p wordPieces) AppendWords(dst []runtime.TokenSpan, words []string, specials bool) ([]runtime.TokenSpan, error) {
+func (p wordPieces) AppendWords(dst []tokenizer.Span, words []string, specials bool) ([]tokenizer.Span, error) {
 	for i, w := range words {
 		if w == "\u200b" {
 			continue // has no tokens
@@ -172,12 +174,12 @@ func extractor(t testing.TB, widths int, opts ...runtime.Option) *Extractor {
 		c = 3
 	}
 	f := fake{
-		heads: []runtime.Head{{Task: tasktable.Entities, Rows: runtime.PerPair, C: c, Width: widths,
-			Prompt: &runtime.Prompt{Mark: "<<ENT>>", End: "<<SEP>>", After: true}}},
-		limits: func(l *runtime.Limits) {
+		heads: []engine.Head{{Task: tasktable.Entities, Rows: engine.PerPair, C: c, Width: widths,
+			Prompt: &engine.Prompt{Mark: "<<ENT>>", End: "<<SEP>>", After: true}}},
+		limits: func(l *engine.Limits) {
 			l.Types, l.Words, l.Marks = 0, true, true
 		},
-		forward: func(x *runtime.Exec) {
+		forward: func(x *engine.Exec) {
 			out := x.Out
 			for s := range x.B {
 				for w := x.WordStarts[s]; w < x.WordStarts[s+1]; w++ {
@@ -272,12 +274,12 @@ func TestEntityWindows(t *testing.T) {
 			first = append(first, first[len(first)-1]+n)
 		}
 		room, most, stride := rapid.IntRange(12, 30).Draw(t, "room"), rapid.IntRange(0, 9).Draw(t, "words"), rapid.IntRange(0, 4).Draw(t, "stride")
-		e := runtime.Encoded{}
+		e := engine.Encoded{}
 		for w, n := range sizes {
-			e.Spans = append(e.Spans, slices.Repeat([]runtime.TokenSpan{{Word: int32(2 * w)}}, n)...) // words between them have no tokens
+			e.Spans = append(e.Spans, slices.Repeat([]tokenizer.Span{{Word: int32(2 * w)}}, n)...) // words between them have no tokens
 		}
 		e.IDs, e.Split = make([]int32, len(e.Spans)), len(e.Spans)
-		q := runtime.Sequencer{Frame: runtime.Frame{Open: make([]int32, 4), Close: []int32{0}}, Long: runtime.Windows(stride), MaxTokens: room + 5,
+		q := engine.Sequencer{Frame: tokenizer.Frame{Open: make([]int32, 4), Close: []int32{0}}, Long: runtime.Windows(stride), MaxTokens: room + 5,
 			WholeWords: true, MaxWords: most}
 		list, _, err := q.Cut(nil, 0, &e)
 		if err != nil {
@@ -400,9 +402,9 @@ func TestEntityFaults(t *testing.T) {
 func TestExtractorExtra(t *testing.T) {
 	open := func(mark string, extra map[string]string) (*Extractor, error) {
 		return NewExtractor(fake{
-			heads:  []runtime.Head{{Task: tasktable.Entities, Rows: runtime.PerPair, C: 3, Prompt: &runtime.Prompt{Mark: mark, End: "none"}}},
-			limits: func(l *runtime.Limits) { l.Types, l.Words, l.Marks = 0, true, true },
-			forward: func(*runtime.Exec) {
+			heads:  []engine.Head{{Task: tasktable.Entities, Rows: engine.PerPair, C: 3, Prompt: &engine.Prompt{Mark: mark, End: "none"}}},
+			limits: func(l *engine.Limits) { l.Types, l.Words, l.Marks = 0, true, true },
+			forward: func(*engine.Exec) {
 			}, token: wordPieces{}, extra: extra,
 		}.open(t), "")
 	}

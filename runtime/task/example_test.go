@@ -6,15 +6,16 @@ import (
 	"log"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 )
 
 // tagger, nli and the others are the descriptions of generated packages: their variable Program.
-var tagger, nli, scorer, reader, chooser, masked, causal, discriminator, gliner, encoder *runtime.Program
+var tagger, nli, scorer, reader, chooser, masked, causal, discriminator, gliner, encoder *engine.Program
 
 // open opens packed weights.
-func open(p *runtime.Program, path string) *runtime.Core {
-	core, err := runtime.Open(p, path)
+func open(p *engine.Program, path string) *engine.Core {
+	core, err := engine.Open(p, path)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -14,7 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // This file has a model whose outputs are a function written in Go, and a tokenizer of pieces, so
@@ -29,27 +32,27 @@ const (
 
 // fake describes a model.
 type fake struct {
-	heads   []runtime.Head
-	limits  func(*runtime.Limits)
-	forward func(x *runtime.Exec)
-	past    runtime.PastShape
+	heads   []engine.Head
+	limits  func(*engine.Limits)
+	forward func(x *engine.Exec)
+	past    engine.PastShape
 	tensors map[string][]float32
 	labels  map[string][]string // in the weight file
 	extra   map[string]string   // in the weight file too
-	token   runtime.Tokenizer   // nil: pieces{}
+	token   tokenizer.Tokenizer // nil: pieces{}
 }
 
 // open opens the model. The test's end closes it.
-func (f fake) open(t testing.TB, opts ...runtime.Option) *runtime.Core {
+func (f fake) open(t testing.TB, opts ...runtime.Option) *engine.Core {
 	t.Helper()
-	p := &runtime.Program{
-		Name: "fake", Want: runtime.Want{SpecHash: fakeSpec, Layout: "1"}, ISAs: []runtime.ISA{runtime.ISAGo},
-		Limits: runtime.Limits{Vocab: fakeVocab, Types: 2, SequenceTokens: 64, BatchSequences: 4, BatchTokens: 128},
+	p := &engine.Program{
+		Name: "fake", Want: engine.Want{SpecHash: fakeSpec, Layout: "1"}, ISAs: []cpu.ISA{cpu.ISAGo},
+		Limits: engine.Limits{Vocab: fakeVocab, Types: 2, SequenceTokens: 64, BatchSequences: 4, BatchTokens: 128},
 		Heads:  f.heads,
 		Past:   f.past,
-		Arena:  func(runtime.Sizes) int64 { return 64 },
-		Bind: func(*runtime.Weights, runtime.ISA) (runtime.NewForward, error) {
-			return func(x *runtime.Exec) (runtime.Forward, error) {
+		Arena:  func(engine.Sizes) int64 { return 64 },
+		Bind: func(*engine.Weights, cpu.ISA) (engine.NewForward, error) {
+			return func(x *engine.Exec) (engine.Forward, error) {
 				return func() error {
 					if err := x.Layer("layer 0"); err != nil {
 						return err
@@ -63,20 +66,20 @@ func (f fake) open(t testing.TB, opts ...runtime.Option) *runtime.Core {
 	if f.limits != nil {
 		f.limits(&p.Limits)
 	}
-	var decls []runtime.TensorDecl
+	var decls []engine.TensorDecl
 	f.tensor(func(name string, v []float32) {
-		p.Want.Tensors = append(p.Want.Tensors, runtime.TensorWant{Name: name, DType: safetensors.F32, Len: int64(len(v))})
-		decls = append(decls, runtime.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(len(v))})
+		p.Want.Tensors = append(p.Want.Tensors, engine.TensorWant{Name: name, DType: safetensors.F32, Len: int64(len(v))})
+		decls = append(decls, engine.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(len(v))})
 	})
 	var file memory
-	w, err := runtime.NewWeightsWriter(&file, runtime.Meta{Layout: "1", SpecHash: fakeSpec, Model: "fake", Labels: f.labels, Extra: f.extra}, decls)
+	w, err := engine.NewWeightsWriter(&file, engine.Meta{Layout: "1", SpecHash: fakeSpec, Model: "fake", Labels: f.labels, Extra: f.extra}, decls)
 	require.NoError(t, err)
 	f.tensor(func(name string, v []float32) { require.NoError(t, w.WriteF32(name, v)) })
 	require.NoError(t, w.Close())
 	if f.token == nil {
 		f.token = pieces{}
 	}
-	c, err := runtime.OpenBytes(p, "fake", file.data, append([]runtime.Option{runtime.UseTokenizer(f.token), runtime.Threads(1)}, opts...)...)
+	c, err := engine.OpenBytes(p, "fake", file.data, append([]runtime.Option{runtime.UseTokenizer(f.token), runtime.Threads(1)}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return c
@@ -85,7 +88,7 @@ func (f fake) open(t testing.TB, opts ...runtime.Option) *runtime.Core {
 // tensor calls f for each tensor; there is always one.
 func (f fake) tensor(call func(name string, v []float32)) {
 	call("weight", []float32{1})
-	for _, name := range []string{runtime.CRFTransitions, runtime.CRFStart, runtime.CRFEnd} {
+	for _, name := range []string{engine.CRFTransitions, engine.CRFStart, engine.CRFEnd} {
 		if v := f.tensors[name]; v != nil {
 			call(name, v)
 		}
@@ -123,7 +126,7 @@ func (m *memory) Seek(off int64, whence int) (int64, error) {
 // end of a text is a token of its own. A text with "\x00" is an error.
 type pieces struct{}
 
-func (pieces) AppendSpans(dst []runtime.TokenSpan, text string, specials bool) ([]runtime.TokenSpan, error) {
+func (pieces) AppendSpans(dst []tokenizer.Span, text string, specials bool) ([]tokenizer.Span, error) {
 	if strings.Contains(text, "\x00") {
 		return dst, errors.New("a zero byte")
 	}
@@ -147,7 +150,7 @@ func (pieces) AppendSpans(dst []runtime.TokenSpan, text string, specials bool) (
 			}
 			at += size
 		}
-		dst = append(dst, runtime.TokenSpan{ID: pieceID(strings.TrimSpace(text[start:at])), Start: int32(start), End: int32(at), Word: word})
+		dst = append(dst, tokenizer.Span{ID: pieceID(strings.TrimSpace(text[start:at])), Start: int32(start), End: int32(at), Word: word})
 	}
 	return dst, nil
 }
@@ -167,8 +170,8 @@ func (p pieces) AppendIDs(dst []int32, text string, specials bool) ([]int32, err
 	return dst, err
 }
 
-func (pieces) Frame() runtime.Frame {
-	return runtime.Frame{Open: []int32{fakeCLS}, Middle: []int32{fakeSEP}, Close: []int32{fakeSEP}, SecondType: 1}
+func (pieces) Frame() tokenizer.Frame {
+	return tokenizer.Frame{Open: []int32{fakeCLS}, Middle: []int32{fakeSEP}, Close: []int32{fakeSEP}, SecondType: 1}
 }
 
 func (pieces) Decode(ids []int32, skipSpecial bool) (string, error) {
@@ -177,14 +180,14 @@ func (pieces) Decode(ids []int32, skipSpecial bool) (string, error) {
 func (pieces) Piece(id int32) (string, bool) { return "", false }
 func (pieces) ID(piece string) (int32, bool) { return pieceID(piece), true }
 func (pieces) IsSpecial(id int32) bool       { return id < 10 }
-func (pieces) Specials() runtime.SpecialIDs {
-	return runtime.SpecialIDs{CLS: fakeCLS, SEP: fakeSEP, PAD: 0, MASK: 4, UNK: 3}
+func (pieces) Specials() tokenizer.SpecialIDs {
+	return tokenizer.SpecialIDs{CLS: fakeCLS, SEP: fakeSEP, PAD: 0, MASK: 4, UNK: 3}
 }
 
-var _ runtime.SpanTokenizer = pieces{}
+var _ tokenizer.SpanTokenizer = pieces{}
 
 // spansOf returns the tokens of a text.
-func spansOf(t require.TestingT, text string) []runtime.TokenSpan {
+func spansOf(t require.TestingT, text string) []tokenizer.Span {
 	spans, err := pieces{}.AppendSpans(nil, text, false)
 	require.NoError(t, err)
 	return spans
@@ -202,8 +205,8 @@ func noise(args ...int) float64 {
 
 // perRow returns a forward pass for a head with one row per token. f computes an output from the
 // sequence's ids, the row in the sequence and the column.
-func perRow(c int, f func(ids []int32, row, column int) float64) func(x *runtime.Exec) {
-	return func(x *runtime.Exec) {
+func perRow(c int, f func(ids []int32, row, column int) float64) func(x *engine.Exec) {
+	return func(x *engine.Exec) {
 		for s := range x.B {
 			lo, hi := int(x.Starts[s]), int(x.Starts[s+1])
 			for r := lo; r < hi; r++ {
@@ -216,8 +219,8 @@ func perRow(c int, f func(ids []int32, row, column int) float64) func(x *runtime
 }
 
 // perSequence returns a forward pass for a head with one row per sequence.
-func perSequence(c int, f func(ids []int32, column int) float64) func(x *runtime.Exec) {
-	return func(x *runtime.Exec) {
+func perSequence(c int, f func(ids []int32, column int) float64) func(x *engine.Exec) {
+	return func(x *engine.Exec) {
 		for s := range x.B {
 			for j := range c {
 				x.Out[s*c+j] = float32(f(x.IDs[x.Starts[s]:x.Starts[s+1]], j))

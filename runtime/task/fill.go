@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // FillOptions holds the settings of Filler.Fill.
@@ -51,7 +53,7 @@ type Filled struct {
 // 3.1). It is safe for concurrent use.
 type Filler struct {
 	predictor
-	masks runtime.MaskTokenizer
+	masks tokenizer.MaskTokenizer
 	mask  int32
 	name  string
 }
@@ -59,7 +61,7 @@ type Filler struct {
 // NewFiller returns a Filler for the named head; "" means the first head. The head must predict
 // tokens. A causal model is an error, because a row predicts the next token and not the one in its
 // place.
-func NewFiller(core *runtime.Core, name string) (*Filler, error) {
+func NewFiller(core *engine.Core, name string) (*Filler, error) {
 	p, err := newPredictor(core, name, "Filler")
 	if err != nil {
 		return nil, err
@@ -69,12 +71,12 @@ func NewFiller(core *runtime.Core, name string) (*Filler, error) {
 		return nil, input("this model is causal: it predicts what follows a text, see Generate, and fills no masks")
 	}
 	f.mask = p.token.Specials().MASK
-	f.masks, _ = p.token.(runtime.MaskTokenizer)
+	f.masks, _ = p.token.(tokenizer.MaskTokenizer)
 	if f.name, _ = p.token.Piece(f.mask); f.mask < 0 || f.name == "" {
 		return nil, input("the tokenizer has no mask token: this model fills no masks")
 	}
 	if f.masks == nil {
-		return nil, input("the tokenizer cannot recognize the mask token in a text: filling masks needs one that does (runtime.MaskTokenizer)")
+		return nil, input("the tokenizer cannot recognize the mask token in a text: filling masks needs one that does (tokenizer.MaskTokenizer)")
 	}
 	return f, nil
 }
@@ -144,7 +146,7 @@ type blanks struct {
 	written string
 	before  []int32 // token before each mask; -1: no token, or a mask
 	order   []int   // masks in the order in which their rows are computed
-	encoded runtime.Encoded
+	encoded engine.Encoded
 }
 
 // glued reports whether mask k directly follows a character that is not white space.
@@ -162,7 +164,7 @@ func (f *Filler) known(id int32) bool {
 
 // add encodes a text and adds the rows of its masks to the batch.
 func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text string) error {
-	err := runtime.CheckUTF8("the text", text)
+	err := engine.CheckUTF8("the text", text)
 	if err != nil {
 		return fault(n, "%v", err)
 	}
@@ -202,7 +204,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 				len(masks), seen.Tokens)
 		}
 	}
-	var s runtime.Sequence
+	var s engine.Sequence
 	for i := range windows {
 		if !slices.Contains(homes, i) {
 			continue

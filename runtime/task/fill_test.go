@@ -10,7 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // rowProbabilities is the reference: it returns the probabilities of a row of a sequence.
@@ -39,7 +41,7 @@ func framed(t testing.TB, text string) []int32 {
 	return append(ids, fakeSEP)
 }
 
-func newFiller(t testing.TB, rows runtime.Rows, opts ...runtime.Option) *Filler {
+func newFiller(t testing.TB, rows engine.Rows, opts ...runtime.Option) *Filler {
 	t.Helper()
 	f, err := NewFiller(predicts(rows, false, false, logit).open(t, opts...), "")
 	require.NoError(t, err)
@@ -49,7 +51,7 @@ func newFiller(t testing.TB, rows runtime.Rows, opts ...runtime.Option) *Filler 
 // TestFill compares candidates and probabilities of every mask with a brute-force softmax over the
 // vocabulary, in any batch.
 func TestFill(t *testing.T) {
-	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
+	bothKinds(t, func(t *testing.T, rows engine.Rows) {
 		f := newFiller(t, rows)
 		require.Equal(t, "[MASK]", f.Mask())
 		texts := []string{"[MASK]", "paris is the [MASK] of france.", "[MASK] is [MASK][MASK].", "the [SEP] [MASK]"}
@@ -126,7 +128,7 @@ func TestFilledText(t *testing.T) {
 		{"[MASK] [MASK] [MASK]", []string{"▁un", "happy", "▁one"}, "unhappy one"},
 		{"[MASK] of [MASK]", []string{"▁capital", "▁france"}, "capital of france"},
 	} {
-		f, err := NewFiller(predicts(runtime.PerRow, false, false, favour(t, c.pieces...)).open(t), "mlm")
+		f, err := NewFiller(predicts(engine.PerRow, false, false, favour(t, c.pieces...)).open(t), "mlm")
 		require.NoError(t, err)
 		got, err := f.Fill(background, []string{c.text}, FillOptions{Top: 1})
 		require.NoError(t, err)
@@ -145,7 +147,7 @@ func TestFilledText(t *testing.T) {
 // TestFillWindows checks that a mask of a long text counts in the window in which it lies farthest
 // from an edge.
 func TestFillWindows(t *testing.T) {
-	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
+	bothKinds(t, func(t *testing.T, rows engine.Rows) {
 		text := strings.Repeat("one two [MASK] ", 12) // 36 tokens
 		f := newFiller(t, rows, runtime.MaxTokens(12), runtime.Long(runtime.Windows(4)))
 		got, err := f.Fill(background, []string{text}, FillOptions{Top: 2})
@@ -175,20 +177,20 @@ func TestFillWindows(t *testing.T) {
 			require.InEpsilon(t, p[b.Candidates[0].ID], b.Candidates[0].Score, 1e-12, "mask %d", k)
 		}
 	})
-	f := newFiller(t, runtime.PerRow, runtime.MaxTokens(6), runtime.Long(runtime.Truncate))
+	f := newFiller(t, engine.PerRow, runtime.MaxTokens(6), runtime.Long(runtime.Truncate))
 	_, err := f.Fill(background, []string{"[MASK] one two three a [MASK]"}, FillOptions{})
 	require.ErrorIs(t, err, runtime.ErrInput)
 	require.ErrorContains(t, err, "mask 2 of 2 lies after what the model sees")
-	_, err = newFiller(t, runtime.PerRow, runtime.MaxTokens(6)).Fill(background, []string{"a", strings.Repeat("[MASK] ", 9)}, FillOptions{})
+	_, err = newFiller(t, engine.PerRow, runtime.MaxTokens(6)).Fill(background, []string{"a", strings.Repeat("[MASK] ", 9)}, FillOptions{})
 	require.ErrorContains(t, err, "text 0: there is no [MASK] in it")
-	_, err = newFiller(t, runtime.PerRow, runtime.MaxTokens(6)).Fill(background, []string{strings.Repeat("[MASK] ", 9)}, FillOptions{})
+	_, err = newFiller(t, engine.PerRow, runtime.MaxTokens(6)).Fill(background, []string{strings.Repeat("[MASK] ", 9)}, FillOptions{})
 	require.ErrorIs(t, err, runtime.ErrTooLong)
 }
 
 // TestFillTargets checks that targets are the only candidates, with their probabilities among all
 // tokens.
 func TestFillTargets(t *testing.T) {
-	f := newFiller(t, runtime.PerRow)
+	f := newFiller(t, engine.PerRow)
 	got, err := f.Fill(background, []string{"paris is the [MASK].", "un[MASK]"}, FillOptions{Top: 1, Targets: []string{"rome", " capital", "b"}})
 	require.NoError(t, err)
 	for n, want := range [][]string{{"▁rome", "▁capital", "▁b"}, {"▁rome", "▁capital", "b"}} {
@@ -205,7 +207,7 @@ func TestFillTargets(t *testing.T) {
 		require.ElementsMatch(t, want, names)
 	}
 	same := func([]int32, int, int, int) float64 { return 1 }
-	ties, err := NewFiller(predicts(runtime.PerRow, false, false, same).open(t), "")
+	ties, err := NewFiller(predicts(engine.PerRow, false, false, same).open(t), "")
 	require.NoError(t, err)
 	got, err = ties.Fill(background, []string{"un[MASK]", "[MASK]"}, FillOptions{Targets: []string{"rome", "b", "paris"}})
 	require.NoError(t, err)
@@ -230,26 +232,26 @@ func TestFillTargets(t *testing.T) {
 
 // TestNewFillerFaults checks the errors of models that cannot fill masks.
 func TestNewFillerFaults(t *testing.T) {
-	_, err := NewFiller(predicts(runtime.PerRow, true, false, logit).open(t), "")
+	_, err := NewFiller(predicts(engine.PerRow, true, false, logit).open(t), "")
 	require.ErrorContains(t, err, "this model is causal")
-	other := predicts(runtime.PerRow, false, false, logit)
+	other := predicts(engine.PerRow, false, false, logit)
 	other.token = pieces{}
 	_, err = NewFiller(other.open(t), "")
 	require.ErrorContains(t, err, "no mask token")
 	other.token = spansOnly{lex}
 	_, err = NewFiller(other.open(t), "")
 	require.ErrorContains(t, err, "cannot recognize the mask token")
-	labels := fake{heads: []runtime.Head{{Name: "kind", Task: tasktable.Labels, C: 2}}, forward: perSequence(2, func([]int32, int) float64 { return 0 })}
+	labels := fake{heads: []engine.Head{{Name: "kind", Task: tasktable.Labels, C: 2}}, forward: perSequence(2, func([]int32, int) float64 { return 0 })}
 	_, err = NewFiller(labels.open(t), "")
 	require.ErrorContains(t, err, `head "kind" of this model is for labels; filling masks needs one for mlm`)
 	_, err = NewFiller(nil, "")
 	require.ErrorIs(t, err, runtime.ErrInput)
-	bad, err := NewFiller(predicts(runtime.PerRow, false, false, func([]int32, int, int, int) float64 { return math.NaN() }).open(t, runtime.SkipSelfTest()),
+	bad, err := NewFiller(predicts(engine.PerRow, false, false, func([]int32, int, int, int) float64 { return math.NaN() }).open(t, runtime.SkipSelfTest()),
 		"")
 	require.NoError(t, err)
 	_, err = bad.Fill(background, []string{"[MASK]"}, FillOptions{})
 	require.ErrorContains(t, err, "weights may be damaged")
 }
 
-// spansOnly hides all methods of a tokenizer except those of runtime.SpanTokenizer.
-type spansOnly struct{ runtime.SpanTokenizer }
+// spansOnly hides all methods of a tokenizer except those of tokenizer.SpanTokenizer.
+type spansOnly struct{ tokenizer.SpanTokenizer }

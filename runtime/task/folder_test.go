@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -16,7 +17,7 @@ import (
 // TestPrompts checks that a prompt stands before each text: the model's default, unless the options choose another one or none.
 func TestPrompts(t *testing.T) {
 	open := func(extra map[string]string) (*Embedder, error) {
-		f := fake{heads: []runtime.Head{{Task: tasktable.Vector, C: 3}}, forward: perSequence(3, number), extra: extra}
+		f := fake{heads: []engine.Head{{Task: tasktable.Vector, C: 3}}, forward: perSequence(3, number), extra: extra}
 		return NewEmbedder(f.open(t), "")
 	}
 	m, err := open(map[string]string{PromptsKey: `[{"name": "query", "text": "ask: "}, {"name": "document", "text": ""}]`, PromptKey: "query"})
@@ -75,12 +76,12 @@ func TestPrompts(t *testing.T) {
 
 // TestActivation checks that a folder that names the sigmoid for its scores has scores from 0 to 1.
 func TestActivation(t *testing.T) {
-	open := func(name string) *runtime.Core {
+	open := func(name string) *engine.Core {
 		extra := map[string]string{}
 		if name != "" {
 			extra[ActivationKey] = name
 		}
-		return fake{heads: []runtime.Head{{Name: "score", Task: tasktable.Score, C: 1}}, forward: perSequence(1, number), extra: extra}.open(t)
+		return fake{heads: []engine.Head{{Name: "score", Task: tasktable.Score, C: 1}}, forward: perSequence(1, number), extra: extra}.open(t)
 	}
 	z := float64(float32(number(idsOf(t, "a", "b"), 0)))
 	for name, want := range map[string]float64{"": z, "sigmoid": 1 / (1 + math.Exp(-z)), "tanh": math.Tanh(z)} {
@@ -107,8 +108,8 @@ func TestActivation(t *testing.T) {
 // TestTruncateLeft checks that a model whose tokenizer cuts the start of texts reads their ends, and that tasks with results for parts of a text
 // refuse such a cut.
 func TestTruncateLeft(t *testing.T) {
-	extra := map[string]string{runtime.TruncateKey: "left"}
-	f := fake{heads: []runtime.Head{{Name: "score", Task: tasktable.Score, C: 1}}, forward: perSequence(1, number), extra: extra}
+	extra := map[string]string{engine.TruncateKey: "left"}
+	f := fake{heads: []engine.Head{{Name: "score", Task: tasktable.Score, C: 1}}, forward: perSequence(1, number), extra: extra}
 	options := []runtime.Option{runtime.Long(runtime.Truncate), runtime.MaxTokens(6)}
 	s, err := NewScorer(f.open(t, options...), "")
 	require.NoError(t, err)
@@ -127,7 +128,7 @@ func TestTruncateLeft(t *testing.T) {
 	cut = append(append([]int32{}, ids[:3]...), ids[len(ids)-3:]...)
 	require.InDelta(t, number(cut, 0), ranked[0].Score, 1e-6)
 
-	tags := fake{heads: []runtime.Head{{Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}}, extra: extra,
+	tags := fake{heads: []engine.Head{{Name: "rtd", Task: tasktable.Replaced, Rows: engine.PerToken, C: 1}}, extra: extra,
 		forward: perRow(1, func([]int32, int, int) float64 { return 1 })}
 	d, err := NewDetector(tags.open(t, options...), "")
 	require.NoError(t, err)
@@ -135,7 +136,7 @@ func TestTruncateLeft(t *testing.T) {
 	require.ErrorContains(t, err, "The model's tokenizer cuts the start of a text")
 	_, err = d.Detect(background, []string{"a b"}, 0.5)
 	require.NoError(t, err)
-	f.extra = map[string]string{runtime.TruncateKey: "both"}
+	f.extra = map[string]string{engine.TruncateKey: "both"}
 	broken, err := NewScorer(f.open(t, options...), "")
 	if err == nil {
 		_, err = broken.Score(background, []string{"a"})

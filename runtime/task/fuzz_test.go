@@ -9,8 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/runtime/token"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // nastyTexts are of several bytes per character, of marks that combine, and not valid UTF-8.
@@ -27,15 +29,15 @@ func FuzzOffsets(f *testing.F) {
 		f.Add(s)
 	}
 	const c = 2
-	head := func(task runtime.Task) fake {
+	head := func(task engine.Task) fake {
 		return fake{
-			heads:   []runtime.Head{{Task: task, Rows: runtime.PerToken, C: c}},
-			limits:  func(l *runtime.Limits) { l.Vocab, l.Types = 1<<18, 0 },
+			heads:   []engine.Head{{Task: task, Rows: engine.PerToken, C: c}},
+			limits:  func(l *engine.Limits) { l.Vocab, l.Types = 1<<18, 0 },
 			forward: perRow(c, func(ids []int32, row, j int) float64 { return noise(int(ids[row]), row, j) }),
 		}
 	}
 	type model struct {
-		tok      runtime.SpanTokenizer
+		tok      tokenizer.SpanTokenizer
 		tagger   *Tagger
 		answerer *Answerer
 	}
@@ -60,7 +62,7 @@ func FuzzOffsets(f *testing.F) {
 		require.NoError(f, err)
 		answerer, err := NewAnswerer(span.open(f, long, runtime.MaxTokens(16)), "")
 		require.NoError(f, err)
-		models = append(models, model{t.(runtime.SpanTokenizer), tagger, answerer})
+		models = append(models, model{t.(tokenizer.SpanTokenizer), tagger, answerer})
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if !utf8.ValidString(text) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -53,14 +54,14 @@ func noNumbers(text int) error {
 
 // head is a head of an open model, with what all tasks need.
 type head struct {
-	core  *runtime.Core
+	core  *engine.Core
 	index int
-	*runtime.Head
+	*engine.Head
 }
 
 // newHead returns the head with this name ("" means the first) and checks that it is for a task that the service of the
 // table of tasks reads.
-func newHead(core *runtime.Core, name, service string) (head, error) {
+func newHead(core *engine.Core, name, service string) (head, error) {
 	s, tasks := tasktable.Serving(service)
 	if s == nil {
 		return head{}, fmt.Errorf("the table of tasks has no service %s", service)
@@ -86,15 +87,15 @@ func newHead(core *runtime.Core, name, service string) (head, error) {
 // stream describes how a call runs texts through a head.
 type stream struct {
 	spans   bool // the places of tokens are needed
-	cutting runtime.Cutting
+	cutting engine.Cutting
 	// take receives each window of a text with its outputs. Both change afterwards.
-	take func(w *runtime.Window, e *runtime.Encoded, out []float32) error
+	take func(w *engine.Window, e *engine.Encoded, out []float32) error
 }
 
 // run computes texts. The tokens of all texts are kept until the call ends.
 func (h *head) run(ctx context.Context, texts []runtime.Text, s stream) ([]runtime.Seen, error) {
-	encoded := make([]*runtime.Encoded, len(texts))
-	b, err := runtime.NewBatcher(h.core, h.index, s.spans, func(w *runtime.Window, out []float32) error {
+	encoded := make([]*engine.Encoded, len(texts))
+	b, err := engine.NewBatcher(h.core, h.index, s.spans, func(w *engine.Window, out []float32) error {
 		if h.Task != tasktable.Hidden { // for hidden states the pooled vectors are checked, not the rows
 			if err := areNumbers(w.Text, out); err != nil {
 				return err
@@ -114,7 +115,7 @@ func (h *head) run(ctx context.Context, texts []runtime.Text, s stream) ([]runti
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		encoded[i] = new(runtime.Encoded)
+		encoded[i] = new(engine.Encoded)
 		if err := b.Encode(encoded[i], i, t); err != nil {
 			return nil, err
 		}
@@ -146,7 +147,7 @@ func pairs(texts [][2]string) []runtime.Text {
 type unit struct{ lo, hi int }
 
 // units returns the tokens of a text, or its words as the tokenizer numbers them.
-func units(e *runtime.Encoded, words bool) []unit {
+func units(e *engine.Encoded, words bool) []unit {
 	var list []unit
 	for t := range e.Split {
 		if words && t > 0 && e.Spans[t].Word == e.Spans[t-1].Word {
@@ -173,11 +174,11 @@ func margin(lo, hi, from, to, begin, end int) int {
 
 // joined computes one number per text: value of its window's outputs. For several windows it is their mean, or with
 // runtime.JoinMax the highest.
-func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting runtime.Cutting, value func(out []float32) float64) ([]float64, []runtime.Seen,
+func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting engine.Cutting, value func(out []float32) float64) ([]float64, []runtime.Seen,
 	error) {
 	best := h.core.Options().Join == runtime.JoinMax
 	values := make([]float64, len(texts))
-	seen, err := h.run(ctx, texts, stream{cutting: cutting, take: func(w *runtime.Window, _ *runtime.Encoded, out []float32) error {
+	seen, err := h.run(ctx, texts, stream{cutting: cutting, take: func(w *engine.Window, _ *engine.Encoded, out []float32) error {
 		v := value(out)
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return noNumbers(w.Text)
@@ -212,7 +213,7 @@ type rows struct {
 }
 
 // newRows returns rows with room for a text's tokens or words.
-func newRows(e *runtime.Encoded, c int, words bool) *rows {
+func newRows(e *engine.Encoded, c int, words bool) *rows {
 	r := &rows{c: c, tokens: e.Split, units: units(e, words), words: words}
 	r.values, r.margin = make([]float32, len(r.units)*c), make([]int, len(r.units))
 	for i := range r.margin {
@@ -222,7 +223,7 @@ func newRows(e *runtime.Encoded, c int, words bool) *rows {
 }
 
 // take reads a window. out has one row for each row of the window, or for each of its words.
-func (r *rows) take(w *runtime.Window, out []float32) {
+func (r *rows) take(w *engine.Window, out []float32) {
 	word := 0
 	for i, u := range r.units {
 		lo, hi := max(u.lo, w.First), min(u.hi, w.Last)
@@ -261,7 +262,7 @@ func (r *rows) seen() int {
 // validUTF8 checks that the texts of a setting are valid UTF-8. what is the name of one such text for messages.
 func validUTF8(what string, texts ...string) error {
 	for i, t := range texts {
-		if err := runtime.CheckUTF8(fmt.Sprintf("%s %d", what, i+1), t); err != nil {
+		if err := engine.CheckUTF8(fmt.Sprintf("%s %d", what, i+1), t); err != nil {
 			return err
 		}
 	}
@@ -274,7 +275,7 @@ func distinct(labels []string, use string) error {
 		return input("there are no labels to %s", use)
 	}
 	for i, l := range labels {
-		if err := runtime.CheckUTF8(fmt.Sprintf("label %d", i+1), l); err != nil {
+		if err := engine.CheckUTF8(fmt.Sprintf("label %d", i+1), l); err != nil {
 			return err
 		}
 		switch {

@@ -7,8 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // lexicon is a tokenizer with a small vocabulary of pieces in the manner of SentencePiece: "▁"
@@ -30,7 +31,7 @@ func newLexicon(words ...string) lexicon {
 
 var lex = newLexicon("▁paris ▁rome ▁is ▁the ▁capital ▁of ▁france ▁a b c ▁un happy able . ▁b c ! ▁one ▁two ▁three e ▁")
 
-func (l lexicon) encode(dst []runtime.TokenSpan, text string, read func(id int32) bool) ([]runtime.TokenSpan, error) {
+func (l lexicon) encode(dst []tokenizer.Span, text string, read func(id int32) bool) ([]tokenizer.Span, error) {
 	word, start := int32(-1), true
 	for at := 0; at < len(text); {
 		if text[at] == ' ' {
@@ -56,17 +57,17 @@ func (l lexicon) encode(dst []runtime.TokenSpan, text string, read func(id int32
 				id, n = int32(i), len(key)
 			}
 		}
-		dst = append(dst, runtime.TokenSpan{ID: id, Start: int32(at), End: int32(at + n), Word: word})
+		dst = append(dst, tokenizer.Span{ID: id, Start: int32(at), End: int32(at + n), Word: word})
 		at, start = at+n, id == lexMASK
 	}
 	return dst, nil
 }
 
-func (l lexicon) AppendSpans(dst []runtime.TokenSpan, text string, specials bool) ([]runtime.TokenSpan, error) {
+func (l lexicon) AppendSpans(dst []tokenizer.Span, text string, specials bool) ([]tokenizer.Span, error) {
 	return l.encode(dst, text, func(int32) bool { return specials })
 }
 
-func (l lexicon) AppendMasked(dst []runtime.TokenSpan, text string) ([]runtime.TokenSpan, error) {
+func (l lexicon) AppendMasked(dst []tokenizer.Span, text string) ([]tokenizer.Span, error) {
 	return l.encode(dst, text, func(id int32) bool { return id == lexMASK })
 }
 
@@ -78,7 +79,7 @@ func (l lexicon) AppendIDs(dst []int32, text string, specials bool) ([]int32, er
 	return dst, err
 }
 
-func (l lexicon) Frame() runtime.Frame { return pieces{}.Frame() }
+func (l lexicon) Frame() tokenizer.Frame { return pieces{}.Frame() }
 
 func (l lexicon) Decode(ids []int32, skipSpecial bool) (string, error) {
 	var b strings.Builder
@@ -112,8 +113,8 @@ func (l lexicon) ID(piece string) (int32, bool) {
 
 func (l lexicon) IsSpecial(id int32) bool { return id < 5 }
 
-func (l lexicon) Specials() runtime.SpecialIDs {
-	return runtime.SpecialIDs{CLS: fakeCLS, SEP: fakeSEP, PAD: 0, MASK: lexMASK, UNK: lexUNK}
+func (l lexicon) Specials() tokenizer.SpecialIDs {
+	return tokenizer.SpecialIDs{CLS: fakeCLS, SEP: fakeSEP, PAD: 0, MASK: lexMASK, UNK: lexUNK}
 }
 
 // id returns a piece's id.
@@ -123,7 +124,7 @@ func (l lexicon) id(t testing.TB, piece string) int32 {
 	return id
 }
 
-var _ runtime.MaskTokenizer = lexicon{}
+var _ tokenizer.MaskTokenizer = lexicon{}
 
 // spare is how many columns a fake predictor has beyond its tokenizer's ids, as real models do.
 const spare = 3
@@ -143,18 +144,18 @@ func logit(seen []int32, prefix, row, column int) float64 {
 
 // predicts returns a model that predicts the lexicon's tokens. Causal rows see the tokens up to
 // themselves and those of the prefix.
-func predicts(rows runtime.Rows, causal, prefix bool, f scores) fake {
+func predicts(rows engine.Rows, causal, prefix bool, f scores) fake {
 	v := len(lex) + spare
 	return fake{
-		heads: []runtime.Head{{Name: "mlm", Task: tasktable.MLM, Rows: rows, C: v}},
-		limits: func(l *runtime.Limits) {
+		heads: []engine.Head{{Name: "mlm", Task: tasktable.MLM, Rows: rows, C: v}},
+		limits: func(l *engine.Limits) {
 			l.Vocab, l.SequenceTokens, l.Causal, l.Prefix = v, 32, causal, prefix
-			if rows == runtime.PerRow {
+			if rows == engine.PerRow {
 				l.Rows = 16
 			}
 		},
 		token: lex,
-		forward: func(x *runtime.Exec) {
+		forward: func(x *engine.Exec) {
 			out, next := x.Out, 0
 			for s := range x.B {
 				lo, hi := int(x.Starts[s]), int(x.Starts[s+1])
@@ -163,7 +164,7 @@ func predicts(rows runtime.Rows, causal, prefix bool, f scores) fake {
 					p = int(x.Prefix[s])
 				}
 				for r := lo; r < hi; r++ {
-					if rows == runtime.PerRow {
+					if rows == engine.PerRow {
 						if next == len(x.Rows) || int(x.Rows[next]) != r {
 							continue
 						}
@@ -184,8 +185,8 @@ func predicts(rows runtime.Rows, causal, prefix bool, f scores) fake {
 }
 
 // bothKinds runs a test with a head that computes chosen rows and with one that computes all rows.
-func bothKinds(t *testing.T, f func(t *testing.T, rows runtime.Rows)) {
-	for _, rows := range []runtime.Rows{runtime.PerRow, runtime.PerToken} {
+func bothKinds(t *testing.T, f func(t *testing.T, rows engine.Rows)) {
+	for _, rows := range []engine.Rows{engine.PerRow, engine.PerToken} {
 		t.Run(rows.String(), func(t *testing.T) { f(t, rows) })
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -21,8 +22,8 @@ func TestNoNumbers(t *testing.T) {
 			return 0
 		}
 		sequence := func([]int32, int) float64 { return bad }
-		one := func(task runtime.Task, rows runtime.Rows, c int, pooled bool) *runtime.Core {
-			f := fake{heads: []runtime.Head{{Task: task, Rows: rows, C: c}}, forward: perRow(c, row), token: lex}
+		one := func(task engine.Task, rows engine.Rows, c int, pooled bool) *engine.Core {
+			f := fake{heads: []engine.Head{{Task: task, Rows: rows, C: c}}, forward: perRow(c, row), token: lex}
 			if pooled {
 				f.forward = perSequence(c, sequence)
 			}
@@ -30,21 +31,21 @@ func TestNoNumbers(t *testing.T) {
 		}
 		calls := map[string]func() error{}
 		texts := []string{"paris is"}
-		tagger, err := NewTagger(one(tasktable.Tags, runtime.PerToken, 3, false), "")
+		tagger, err := NewTagger(one(tasktable.Tags, engine.PerToken, 3, false), "")
 		require.NoError(t, err)
 		calls["Tag"] = func() error { _, err := tagger.Tag(background, texts, TagOptions{}); return err }
 		calls["Tag, together"] = func() error { _, err := tagger.Tag(background, texts, TagOptions{BIO: true}); return err }
-		answerer, err := NewAnswerer(one(tasktable.Span, runtime.PerToken, 2, false), "")
+		answerer, err := NewAnswerer(one(tasktable.Span, engine.PerToken, 2, false), "")
 		require.NoError(t, err)
 		calls["Answer"] = func() error {
 			_, err := answerer.Answer(background, []Question{{"paris", "is"}}, AnswerOptions{})
 			return err
 		}
-		detector, err := NewDetector(one(tasktable.Replaced, runtime.PerToken, 1, false), "")
+		detector, err := NewDetector(one(tasktable.Replaced, engine.PerToken, 1, false), "")
 		require.NoError(t, err)
 		calls["Detect"] = func() error { _, err := detector.Detect(background, texts, 0.5); return err }
-		for name, c := range map[string]*runtime.Core{"hidden": one(tasktable.Hidden, runtime.PerToken, 2, false),
-			"vector": one(tasktable.Vector, runtime.PerSequence, 2, true)} {
+		for name, c := range map[string]*engine.Core{"hidden": one(tasktable.Hidden, engine.PerToken, 2, false),
+			"vector": one(tasktable.Vector, engine.PerSequence, 2, true)} {
 			embedder, err := NewEmbedder(c, "")
 			require.NoError(t, err)
 			calls["Embed, "+name] = func() error { _, err := embedder.Embed(background, texts, EmbedOptions{}); return err }
@@ -53,20 +54,20 @@ func TestNoNumbers(t *testing.T) {
 				return err
 			}
 		}
-		chooser, err := NewChooser(one(tasktable.Choices, runtime.PerSequence, 1, true), "")
+		chooser, err := NewChooser(one(tasktable.Choices, engine.PerSequence, 1, true), "")
 		require.NoError(t, err)
 		calls["Choose"] = func() error {
 			_, err := chooser.Choose(background, []ChoiceQuestion{{Question: "paris", Options: []string{"is"}}})
 			return err
 		}
-		scored := one(tasktable.Score, runtime.PerSequence, 1, true)
+		scored := one(tasktable.Score, engine.PerSequence, 1, true)
 		scorer, err := NewScorer(scored, "")
 		require.NoError(t, err)
 		calls["Score"] = func() error { _, err := scorer.Score(background, texts); return err }
 		ranker, err := NewRanker(scored, "")
 		require.NoError(t, err)
 		calls["Rank"] = func() error { _, err := ranker.Rank(background, "paris", texts, RankOptions{}); return err }
-		classifier, err := runtime.NewClassifier(one(tasktable.Labels, runtime.PerSequence, 2, true), "")
+		classifier, err := engine.NewClassifier(one(tasktable.Labels, engine.PerSequence, 2, true), "")
 		require.NoError(t, err)
 		calls["Classify"] = func() error { _, err := classifier.Classify(background, texts); return err }
 		predictingCalls(t, bad, calls)
@@ -84,14 +85,14 @@ func TestNoNumbers(t *testing.T) {
 func predictingCalls(t *testing.T, bad float64, calls map[string]func() error) {
 	texts := []string{"paris is"}
 	notNumbers := func([]int32, int, int, int) float64 { return bad }
-	masked := predicts(runtime.PerRow, false, false, notNumbers).open(t, runtime.SkipSelfTest())
+	masked := predicts(engine.PerRow, false, false, notNumbers).open(t, runtime.SkipSelfTest())
 	filler, err := NewFiller(masked, "")
 	require.NoError(t, err)
 	calls["Fill"] = func() error { _, err := filler.Fill(background, []string{"[MASK]"}, FillOptions{}); return err }
 	perplexer, err := NewPerplexer(masked, "")
 	require.NoError(t, err)
 	calls["Measure"] = func() error { _, err := perplexer.Measure(background, texts); return err }
-	generator, err := NewGenerator(predicts(runtime.PerRow, true, false, notNumbers).open(t, runtime.SkipSelfTest()), "")
+	generator, err := NewGenerator(predicts(engine.PerRow, true, false, notNumbers).open(t, runtime.SkipSelfTest()), "")
 	require.NoError(t, err)
 	calls["Generate"] = func() error {
 		_, err := generator.Generate(background, []runtime.Text{{First: "paris"}}, GenerateOptions{MaxNew: 1})
@@ -99,8 +100,8 @@ func predictingCalls(t *testing.T, bad float64, calls map[string]func() error) {
 	}
 	x := extractor(t, 2)
 	forward := fake{
-		heads: []runtime.Head{*x.Head}, limits: func(l *runtime.Limits) { l.Types, l.Words, l.Marks = 0, true, true }, token: wordPieces{},
-		forward: func(x *runtime.Exec) {
+		heads: []engine.Head{*x.Head}, limits: func(l *engine.Limits) { l.Types, l.Words, l.Marks = 0, true, true }, token: wordPieces{},
+		forward: func(x *engine.Exec) {
 			for i := range x.Out {
 				x.Out[i] = float32(bad)
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -55,13 +56,13 @@ func allSettings(t *testing.T) []settings {
 		return err
 	})
 	fill := &FillOptions{}
-	filler := newFiller(t, runtime.PerRow)
+	filler := newFiller(t, engine.PerRow)
 	add(fill, "", func(ctx context.Context) error {
 		_, err := filler.Fill(ctx, []string{"a [MASK]"}, *fill)
 		return err
 	})
 	generate := &GenerateOptions{Temperature: 1, Samples: 3, TopK: 4, TopP: 0.9, MaxNew: 5}
-	generator, err := NewGenerator(keeps(runtime.PerRow, false, logit, new(atomic.Int64)).open(t), "")
+	generator, err := NewGenerator(keeps(engine.PerRow, false, logit, new(atomic.Int64)).open(t), "")
 	require.NoError(t, err)
 	add(generate, "", func(ctx context.Context) error {
 		_, err := generator.Generate(ctx, []runtime.Text{{First: "paris"}, {First: "a b"}}, *generate)
@@ -74,14 +75,14 @@ func allSettings(t *testing.T) []settings {
 		return err
 	})
 	embed := &EmbedOptions{}
-	embedder, err := NewEmbedder(fake{heads: []runtime.Head{{Name: "v", Task: tasktable.Vector, C: 2}}, forward: perSequence(2, number)}.open(t), "")
+	embedder, err := NewEmbedder(fake{heads: []engine.Head{{Name: "v", Task: tasktable.Vector, C: 2}}, forward: perSequence(2, number)}.open(t), "")
 	require.NoError(t, err)
 	add(embed, "", func(ctx context.Context) error {
 		_, err := embedder.Embed(ctx, []string{"a"}, *embed)
 		return err
 	})
 	rank := &RankOptions{}
-	ranker, err := NewRanker(relevance(runtime.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t), "")
+	ranker, err := NewRanker(relevance(engine.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t), "")
 	require.NoError(t, err)
 	add(rank, "", func(ctx context.Context) error {
 		_, err := ranker.Rank(ctx, "paris", documents, *rank)
@@ -96,7 +97,7 @@ func allSettings(t *testing.T) []settings {
 	})
 	add(&NLIOptions{}, "", func(context.Context) error { return nil }) // only names
 	numbers := &plainNumbers{}
-	detector, err := NewDetector(fake{heads: []runtime.Head{{Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}},
+	detector, err := NewDetector(fake{heads: []engine.Head{{Name: "rtd", Task: tasktable.Replaced, Rows: engine.PerToken, C: 1}},
 		forward: perRow(1, func(ids []int32, row, _ int) float64 { return noise(int(ids[row])) })}.open(t), "")
 	require.NoError(t, err)
 	add(&numbers.Detect, "", func(ctx context.Context) error {
@@ -269,7 +270,7 @@ func TestBestOfMany(t *testing.T) {
 // TestSamplesBound checks that more samples than a call allows are refused before memory is
 // allocated.
 func TestSamplesBound(t *testing.T) {
-	g := newGenerator(t, runtime.PerRow, false, logit)
+	g := newGenerator(t, engine.PerRow, false, logit)
 	prompts := make([]runtime.Text, 3)
 	_, err := g.Generate(background, prompts, GenerateOptions{Samples: MaxResults/3 + 1, MaxNew: 1})
 	require.ErrorIs(t, err, runtime.ErrInput)

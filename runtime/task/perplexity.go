@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // TokenScore is how well a model predicts one token of a text.
@@ -44,7 +45,7 @@ type Perplexer struct {
 
 // NewPerplexer returns a Perplexer for the named head; "" means the first head. The head must
 // predict tokens.
-func NewPerplexer(core *runtime.Core, name string) (*Perplexer, error) {
+func NewPerplexer(core *engine.Core, name string) (*Perplexer, error) {
 	p, err := newPredictor(core, name, "Perplexer")
 	if err != nil {
 		return nil, err
@@ -82,9 +83,9 @@ func (m *Perplexer) measure(ctx context.Context, texts []runtime.Text) ([]Perple
 		return nil, err
 	}
 	if len(texts) > 0 && texts[0].Pair {
-		a.b.Cutting = runtime.CutSecond
+		a.b.Cutting = engine.CutSecond
 	}
-	var e runtime.Encoded
+	var e engine.Encoded
 	for n, t := range texts {
 		if err := a.b.Encode(&e, n, t); err != nil {
 			return nil, err
@@ -108,13 +109,13 @@ func (m *Perplexer) measure(ctx context.Context, texts []runtime.Text) ([]Perple
 
 // add lists the counted tokens of a text and adds the rows that predict them in this order: the
 // indices of the windows in which they count rise.
-func (m *Perplexer) add(ctx context.Context, a *asking, r *Perplexity, n int, t runtime.Text, e *runtime.Encoded) error {
+func (m *Perplexer) add(ctx context.Context, a *asking, r *Perplexity, n int, t runtime.Text, e *engine.Encoded) error {
 	windows, seen, err := a.b.Cut(nil, n, e)
 	if err != nil {
 		return err
 	}
 	r.Seen, r.Pseudo = seen, !m.causal
-	sequences := make([]runtime.Sequence, len(windows))
+	sequences := make([]engine.Sequence, len(windows))
 	for i := range windows {
 		a.b.Sequence(&sequences[i], &windows[i], e)
 	}
@@ -170,7 +171,7 @@ func (m *Perplexer) add(ctx context.Context, a *asking, r *Perplexity, n int, t 
 }
 
 // home returns the index of the window in which a token counts, or -1.
-func (m *Perplexer) home(windows []runtime.Window, token int, second bool, lo, hi int) int {
+func (m *Perplexer) home(windows []engine.Window, token int, second bool, lo, hi int) int {
 	if !m.causal {
 		return home(windows, token, second, lo, hi)
 	}

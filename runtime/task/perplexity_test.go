@@ -8,9 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
-func newPerplexer(t testing.TB, rows runtime.Rows, causal, prefix bool, opts ...runtime.Option) *Perplexer {
+func newPerplexer(t testing.TB, rows engine.Rows, causal, prefix bool, opts ...runtime.Option) *Perplexer {
 	t.Helper()
 	m, err := NewPerplexer(predicts(rows, causal, prefix, logit).open(t, opts...), "")
 	require.NoError(t, err)
@@ -36,7 +38,7 @@ func checkPerplexity(t *testing.T, text string, p Perplexity, want []float64) {
 // TestPerplexityCausal computes, for a causal model, each token given those before it by brute
 // force.
 func TestPerplexityCausal(t *testing.T) {
-	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
+	bothKinds(t, func(t *testing.T, rows engine.Rows) {
 		m := newPerplexer(t, rows, true, false)
 		texts := []string{"paris is the capital of france.", "a", "one two three one two three one two three one two three one two three one two three"}
 		got, err := m.Measure(background, texts)
@@ -59,7 +61,7 @@ func TestPerplexityCausal(t *testing.T) {
 
 // TestPerplexityPseudo masks each token in turn, for models that are not causal.
 func TestPerplexityPseudo(t *testing.T) {
-	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
+	bothKinds(t, func(t *testing.T, rows engine.Rows) {
 		m := newPerplexer(t, rows, false, false)
 		texts := []string{"paris is the capital of france.", "a", "unhappyable [MASK]"}
 		got, err := m.Measure(background, texts)
@@ -85,7 +87,7 @@ func TestPerplexityPseudo(t *testing.T) {
 }
 
 // spansIn returns a text's tokens. No name in the text is read as a special token.
-func spansIn(t testing.TB, text string) []runtime.TokenSpan {
+func spansIn(t testing.TB, text string) []tokenizer.Span {
 	t.Helper()
 	spans, err := lex.AppendSpans(nil, text, false)
 	require.NoError(t, err)
@@ -98,7 +100,7 @@ func TestPerplexityWindows(t *testing.T) {
 	text := strings.TrimSpace(strings.Repeat("one two three a ", 6)) // 24 tokens
 	ids := framed(t, text)[1:25]
 	const width, overlap = 10, 3
-	got, err := newPerplexer(t, runtime.PerRow, true, false, runtime.MaxTokens(width+2), runtime.Long(runtime.Windows(overlap))).Measure(background,
+	got, err := newPerplexer(t, engine.PerRow, true, false, runtime.MaxTokens(width+2), runtime.Long(runtime.Windows(overlap))).Measure(background,
 		[]string{text})
 	require.NoError(t, err)
 	var want []float64
@@ -113,7 +115,7 @@ func TestPerplexityWindows(t *testing.T) {
 	checkPerplexity(t, text, got[0], want)
 	require.Equal(t, runtime.Seen{Tokens: 26, Windows: 3}, got[0].Seen)
 
-	pseudo, err := newPerplexer(t, runtime.PerRow, false, false, runtime.MaxTokens(width+2), runtime.Long(runtime.Windows(overlap))).Measure(background,
+	pseudo, err := newPerplexer(t, engine.PerRow, false, false, runtime.MaxTokens(width+2), runtime.Long(runtime.Windows(overlap))).Measure(background,
 		[]string{text})
 	require.NoError(t, err)
 	require.Equal(t, 24, pseudo[0].Counted)
@@ -133,7 +135,7 @@ func TestPerplexityWindows(t *testing.T) {
 	}
 	checkPerplexity(t, text, pseudo[0], want)
 
-	cut, err := newPerplexer(t, runtime.PerRow, true, false, runtime.MaxTokens(12), runtime.Long(runtime.Truncate)).Measure(background, []string{text})
+	cut, err := newPerplexer(t, engine.PerRow, true, false, runtime.MaxTokens(12), runtime.Long(runtime.Truncate)).Measure(background, []string{text})
 	require.NoError(t, err)
 	require.Equal(t, 10, cut[0].Counted)
 	require.Equal(t, 14, cut[0].Truncated)
@@ -167,7 +169,7 @@ func TestPerplexityPairs(t *testing.T) {
 		seen = append(seen, s.ID)
 	}
 	for _, kind := range []struct{ causal, prefix bool }{{true, false}, {true, true}} {
-		got, err := newPerplexer(t, runtime.PerRow, kind.causal, kind.prefix).MeasurePairs(background, [][2]string{pair})
+		got, err := newPerplexer(t, engine.PerRow, kind.causal, kind.prefix).MeasurePairs(background, [][2]string{pair})
 		require.NoError(t, err)
 		var want []float64
 		p := 0
@@ -182,7 +184,7 @@ func TestPerplexityPairs(t *testing.T) {
 }
 
 func TestPerplexityFaults(t *testing.T) {
-	m := newPerplexer(t, runtime.PerRow, true, false)
+	m := newPerplexer(t, engine.PerRow, true, false)
 	for _, text := range []string{"", "  "} {
 		_, err := m.Measure(background, []string{"a", text})
 		require.ErrorIs(t, err, runtime.ErrInput)
@@ -195,10 +197,10 @@ func TestPerplexityFaults(t *testing.T) {
 	got, err := m.Measure(background, nil)
 	require.NoError(t, err)
 	require.Empty(t, got)
-	narrow := predicts(runtime.PerRow, false, false, logit)
+	narrow := predicts(engine.PerRow, false, false, logit)
 	narrow.heads[0].C = 6
 	limits := narrow.limits
-	narrow.limits = func(l *runtime.Limits) { limits(l); l.Vocab = 6 }
+	narrow.limits = func(l *engine.Limits) { limits(l); l.Vocab = 6 }
 	p, err := NewPerplexer(narrow.open(t, runtime.SkipSelfTest()), "")
 	require.NoError(t, err)
 	_, err = p.Measure(background, []string{"rome"})
@@ -207,7 +209,7 @@ func TestPerplexityFaults(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.Fill(background, []string{"[MASK]"}, FillOptions{Targets: []string{"rome"}})
 	require.ErrorContains(t, err, `target "rome": the model has no output for its id: the tokenizer does not fit the model`)
-	other := predicts(runtime.PerRow, false, false, logit)
+	other := predicts(engine.PerRow, false, false, logit)
 	other.token = maskless{lex}
 	_, err = NewPerplexer(other.open(t), "")
 	require.ErrorContains(t, err, "no mask token")
@@ -216,7 +218,7 @@ func TestPerplexityFaults(t *testing.T) {
 // maskless is a tokenizer without a mask token.
 type maskless struct{ lexicon }
 
-func (m maskless) Specials() runtime.SpecialIDs {
+func (m maskless) Specials() tokenizer.SpecialIDs {
 	s := m.lexicon.Specials()
 	s.MASK = -1
 	return s

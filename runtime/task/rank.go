@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // RankOptions holds the settings of Ranker.Rank.
@@ -42,7 +43,7 @@ type Ranker struct {
 
 // NewRanker returns a Ranker for the named head; "" means the first head. The head must have one
 // number per sequence, or labels.
-func NewRanker(core *runtime.Core, name string) (*Ranker, error) {
+func NewRanker(core *engine.Core, name string) (*Ranker, error) {
 	h, err := newHead(core, name, "Ranker")
 	if err != nil {
 		return nil, err
@@ -82,14 +83,14 @@ func (r *Ranker) Rank(ctx context.Context, query string, documents []string, o R
 	case strings.TrimSpace(query) == "":
 		return nil, input("the query is empty")
 	}
-	if err := runtime.CheckUTF8("the query", query); err != nil {
+	if err := engine.CheckUTF8("the query", query); err != nil {
 		return nil, err
 	}
 	inputs := make([]runtime.Text, len(documents))
 	for i, d := range documents {
 		inputs[i] = runtime.Text{First: query, Second: d, Pair: true}
 	}
-	scores, seen, err := r.joined(ctx, inputs, runtime.CutSecond, r.value(positive))
+	scores, seen, err := r.joined(ctx, inputs, engine.CutSecond, r.value(positive))
 	if err != nil {
 		return nil, err
 	}

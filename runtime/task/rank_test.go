@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // relevance returns a model that scores pairs.
-func relevance(h runtime.Head, f func(ids []int32, column int) float64) fake {
-	return fake{heads: []runtime.Head{h}, forward: perSequence(h.C, f), token: lex}
+func relevance(h engine.Head, f func(ids []int32, column int) float64) fake {
+	return fake{heads: []engine.Head{h}, forward: perSequence(h.C, f), token: lex}
 }
 
 var documents = []string{"paris is the capital", "rome", "", "one two three", "rome", "a b"}
@@ -30,7 +31,7 @@ func checkOrder(t *testing.T, got []Ranked) {
 }
 
 func TestRank(t *testing.T) {
-	r, err := NewRanker(relevance(runtime.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t), "")
+	r, err := NewRanker(relevance(engine.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t), "")
 	require.NoError(t, err)
 	for _, sigmoid := range []bool{false, true} {
 		got, err := r.Rank(background, "the capital of france", documents, RankOptions{Sigmoid: sigmoid})
@@ -74,7 +75,7 @@ func TestRankLabels(t *testing.T) {
 		{[]string{"a", "b", "c"}, "1", true, 1}, {nil, "", false, 1},
 	} {
 		n := max(len(c.labels), 2)
-		r, err := NewRanker(relevance(runtime.Head{Name: "kind", Task: tasktable.Labels, C: n, Labels: c.labels, Independent: c.independent},
+		r, err := NewRanker(relevance(engine.Head{Name: "kind", Task: tasktable.Labels, C: n, Labels: c.labels, Independent: c.independent},
 			nliLogit).open(t), "kind")
 		require.NoError(t, err)
 		got, err := r.Rank(background, "france", documents, RankOptions{Positive: c.positive})
@@ -93,7 +94,7 @@ func TestRankLabels(t *testing.T) {
 			require.InDelta(t, want, x.Score, 1e-12)
 		}
 	}
-	r, err := NewRanker(relevance(runtime.Head{Name: "kind", Task: tasktable.Labels, C: 3, Labels: []string{"a", "b", "c"}}, nliLogit).open(t), "")
+	r, err := NewRanker(relevance(engine.Head{Name: "kind", Task: tasktable.Labels, C: 3, Labels: []string{"a", "b", "c"}}, nliLogit).open(t), "")
 	require.NoError(t, err)
 	_, err = r.Rank(background, "a", documents, RankOptions{})
 	require.ErrorContains(t, err, "positive label: none of the head's labels (a, b, c) has such a name")
@@ -103,7 +104,7 @@ func TestRankLabels(t *testing.T) {
 func TestRankWindows(t *testing.T) {
 	document := strings.TrimSpace(strings.Repeat("one two three a ", 3)) // 12 tokens
 	for _, join := range []runtime.Join{runtime.JoinMean, runtime.JoinMax} {
-		core := relevance(runtime.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t, runtime.MaxTokens(12), runtime.Long(runtime.Windows(1)),
+		core := relevance(engine.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t, runtime.MaxTokens(12), runtime.Long(runtime.Windows(1)),
 			runtime.JoinWindows(join))
 		r, err := NewRanker(core, "")
 		require.NoError(t, err)

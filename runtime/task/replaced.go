@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // Verdict is one token of a text and whether the model takes it for a replaced one.
@@ -27,7 +28,7 @@ type Detector struct{ head }
 
 // NewDetector returns a Detector for the named head; "" means the first head. The head must have
 // one logit per token.
-func NewDetector(core *runtime.Core, name string) (*Detector, error) {
+func NewDetector(core *engine.Core, name string) (*Detector, error) {
 	h, err := newHead(core, name, "Detector")
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func (d *Detector) Detect(ctx context.Context, texts []string, threshold float64
 	var r *rows
 	seen, err := d.run(ctx, singles(texts), stream{
 		spans: true,
-		take: func(w *runtime.Window, e *runtime.Encoded, out []float32) error {
+		take: func(w *engine.Window, e *engine.Encoded, out []float32) error {
 			if w.Index == 0 {
 				r = newRows(e, 1, false)
 			}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // The reasons why a generated text ends.
@@ -76,7 +77,7 @@ type Generator struct {
 
 // NewGenerator returns a Generator for the named head; "" means the first head. The head must
 // predict tokens, and the model must be causal.
-func NewGenerator(core *runtime.Core, name string) (*Generator, error) {
+func NewGenerator(core *engine.Core, name string) (*Generator, error) {
 	p, err := newPredictor(core, name, "Generator")
 	if err != nil {
 		return nil, err
@@ -140,10 +141,10 @@ func (o *GenerateOptions) check(prompts, full int) error {
 type growth struct {
 	Generated
 	prompt, sample int
-	seq            runtime.Sequence // what the model sees
-	past           *runtime.Past    // what was computed of it; nil: it is computed again for each token
-	need           int64            // bytes of past
-	before         int32            // the prompt's last token; -1 if a new text begins
+	seq            engine.Sequence // what the model sees
+	past           *engine.Past    // what was computed of it; nil: it is computed again for each token
+	need           int64           // bytes of past
+	before         int32           // the prompt's last token; -1 if a new text begins
 	draw           *rand.Rand
 	shown          string // the part of the text that Stream has received
 }
@@ -159,7 +160,7 @@ func (g *Generator) Generate(ctx context.Context, prompts []runtime.Text, o Gene
 	if err := o.check(len(prompts), g.core.Options().MaxTokens); err != nil {
 		return nil, err
 	}
-	b, err := runtime.NewBatcher(g.core, g.index, true, nil) // used only to make sequences
+	b, err := engine.NewBatcher(g.core, g.index, true, nil) // used only to make sequences
 	if err != nil {
 		return nil, err
 	}
@@ -223,14 +224,14 @@ func (w *growth) copy() *growth {
 }
 
 // begin makes the sequence of a prompt.
-func (g *Generator) begin(b *runtime.Batcher, n int, t runtime.Text) (*growth, error) {
+func (g *Generator) begin(b *engine.Batcher, n int, t runtime.Text) (*growth, error) {
 	t.Pair = t.Pair || g.prefix
-	var e runtime.Encoded
+	var e engine.Encoded
 	if err := b.Encode(&e, n, t); err != nil {
 		return nil, err
 	}
 	w := &growth{prompt: n, before: -1}
-	whole := runtime.Window{Last: e.Split, Second: e.Split, Behind: len(e.IDs)}
+	whole := engine.Window{Last: e.Split, Second: e.Split, Behind: len(e.IDs)}
 	b.Sequence(&w.seq, &whole, &e)
 	s := &w.seq
 	s.IDs = s.IDs[:whole.SecondRow+len(e.IDs)-e.Split] // without the special tokens after the text

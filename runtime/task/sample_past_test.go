@@ -9,14 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // keeps is a predictor that keeps its tokens and the prefix as rows of its past: its outputs for a token need the tokens before it. computed
 // counts the tokens of all calls.
-func keeps(rows runtime.Rows, prefix bool, f scores, computed *atomic.Int64) fake {
+func keeps(rows engine.Rows, prefix bool, f scores, computed *atomic.Int64) fake {
 	k := predicts(rows, true, prefix, f)
-	k.past = runtime.PastShape{Layers: 1, Row: 2}
-	k.forward = func(x *runtime.Exec) {
+	k.past = engine.PastShape{Layers: 1, Row: 2}
+	k.forward = func(x *engine.Exec) {
 		out, next := x.Out, 0
 		computed.Add(int64(x.T))
 		for s := range x.B {
@@ -38,7 +39,7 @@ func keeps(rows runtime.Rows, prefix bool, f scores, computed *atomic.Int64) fak
 			}
 			ids = append(ids, x.IDs[lo:hi]...)
 			for r := lo; r < hi; r++ {
-				if rows == runtime.PerRow {
+				if rows == engine.PerRow {
 					if next == len(x.Rows) || int(x.Rows[next]) != r {
 						continue
 					}
@@ -58,11 +59,11 @@ func keeps(rows runtime.Rows, prefix bool, f scores, computed *atomic.Int64) fak
 
 // TestGenerateKeeps checks that keeping a past saves work and changes no result.
 func TestGenerateKeeps(t *testing.T) {
-	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
+	bothKinds(t, func(t *testing.T, rows engine.Rows) {
 		for _, prefix := range []bool{false, true} {
 			var anew, kept atomic.Int64
 			forget := keeps(rows, prefix, logit, &anew)
-			forget.past = runtime.PastShape{}
+			forget.past = engine.PastShape{}
 			slow, err := NewGenerator(forget.open(t), "")
 			require.NoError(t, err)
 			fast, err := NewGenerator(keeps(rows, prefix, logit, &kept).open(t), "")
@@ -104,10 +105,10 @@ func TestGenerateKeeps(t *testing.T) {
 // TestSamplesTakeTurns checks that no more texts have begun than one call of the model takes, and that the next ones begin when others end.
 func TestSamplesTakeTurns(t *testing.T) {
 	var computed atomic.Int64
-	f := keeps(runtime.PerRow, false, favourAlways(t, "b"), &computed)
+	f := keeps(engine.PerRow, false, favourAlways(t, "b"), &computed)
 	forward := f.forward
 	var fresh [][]int // tokens of each sequence of each call
-	f.forward = func(x *runtime.Exec) {
+	f.forward = func(x *engine.Exec) {
 		var sizes []int
 		for s := range x.B {
 			sizes = append(sizes, int(x.Starts[s+1]-x.Starts[s]))

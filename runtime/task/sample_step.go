@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // pastBytes is how much memory the pasts of texts that grow at the same time in one call may take. A text that needs more by itself has no past: it
@@ -61,7 +62,7 @@ func (q *queue) leave() {
 // step is the memory of one call of the model.
 type step struct {
 	batch runtime.Batch
-	pasts []*runtime.Past
+	pasts []*engine.Past
 	at    []int // row of outputs of each text
 	out   []float32
 	c     int
@@ -91,17 +92,17 @@ func (g *Generator) step(ctx context.Context, s *step, texts []*growth) (int, er
 			fresh.Prefix = 0 // the prefix lies in the past
 		}
 		outputs := n + 1
-		if g.Rows == runtime.PerToken {
+		if g.Rows == engine.PerToken {
 			outputs = len(b.IDs) + len(fresh.IDs)
 		}
 		full := n == l.BatchSequences || len(b.IDs)+len(fresh.IDs) > g.core.Options().BatchTokens || outputs > logitBytes/4/g.C ||
-			g.Rows == runtime.PerRow && n == l.Rows
+			g.Rows == engine.PerRow && n == l.Rows
 		if n > 0 && full {
 			break
 		}
 		b.Append(&fresh, l)
 		last := len(b.IDs) - 1
-		if g.Rows == runtime.PerRow {
+		if g.Rows == engine.PerRow {
 			b.Rows = append(b.Rows, int32(last))
 			last = n
 		}
@@ -109,7 +110,7 @@ func (g *Generator) step(ctx context.Context, s *step, texts []*growth) (int, er
 		s.pasts, kept = append(s.pasts, w.past), kept || w.past != nil
 		n++
 	}
-	call := runtime.Call{Head: g.index, Batch: b}
+	call := engine.Call{Head: g.index, Batch: b}
 	if kept {
 		call.Past = s.pasts
 	}

@@ -13,9 +13,11 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
-func newGenerator(t testing.TB, rows runtime.Rows, prefix bool, f scores, opts ...runtime.Option) *Generator {
+func newGenerator(t testing.TB, rows engine.Rows, prefix bool, f scores, opts ...runtime.Option) *Generator {
 	t.Helper()
 	g, err := NewGenerator(predicts(rows, true, prefix, f).open(t, opts...), "")
 	require.NoError(t, err)
@@ -49,7 +51,7 @@ func greedy(f scores, seen []int32, prefix, most, limit int) (ids []int32, reaso
 // TestGenerateGreedy checks that, without a temperature, each token is the most probable one, in
 // any batch.
 func TestGenerateGreedy(t *testing.T) {
-	bothKinds(t, func(t *testing.T, rows runtime.Rows) {
+	bothKinds(t, func(t *testing.T, rows engine.Rows) {
 		g := newGenerator(t, rows, false, logit)
 		var prompts []runtime.Text
 		for _, s := range []string{"paris", "", "the capital of", "a b", "one two three", "rome is", "un"} {
@@ -80,7 +82,7 @@ func TestGenerateGreedy(t *testing.T) {
 
 // TestGenerateFull checks that the model's limit ends a text too.
 func TestGenerateFull(t *testing.T) {
-	g := newGenerator(t, runtime.PerRow, false, favourAlways(t, "b"), runtime.MaxTokens(6))
+	g := newGenerator(t, engine.PerRow, false, favourAlways(t, "b"), runtime.MaxTokens(6))
 	got, err := g.Generate(background, []runtime.Text{{First: "a"}, {First: "one two three a b"}}, GenerateOptions{})
 	require.NoError(t, err)
 	require.Equal(t, "bbbbb", got[0].Text, "the last token needs no place in the model")
@@ -106,9 +108,9 @@ func favourAlways(t testing.TB, piece string) scores {
 // result are the second text.
 func TestGeneratePrefix(t *testing.T) {
 	var types [][]int32
-	f := predicts(runtime.PerRow, true, true, logit)
+	f := predicts(engine.PerRow, true, true, logit)
 	forward := f.forward
-	f.forward = func(x *runtime.Exec) { types = append(types, slices.Clone(x.Types)); forward(x) }
+	f.forward = func(x *engine.Exec) { types = append(types, slices.Clone(x.Types)); forward(x) }
 	core := f.open(t)
 	g, err := NewGenerator(core, "")
 	require.NoError(t, err)
@@ -142,7 +144,7 @@ func TestGeneratePrefix(t *testing.T) {
 // setting.
 func TestGenerateDraws(t *testing.T) {
 	const draws = 4000
-	g := newGenerator(t, runtime.PerRow, false, logit)
+	g := newGenerator(t, engine.PerRow, false, logit)
 	seen := framed(t, "a")[:2]
 	p := rowProbabilities(logit, seen, 0, 1)
 	for _, o := range []GenerateOptions{
@@ -272,19 +274,19 @@ func settled(p []float64, o GenerateOptions) []float64 {
 func TestGenerateSeed(t *testing.T) {
 	o := GenerateOptions{Temperature: 1.3, MaxNew: 8, Seed: 5, Samples: 3}
 	prompts := []runtime.Text{{First: "paris"}, {First: "one two"}, {First: "paris"}}
-	want, err := newGenerator(t, runtime.PerRow, false, logit).Generate(background, prompts, o)
+	want, err := newGenerator(t, engine.PerRow, false, logit).Generate(background, prompts, o)
 	require.NoError(t, err)
 	require.Len(t, want, 9)
 	require.Equal(t, want[:3], want[6:], "the same prompt has the same samples")
 	require.NotEqual(t, want[0].IDs, want[1].IDs)
-	got, err := newGenerator(t, runtime.PerToken, false, logit, runtime.BatchTokens(33)).Generate(background, prompts, o)
+	got, err := newGenerator(t, engine.PerToken, false, logit, runtime.BatchTokens(33)).Generate(background, prompts, o)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	alone, err := newGenerator(t, runtime.PerRow, false, logit).Generate(background, prompts[1:2], o)
+	alone, err := newGenerator(t, engine.PerRow, false, logit).Generate(background, prompts[1:2], o)
 	require.NoError(t, err)
 	require.Equal(t, want[3:6], alone)
 	o.Seed++
-	other, err := newGenerator(t, runtime.PerRow, false, logit).Generate(background, prompts, o)
+	other, err := newGenerator(t, engine.PerRow, false, logit).Generate(background, prompts, o)
 	require.NoError(t, err)
 	require.NotEqual(t, want, other)
 }
@@ -292,7 +294,7 @@ func TestGenerateSeed(t *testing.T) {
 // TestGenerateStream checks that stop strings end texts, even across tokens, that the stream shows
 // no part of a stop string, and that what it shows is the text.
 func TestGenerateStream(t *testing.T) {
-	g := newGenerator(t, runtime.PerRow, false, logit)
+	g := newGenerator(t, engine.PerRow, false, logit)
 	r := rand.New(rand.NewPCG(3, 4))
 	stops := 0
 	for seed := range uint64(60) {
@@ -322,7 +324,7 @@ func TestGenerateStream(t *testing.T) {
 		}
 	}
 	require.Positive(t, stops)
-	got, err := newGenerator(t, runtime.PerRow, false, favourAlways(t, "b")).Generate(background, []runtime.Text{{First: "a"}},
+	got, err := newGenerator(t, engine.PerRow, false, favourAlways(t, "b")).Generate(background, []runtime.Text{{First: "a"}},
 		GenerateOptions{Stop: []string{"bbb"}})
 	require.NoError(t, err)
 	require.Equal(t, []string{"", EndStop}, []string{got[0].Text, got[0].Reason})
@@ -333,7 +335,7 @@ func TestGenerateStream(t *testing.T) {
 }
 
 func TestGenerateFaults(t *testing.T) {
-	g := newGenerator(t, runtime.PerRow, false, logit)
+	g := newGenerator(t, engine.PerRow, false, logit)
 	for want, o := range map[string]GenerateOptions{
 		"MaxNew is -1": {MaxNew: -1}, "Samples is -1": {Samples: -1}, "TopK is -1": {TopK: -1}, "TopP is 1.5": {TopP: 1.5}, "TopP is -1": {TopP: -1},
 		"TopP is NaN":       {TopP: math.NaN()},
@@ -344,9 +346,9 @@ func TestGenerateFaults(t *testing.T) {
 		require.ErrorIs(t, err, runtime.ErrInput)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := NewGenerator(predicts(runtime.PerRow, false, false, logit).open(t), "")
+	_, err := NewGenerator(predicts(engine.PerRow, false, false, logit).open(t), "")
 	require.ErrorContains(t, err, "looks at both sides")
-	bare := predicts(runtime.PerRow, true, false, logit)
+	bare := predicts(engine.PerRow, true, false, logit)
 	bare.token = frameless{lex}
 	h, err := NewGenerator(bare.open(t), "")
 	require.NoError(t, err)
@@ -357,20 +359,20 @@ func TestGenerateFaults(t *testing.T) {
 // frameless is a tokenizer that puts no special tokens around texts.
 type frameless struct{ lexicon }
 
-func (frameless) Frame() runtime.Frame { return runtime.Frame{} }
+func (frameless) Frame() tokenizer.Frame { return tokenizer.Frame{} }
 
 // framelessPairs is frameless with token types.
 type framelessPairs struct{ lexicon }
 
-func (framelessPairs) Frame() runtime.Frame { return runtime.Frame{SecondType: 1} }
+func (framelessPairs) Frame() tokenizer.Frame { return tokenizer.Frame{SecondType: 1} }
 
 // TestTypeOfOneToken checks that a prompt of a single token, which begins a second text, keeps its token type.
 func TestTypeOfOneToken(t *testing.T) {
-	f := predicts(runtime.PerToken, true, false, favourAlways(t, "b"))
+	f := predicts(engine.PerToken, true, false, favourAlways(t, "b"))
 	f.token = framelessPairs{lex}
 	var types [][]int32
 	forward := f.forward
-	f.forward = func(x *runtime.Exec) { types = append(types, slices.Clone(x.Types)); forward(x) }
+	f.forward = func(x *engine.Exec) { types = append(types, slices.Clone(x.Types)); forward(x) }
 	g, err := NewGenerator(f.open(t, runtime.SkipSelfTest()), "")
 	require.NoError(t, err)
 	_, err = g.Generate(background, []runtime.Text{{Second: "a", Pair: true}}, GenerateOptions{MaxNew: 2})

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // Score is the result for one text or pair.
@@ -16,12 +17,12 @@ type Score struct {
 	runtime.Seen
 }
 
-// ActivationKey is the key in runtime.Meta.Extra for the function that a folder applies to the
+// ActivationKey is the key in engine.Meta.Extra for the function that a folder applies to the
 // output of its head: "sigmoid" or "tanh". Without this key no function is applied.
 const ActivationKey = "activation"
 
 // activation returns the function that the weights name for scores, or nil if they name none.
-func activation(core *runtime.Core) (func(float64) float64, error) {
+func activation(core *engine.Core) (func(float64) float64, error) {
 	switch name := core.Meta().Extra[ActivationKey]; name {
 	case "":
 		return nil, nil
@@ -36,7 +37,7 @@ func activation(core *runtime.Core) (func(float64) float64, error) {
 
 // ScoreActivation returns the function that the model's folder applies to the output of its head,
 // or the identity if it names none.
-func ScoreActivation(core *runtime.Core) (func(logit float64) float64, error) {
+func ScoreActivation(core *engine.Core) (func(logit float64) float64, error) {
 	f, err := activation(core)
 	if f == nil {
 		f = func(logit float64) float64 { return logit }
@@ -53,7 +54,7 @@ type Scorer struct {
 
 // NewScorer returns a Scorer for the named head; "" means the first head. The head must have one
 // number per sequence.
-func NewScorer(core *runtime.Core, name string) (*Scorer, error) {
+func NewScorer(core *engine.Core, name string) (*Scorer, error) {
 	h, err := newHead(core, name, "Scorer")
 	if err != nil {
 		return nil, err

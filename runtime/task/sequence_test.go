@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -34,7 +35,7 @@ func number(ids []int32, j int) float64 {
 }
 
 func TestChoose(t *testing.T) {
-	f := fake{heads: []runtime.Head{{Name: "mc", Task: tasktable.Choices, C: 1}}, forward: perSequence(1, number)}
+	f := fake{heads: []engine.Head{{Name: "mc", Task: tasktable.Choices, C: 1}}, forward: perSequence(1, number)}
 	c, err := NewChooser(f.open(t), "mc")
 	require.NoError(t, err)
 	questions := []ChoiceQuestion{
@@ -74,7 +75,7 @@ func TestChoose(t *testing.T) {
 }
 
 func TestScore(t *testing.T) {
-	f := fake{heads: []runtime.Head{{Name: "reward", Task: tasktable.Score, C: 1}}, forward: perSequence(1, number)}
+	f := fake{heads: []engine.Head{{Name: "reward", Task: tasktable.Score, C: 1}}, forward: perSequence(1, number)}
 	s, err := NewScorer(f.open(t, runtime.Long(runtime.Windows(1)), runtime.MaxTokens(6)), "")
 	require.NoError(t, err)
 	got, err := s.Score(background, []string{"a b c", "", "a b c d e f"})
@@ -87,14 +88,14 @@ func TestScore(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, number(idsOf(t, "a", "b"), 0), got[0].Score, 1e-6)
 
-	f.heads[0] = runtime.Head{Name: "kind", Task: tasktable.Labels, C: 3}
+	f.heads[0] = engine.Head{Name: "kind", Task: tasktable.Labels, C: 3}
 	_, err = NewScorer(f.open(t), "")
 	require.ErrorContains(t, err, `head "kind" of this model has 3 numbers per sequence; scoring needs one`)
 }
 
 func TestDetect(t *testing.T) {
 	f := fake{
-		heads:   []runtime.Head{{Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}},
+		heads:   []engine.Head{{Task: tasktable.Replaced, Rows: engine.PerToken, C: 1}},
 		forward: perRow(1, func(ids []int32, row, _ int) float64 { return 5 * noise(int(ids[row])) }),
 	}
 	d, err := NewDetector(f.open(t, runtime.Long(runtime.Windows(2)), runtime.MaxTokens(7)), "")
@@ -132,8 +133,8 @@ func TestDetect(t *testing.T) {
 func TestEmbed(t *testing.T) {
 	const c = 4
 	hidden := func(ids []int32, row, j int) float64 { return noise(int(ids[row]), row, j) }
-	tokens := fake{heads: []runtime.Head{{Task: tasktable.Hidden, Rows: runtime.PerToken, C: c}}, forward: perRow(c, hidden)}
-	vector := fake{heads: []runtime.Head{{Task: tasktable.Vector, C: c}}, forward: perSequence(c, number)}
+	tokens := fake{heads: []engine.Head{{Task: tasktable.Hidden, Rows: engine.PerToken, C: c}}, forward: perRow(c, hidden)}
+	vector := fake{heads: []engine.Head{{Task: tasktable.Vector, C: c}}, forward: perSequence(c, number)}
 	long := []runtime.Option{runtime.Long(runtime.Windows(0)), runtime.MaxTokens(6)}
 	byToken, err := NewEmbedder(tokens.open(t, long...), "")
 	require.NoError(t, err)

@@ -8,41 +8,41 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // made makes a service of a head.
-func made[T any](f func(*runtime.Core, string) (T, error)) func(*runtime.Core) error {
-	return func(core *runtime.Core) error {
+func made[T any](f func(*engine.Core, string) (T, error)) func(*engine.Core) error {
+	return func(core *engine.Core) error {
 		_, err := f(core, "")
 		return err
 	}
 }
 
 // news are the functions that make services, by the names of the table of tasks.
-var news = map[string]func(*runtime.Core) error{
+var news = map[string]func(*engine.Core) error{
 	"Tagger": made(task.NewTagger), "Scorer": made(task.NewScorer), "Ranker": made(task.NewRanker), "Answerer": made(task.NewAnswerer),
 	"Chooser": made(task.NewChooser),
 	"Filler":  made(task.NewFiller), "Perplexer": made(task.NewPerplexer), "Generator": made(task.NewGenerator), "Detector": made(task.NewDetector),
 	"Extractor": made(task.NewExtractor), "Embedder": made(task.NewEmbedder),
-	"ZeroShot": made(func(core *runtime.Core, name string) (*task.ZeroShot, error) {
+	"ZeroShot": made(func(core *engine.Core, name string) (*task.ZeroShot, error) {
 		return task.NewZeroShot(core, name, task.NLIOptions{})
 	}),
 }
 
 // TestServicesServeTheirTasks: a service refuses heads of tasks that the table does not give it, by the words of the table.
 func TestServicesServeTheirTasks(t *testing.T) {
-	heads := []runtime.Head{
+	heads := []engine.Head{
 		{Task: tasktable.Labels, C: 3, Labels: []string{"entailment", "neutral", "contradiction"}}, {Task: tasktable.Score, C: 1}, {Task: tasktable.Choices,
 			C: 1}, {Task: tasktable.Vector, C: 4},
-		{Task: tasktable.Tags, Rows: runtime.PerToken, C: 2, Labels: []string{"O", "B-X"}}, {Task: tasktable.Span, Rows: runtime.PerToken, C: 2},
-		{Task: tasktable.Replaced, Rows: runtime.PerToken, C: 1}, {Task: tasktable.Hidden, Rows: runtime.PerToken, C: 4}, {Task: tasktable.MLM,
-			Rows: runtime.PerToken, C: 1000},
+		{Task: tasktable.Tags, Rows: engine.PerToken, C: 2, Labels: []string{"O", "B-X"}}, {Task: tasktable.Span, Rows: engine.PerToken, C: 2},
+		{Task: tasktable.Replaced, Rows: engine.PerToken, C: 1}, {Task: tasktable.Hidden, Rows: engine.PerToken, C: 4}, {Task: tasktable.MLM,
+			Rows: engine.PerToken, C: 1000},
 	}
 	for _, h := range heads {
-		core := task.OpenFake(t, h, func(x *runtime.Exec) { clear(x.Out) })
+		core := task.OpenFake(t, h, func(x *engine.Exec) { clear(x.Out) })
 		for _, r := range tasktable.Table {
 			for _, s := range r.Services {
 				service, tasks := tasktable.Serving(s.Name)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // Aggregation is how tokens become entities. The rules are those of the transformers library's
@@ -78,7 +79,7 @@ type Tagger struct {
 
 // NewTagger returns a Tagger for the named head; "" means the first head. The head must have one
 // row of label logits per token or per word.
-func NewTagger(core *runtime.Core, name string) (*Tagger, error) {
+func NewTagger(core *engine.Core, name string) (*Tagger, error) {
 	h, err := newHead(core, name, "Tagger")
 	if err != nil {
 		return nil, err
@@ -122,9 +123,9 @@ func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagge
 	var r *rows
 	seen, err := t.run(ctx, singles(texts), stream{
 		spans: true,
-		take: func(w *runtime.Window, e *runtime.Encoded, out []float32) error {
+		take: func(w *engine.Window, e *engine.Encoded, out []float32) error {
 			if w.Index == 0 {
-				r = newRows(e, t.C, t.Rows == runtime.PerWord)
+				r = newRows(e, t.C, t.Rows == engine.PerWord)
 			}
 			if r.take(w, out); w.Index < w.Count-1 {
 				return nil
@@ -142,7 +143,7 @@ func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagge
 }
 
 // decode makes the result of a text from the rows of its tokens.
-func (t *Tagger) decode(res *Tagged, text string, e *runtime.Encoded, r *rows, o *TagOptions, least []float64) error {
+func (t *Tagger) decode(res *Tagged, text string, e *engine.Encoded, r *rows, o *TagOptions, least []float64) error {
 	n := r.seen()
 	res.Entities, res.Tags = []Entity{}, []TokenTag{}
 	if n == 0 {

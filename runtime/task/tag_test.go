@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -23,7 +24,7 @@ func tagsByPiece(labels []string, logits map[string][]float64) fake {
 		byID[pieceID(p)] = z
 	}
 	return fake{
-		heads: []runtime.Head{{Name: "ner", Task: tasktable.Tags, Rows: runtime.PerToken, C: len(labels), Labels: labels}},
+		heads: []engine.Head{{Name: "ner", Task: tasktable.Tags, Rows: engine.PerToken, C: len(labels), Labels: labels}},
 		forward: perRow(len(labels), func(ids []int32, row, j int) float64 {
 			if z := byID[ids[row]]; z != nil {
 				return z[j]
@@ -115,7 +116,7 @@ func TestBIO(t *testing.T) {
 		aggregation := rapid.SampledFrom([]Aggregation{AggregateSimple, AggregateFirst, AggregateAverage, AggregateMax}).Draw(rt, "aggregation")
 		c := len(bioLabels)
 		f := fake{
-			heads:   []runtime.Head{{Name: "ner", Task: tasktable.Tags, Rows: runtime.PerToken, C: c, Labels: bioLabels, Decode: "bio"}},
+			heads:   []engine.Head{{Name: "ner", Task: tasktable.Tags, Rows: engine.PerToken, C: c, Labels: bioLabels, Decode: "bio"}},
 			forward: perRow(c, func(ids []int32, row, j int) float64 { return 3 * noise(seed, int(ids[row]), j) }),
 		}
 		tagger := newTagger(t, f)
@@ -160,7 +161,7 @@ func TestBIO(t *testing.T) {
 func TestCRFHead(t *testing.T) {
 	c := len(bioLabels)
 	tensors := map[string][]float32{}
-	for i, name := range []string{runtime.CRFTransitions, runtime.CRFStart, runtime.CRFEnd} {
+	for i, name := range []string{engine.CRFTransitions, engine.CRFStart, engine.CRFEnd} {
 		n := c
 		if i == 0 {
 			n = c * c
@@ -170,7 +171,7 @@ func TestCRFHead(t *testing.T) {
 		}
 	}
 	f := fake{
-		heads:   []runtime.Head{{Name: "ner", Task: tasktable.Tags, Rows: runtime.PerToken, C: c, Labels: bioLabels, CRF: true}},
+		heads:   []engine.Head{{Name: "ner", Task: tasktable.Tags, Rows: engine.PerToken, C: c, Labels: bioLabels, CRF: true}},
 		forward: perRow(c, func(ids []int32, row, j int) float64 { return 2 * noise(int(ids[row]), j) }),
 		tensors: tensors,
 	}
@@ -187,11 +188,11 @@ func TestCRFHead(t *testing.T) {
 	best, bestPath, sum := math.Inf(-1), []int(nil), 0.0
 	at := make([]float64, len(em))
 	allPaths(c, 4, func(path []int) {
-		s := float64(tensors[runtime.CRFStart][path[0]]) + float64(tensors[runtime.CRFEnd][path[3]])
+		s := float64(tensors[engine.CRFStart][path[0]]) + float64(tensors[engine.CRFEnd][path[3]])
 		for i, y := range path {
 			s += em[i*c+y]
 			if i > 0 {
-				s += float64(tensors[runtime.CRFTransitions][path[i-1]*c+y])
+				s += float64(tensors[engine.CRFTransitions][path[i-1]*c+y])
 			}
 		}
 		sum += math.Exp(s)
@@ -211,7 +212,7 @@ func TestCRFHead(t *testing.T) {
 	f.tensors = nil
 	_, err = NewTagger(f.open(t), "")
 	require.ErrorContains(t, err, `tensor "label.transitions"`)
-	f.tensors = map[string][]float32{runtime.CRFTransitions: make([]float32, 3), runtime.CRFStart: {0}, runtime.CRFEnd: {0}}
+	f.tensors = map[string][]float32{engine.CRFTransitions: make([]float32, 3), engine.CRFStart: {0}, engine.CRFEnd: {0}}
 	_, err = NewTagger(f.open(t), "")
 	require.ErrorContains(t, err, `tensor "label.transitions" has 3 numbers, 5 labels need 25`)
 }
@@ -222,7 +223,7 @@ func TestTagWindows(t *testing.T) {
 	const c, limit = 3, 12 // 10 tokens per window
 	logit := func(ids []int32, row, j int) float64 { return 4 * noise(int(ids[row]), row, int(ids[1]), j) }
 	for _, stride := range []int{0, 3, 4, 9} {
-		f := fake{heads: []runtime.Head{{Task: tasktable.Tags, Rows: runtime.PerToken, C: c}}, forward: perRow(c, logit)}
+		f := fake{heads: []engine.Head{{Task: tasktable.Tags, Rows: engine.PerToken, C: c}}, forward: perRow(c, logit)}
 		tagger := newTagger(t, f, runtime.Long(runtime.Windows(stride)), runtime.MaxTokens(limit), runtime.BatchTokens(30))
 		text := "the quick brown fox jumps over the lazy dog and runs away from it"
 		got, err := tagger.Tag(background, []string{"short", text, ""}, TagOptions{})
@@ -276,9 +277,9 @@ func TestTagWindows(t *testing.T) {
 // that a window cuts is taken from a window that holds it whole.
 func TestWordTagger(t *testing.T) {
 	f := fake{
-		heads:  []runtime.Head{{Task: tasktable.Tags, Rows: runtime.PerWord, C: 2, Labels: []string{"O", "B-LONG"}}},
-		limits: func(l *runtime.Limits) { l.Words = true },
-		forward: func(x *runtime.Exec) {
+		heads:  []engine.Head{{Task: tasktable.Tags, Rows: engine.PerWord, C: 2, Labels: []string{"O", "B-LONG"}}},
+		limits: func(l *engine.Limits) { l.Words = true },
+		forward: func(x *engine.Exec) {
 			for w := range x.W { // long words by their tokens
 				x.Out[2*w], x.Out[2*w+1] = 1.5, float32(x.Words[2*w+1]-x.Words[2*w])
 			}
@@ -302,9 +303,9 @@ func TestWordTagger(t *testing.T) {
 // whole word counts, although it lies no farther from an edge.
 func TestCutWord(t *testing.T) {
 	f := fake{
-		heads:  []runtime.Head{{Task: tasktable.Tags, Rows: runtime.PerWord, C: 2, Labels: []string{"O", "B-LONG"}}},
-		limits: func(l *runtime.Limits) { l.Words = true },
-		forward: func(x *runtime.Exec) {
+		heads:  []engine.Head{{Task: tasktable.Tags, Rows: engine.PerWord, C: 2, Labels: []string{"O", "B-LONG"}}},
+		limits: func(l *engine.Limits) { l.Words = true },
+		forward: func(x *engine.Exec) {
 			for w := range x.W {
 				x.Out[2*w], x.Out[2*w+1] = 2.5, float32(x.Words[2*w+1]-x.Words[2*w])
 			}
@@ -322,9 +323,9 @@ func TestCutWord(t *testing.T) {
 func TestChosenRows(t *testing.T) {
 	most := 0
 	f := fake{
-		heads:  []runtime.Head{{Task: tasktable.Hidden, Rows: runtime.PerRow, C: 1}},
-		limits: func(l *runtime.Limits) { l.Rows = 5 },
-		forward: func(x *runtime.Exec) {
+		heads:  []engine.Head{{Task: tasktable.Hidden, Rows: engine.PerRow, C: 1}},
+		limits: func(l *engine.Limits) { l.Rows = 5 },
+		forward: func(x *engine.Exec) {
 			most = max(most, x.M)
 			for i, r := range x.Rows {
 				x.Out[i] = float32(x.IDs[r])
@@ -336,14 +337,14 @@ func TestChosenRows(t *testing.T) {
 	core := f.open(t, runtime.SkipSelfTest())
 	_, err := NewEmbedder(core, "")
 	require.ErrorContains(t, err, "has one row per chosen token; embedding needs one per sequence or per token")
-	b, err := runtime.NewBatcher(core, 0, true, func(w *runtime.Window, out []float32) error {
+	b, err := engine.NewBatcher(core, 0, true, func(w *engine.Window, out []float32) error {
 		got[w.Text] = append([]float32(nil), out...)
 		return nil
 	})
 	require.NoError(t, err)
 	require.NoError(t, b.Begin(background, false))
-	var e runtime.Encoded
-	var s runtime.Sequence
+	var e engine.Encoded
+	var s engine.Sequence
 	for n, text := range texts {
 		require.NoError(t, b.Encode(&e, n, runtime.Text{First: text}))
 		windows, _, err := b.Cut(nil, n, &e)

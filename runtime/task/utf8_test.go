@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -17,15 +18,15 @@ func TestUTF8(t *testing.T) {
 	one, pair := []string{"fine", bad}, [][2]string{{"fine", "fine"}, {"fine", bad}}
 	tagger := newTagger(t, tagsByPiece(bioLabels, nil))
 	answerer := newAnswerer(t, spanHead(func([]int32, int, int) float64 { return 0 }))
-	filler, generator, perplexer := newFiller(t, runtime.PerRow), newGenerator(t, runtime.PerRow, false, logit), newPerplexer(t, runtime.PerRow, false, false)
+	filler, generator, perplexer := newFiller(t, engine.PerRow), newGenerator(t, engine.PerRow, false, logit), newPerplexer(t, engine.PerRow, false, false)
 	x := extractor(t, 2)
 	z, err := NewZeroShot(nli(nliLabels, nliLogit).open(t), "", NLIOptions{})
 	require.NoError(t, err)
-	ranker, err := NewRanker(relevance(runtime.Head{Name: "kind", Task: tasktable.Labels, C: 3}, nliLogit).open(t), "")
+	ranker, err := NewRanker(relevance(engine.Head{Name: "kind", Task: tasktable.Labels, C: 3}, nliLogit).open(t), "")
 	require.NoError(t, err)
-	vectors := fake{heads: []runtime.Head{{Name: "v", Task: tasktable.Vector, C: 2}, {Name: "s", Task: tasktable.Score, C: 1},
+	vectors := fake{heads: []engine.Head{{Name: "v", Task: tasktable.Vector, C: 2}, {Name: "s", Task: tasktable.Score, C: 1},
 		{Name: "mc", Task: tasktable.Choices, C: 1},
-		{Name: "l", Task: tasktable.Labels, C: 2}, {Name: "rtd", Task: tasktable.Replaced, Rows: runtime.PerToken,
+		{Name: "l", Task: tasktable.Labels, C: 2}, {Name: "rtd", Task: tasktable.Replaced, Rows: engine.PerToken,
 			C: 1}}, forward: perSequence(1, number)}.open(t, runtime.SkipSelfTest())
 	embedder, err := NewEmbedder(vectors, "v")
 	require.NoError(t, err)
@@ -33,7 +34,7 @@ func TestUTF8(t *testing.T) {
 	require.NoError(t, err)
 	chooser, err := NewChooser(vectors, "mc")
 	require.NoError(t, err)
-	classifier, err := runtime.NewClassifier(vectors, "l")
+	classifier, err := engine.NewClassifier(vectors, "l")
 	require.NoError(t, err)
 	detector, err := NewDetector(vectors, "rtd")
 	require.NoError(t, err)
@@ -82,8 +83,8 @@ func TestUTF8(t *testing.T) {
 		require.ErrorIs(t, err, runtime.ErrInput, name)
 		require.ErrorContains(t, err, "(0xe9) is not valid UTF-8", name)
 	}
-	require.NoError(t, runtime.CheckUTF8("x", "é�\U0001f600"))
+	require.NoError(t, engine.CheckUTF8("x", "é�\U0001f600"))
 	for text, at := range map[string]int{"\xff": 0, "é\xc3": 2, "�\xed\xa0\x80": 3, "a\xf0\x9f\x98": 1} {
-		require.ErrorContains(t, runtime.CheckUTF8("label x", text), fmt.Sprintf("label x: byte %d (0x", at))
+		require.ErrorContains(t, engine.CheckUTF8("label x", text), fmt.Sprintf("label x: byte %d (0x", at))
 	}
 }

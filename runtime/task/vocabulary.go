@@ -3,22 +3,22 @@ package task
 import (
 	"cmp"
 	"context"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tokenizer"
 	"math"
 	"slices"
 	"strings"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // predictor is a head that predicts tokens: for each requested row it has one logit per entry of
 // the vocabulary, V = C.
 type predictor struct {
 	head
-	token runtime.SpanTokenizer
+	token tokenizer.SpanTokenizer
 }
 
 // newPredictor returns a head that predicts tokens, for a service of the table of tasks.
-func newPredictor(core *runtime.Core, name, service string) (predictor, error) {
+func newPredictor(core *engine.Core, name, service string) (predictor, error) {
 	h, err := newHead(core, name, service)
 	if err != nil {
 		return predictor{}, err
@@ -45,7 +45,7 @@ type job struct {
 // asking puts sequences into batches, with no more rows per batch than logitBytes allows.
 type asking struct {
 	p    *predictor
-	b    *runtime.Batcher
+	b    *engine.Batcher
 	jobs []job // in the batch, in order
 	next int   // job whose outputs come next
 	rows int   // of outputs in the batch
@@ -57,11 +57,11 @@ type asking struct {
 // afterwards.
 func (p *predictor) ask(ctx context.Context, pairs bool, take func(j *job, i int, logits []float32) error) (*asking, error) {
 	a := &asking{p: p, take: take, most: max(1, logitBytes/4/p.C)}
-	if l := p.core.Program().Limits.Rows; p.Rows == runtime.PerRow {
+	if l := p.core.Program().Limits.Rows; p.Rows == engine.PerRow {
 		a.most = min(a.most, l)
 	}
 	var err error
-	if a.b, err = runtime.NewBatcher(p.core, p.index, true, a.outputs); err != nil {
+	if a.b, err = engine.NewBatcher(p.core, p.index, true, a.outputs); err != nil {
 		return nil, err
 	}
 	return a, a.b.Begin(ctx, pairs)
@@ -69,11 +69,11 @@ func (p *predictor) ask(ctx context.Context, pairs bool, take func(j *job, i int
 
 // add adds the given rows, which rise, of a sequence; base is the index of the first one. It keeps
 // no reference to s and rows, and does not read s.Rows.
-func (a *asking) add(ctx context.Context, text, base int, s *runtime.Sequence, rows []int32) error {
+func (a *asking) add(ctx context.Context, text, base int, s *engine.Sequence, rows []int32) error {
 	for first := 0; first < len(rows); {
 		n := len(rows) - first
 		outputs := n
-		if a.p.Rows == runtime.PerRow {
+		if a.p.Rows == engine.PerRow {
 			n = min(n, a.most) // the sequence is computed again for the rest
 			outputs = n
 		} else {
@@ -86,11 +86,11 @@ func (a *asking) add(ctx context.Context, text, base int, s *runtime.Sequence, r
 		}
 		j := job{text, base + first, slices.Clone(rows[first : first+n])}
 		part := *s
-		if part.Rows = nil; a.p.Rows == runtime.PerRow {
+		if part.Rows = nil; a.p.Rows == engine.PerRow {
 			part.Rows = j.rows
 		}
 		a.jobs = append(a.jobs, j)
-		if err := a.b.AddSequence(ctx, runtime.Window{Text: text, Count: 1}, &part); err != nil {
+		if err := a.b.AddSequence(ctx, engine.Window{Text: text, Count: 1}, &part); err != nil {
 			return err
 		}
 		a.rows += outputs
@@ -107,14 +107,14 @@ func (a *asking) flush(ctx context.Context) error {
 }
 
 // outputs passes one sequence's outputs to take.
-func (a *asking) outputs(_ *runtime.Window, out []float32) error {
+func (a *asking) outputs(_ *engine.Window, out []float32) error {
 	j := &a.jobs[a.next]
 	if a.next++; a.next == len(a.jobs) {
 		defer func() { a.jobs, a.next = a.jobs[:0], 0 }()
 	}
 	for i, r := range j.rows {
 		at := i
-		if a.p.Rows == runtime.PerToken {
+		if a.p.Rows == engine.PerToken {
 			at = int(r)
 		}
 		if err := a.take(j, i, out[at*a.p.C:(at+1)*a.p.C]); err != nil {
@@ -175,7 +175,7 @@ func best(logits []float32, k int, use func(id int32) bool) []int32 {
 // home returns the index of the window in which a token of the first or second text counts: the one
 // in which it lies farthest from a cut edge; ties: the first window. It returns -1 if no window
 // holds the token. The windows are parts of tokens [lo, hi).
-func home(windows []runtime.Window, token int, second bool, lo, hi int) int {
+func home(windows []engine.Window, token int, second bool, lo, hi int) int {
 	found, most := -1, -1
 	for i := range windows {
 		w := &windows[i]
@@ -195,7 +195,7 @@ func home(windows []runtime.Window, token int, second bool, lo, hi int) int {
 
 // continuation returns what a token adds to the text after the token before: its characters, and
 // whether a space stands before them. before < 0 means that no token stands before it.
-func continuation(tok runtime.SpanTokenizer, before, id int32) (text string, spaced bool, err error) {
+func continuation(tok tokenizer.SpanTokenizer, before, id int32) (text string, spaced bool, err error) {
 	text, err = following(tok, before, []int32{id})
 	text, spaced = strings.CutPrefix(text, " ")
 	return text, spaced || before < 0, err
@@ -203,7 +203,7 @@ func continuation(tok runtime.SpanTokenizer, before, id int32) (text string, spa
 
 // following returns the text of tokens that follow the token before; before < 0 means that no token
 // stands before them. The text begins with a space if a new word begins after an earlier one.
-func following(tok runtime.SpanTokenizer, before int32, ids []int32) (string, error) {
+func following(tok tokenizer.SpanTokenizer, before int32, ids []int32) (string, error) {
 	if before >= 0 {
 		alone, err := tok.Decode([]int32{before}, false)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // DefaultTemplate is the default of ZeroShotOptions.Template.
@@ -70,7 +71,7 @@ type meaning struct {
 // upper or lower case. The label for contradiction begins with "contra" or is "not_entailment"; of
 // two labels it is the other one. If it is not known, only several labels that share one
 // probability can be judged (see ZeroShotOptions.Multi).
-func NewZeroShot(core *runtime.Core, name string, o NLIOptions) (*ZeroShot, error) {
+func NewZeroShot(core *engine.Core, name string, o NLIOptions) (*ZeroShot, error) {
 	z, err := NewZeroShotByCall(core, name)
 	if err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func NewZeroShot(core *runtime.Core, name string, o NLIOptions) (*ZeroShot, erro
 
 // NewZeroShotByCall is NewZeroShot for a head whose names may not tell which label means
 // entailment: each call has to name it then (see ZeroShotOptions.Entailment).
-func NewZeroShotByCall(core *runtime.Core, name string) (*ZeroShot, error) {
+func NewZeroShotByCall(core *engine.Core, name string) (*ZeroShot, error) {
 	h, err := newHead(core, name, "ZeroShot")
 	if err != nil {
 		return nil, err
@@ -128,7 +129,7 @@ func (z *ZeroShot) meant(o ZeroShotOptions) (meaning, error) {
 // labelNumber returns the index of a label: the one that the caller names, or the only one whose
 // name begins with one of the prefixes. Names are compared in lower case, with spaces for - and _.
 func labelNumber(labels []string, what, named string, prefixes ...string) (int, error) {
-	if err := runtime.CheckUTF8(what, named); err != nil {
+	if err := engine.CheckUTF8(what, named); err != nil {
 		return 0, err
 	}
 	if named != "" {
@@ -164,7 +165,7 @@ func hypotheses(template string, labels []string) ([]string, error) {
 	if template == "" {
 		template = DefaultTemplate
 	}
-	if err := runtime.CheckUTF8("the template", template); err != nil {
+	if err := engine.CheckUTF8("the template", template); err != nil {
 		return nil, err
 	}
 	if !strings.Contains(template, "{}") {
@@ -203,7 +204,7 @@ func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroS
 	if multi && m.unknown != nil {
 		return nil, m.unknown
 	}
-	logits, seen, err := z.joined(ctx, inputs, runtime.CutFirst, func(out []float32) float64 {
+	logits, seen, err := z.joined(ctx, inputs, engine.CutFirst, func(out []float32) float64 {
 		if multi {
 			return float64(out[m.entail]) - float64(out[m.contradict])
 		}

@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // nli returns a model of natural language inference with these labels.
 func nli(labels []string, f func(ids []int32, column int) float64) fake {
 	return fake{
-		heads:   []runtime.Head{{Name: "nli", Task: tasktable.Labels, C: len(labels), Labels: labels}},
+		heads:   []engine.Head{{Name: "nli", Task: tasktable.Labels, C: len(labels), Labels: labels}},
 		forward: perSequence(len(labels), f), token: lex,
 	}
 }

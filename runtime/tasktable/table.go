@@ -43,7 +43,7 @@ type Row struct {
 	// Mean is the way in which an ensemble averages such heads.
 	Mean Averaging
 
-	Direct   Service   // calls of runtime.Classifier, which a model of this task always holds
+	Direct   Service   // calls of engine.Classifier, which a model of this task always holds
 	Raw      Verb      // the call for token ids, if it has a name of its own; %[1]d in Doc is the number of columns
 	Services []Service // types of runtime/task for which the generated package has calls
 	Also     []string  // names of services of other rows that read these numbers too

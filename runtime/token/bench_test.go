@@ -5,9 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/stretchr/testify/require"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // benchText returns about 64 KiB of plain prose with every kind of character in it.
@@ -36,7 +35,7 @@ func BenchmarkEncode(b *testing.B) {
 			}
 		})
 		b.Run(form+"/AppendSpans", func(b *testing.B) {
-			var spans []runtime.TokenSpan
+			var spans []tokenizer.Span
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // AppendIDs appends the ids of text to dst.
@@ -40,7 +41,7 @@ func (e *lengthError) Error() string {
 func (e *lengthError) Is(target error) bool { return target == runtime.ErrTooLong }
 
 // AppendSpans appends the tokens of text with their places and words to dst.
-func (t *Tokenizer) AppendSpans(dst []runtime.TokenSpan, text string, mode Special) ([]runtime.TokenSpan, error) {
+func (t *Tokenizer) AppendSpans(dst []tokenizer.Span, text string, mode Special) ([]tokenizer.Span, error) {
 	if err := checkLength(text); err != nil {
 		return dst, err
 	}
@@ -60,7 +61,7 @@ func (t *Tokenizer) AppendSpans(dst []runtime.TokenSpan, text string, mode Speci
 		if r.trim && r.edges[i] != (edge{}) {
 			at = r.edges[i].trim(text, at, i == 0, t.template.prefix)
 		}
-		out[i] = runtime.TokenSpan{ID: id, Start: at.Start, End: at.End, Word: words[i]}
+		out[i] = tokenizer.Span{ID: id, Start: at.Start, End: at.End, Word: words[i]}
 	}
 	return dst, nil
 }

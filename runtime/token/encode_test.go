@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tokenizer"
 	"pgregory.net/rapid"
 )
 
@@ -22,14 +24,14 @@ func TestTruncation(t *testing.T) {
 		text := []string{strings.Repeat("a b ", rapid.IntRange(0, 20).Draw(t, "a")), strings.Repeat("c d ", rapid.IntRange(0, 20).Draw(t, "b"))}
 		text = text[:rapid.IntRange(1, 2).Draw(t, "texts")]
 		stride, extra := rapid.IntRange(0, 5).Draw(t, "stride"), 1+len(text)
-		q := runtime.Sequencer{
-			Cutting:   runtime.Cutting(rapid.IntRange(0, 2).Draw(t, "cutting")),
+		q := engine.Sequencer{
+			Cutting:   engine.Cutting(rapid.IntRange(0, 2).Draw(t, "cutting")),
 			MaxTokens: rapid.IntRange(1, 60).Draw(t, "max"), Long: runtime.Truncate,
 		}
 		if windows := rapid.Bool().Draw(t, "windows"); windows {
 			q.Long = runtime.Windows(stride)
 		}
-		uncut, _, err := framed(tok, runtime.Sequencer{}, text...)
+		uncut, _, err := framed(tok, engine.Sequencer{}, text...)
 		require.NoError(t, err)
 		whole := uncut[0].IDs
 		list, seen, err := framed(tok, q, text...)
@@ -41,9 +43,9 @@ func TestTruncation(t *testing.T) {
 				require.NoError(t, one.of(tok, text[1], SpecialText))
 				b = len(one.tokens)
 			}
-			other := map[runtime.Cutting]int{runtime.CutLonger: min(a, b), runtime.CutFirst: b, runtime.CutSecond: a}[q.Cutting]
+			other := map[engine.Cutting]int{engine.CutLonger: min(a, b), engine.CutFirst: b, engine.CutSecond: a}[q.Cutting]
 			if q.Long == runtime.Truncate {
-				require.True(t, room < 0 || len(text) > 1 && q.Cutting != runtime.CutLonger && other >= room, err.Error())
+				require.True(t, room < 0 || len(text) > 1 && q.Cutting != engine.CutLonger && other >= room, err.Error())
 			} else {
 				require.True(t, room <= 0 || len(text) == 1 && stride >= room || len(text) > 1 && room-other <= stride, err.Error())
 			}
@@ -90,9 +92,9 @@ func TestAppendWords(t *testing.T) {
 	words := []string{"Hello", "", "wörld!", "[SEP]"}
 	m, err := ForModel(tok)
 	require.NoError(t, err)
-	got, err := m.(runtime.WordTokenizer).AppendWords(nil, words, true)
+	got, err := m.(tokenizer.WordTokenizer).AppendWords(nil, words, true)
 	require.NoError(t, err)
-	var want []runtime.TokenSpan
+	var want []tokenizer.Span
 	for w, text := range words {
 		one, err := tok.AppendSpans(nil, text, SpecialTokens)
 		require.NoError(t, err)
@@ -102,7 +104,7 @@ func TestAppendWords(t *testing.T) {
 		}
 	}
 	assert.Equal(t, want, got)
-	assert.True(t, slices.ContainsFunc(got, func(x runtime.TokenSpan) bool { return x.ID == tok.Special().SEP }))
+	assert.True(t, slices.ContainsFunc(got, func(x tokenizer.Span) bool { return x.ID == tok.Special().SEP }))
 }
 
 func TestSPMOptions(t *testing.T) {
@@ -153,7 +155,7 @@ func TestAllocations(t *testing.T) {
 		tok := loadGolden(t, g[0], g[1])
 		text := strings.Repeat("Hello, wörld 中文 \U0001f600 [SEP] naïve e\u0301! ", 20) + strings.Repeat("ab", 60)
 		var ids []int32
-		var spans []runtime.TokenSpan
+		var spans []tokenizer.Span
 		run := func() {
 			ids, _ = tok.AppendIDs(ids[:0], text, SpecialText)
 			spans, _ = tok.AppendSpans(spans[:0], text, SpecialTokens)

@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // TestMain lets garbage grow: the tests allocate much and keep little, and a third of their processor time was its collection.
@@ -38,7 +40,7 @@ type encoded struct {
 	IDs     []int32
 	Offsets []Span
 	Words   []int32
-	tokens  []runtime.TokenSpan
+	tokens  []tokenizer.Span
 }
 
 // of encodes a text into e, whose memory is reused.
@@ -53,12 +55,12 @@ func (e *encoded) of(t *Tokenizer, text string, mode Special) (err error) {
 
 // framed encodes a text, or a text and its pair, as users' texts are: with special tokens, cut by the policy. It returns the
 // sequence of each window.
-func framed(tok *Tokenizer, q runtime.Sequencer, text ...string) (list []runtime.Sequence, seen runtime.Seen, err error) {
+func framed(tok *Tokenizer, q engine.Sequencer, text ...string) (list []engine.Sequence, seen runtime.Seen, err error) {
 	m, err := ForModel(tok)
 	if err != nil {
 		return nil, seen, err
 	}
-	q.Tokenizer, q.Spans, q.Frame = m, m.(runtime.SpanTokenizer), m.Frame()
+	q.Tokenizer, q.Spans, q.Frame = m, m.(tokenizer.SpanTokenizer), m.Frame()
 	if q.MaxTokens == 0 {
 		q.MaxTokens = 1 << 30
 	}
@@ -66,12 +68,12 @@ func framed(tok *Tokenizer, q runtime.Sequencer, text ...string) (list []runtime
 	if len(text) > 1 {
 		t.Second, t.Pair = text[1], true
 	}
-	var e runtime.Encoded
+	var e engine.Encoded
 	if err := q.Encode(&e, 0, t); err != nil {
 		return nil, seen, err
 	}
 	windows, seen, err := q.Cut(nil, 0, &e)
-	list = make([]runtime.Sequence, len(windows))
+	list = make([]engine.Sequence, len(windows))
 	for i := range windows {
 		q.Sequence(&list[i], &windows[i], &e)
 	}

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // withoutSpecials returns a json tokenizer whose special tokens have names that no text contains. What is left are the
@@ -88,7 +87,7 @@ func TestLiteralText(t *testing.T) {
 				var e encoded
 				require.NoError(t, e.of(tok, text, SpecialText))
 				require.ElementsMatch(t, ids, e.IDs)
-				list, _, err := framed(tok, runtime.Sequencer{}, strings.ToValidUTF8(text, "?"))
+				list, _, err := framed(tok, engine.Sequencer{}, strings.ToValidUTF8(text, "?"))
 				require.NoError(t, err)
 				ends := list[0].IDs
 				require.Equal(t, [2]int32{tok.Special().CLS, tok.Special().SEP}, [2]int32{ends[0], ends[len(ends)-1]})

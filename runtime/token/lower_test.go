@@ -5,9 +5,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/stretchr/testify/require"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // TestLowerCase compares the lower case with that of Python 3.11's str.lower.
@@ -95,7 +94,7 @@ func TestLowerTexts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int32{7}, ids)
 	const text = "THE \u212aS İ the"
-	spans, err := lower.(runtime.SpanTokenizer).AppendSpans(nil, text, false)
+	spans, err := lower.(tokenizer.SpanTokenizer).AppendSpans(nil, text, false)
 	require.NoError(t, err)
 	var words []string
 	for _, s := range spans {

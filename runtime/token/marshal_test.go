@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 func TestMarshalRoundTrip(t *testing.T) {
@@ -129,7 +130,7 @@ func TestUnmarshalDamage(t *testing.T) {
 // tryOut uses a tokenizer in every way. Nothing may panic, and all results must be in range.
 func tryOut(t require.TestingT, tok *Tokenizer, text string) {
 	var e encoded
-	for _, q := range []runtime.Sequencer{{}, {Special: runtime.SpecialAsTokens}, {Long: runtime.Windows(1), MaxTokens: 9},
+	for _, q := range []engine.Sequencer{{}, {Special: runtime.SpecialAsTokens}, {Long: runtime.Windows(1), MaxTokens: 9},
 		{Long: runtime.Truncate, MaxTokens: 9}} {
 		list, _, err := framed(tok, q, text, "b")
 		if err != nil {

@@ -4,9 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/stretchr/testify/require"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // TestAppendMasked checks texts with masks: the mask token's name becomes this token, as if all names were read as tokens;
@@ -17,7 +16,7 @@ func TestAppendMasked(t *testing.T) {
 			plain := loadGolden(t, g[0], g[1])
 			made, err := ForModel(plain)
 			require.NoError(t, err)
-			tok := made.(runtime.MaskTokenizer)
+			tok := made.(tokenizer.MaskTokenizer)
 			mask := tok.Specials().MASK
 			if mask < 0 {
 				_, err := tok.AppendMasked(nil, "a")

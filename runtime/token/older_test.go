@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 func TestOlderErrors(t *testing.T) {
@@ -55,11 +56,11 @@ func TestLoadOlder(t *testing.T) {
 	deberta, roberta := file("bpe_deberta", "vocab.json"), file("bpe_roberta", "vocab.json")
 	merges, cased := file("bpe_deberta", "merges.txt"), file("wordpiece_cased", "vocab.txt")
 	type pair struct {
-		encoded                   // of the first text
-		sequence runtime.Sequence // with "b" as second text
+		encoded                  // of the first text
+		sequence engine.Sequence // with "b" as second text
 	}
 	encode := func(tok *Tokenizer, s string) (e pair) {
-		list, _, err := framed(tok, runtime.Sequencer{Special: runtime.SpecialAsTokens}, s, "b")
+		list, _, err := framed(tok, engine.Sequencer{Special: runtime.SpecialAsTokens}, s, "b")
 		require.NoError(t, err)
 		require.NoError(t, e.of(tok, s, SpecialTokens))
 		e.sequence = list[0]

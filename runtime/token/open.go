@@ -3,16 +3,15 @@ package token
 import (
 	"errors"
 	"fmt"
+	"github.com/debertac/debertac/runtime/tokenizer"
 	"slices"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // PackedKind is the name of a tokenizer's flat form (see Marshal) in the metadata of packed weights.
 const PackedKind = "debertac.token"
 
 // Open makes the tokenizer of a model from what is packed with its weights. Generated packages pass it to the runtime.
-func Open(kind string, data []byte) (runtime.Tokenizer, error) {
+func Open(kind string, data []byte) (tokenizer.Tokenizer, error) {
 	if kind != PackedKind {
 		return nil, fmt.Errorf("it is of the kind %q, which this version does not read (it reads %q): run debertac pack again", kind, PackedKind)
 	}
@@ -26,8 +25,8 @@ func Open(kind string, data []byte) (runtime.Tokenizer, error) {
 // ForModel makes a tokenizer usable by the runtime, which itself puts the special tokens around texts. The template must have the form
 // «open A close» for one text and «open A middle B close» for two. Token types must be 0 before the second text and all the same from
 // there on, unless the model's tokenizer has no token types. Another template is an error.
-func ForModel(t *Tokenizer) (runtime.Tokenizer, error) {
-	var single, f runtime.Frame
+func ForModel(t *Tokenizer) (tokenizer.Tokenizer, error) {
+	var single, f tokenizer.Frame
 	if err := frameOf(t.template.single, &single, t.noTypes); err != nil {
 		return nil, fmt.Errorf("the template for one text: %w", err)
 	}
@@ -41,7 +40,7 @@ func ForModel(t *Tokenizer) (runtime.Tokenizer, error) {
 }
 
 // frameOf reads a template of one text, or of two, as a frame.
-func frameOf(items []templateItem, f *runtime.Frame, noTypes bool) error {
+func frameOf(items []templateItem, f *tokenizer.Frame, noTypes bool) error {
 	texts := int8(0)
 	for i, it := range items {
 		if it.source >= 0 {
@@ -69,7 +68,7 @@ func frameOf(items []templateItem, f *runtime.Frame, noTypes bool) error {
 // modelTokenizer is a tokenizer with the methods that the runtime uses.
 type modelTokenizer struct {
 	*Tokenizer
-	frame runtime.Frame
+	frame tokenizer.Frame
 }
 
 // AppendIDs appends the ids of text, without the frame.
@@ -88,10 +87,10 @@ func (m modelTokenizer) AppendIDs(dst []int32, text string, specials bool) ([]in
 }
 
 // Frame returns the special tokens around and between texts.
-func (m modelTokenizer) Frame() runtime.Frame { return m.frame }
+func (m modelTokenizer) Frame() tokenizer.Frame { return m.frame }
 
 // AppendSpans appends the tokens of text with their places, without the frame.
-func (m modelTokenizer) AppendSpans(dst []runtime.TokenSpan, text string, specials bool) ([]runtime.TokenSpan, error) {
+func (m modelTokenizer) AppendSpans(dst []tokenizer.Span, text string, specials bool) ([]tokenizer.Span, error) {
 	mode := SpecialText
 	if specials {
 		mode = SpecialTokens
@@ -100,7 +99,7 @@ func (m modelTokenizer) AppendSpans(dst []runtime.TokenSpan, text string, specia
 }
 
 // AppendMasked is AppendSpans that reads the mask token's name, but no other, as a token.
-func (m modelTokenizer) AppendMasked(dst []runtime.TokenSpan, text string) ([]runtime.TokenSpan, error) {
+func (m modelTokenizer) AppendMasked(dst []tokenizer.Span, text string) ([]tokenizer.Span, error) {
 	if m.ids.MASK < 0 {
 		return dst, errors.New("the tokenizer has no mask token")
 	}
@@ -108,7 +107,7 @@ func (m modelTokenizer) AppendMasked(dst []runtime.TokenSpan, text string) ([]ru
 }
 
 // AppendWords appends the tokens of words that the caller has cut, each by itself.
-func (m modelTokenizer) AppendWords(dst []runtime.TokenSpan, words []string, specials bool) ([]runtime.TokenSpan, error) {
+func (m modelTokenizer) AppendWords(dst []tokenizer.Span, words []string, specials bool) ([]tokenizer.Span, error) {
 	mode := SpecialText
 	if specials {
 		mode = SpecialTokens
@@ -126,7 +125,7 @@ func (m modelTokenizer) AppendWords(dst []runtime.TokenSpan, words []string, spe
 	return dst, nil
 }
 
-func (m modelTokenizer) spans(dst []runtime.TokenSpan, text string, mode Special) ([]runtime.TokenSpan, error) {
+func (m modelTokenizer) spans(dst []tokenizer.Span, text string, mode Special) ([]tokenizer.Span, error) {
 	if !m.lowerTexts {
 		return m.Tokenizer.AppendSpans(dst, text, mode)
 	}
@@ -145,9 +144,9 @@ func (m modelTokenizer) spans(dst []runtime.TokenSpan, text string, mode Special
 }
 
 // Specials returns the ids of the tokens with a meaning for models.
-func (m modelTokenizer) Specials() runtime.SpecialIDs { return runtime.SpecialIDs(m.ids) }
+func (m modelTokenizer) Specials() tokenizer.SpecialIDs { return tokenizer.SpecialIDs(m.ids) }
 
 var (
-	_ runtime.MaskTokenizer = modelTokenizer{}
-	_ runtime.WordTokenizer = modelTokenizer{}
+	_ tokenizer.MaskTokenizer = modelTokenizer{}
+	_ tokenizer.WordTokenizer = modelTokenizer{}
 )

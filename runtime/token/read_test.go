@@ -8,10 +8,10 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // smallJSON is a complete tokenizer.json. Tests change parts of it.
@@ -43,7 +43,7 @@ func TestFromJSON(t *testing.T) {
 		{[]string{"  ab  x"}, []int32{1, 2, 3, 0}, nil},
 		{[]string{"  ab  x", "b"}, []int32{2, 3, 0, 0, 3}, []int32{0, 0, 0, 1, 1}},
 	} {
-		list, _, err := framed(tok, runtime.Sequencer{}, x.text...)
+		list, _, err := framed(tok, engine.Sequencer{}, x.text...)
 		require.NoError(t, err)
 		assert.Equal(t, x.ids, list[0].IDs, "one text and two have frames of their own")
 		assert.ElementsMatch(t, x.types, list[0].Types)
@@ -55,7 +55,7 @@ func TestFromJSON(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, tok.Notes(), 2)
 	assert.Contains(t, tok.Notes()[0], `truncation block ({"max_length":2,"strategy":"LongestFirst"}); it is not applied`)
-	list, _, err := framed(tok, runtime.Sequencer{}, "a a a a")
+	list, _, err := framed(tok, engine.Sequencer{}, "a a a a")
 	require.NoError(t, err)
 	assert.Len(t, list[0].IDs, 5)
 
@@ -73,11 +73,11 @@ func TestGrowth(t *testing.T) {
 	var e encoded
 	text := strings.Repeat("a", 10_000)
 	assert.ErrorIs(t, e.of(tok, text, SpecialText), errGrowth)
-	_, _, err = framed(tok, runtime.Sequencer{}, "", text)
+	_, _, err = framed(tok, engine.Sequencer{}, "", text)
 	assert.ErrorIs(t, err, errGrowth)
 	m, err := ForModel(tok)
 	require.NoError(t, err)
-	_, err = m.(runtime.WordTokenizer).AppendWords(nil, []string{text}, false)
+	_, err = m.(tokenizer.WordTokenizer).AppendWords(nil, []string{text}, false)
 	assert.ErrorIs(t, err, errGrowth)
 	_, err = tok.AppendIDs(nil, text, SpecialText)
 	assert.ErrorIs(t, err, errGrowth)

@@ -6,11 +6,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // plainPieces cuts a word greedily by definition; nil: the word is unknown.
@@ -132,11 +131,11 @@ func TestWordPieceErrors(t *testing.T) {
 func TestFrames(t *testing.T) {
 	for _, x := range []struct {
 		folder string
-		want   runtime.Frame
+		want   tokenizer.Frame
 	}{
-		{"bpe_deberta", runtime.Frame{Open: []int32{1}, Middle: []int32{2}, Close: []int32{2}, SecondType: 1}},
-		{"bpe_roberta", runtime.Frame{Open: []int32{0}, Middle: []int32{2, 2}, Close: []int32{2}}},
-		{"wordpiece_cased", runtime.Frame{Open: []int32{2}, Middle: []int32{3}, Close: []int32{3}, SecondType: 1}},
+		{"bpe_deberta", tokenizer.Frame{Open: []int32{1}, Middle: []int32{2}, Close: []int32{2}, SecondType: 1}},
+		{"bpe_roberta", tokenizer.Frame{Open: []int32{0}, Middle: []int32{2, 2}, Close: []int32{2}}},
+		{"wordpiece_cased", tokenizer.Frame{Open: []int32{2}, Middle: []int32{3}, Close: []int32{3}, SecondType: 1}},
 	} {
 		for _, form := range []string{"json", "older"} {
 			tok := loadGolden(t, x.folder, form)
@@ -149,11 +148,11 @@ func TestFrames(t *testing.T) {
 			var e encoded
 			const text = "a  word here, <mask> [MASK]"
 			require.NoError(t, e.of(tok, text, SpecialTokens))
-			spans, err := m.(runtime.MaskTokenizer).AppendSpans(nil, text, true)
+			spans, err := m.(tokenizer.MaskTokenizer).AppendSpans(nil, text, true)
 			require.NoError(t, err)
 			require.Len(t, spans, len(e.IDs))
 			for i, s := range spans {
-				assert.Equal(t, runtime.TokenSpan{ID: e.IDs[i], Start: e.Offsets[i].Start, End: e.Offsets[i].End, Word: e.Words[i]}, s)
+				assert.Equal(t, tokenizer.Span{ID: e.IDs[i], Start: e.Offsets[i].Start, End: e.Offsets[i].End, Word: e.Words[i]}, s)
 			}
 		}
 	}

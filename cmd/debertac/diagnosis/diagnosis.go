@@ -13,13 +13,13 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/version"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/codegen/build"
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
 )
 
 // Report is what doctor prints.
 type Report struct {
 	Debertac version.Info        `json:"debertac"`
-	CPU      runtime.CPU         `json:"cpu"`
+	CPU      cpu.Description     `json:"cpu"`
 	Kernels  []machine.KernelSet `json:"kernels"`
 	Go       Go                  `json:"go"`
 	Cache    Cache               `json:"cache"`
@@ -43,7 +43,7 @@ type Cache struct {
 
 // Of describes the machine that runs, and what debertac has there.
 func Of(m *built.Maker) Report {
-	return Report{Debertac: version.Read(), CPU: runtime.DescribeCPU(), Kernels: machine.KernelSets(), Go: goToolchain(m.Console), Cache: cacheState(m)}
+	return Report{Debertac: version.Read(), CPU: cpu.Describe(), Kernels: machine.KernelSets(), Go: goToolchain(m.Console), Cache: cacheState(m)}
 }
 
 // goToolchain finds the Go toolchain.

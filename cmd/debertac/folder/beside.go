@@ -5,7 +5,7 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/compiler"
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -20,7 +20,7 @@ func (f *Folder) extra(u *compiler.Unit) (map[string]string, error) {
 	set := map[string]string{}
 	t, b := u.Program.Meta.Task, f.Beside
 	if b.TruncateLeft {
-		set[runtime.TruncateKey] = "left"
+		set[engine.TruncateKey] = "left"
 	}
 	if Vectors(t) {
 		if set[task.PromptsKey], err = b.MarshalPrompts(); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/spec/diag"
@@ -68,7 +69,7 @@ func (c *Case) readTexts() error {
 func (c *Case) TextBatch(mark int32, after bool) (*runtime.Batch, error) {
 	b := &runtime.Batch{}
 	for i, t := range c.Texts {
-		s := runtime.Sequence{IDs: t.IDs}
+		s := engine.Sequence{IDs: t.IDs}
 		words := int32(0)
 		for at, id := range t.IDs {
 			row := int32(at)
@@ -92,7 +93,7 @@ func (c *Case) TextBatch(mark int32, after bool) (*runtime.Batch, error) {
 		if len(s.Marks) != len(t.Labels) {
 			return nil, fault(filepath.Join(c.Dir, textsFile), "line %d has %d labels and %d tokens in front of labels", i+1, len(t.Labels), len(s.Marks))
 		}
-		b.Append(&s, runtime.Limits{Words: true, Marks: true})
+		b.Append(&s, engine.Limits{Words: true, Marks: true})
 	}
 	return b, nil
 }

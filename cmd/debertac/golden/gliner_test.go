@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/cmd/debertac/golden"
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // texts writes a case of two texts: three words for two labels, the second word of two tokens, and one word for one label.
@@ -35,7 +35,7 @@ func TestTextBatch(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		b, err := c.TextBatch(9, after)
 		require.NoError(t, err)
-		require.NoError(t, b.Validate(runtime.Limits{Vocab: 10, SequenceTokens: 16, BatchSequences: 2, BatchTokens: 32, Words: true, Marks: true}))
+		require.NoError(t, b.Validate(engine.Limits{Vocab: 10, SequenceTokens: 16, BatchSequences: 2, BatchTokens: 32, Words: true, Marks: true}))
 		require.Equal(t, []int32{6, 7, 7, 9, 9, 10, 15, 16}, b.Words)
 		require.Equal(t, []int32{0, 3, 4}, b.WordStarts)
 		require.Equal(t, map[bool][]int32{false: {1, 3, 12}, true: {2, 4, 13}}[after], b.Marks)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/cmd/debertac/golden"
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -60,7 +60,7 @@ func TestBatchDropsDeadRows(t *testing.T) {
 	c := holes(t)
 	b, err := c.Batch(golden.Pass{}, golden.Needs{Pad: -1})
 	require.NoError(t, err)
-	require.NoError(t, b.Validate(runtime.Limits{Vocab: 101, SequenceTokens: 64, BatchSequences: 8, BatchTokens: 512}))
+	require.NoError(t, b.Validate(engine.Limits{Vocab: 101, SequenceTokens: 64, BatchSequences: 8, BatchTokens: 512}))
 	live := 0
 	for _, m := range c.Mask {
 		live += int(m)

@@ -6,7 +6,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/codegen/kernel"
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
 )
 
 // IsaNames are the instruction sets that --isa takes.
@@ -35,13 +35,13 @@ func KernelSets() []KernelSet {
 				k.Families = append(k.Families, f.Name)
 			}
 		}
-		if isa, err := runtime.ParseISA(i.Name); err == nil {
+		if isa, err := cpu.ParseISA(i.Name); err == nil {
 			k.Usable = isa.Supported()
 		}
 		out = append(out, k)
 	}
 	slices.Reverse(out)
-	return append(out, KernelSet{ISA: runtime.ISAGo.String(), Families: []string{"everything, in portable Go"}, Usable: true})
+	return append(out, KernelSet{ISA: cpu.ISAGo.String(), Families: []string{"everything, in portable Go"}, Usable: true})
 }
 
 // CheckISA refuses an instruction set that no program could use here. "auto" and none are the best that there is.
@@ -49,7 +49,7 @@ func CheckISA(name string) error {
 	if name == "" || name == "auto" {
 		return nil
 	}
-	isa, err := runtime.ParseISA(name)
+	isa, err := cpu.ParseISA(name)
 	if err != nil {
 		return fault.Usage("debertac doctor", "--isa: %v", err)
 	}

@@ -4,14 +4,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/stretchr/testify/require"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // Faults of --isa list just the instruction sets that there are kernels for.
 func TestISAsThatAreListedHaveKernels(t *testing.T) {
-	_, err := runtime.ParseISA("nonsense")
+	_, err := cpu.ParseISA("nonsense")
 	_, listed, found := strings.Cut(err.Error(), "there are: ")
 	require.True(t, found, err)
 	var have []string

@@ -16,7 +16,7 @@ import (
 
 	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/codegen/kernel"
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
@@ -39,7 +39,7 @@ func (l Limits) Roof(flops, bytes float64) float64 {
 func BestISA() string {
 	best := ""
 	for _, i := range kernel.ISAs() { // best last
-		if isa, err := runtime.ParseISA(i.Name); err == nil && isa.Supported() {
+		if isa, err := cpu.ParseISA(i.Name); err == nil && isa.Supported() {
 			best = i.Name
 		}
 	}

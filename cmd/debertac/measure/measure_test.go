@@ -17,7 +17,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/measure"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -253,7 +253,7 @@ func program(t *testing.T) *ir.Program {
 func TestExplain(t *testing.T) {
 	p := program(t)
 	r := joined(1, 16, 1)
-	r.Extents, r.BetweenMS = &runtime.Sizes{T: 16, B: 1, P: 256}, 0.5
+	r.Extents, r.BetweenMS = &engine.Sizes{T: 16, B: 1, P: 256}, 0.5
 	for _, c := range p.Run {
 		for range c.Count * len(c.Region.Nodes) {
 			r.StepMS = append(r.StepMS, float64(1+len(r.StepMS)))

@@ -6,13 +6,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
 	"math"
 	goruntime "runtime"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/debertac/debertac/runtime"
 )
 
 // Result is one point of a sweep: a model, a shape of the batch, threads and an instruction set. Times are milliseconds per call. With several
@@ -49,11 +49,11 @@ type Result struct {
 
 	Environment
 
-	StepMS    []float64      `json:"-"` // of the first round, in the order of the schedule
-	BetweenMS float64        `json:"between_ms,omitempty"`
-	Steps     []Step         `json:"steps,omitempty"`
-	Layers    []Layer        `json:"layers,omitempty"`
-	Extents   *runtime.Sizes `json:"extents,omitempty"` // of a call: the costs of its steps follow from them
+	StepMS    []float64     `json:"-"` // of the first round, in the order of the schedule
+	BetweenMS float64       `json:"between_ms,omitempty"`
+	Steps     []Step        `json:"steps,omitempty"`
+	Layers    []Layer       `json:"layers,omitempty"`
+	Extents   *engine.Sizes `json:"extents,omitempty"` // of a call: the costs of its steps follow from them
 }
 
 // Environment is what a figure depends on besides the model and the point.
@@ -67,16 +67,16 @@ type Environment struct {
 
 // Machine tells machines apart.
 type Machine struct {
-	CPU     string          `json:"cpu"` // as the system names it
-	Arch    string          `json:"arch"`
-	OS      string          `json:"os"`
-	Logical int             `json:"logical"` // logical processors that the process may use
-	Caches  []runtime.Cache `json:"caches,omitempty"`
+	CPU     string      `json:"cpu"` // as the system names it
+	Arch    string      `json:"arch"`
+	OS      string      `json:"os"`
+	Logical int         `json:"logical"` // logical processors that the process may use
+	Caches  []cpu.Cache `json:"caches,omitempty"`
 }
 
 // ThisMachine describes the machine that the process runs on.
 func ThisMachine() *Machine {
-	c := runtime.DescribeCPU()
+	c := cpu.Describe()
 	return &Machine{CPU: c.Model, Arch: c.Arch, OS: goruntime.GOOS, Logical: c.Logical, Caches: c.Caches}
 }
 

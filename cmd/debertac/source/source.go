@@ -10,8 +10,8 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
-	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
@@ -58,7 +58,7 @@ func packedWeights(file string) bool {
 		return false
 	}
 	defer f.Close() // read only
-	return f.Metadata()[runtime.LayoutKey] != ""
+	return f.Metadata()[engine.LayoutKey] != ""
 }
 
 // noSpec refuses what is no spec at first sight, such as the files of a model folder: the faults that its lines have as a spec would tell nothing.

@@ -15,8 +15,8 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/output"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
-	lib "github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/pool"
 	builtprogram "github.com/debertac/debertac/runtime/program"
 )
 
@@ -79,7 +79,7 @@ func (v *Sweep) Check() error {
 		name string
 		list []int
 		most int
-	}{{"--batch", v.Batch, math.MaxInt}, {"--tokens", v.Tokens, math.MaxInt}, {"--threads", v.Threads, lib.MaxThreads}} {
+	}{{"--batch", v.Batch, math.MaxInt}, {"--tokens", v.Tokens, math.MaxInt}, {"--threads", v.Threads, pool.MaxThreads}} {
 		if err := checkList(f.name, f.list, func(n int) error { return flags.Within(flags.Whole(f.name, &n, 1, f.most)) }); err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
@@ -215,7 +216,7 @@ func (t *Trial) forms() []*form {
 func (t *Trial) isas() []string {
 	var names []string
 	for _, name := range t.passes[0].form.Unit.Program.Meta.ISAs {
-		if isa, err := runtime.ParseISA(name); err == nil && isa.Supported() {
+		if isa, err := cpu.ParseISA(name); err == nil && isa.Supported() {
 			names = append(names, name)
 		}
 	}

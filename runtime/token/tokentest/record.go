@@ -8,7 +8,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/token"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // Tokens is one recorded encoding. Offsets are in code points of the text.
@@ -65,13 +67,13 @@ func (v *verifier) encodings(t *token.Tokenizer) (func(line []byte) error, error
 // comparer encodes texts in the way that a model's users do, by a Sequencer, and compares the
 // sequences with records.
 type comparer struct {
-	tok     runtime.SpanTokenizer
+	tok     tokenizer.SpanTokenizer
 	noTypes bool // the model gets no token types, whatever the record has
 	prefix  bool // see token.Tokenizer.PrefixSpace
-	frame   runtime.Frame
-	e       runtime.Encoded
-	windows []runtime.Window
-	s       runtime.Sequence
+	frame   tokenizer.Frame
+	e       engine.Encoded
+	windows []engine.Window
+	s       engine.Sequence
 }
 
 func newComparer(t *token.Tokenizer) (*comparer, error) {
@@ -79,7 +81,7 @@ func newComparer(t *token.Tokenizer) (*comparer, error) {
 	if err != nil {
 		return nil, err
 	}
-	tok, ok := m.(runtime.SpanTokenizer)
+	tok, ok := m.(tokenizer.SpanTokenizer)
 	if !ok {
 		return nil, fmt.Errorf("%T does not know the places of its tokens", m)
 	}
@@ -87,10 +89,10 @@ func newComparer(t *token.Tokenizer) (*comparer, error) {
 }
 
 // sequencer returns how the options of a record are said to a Sequencer.
-func (c *comparer) sequencer(r *Record) (runtime.Sequencer, error) {
-	q := runtime.Sequencer{Tokenizer: c.tok, Spans: c.tok, Special: runtime.SpecialAsTokens, Frame: c.frame, MaxTokens: 1 << 30}
+func (c *comparer) sequencer(r *Record) (engine.Sequencer, error) {
+	q := engine.Sequencer{Tokenizer: c.tok, Spans: c.tok, Special: runtime.SpecialAsTokens, Frame: c.frame, MaxTokens: 1 << 30}
 	o := &r.Options
-	ways := map[string]runtime.Cutting{"": 0, "longest_first": runtime.CutLonger, "only_first": runtime.CutFirst, "only_second": runtime.CutSecond}
+	ways := map[string]engine.Cutting{"": 0, "longest_first": engine.CutLonger, "only_first": engine.CutFirst, "only_second": engine.CutSecond}
 	way, known := ways[o.Truncation]
 	if !known || o.Padding != "" && o.Padding != "max_length" {
 		return q, fmt.Errorf("truncation %q, padding %q: unknown", o.Truncation, o.Padding)
@@ -103,7 +105,7 @@ func (c *comparer) sequencer(r *Record) (runtime.Sequencer, error) {
 	}
 	q.MaxTokens, q.Cutting, q.Left = o.MaxLength, way, o.Direction == "left"
 	switch {
-	case way == runtime.CutSecond && r.Pair == nil: // there is nothing to cut: a long text is an error
+	case way == engine.CutSecond && r.Pair == nil: // there is nothing to cut: a long text is an error
 	case o.Overflow:
 		q.Long = runtime.Windows(o.Stride)
 	default:
@@ -171,7 +173,7 @@ func (c *comparer) check(r *Record) error {
 }
 
 // cut makes the windows of the text in c.e, in the order of the reference.
-func (c *comparer) cut(q runtime.Sequencer, r *Record) (err error) {
+func (c *comparer) cut(q engine.Sequencer, r *Record) (err error) {
 	both := r.Pair != nil && r.Options.Truncation == "longest_first" && r.Options.Overflow
 	if both { // the reference cuts both texts into windows; models see windows of one text beside the other
 		q.Long = runtime.Truncate
@@ -190,7 +192,7 @@ func (c *comparer) cut(q runtime.Sequencer, r *Record) (err error) {
 	}
 	c.windows = c.windows[:0]
 	add := func(x, y [2]int) {
-		c.windows = append(c.windows, runtime.Window{First: x[0], Last: x[1], Second: y[0], Behind: y[1]})
+		c.windows = append(c.windows, engine.Window{First: x[0], Last: x[1], Second: y[0], Behind: y[1]})
 	}
 	add(a[0], b[0])
 	for _, x := range a[1:] {
@@ -212,8 +214,8 @@ func parts(from, to, end, stride int) (list [][2]int, err error) {
 	case end == from: // the reference has the whole text, uncut, as the window that follows an empty one
 		return [][2]int{{from, from}, {from, to}}, nil
 	}
-	q := runtime.Sequencer{MaxTokens: end - from, Long: runtime.Windows(stride)}
-	windows, _, err := q.Cut(nil, 0, &runtime.Encoded{IDs: make([]int32, to-from), Split: to - from})
+	q := engine.Sequencer{MaxTokens: end - from, Long: runtime.Windows(stride)}
+	windows, _, err := q.Cut(nil, 0, &engine.Encoded{IDs: make([]int32, to-from), Split: to - from})
 	for _, w := range windows {
 		list = append(list, [2]int{from + w.First, from + w.Last})
 	}
@@ -221,7 +223,7 @@ func parts(from, to, end, stride int) (list [][2]int, err error) {
 }
 
 // tokens returns what a record has of the sequence of a window.
-func (c *comparer) tokens(q *runtime.Sequencer, w *runtime.Window, t runtime.Text, r *Record) (*Tokens, error) {
+func (c *comparer) tokens(q *engine.Sequencer, w *engine.Window, t runtime.Text, r *Record) (*Tokens, error) {
 	q.Sequence(&c.s, w, &c.e)
 	n := len(c.s.IDs)
 	got := &Tokens{IDs: slices.Clone(c.s.IDs), Types: make([]int32, n), Mask: slices.Repeat([]int32{1}, n), Offsets: make([][2]int32, n),
@@ -250,7 +252,7 @@ func (c *comparer) tokens(q *runtime.Sequencer, w *runtime.Window, t runtime.Tex
 	return got, nil
 }
 
-func (c *comparer) diff(got, want *Tokens, w *runtime.Window) error {
+func (c *comparer) diff(got, want *Tokens, w *engine.Window) error {
 	if c.prefix && w.First > 0 && w.First < w.Last {
 		oneSpace(got, want, w.FirstRow)
 	}

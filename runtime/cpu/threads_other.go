@@ -1,0 +1,9 @@
+//go:build !linux
+
+package cpu
+
+// Allowed returns nil, because the affinity is unknown here; the caller uses Go's count.
+func Allowed() []int { return nil }
+
+// Bind does nothing here. It is never called, because no processors are known.
+func Bind(int) {}

@@ -1,0 +1,103 @@
+package program
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/debertac/debertac/runtime/engine"
+)
+
+// emit prints one result and counts it.
+func (l *job) emit(r *record, o outcome) error {
+	if err := l.reportBefore(r.place); err != nil {
+		return err
+	}
+	if l.on("accuracy") {
+		right, err := o.(*classified).right(r)
+		if err != nil {
+			return l.refuse(r, err)
+		}
+		if right {
+			l.right++
+		}
+	}
+	l.texts++
+	l.count(o)
+	if l.examples >= 0 && l.texts > l.examples {
+		return nil
+	}
+	return l.print(r, o)
+}
+
+// print prints one result. NaN or Inf in it is reported as damaged weights.
+func (l *job) print(r *record, o outcome) error {
+	v := o.object()
+	if v == nil { // it comes at the end
+		return nil
+	}
+	text, err := jsonLine(v)
+	if err != nil {
+		return faulty(r.where(), "the result has NaN or Inf in it (%v): the weights may be damaged, see doctor", err)
+	}
+	if l.asJSON {
+		return l.page.object(r, text)
+	}
+	if g, ok := o.(*generated); !ok || !g.streamed { // else it was printed before the text
+		l.page.passed(r)
+	}
+	o.show(l.page, r)
+	return nil
+}
+
+// summary says on standard error how fast it went and what was cut.
+func (l *job) summary(core *engine.Core, took time.Duration) {
+	if l.quiet {
+		return
+	}
+	isa := ""
+	threads := core.Options().Threads
+	if rep, err := core.Report(); err == nil {
+		isa = rep.ISA
+	}
+	sec := math.Max(took.Seconds(), 1e-9)
+	cut := "none was cut"
+	if l.cut > 0 {
+		cut = fmt.Sprintf("%d of them cut at %d tokens", l.cut, core.Options().MaxTokens)
+	}
+	fmt.Fprintf(l.Err, "%s, %s in %s: %.1f texts/s, %.0f tokens/s on %s with %s; %s\n",
+		plural(l.texts, "text"), plural(l.tokens, "token"), seconds(took), float64(l.texts)/sec, float64(l.tokens)/sec, isa, plural(threads, "thread"), cut)
+}
+
+// seconds is a time with three digits.
+func seconds(d time.Duration) string {
+	switch {
+	case d >= time.Minute:
+		return d.Round(time.Second).String()
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.3g ms", ms(d))
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+// judge prints the accuracy on standard error, where the other figures are, and holds it to the minimum.
+func (l *job) judge() error {
+	if l.texts == 0 {
+		return faulty("", "the input has no texts to compute an accuracy of")
+	}
+	share := 100 * float64(l.right) / float64(l.texts)
+	fmt.Fprintf(l.Err, "accuracy %.2f %% (%d of %d)\n", share, l.right, l.texts)
+	least := l.real("min-accuracy")
+	if share < least {
+		return &checkError{fmt.Sprintf("the accuracy of %.2f %% is below %v %%", share, least)}
+	}
+	return nil
+}

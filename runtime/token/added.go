@@ -41,7 +41,7 @@ func (t *Tokenizer) number(added []AddedToken) {
 			continue
 		}
 		if _, ok := known[s]; ok {
-			known[s] = i // of equal pieces the last one counts
+			known[s] = i // if pieces are equal, the last one counts
 		}
 	}
 	next := int32(t.vocab.count())
@@ -61,7 +61,7 @@ func (t *Tokenizer) number(added []AddedToken) {
 	}
 }
 
-// matcher finds the added tokens of one kind in a text: the leftmost match, and of those at the same place the longest.
+// matcher finds the added tokens of one kind in a text: the leftmost match or, of several at the same place, the longest.
 type matcher struct {
 	tokens []AddedToken // the trie's values are indices into tokens
 	keys   trie
@@ -103,10 +103,9 @@ func newMatcher(tokens []AddedToken, key func(t AddedToken) string) (matcher, er
 	return m, err
 }
 
-// cut is an added token in a text. The bytes between the end of the last cut and lo are plain text. The search goes on at
-// scan. The json form's reference goes on where a token's own text ends, even if the token includes the white space after
-// it. So lo and hi can lie before the end of the last cut; the text between is then cut again. With LStrip, lo can even lie
-// after hi, and the reference fails.
+// cut is an added token in a text. The bytes between the end of the last cut and lo are plain text. The search for the next token starts at scan: the reference
+// library of the json form searches on where a token's own text ends, even if the token includes the white space after it. So lo and hi can lie before the end
+// of the last cut; the text between is then cut again. With LStrip, lo can even lie after hi, and the reference fails.
 type cut struct {
 	token        *AddedToken
 	lo, hi, scan int

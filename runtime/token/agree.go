@@ -17,7 +17,7 @@ var rebuilders = map[string][]string{
 	"byte-level BPE": {"RobertaTokenizer", "DebertaTokenizer", "BartTokenizer", "LongformerTokenizer"},
 }
 
-// steps holds what a tokenizer does to a text before it looks up pieces, as far as tokenizer_config.json has fields for it.
+// steps holds what a tokenizer does to a text before it looks up pieces. It has only the steps for which tokenizer_config.json has fields.
 type steps struct {
 	lower, accents, ideographs, clean, prefix, bytes, punct bool
 }
@@ -128,9 +128,9 @@ func onOff(on bool) flag {
 	return flagOff
 }
 
-// agreeAdded returns the added tokens of tokenizer.json with what tokenizer_config.json and added_tokens.json say about them. transformers adds the
-// tokens of these files again after it has read tokenizer.json. So the flags of added_tokens_decoder replace those of tokenizer.json, and a token
-// that only the vocabulary has becomes an added token. A token that tokenizer.json does not have under this id is an error.
+// agreeAdded returns the added tokens of tokenizer.json with the changes that tokenizer_config.json and added_tokens.json make. transformers adds the tokens of
+// these files again after it has read tokenizer.json. So the flags of added_tokens_decoder replace those of tokenizer.json, and a token that only the
+// vocabulary has becomes an added token. A token that tokenizer.json does not have under this id is an error.
 func (c *config) agreeAdded(t *Tokenizer, added []AddedToken) ([]AddedToken, error) {
 	find := func(name string) (*AddedToken, int32) {
 		if i := slices.IndexFunc(added, func(a AddedToken) bool { return a.Content == name }); i >= 0 {
@@ -186,7 +186,7 @@ func (c *config) replace(t *Tokenizer, old *AddedToken, a AddedToken, field stri
 		}
 	}
 	if old.Special && old.Normalized != a.Normalized {
-		const rest = "tokenizer.json has %v: versions 4 and 5 of transformers do not make the same of it; make both files say one thing"
+		const rest = "tokenizer.json has %v: versions 4 and 5 of transformers then find it in different places; set both files to the same value"
 		if c.open[a.ID] {
 			return refuse(configFile, field, "has no normalized for the special token %q, which means %v, but "+rest, a.Content, a.Normalized, old.Normalized)
 		}

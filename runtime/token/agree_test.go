@@ -56,8 +56,8 @@ func TestAgree(t *testing.T) {
 		err.Error())
 }
 
-// TestAddedFlags holds ids to what transformers 4.57 and 5.24 give where the added tokens of tokenizer_config.json have other flags than those of
-// tokenizer.json: the former count, and what the vocabulary has becomes an added token.
+// TestAddedFlags compares ids with those of transformers 4.57 and 5.24 where tokenizer_config.json and tokenizer.json have different flags for an added token.
+// The flags of tokenizer_config.json count, and a token that only the vocabulary has becomes an added token.
 func TestAddedFlags(t *testing.T) {
 	const cased, roberta, unigram = "wordpiece_cased", "bpe_roberta", "spm_v3"
 	mask := func(id, name, flags string) string {
@@ -77,10 +77,10 @@ func TestAddedFlags(t *testing.T) {
 			"tokenizer_config.json: added_tokens_decoder.1500.rstrip is true"},
 		{roberta, mask("1500", "<mask>", `"lstrip": true, "single_word": true, "special": true`), "",
 			[]int32{385, 1500, 224, 273, 82, 91, 1067, 31, 80, 1271, 33, 92}, "tokenizer_config.json: added_tokens_decoder.1500.single_word is true"},
-		// a name's own flags do not count
+		// flags in the object of mask_token do not count
 		{roberta, `{"mask_token": {"__type": "AddedToken", "content": "<mask>", "lstrip": false, "rstrip": true, "normalized": false}}`, "",
 			[]int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92}, ""},
-		// a special token stays one
+		// a special token stays special
 		{roberta, mask("1500", "<mask>", `"lstrip": true, "normalized": false, "special": false`), "", []int32{385, 1500, 224, 273, 82, 91, 1067, 1500, 92},
 			""},
 		{cased, `{"do_lower_case": false, ` + mask("4", "[MASK]", `"single_word": true, "special": true`)[1:], "",
@@ -92,7 +92,7 @@ func TestAddedFlags(t *testing.T) {
 			"tokenizer_config.json: added_tokens_decoder.2000.single_word is true"},
 		{unigram, mask("2000", "[MASK]", `"lstrip": true, "rstrip": true, "special": true`), "", []int32{6, 2000, 158, 41, 79, 418, 2000, 4, 66},
 			"tokenizer_config.json: added_tokens_decoder.2000.lstrip is true"},
-		// a named token is special, and so looked for in the text as it is
+		// a named token is special, so it is searched in the text before normalization
 		{unigram, `{"mask_token": "[MASK]", ` + mask("2000", "[MASK]", `"lstrip": false`)[1:], "", []int32{6, 2000, 158, 41, 79, 418, 2000, 4, 66}, ""},
 	} {
 		if x.text == "" {
@@ -106,7 +106,7 @@ func TestAddedFlags(t *testing.T) {
 		assert.Equal(t, x.want, e.IDs, "%s %s", x.of, x.config)
 		said := slices.ContainsFunc(tok.Notes(), func(n string) bool { return x.note != "" && strings.HasPrefix(n, x.note) })
 		assert.Equal(t, x.note != "", said, "%s: %q", x.config, tok.Notes())
-		// What is packed is what was read.
+		// The packed tokenizer returns the same ids.
 		packed, err := tok.Marshal()
 		require.NoError(t, err)
 		again, err := Unmarshal(packed)
@@ -122,7 +122,7 @@ func TestAddedFlags(t *testing.T) {
 	require.True(t, field.CanIgnore)
 }
 
-// TestHiddenFields: what a hidden field would decide is what tokenizer.json says, also where its absence stands for something else.
+// TestHiddenFields checks that tokenizer.json decides what a hidden field would have decided, even if an absent field means something else.
 func TestHiddenFields(t *testing.T) {
 	cased := readGolden(t, "wordpiece_cased", "tokenizer.json")
 	for _, x := range []struct{ config, field, without string }{
@@ -149,7 +149,7 @@ func TestHiddenFields(t *testing.T) {
 	}
 }
 
-// TestNamesAgree checks names of special tokens that contradict another file or the template. What the error names can be left out.
+// TestNamesAgree checks names of special tokens that contradict another file or the template. LoadWithout can leave out the field that the error names.
 func TestNamesAgree(t *testing.T) {
 	data := readGolden(t, "spm_v3", "tokenizer.json")
 	const mask, swapped = `{"mask_token": "[MASK]"}`, `{"cls_token":"[SEP]","sep_token":"[CLS]"}`
@@ -193,7 +193,7 @@ func TestNamesAgree(t *testing.T) {
 	}
 }
 
-// TestFlagHints leaves out what the error for a flag names, and expects the tokenizer of tokenizer.json's own flags.
+// TestFlagHints hides the field that the error for a flag names, and expects a tokenizer with the flags of tokenizer.json.
 func TestFlagHints(t *testing.T) {
 	data := strings.Replace(string(readGolden(t, "spm_v3", "tokenizer.json")),
 		`"content":"[MASK]","single_word":false,"lstrip":false,"rstrip":false,"normalized":false`,
@@ -228,7 +228,7 @@ func TestFlagHints(t *testing.T) {
 		require.Equal(t, plain.added, tok.added, x.flags)
 		require.Empty(t, tok.Notes(), x.flags)
 	}
-	// A hidden flag is that of tokenizer.json, whatever the default of an absent one is.
+	// A hidden flag has the value in tokenizer.json, not the default of an absent flag.
 	files := fstest.MapFS{"tokenizer.json": {Data: []byte(strings.Replace(data, `"content":"[MASK]","single_word":false,"lstrip":false`,
 		`"content":"[MASK]","single_word":false,"lstrip":true`, 1))},
 		"tokenizer_config.json": {Data: []byte(`{"added_tokens_decoder": {"2000": {` + token + `, "normalized": true}}}`)}}

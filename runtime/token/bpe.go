@@ -57,7 +57,7 @@ func (t mergeTable) find(left, right int32, literal bool) uint64 {
 // mergeRow is one merge; the index of the row is its rank.
 type mergeRow struct{ left, right, out int32 }
 
-// newMergeTable builds the table. Of equal pairs the last one counts.
+// newMergeTable builds the table. If pairs are equal, the last one counts.
 func newMergeTable(rows []mergeRow, special func(id int32) bool) mergeTable {
 	slots := 1 << bits.Len(uint(max(2*len(rows), 8)))
 	t := make(mergeTable, 2*slots)
@@ -124,9 +124,9 @@ func (m *bpe) check(ids int) error {
 type symbols struct {
 	ids, from, to []int32
 	merge         []uint64
-	// Only for long words: a list through the symbols that are left, and a heap of merges, rank<<32 | symbol.
-	before, behind []int32
-	heap           []uint64
+	// Only for long words: prev and next link the symbols that are left, and heap holds merges as rank<<32 | symbol.
+	prev, next []int32
+	heap       []uint64
 }
 
 // scanSymbols is the length of the longest word whose merges are found by scanning all pairs. Longer words use a
@@ -222,9 +222,9 @@ func (m *bpe) scan(y *symbols, literal bool) {
 func (m *bpe) sift(y *symbols, literal bool) {
 	m.pairs(y, literal)
 	n := len(y.ids)
-	y.before, y.behind, y.heap = y.before[:0], y.behind[:0], y.heap[:0]
+	y.prev, y.next, y.heap = y.prev[:0], y.next[:0], y.heap[:0]
 	for i := range n {
-		y.before, y.behind = append(y.before, int32(i)-1), append(y.behind, int32(i)+1)
+		y.prev, y.next = append(y.prev, int32(i)-1), append(y.next, int32(i)+1)
 		if y.merge[i] != mergeNone {
 			y.heap = append(y.heap, y.merge[i]&^(1<<32-1)|uint64(i))
 		}
@@ -250,17 +250,17 @@ func (m *bpe) sift(y *symbols, literal bool) {
 		if v == mergeNone || v>>32 != top>>32 {
 			continue // the symbol was merged, or has another neighbor by now
 		}
-		gone := y.behind[at]
+		gone := y.next[at]
 		y.ids[at], y.to[at] = int32(uint32(v)), y.to[gone]
-		next := y.behind[gone]
-		y.behind[at], y.merge[gone], y.ids[gone] = next, mergeNone, -1
+		next := y.next[gone]
+		y.next[at], y.merge[gone], y.ids[gone] = next, mergeNone, -1
 		if next < int32(n) {
-			y.before[next] = at
+			y.prev[next] = at
 			put(at, m.merges.find(y.ids[at], y.ids[next], literal))
 		} else {
 			y.merge[at] = mergeNone
 		}
-		if b := y.before[at]; b >= 0 {
+		if b := y.prev[at]; b >= 0 {
 			put(b, m.merges.find(y.ids[b], y.ids[at], literal))
 		}
 	}

@@ -45,7 +45,7 @@ func drawBPE(t *rapid.T) (*bpe, []string, map[[2]string]int) {
 		if !slices.Contains(texts, x[0]+x[1]) {
 			texts = append(texts, x[0]+x[1])
 		}
-		ranks[x] = len(pairs) // of equal pairs the last one counts
+		ranks[x] = len(pairs) // if pairs are equal, the last one counts
 		pairs = append(pairs, x)
 	}
 	p.texts = texts

@@ -29,7 +29,7 @@ func readBPE(n jnode, v *vocabulary) (modelMaker, error) {
 	if k := all["dropout"]; !k.null() {
 		var x float64
 		if json.Unmarshal(k.raw, &x) != nil || x != 0 {
-			return nil, k.errorf("%s is not supported (supported: null and 0; with dropout a text has no one encoding)", k.raw)
+			return nil, k.errorf("%s is not supported (supported: null and 0; with dropout the encoding of a text is random)", k.raw)
 		}
 	}
 	for _, name := range []string{"continuing_subword_prefix", "end_of_word_suffix"} {

@@ -60,7 +60,7 @@ func (p *byteLevel) split(c chunk, b *buffer, emit func(c chunk)) {
 			at = c.span[0]
 		}
 		b.add(" ", at)
-		// The first character then stands for the same bytes as the space, which are its own.
+		// The space stands for the bytes of the first character.
 		b.copy(c, 0, len(c.text))
 		c = b.chunk(c.start)
 	}
@@ -256,7 +256,7 @@ func illFormed(b []byte) int {
 	return n
 }
 
-// edge is how many white space characters a token has at its start and at its end. Trimmed offsets leave them out.
+// edge counts the white space characters at a token's start and at its end. Trimmed offsets leave them out.
 type edge struct{ lead, trail int32 }
 
 // edgesOf counts the spaces at both ends of a token's bytes.

@@ -173,7 +173,7 @@ func (c *config) readNames(file string, all map[string]jnode, flags *[5]jnode) e
 	return nil
 }
 
-// contradicts is the fault of a name that another file has otherwise.
+// contradicts returns the error for a token's name that differs between two files.
 func contradicts(a, b specialName) error {
 	return refuse(a.file, a.key, "is %q, but %s has %q: one of them belongs to another model", a.name, b.file, b.name)
 }

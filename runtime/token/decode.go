@@ -132,8 +132,7 @@ type fuse struct{}
 
 func (fuse) decode(tokens []string) []string { return []string{strings.Join(tokens, "")} }
 
-// stripDecoder removes the characters content from the ends of each token: up to start of them at the beginning, and up to
-// stop at the end.
+// stripDecoder removes the character content from the ends of each token: at most start times at the beginning, and at most stop times at the end.
 type stripDecoder struct {
 	content     string
 	start, stop int

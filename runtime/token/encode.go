@@ -31,7 +31,7 @@ func checkLength(text string) error {
 	return nil
 }
 
-// lengthError is the fault of a text with too many bytes. It is runtime.ErrTooLong.
+// lengthError is the error for a text with too many bytes. It matches runtime.ErrTooLong.
 type lengthError struct{ bytes int }
 
 func (e *lengthError) Error() string {

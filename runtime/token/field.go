@@ -17,7 +17,7 @@ type FieldError struct {
 	File   string // path in the folder
 	Field  string // its name, with the objects that it lies in before it and dots between; "" is the whole file
 	Reason string // what is wrong with it, without its name
-	// CanIgnore reports that a tokenizer can be read without the field or the file (see LoadWithout).
+	// CanIgnore reports whether a tokenizer can be read without the field or the file (see LoadWithout).
 	CanIgnore bool
 }
 
@@ -39,12 +39,12 @@ const (
 	addedFile   = "added_tokens.json"
 )
 
-// refuse is a fault that can be left out.
+// refuse returns the error for a field that can be left out (CanIgnore).
 func refuse(file, field, format string, args ...any) error {
 	return &FieldError{file, field, fmt.Sprintf(format, args...), true}
 }
 
-// inFile puts a fault of a small file into the form of a FieldError, if it is one of a field.
+// inFile turns an error about a field of a small file into a *FieldError. It puts the file's name in front of other errors.
 func inFile(file string, err error) error {
 	var known *FieldError
 	if errors.As(err, &known) {
@@ -57,7 +57,7 @@ func inFile(file string, err error) error {
 	if n.unknown && !strings.Contains(n.path, "[") { // an entry of a list has no name of its own
 		return refuse(file, n.path, "%s", n.text)
 	}
-	// What can be left out otherwise is a whole member, or one token of added_tokens_decoder.
+	// Other faults lie inside a member: then the whole member can be left out, or one token of added_tokens_decoder.
 	field, inside, _ := strings.Cut(n.path, ".")
 	if key, _, _ := strings.Cut(inside, "."); field == "added_tokens_decoder" && key != "" {
 		field += "." + key
@@ -66,8 +66,8 @@ func inFile(file string, err error) error {
 	return refuse(file, field, "cannot be read: %s: %s", n.path, n.text)
 }
 
-// LoadWithout is Load for a folder of which fsys hides fields that mean nothing for the model. hidden reports whether a field of
-// tokenizer_config.json is one of them; nil hides none. Where tokenizer.json is there, it decides what a hidden field would.
+// LoadWithout is Load for a folder whose fields that mean nothing for the model were left out of fsys. hidden reports whether a field of tokenizer_config.json
+// was left out; nil means that no field was. If the folder has tokenizer.json, this file decides what a hidden field would have decided.
 func LoadWithout(fsys fs.FS, hidden func(field string) bool) (*Tokenizer, error) {
 	cfg, err := readConfig(fsys)
 	if err != nil {

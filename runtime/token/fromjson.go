@@ -26,7 +26,7 @@ type jsonSource struct {
 // padding are reported by Notes and never applied.
 func FromJSON(b []byte) (*Tokenizer, error) { return fromJSON(b, nil) }
 
-// adjuster returns the added tokens of a tokenizer with what other files say about them. The tokens have their ids.
+// adjuster returns the added tokens of a tokenizer with the changes that other files make. The tokens already have their ids.
 type adjuster func(t *Tokenizer, added []AddedToken) ([]AddedToken, error)
 
 func fromJSON(b []byte, adjust adjuster) (*Tokenizer, error) {

@@ -53,7 +53,7 @@ func FuzzVocabulary(f *testing.F) {
 	})
 }
 
-// smallBPE and smallWordPiece are tokenizer.json files of the other kinds, with most of what such files may hold.
+// smallBPE and smallWordPiece are tokenizer.json files of the other kinds, with most of the members that such files can have.
 const (
 	smallBPE = `{"added_tokens": [{"id": 9, "content": "[MASK]", "single_word": false, "lstrip": true, "rstrip": false, "normalized": true, "special": true}],
 		"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "StripAccents"}]},
@@ -141,8 +141,8 @@ func FuzzEncode(f *testing.F) {
 			word := int32(0)
 			for i, o := range e.Offsets {
 				require.True(t, 0 <= o.Start && o.Start <= o.End && int(o.End) <= len(text), "offsets %v of %d", o, len(text))
-				require.True(t, o.Start >= last.Start, "offsets %v behind %v", o, last)
-				require.True(t, e.Words[i] >= word, "word %d behind %d", e.Words[i], word)
+				require.True(t, o.Start >= last.Start, "offsets %v begin before %v", o, last)
+				require.True(t, e.Words[i] >= word, "word %d comes after word %d", e.Words[i], word)
 				if utf8.ValidString(text) {
 					require.True(t, utf8.ValidString(text[o.Start:o.End]), "offsets cut a character")
 				}
@@ -154,7 +154,7 @@ func FuzzEncode(f *testing.F) {
 			back, err := tok.Decode(e.IDs, true)
 			require.NoError(t, err)
 			require.True(t, utf8.ValidString(back))
-			// Each byte of the text becomes at most a replacement of the character map, and each byte of this a token.
+			// Each byte of the text becomes at most one replacement of the character map, and each byte of a replacement at most one token.
 			require.LessOrEqual(t, len(ids), 16+64*len(text))
 		}
 	})

@@ -21,7 +21,7 @@ import (
 	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
-// TestMain lets garbage grow: the tests allocate much and keep little, and a third of their processor time was its collection.
+// TestMain makes garbage collection rare: the tests allocate much and keep little, and collection took a third of their processor time.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
 	m.Run()
@@ -80,7 +80,7 @@ func framed(tok *Tokenizer, q engine.Sequencer, text ...string) (list []engine.S
 	return list, seen, err
 }
 
-// needTestdata skips a test if the module was downloaded, because the recorded encodings are a nested module.
+// needTestdata skips a test if the module was downloaded: the recorded encodings are a nested module, which a download leaves out.
 func needTestdata(tb testing.TB) {
 	if _, err := os.Stat("testdata/go.mod"); errors.Is(err, fs.ErrNotExist) {
 		tb.Skip("the recorded encodings are only in the repository")

@@ -77,8 +77,7 @@ func readPreTokenizer(n jnode, steps []preTokenizer) ([]preTokenizer, error) {
 		"Punctuation, Metaspace)", kind)
 }
 
-// readMetaspace reads the step in all ways that it has been written: add_prefix_space came before prepend_scheme, and
-// str_rep repeats the replacement.
+// readMetaspace reads the step in all forms in use: older files have add_prefix_space in place of prepend_scheme, and str_rep repeats the replacement.
 func readMetaspace(n jnode) (*metaspace, error) {
 	all, err := n.object("type", "replacement", "add_prefix_space", "prepend_scheme", "split", "str_rep")
 	if err != nil {
@@ -112,8 +111,7 @@ func readMetaspace(n jnode) (*metaspace, error) {
 	return m, err
 }
 
-// readByteLevel reads the step. As a decoder or a post-processor only trim_offsets and add_prefix_space count.
-// use_regex came later.
+// readByteLevel reads the step. In a decoder or a post-processor only trim_offsets and add_prefix_space count. Older files have no use_regex.
 func readByteLevel(n jnode) (b *byteLevel, trim bool, err error) {
 	all, err := n.object("type", "add_prefix_space", "trim_offsets", "use_regex")
 	if err != nil {

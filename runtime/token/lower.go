@@ -56,8 +56,8 @@ func changes(text string) bool {
 	return false
 }
 
-// finalSigma reports Unicode's condition Final_Sigma (section 3.13): a cased letter stands before, none stands after, and characters that are
-// ignored for case are skipped.
+// finalSigma reports whether Unicode's condition Final_Sigma holds (section 3.13): a cased letter comes before, no cased letter comes after. Characters that
+// are ignored for case are skipped.
 func finalSigma(before, after string) bool {
 	for before != "" {
 		r, n := utf8.DecodeLastRuneInString(before)

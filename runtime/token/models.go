@@ -106,9 +106,8 @@ func (r *vocabRow) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// readScore reads a JSON number as the reference does: up to 19 digits as an integer, multiplied or divided by one power of
-// ten. The last bit is therefore not always the nearest. Scores that differ in it decide between segmentations of equal
-// cost.
+// readScore reads a JSON number as the reference does: up to 19 digits as an integer, multiplied or divided by one power of ten. So the result can differ from
+// the nearest float64 in the last bit. This bit decides between segmentations whose costs are otherwise equal.
 func readScore(b []byte) float64 {
 	digits, power, point, full := uint64(0), 0, false, false
 	i := 0

@@ -106,7 +106,7 @@ type WordPieceOptions struct {
 }
 
 // FromWordPiece reads vocab.txt, BERT's vocabulary: one piece per line, whose id is the line's number from 0. An empty line is
-// an id without a piece. Of equal lines the last one counts.
+// an id without a piece. If lines are equal, the last one counts.
 func FromWordPiece(vocab []byte, o WordPieceOptions) (*Tokenizer, error) {
 	texts, err := splitVocabulary(vocab)
 	if err != nil {

@@ -65,7 +65,7 @@ func TestFromJSON(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// TestGrowth checks that a file that makes texts grow is stopped before it takes the memory.
+// TestGrowth checks that normalization stops with an error before a file that makes texts grow uses up the memory.
 func TestGrowth(t *testing.T) {
 	step := `{"type": "Replace", "pattern": {"String": "a"}, "content": "` + strings.Repeat("a", 200) + `"}`
 	tok, err := FromJSON([]byte(strings.Replace(smallJSON, `{"type": "Strip", "strip_left": true, "strip_right": true}`, step+","+step+","+step+","+step, 1)))
@@ -167,8 +167,7 @@ func TestFromJSONErrors(t *testing.T) {
 	assert.NoError(t, err, "a whole surrogate pair is a character")
 }
 
-// TestScores checks numbers as the reference reads them: with 17 or more digits, the last bit is not always the
-// nearest.
+// TestScores checks numbers as the reference reads them: with 17 or more digits, the result can differ from the nearest float64 in the last bit.
 func TestScores(t *testing.T) {
 	for text, want := range map[string]float64{
 		"-13.393726348876953": -13.393726348876951, "-9.577546119689941": -9.57754611968994, "-7.0479016304016113": -7.047901630401611,

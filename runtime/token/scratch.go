@@ -28,7 +28,7 @@ type tokenRun struct {
 	trim  bool
 }
 
-// reset empties the run, which then keeps the places of tokens.
+// reset empties the run and sets track, so that the run keeps the places of tokens.
 func (r *tokenRun) reset(trim bool) {
 	r.ids, r.spans, r.words, r.edges = r.ids[:0], r.spans[:0], r.words[:0], r.edges[:0]
 	r.track, r.trim = true, trim
@@ -74,8 +74,7 @@ func (t *Tokenizer) get() *scratch {
 		return s
 	}
 	s := &scratch{t: t, cut: make([]buffer, len(t.cuts))}
-	// The steps of the pre-tokenizer call each other through these functions, which are made once so that no call makes
-	// any.
+	// The steps of the pre-tokenizer call each other through these functions, which are made once, because making them in each call would allocate.
 	s.emit = make([]func(c chunk), len(t.cuts)+1)
 	for i := range t.cuts {
 		s.emit[i] = func(c chunk) { t.cuts[i].split(c, &s.cut[i], s.emit[i+1]) }

@@ -38,7 +38,8 @@ func (c *config) settle(t *Tokenizer) error {
 	return nil
 }
 
-// apart checks that the mask is not also the token of another role. The name that is not a usual one for a mask is at fault.
+// apart checks that the mask is not also the token of another role. The error is about the mask's field, or about the other field if the name is a usual one
+// for a mask.
 func (c *config) apart(t *Tokenizer, ids [5]*int32) error {
 	const mask = 3
 	if *ids[mask] < 0 {

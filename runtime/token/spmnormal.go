@@ -167,7 +167,7 @@ func (n *spmNormalizer) appendMapped(dst []byte, r string, spaced bool) ([]byte,
 	return dst, spaced
 }
 
-// finish removes spaces at the end, which is byte end of the text, and appends a space if it belongs there.
+// finish removes spaces at the end, and appends a space if the model puts its space marks after words. end is the byte of the text where dst ends.
 func (n *spmNormalizer) finish(dst []byte, at *[]int32, end int) []byte {
 	if n.removeExtra {
 		for strings.HasSuffix(bytesView(dst), n.space) {

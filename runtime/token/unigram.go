@@ -138,9 +138,8 @@ func (l *lattice) flush(base, end int) float64 {
 	return l.cells[end-base].score
 }
 
-// newUnigram builds the model over a vocabulary. left reports pieces that text cannot become (nil: none), and special
-// reports pieces that literal text cannot become. score[id] is the score of a piece. Of equal pieces the last one
-// counts.
+// newUnigram builds the model over a vocabulary. left reports pieces that text cannot become (nil: none), and special reports pieces that literal text cannot
+// become. score[id] is the score of a piece. If pieces are equal, the last one counts.
 func newUnigram(v *vocabulary, scores []float64, left, special func(id int32) bool) (*unigram, error) {
 	m := &unigram{scores: scores}
 	for i := range m.bytes {

@@ -30,7 +30,7 @@ func newWordPiece(v *vocabulary, prefix string, special func(id int32) bool) (*w
 			continue
 		}
 		if n := len(firsts); n > 0 && firsts[n-1] == k {
-			firstIDs[n-1] = id // of equal pieces the last one counts
+			firstIDs[n-1] = id // if pieces are equal, the last one counts
 		} else {
 			firsts, firstIDs = append(firsts, k), append(firstIDs, id)
 		}

@@ -127,7 +127,7 @@ func TestWordPieceErrors(t *testing.T) {
 	assert.Equal(t, SpecialIDs{-1, -1, -1, -1, 0}, tok.Special())
 }
 
-// TestFrames checks the frames that the runtime sees, of both families. The middle of RoBERTa's frame is two tokens.
+// TestFrames checks the frames that the runtime sees, for both families of models. The middle of RoBERTa's frame is two tokens.
 func TestFrames(t *testing.T) {
 	for _, x := range []struct {
 		folder string
@@ -144,7 +144,7 @@ func TestFrames(t *testing.T) {
 			m, err := Open(PackedKind, flat)
 			require.NoError(t, err)
 			assert.Equal(t, x.want, m.Frame(), x.folder)
-			// Places are those of the encoding, trimmed if those of the encoding are.
+			// AppendSpans returns the same places as the encoding, trimmed or not.
 			var e encoded
 			const text = "a  word here, <mask> [MASK]"
 			require.NoError(t, e.of(tok, text, SpecialTokens))

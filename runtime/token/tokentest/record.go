@@ -88,7 +88,7 @@ func newComparer(t *token.Tokenizer) (*comparer, error) {
 	return &comparer{tok: tok, noTypes: t.NoTypes(), prefix: t.PrefixSpace(), frame: m.Frame()}, nil
 }
 
-// sequencer returns how the options of a record are said to a Sequencer.
+// sequencer returns a Sequencer with the options of a record.
 func (c *comparer) sequencer(r *Record) (engine.Sequencer, error) {
 	q := engine.Sequencer{Tokenizer: c.tok, Spans: c.tok, Special: runtime.SpecialAsTokens, Frame: c.frame, MaxTokens: 1 << 30}
 	o := &r.Options
@@ -127,7 +127,7 @@ func (c *comparer) check(r *Record) error {
 		err = c.cut(q, r)
 	}
 	if none := len(c.e.IDs) == 0; err != nil && none && r.Error == "" && len(r.IDs) == 0 {
-		return nil // a text without tokens is nothing for a model, and nothing in the record
+		return nil // models refuse a text without tokens, and the record has no tokens
 	}
 	if r.Error != "" {
 		if err == nil {
@@ -241,7 +241,7 @@ func (c *comparer) tokens(q *engine.Sequencer, w *engine.Window, t runtime.Text,
 	if r.Options.Padding == "" {
 		return got, nil
 	}
-	pad := c.tok.Specials().PAD // models compute no padding: the record's must be of this id
+	pad := c.tok.Specials().PAD // models compute no padding: that of the record must have this id
 	if pad < 0 {
 		return nil, errors.New("the record is padded, and the tokenizer has no pad token")
 	}
@@ -269,9 +269,8 @@ func (c *comparer) diff(got, want *Tokens, w *engine.Window) error {
 	)
 }
 
-// oneSpace puts the character back that the reference leaves in the place of a later window's first
-// token. The reference removes white space after it has cut a text. It takes the one space before an
-// encoding's first token for the one that it has put there itself.
+// oneSpace restores the character that the reference leaves in the place of a later window's first token. The reference removes white space from places after
+// it has cut a text into windows. It mistakes the one space before an encoding's first token for the space that it puts before texts.
 func oneSpace(got, want *Tokens, row int) {
 	if row >= len(want.Offsets) {
 		return

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// TestMain lets garbage grow: the tests allocate much and keep little, and a third of their processor time was its collection.
+// TestMain makes garbage collection rare: the tests allocate much and keep little, and collection took a third of their processor time.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
 	m.Run()
@@ -39,7 +39,7 @@ func TestLookups(t *testing.T) {
 	require.False(t, ok)
 }
 
-// A spec's elements hold the places where they were written. The compiler cites these lines.
+// TestPositions checks that a spec's elements hold the places where they were written. The compiler cites these lines.
 func TestPositions(t *testing.T) {
 	s := read(t, "testdata/language.dspec")
 	m := s.Model("deberta_v3_base")
@@ -64,7 +64,7 @@ func TestTerms(t *testing.T) {
 	require.Nil(t, att.Proj("none"))
 }
 
-// The order of a product's factors has no meaning. What remains of a dropped term is left out.
+// TestEqualScores checks that the order of a product's factors has no meaning, and that projections which only a dropped term read are left out.
 func TestEqualScores(t *testing.T) {
 	one := func(score string) *spec.Model {
 		return good(t, "m.dspec", []byte("dspec 1\nmodel m like deberta_v3_base { encoder.attention.score "+score+" }\n")).Models[0]
@@ -95,7 +95,7 @@ head names on m { take words(first); prompt labels mark "a" end "b"; spans <= 3 
 	}
 }
 
-// A long statement is broken after commas, but not inside a text.
+// TestFormatLongLines checks that a long statement is broken after commas, but not inside a text.
 func TestFormatLongLines(t *testing.T) {
 	label := `"` + strings.Repeat("a, b + ", 12) + `\"x"`
 	text := "dspec 1\nmodel m like deberta_v3_base { }\nhead h on m { take first; linear hidden; act; linear 4 as labels(" + label + ", " +

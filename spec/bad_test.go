@@ -28,7 +28,7 @@ func faultsOf(name string, text []byte) (diag.List, diag.Sources) {
 // expected matches the comments "ERROR code: part of the message" by line, and WARNING for warnings.
 var expected = regexp.MustCompile(`// (ERROR|WARNING) ([a-z-]+): (.*?)(?: // |$)`)
 
-// The files of testdata/bad hold specs with faults. A comment on each faulty line has the code and a part of the message. Every other line is right.
+// TestBadSpecs checks the faults of the specs in testdata/bad. A comment on each faulty line has the code and a part of the message. Every other line is right.
 func TestBadSpecs(t *testing.T) {
 	seen := map[diag.Code]bool{}
 	files, err := filepath.Glob("testdata/bad/*.txtar")
@@ -82,7 +82,7 @@ func cut3(s string) (head, part string) {
 	return strings.Join(fields[:3], " "), fields[3]
 }
 
-// The messages are compared with the description of the language, letter by letter. UPDATE=1 rewrites those of the other files.
+// TestMessages compares messages with testdata/messages.txtar, letter by letter. UPDATE=1 rewrites that file.
 func TestMessages(t *testing.T) {
 	a, err := txtar.ParseFile("testdata/messages.txtar")
 	require.NoError(t, err)

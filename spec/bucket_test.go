@@ -12,8 +12,8 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// testdata/buckets.json holds the buckets of the published code for distances 0 .. 2·reach−1, by "buckets/reach". It lists the distances at which a new bucket
-// begins after the exact part. In the exact part, the bucket is the distance.
+// TestBucketsOfThePublishedCode compares buckets with testdata/buckets.json, which holds the buckets of the published code for distances 0 .. 2·reach−1, by
+// "buckets/reach". The file lists the distances at which a new bucket begins after the exact part. In the exact part, the bucket is the distance.
 func TestBucketsOfThePublishedCode(t *testing.T) {
 	text, err := os.ReadFile("testdata/buckets.json")
 	require.NoError(t, err)
@@ -44,8 +44,8 @@ func TestBucketsOfThePublishedCode(t *testing.T) {
 	}
 }
 
-// Rows grow with the distance, from the table's first row to its last. They grow by 0 or 1 per token if the reach is at least e times the exact part, because
-// then no bucket is narrower than a token.
+// TestRows checks that rows grow with the distance, from the table's first row to its last. They grow by 0 or 1 per token if the reach is at least e times the
+// exact part, because then no bucket is narrower than a token.
 func TestRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		span := rapid.IntRange(4, 300).Draw(t, "span") // with a smaller span nothing is logarithmic

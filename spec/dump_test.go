@@ -23,8 +23,8 @@ func good(t *testing.T, name string, text []byte) *spec.Spec {
 	return s
 }
 
-// The files of testdata/good hold a spec and its resolved form: as Dump prints it (.dump), as Explain prints it (.explain) or in canonical layout (.fmt).
-// UPDATE=1 rewrites the results.
+// TestGoodSpecs compares the specs in testdata/good with their recorded forms: as Dump prints the resolved spec (.dump), as Explain prints it (.explain) and in
+// canonical layout (.fmt). UPDATE=1 rewrites the results.
 func TestGoodSpecs(t *testing.T) {
 	files, err := filepath.Glob("testdata/good/*.txtar")
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestExplainCode(t *testing.T) {
 	require.False(t, ok)
 }
 
-// Every word of the schema is used by a spec without faults.
+// TestEveryWordIsUsed checks that a spec without faults uses every word of the schema.
 func TestEveryWordIsUsed(t *testing.T) {
 	files, err := filepath.Glob("testdata/good/*.txtar")
 	require.NoError(t, err)

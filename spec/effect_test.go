@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A word that is added to the schema and read by no code is reported, in every block, so it cannot be forgotten.
+// TestUnreadWordIsReported checks that a word of the schema that no code reads is reported in every block. So nobody can add a word and forget to read it.
 func TestUnreadWordIsReported(t *testing.T) {
 	const text = `dspec 1
 model m like deberta_v3_base {

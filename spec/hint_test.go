@@ -188,7 +188,7 @@ func editsOf(text string, tree *spec.File, faults diag.List, d *diag.Diag) []edi
 // key identifies a fault without its place.
 func key(d *diag.Diag) string { return string(d.Code) + ": " + d.Message }
 
-// A hint is never a fault itself. When it is typed where it belongs, the fault is gone, and the typed text has no fault. Faults in other places that become
+// TestHintsHelp types each hint where it belongs and checks that the fault is gone and that the typed text has no fault. Faults in other places that become
 // visible only then do not count.
 func TestHintsHelp(t *testing.T) {
 	files, err := filepath.Glob("testdata/bad/*.txtar")

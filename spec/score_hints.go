@@ -7,7 +7,8 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Hints about the score must be right themselves. So they name a projection only with an index that fits it, and never a term that the score has already.
+// Hints about the score must not cause new faults. So they name a projection only with an index that fits it, and never propose a term that the score already
+// has.
 
 // byKind returns the projections that can have an index, in the order of the text.
 func (b *modelBuilder) byKind(all map[string]*Proj, offset bool, kind ProjKind) []string {

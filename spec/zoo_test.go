@@ -39,7 +39,7 @@ func TestParamsOfPublishedModels(t *testing.T) {
 	}
 }
 
-// Each ablation changes what its name says and nothing else.
+// TestParamsOfAblations checks that each ablation changes what its name stands for and nothing else, by the number of parameters.
 func TestParamsOfAblations(t *testing.T) {
 	base := published["deberta_v3_base"]
 	v1 := published["deberta_base"]

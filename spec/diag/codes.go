@@ -20,7 +20,7 @@ var Codes = []Info{
 	{"agree-reach", "the difference from the reference is smaller than the number format's own rounding",
 		"weights int8 per channel\nagree   1e-6 with reference", "agree 1e-3 with reference"},
 	{"block", "a word that takes no block has one, or a word that needs a block has none", "encoder layers", "encoder layers { attention { … }; ffn inner }"},
-	{"bound-dim", "<= is for the bound of a length, = for a size", "dim seq = 512", "dim seq <= 512"},
+	{"bound-dim", "<= sets the bound of a length, = sets a size", "dim seq = 512", "dim seq <= 512"},
 	{"bucket-reach", "the buckets end before their exact part does, or beyond the table", "bucket log(exact: 128, reach: 64)",
 		"bucket log(exact: 128, reach: 512)"},
 	{"checkpoint-scheme", "the layout of the weights has no name for a tensor of this model", "checkpoint hf.bert\nencoder.attention.mix score",

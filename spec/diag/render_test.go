@@ -62,7 +62,7 @@ func TestRenderWithoutSources(t *testing.T) {
 	require.Equal(t, "nothing is known about the place\n", diag.Render(diag.List{d}, nil, diag.Style{}))
 }
 
-// No text of a spec can move the cursor of the reader's terminal or hide text.
+// TestRenderHarmless checks that no text of a spec can move the cursor of the reader's terminal or hide text.
 func TestRenderHarmless(t *testing.T) {
 	d := diag.Errorf("syntax", span(1, 1, 3), "the character \x1b[31m")
 	out := diag.Render(diag.List{d}, sources("\x1b[2J\u202ex\xff"), diag.Style{})

@@ -299,7 +299,7 @@ func (b *Beside) generates(v *View) error {
 	return nil
 }
 
-// serve returns an error if the folder's files do not allow a head of this task with that many labels.
+// serve returns an error if the folder's files do not allow a head of this task with this number of labels.
 func (b *Beside) serve(task string, labels int) error {
 	if b == nil {
 		return nil

@@ -32,7 +32,7 @@ const (
 	normalizeModule   = `{"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.sentence_transformer.modules.Normalize"}`
 )
 
-// The files beside the config are read as several versions of the libraries write them.
+// TestBeside reads the files beside the config as several versions of the libraries write them.
 func TestBeside(t *testing.T) {
 	config := configs(t)["v2_v3like"]
 	for _, c := range []struct {
@@ -84,7 +84,7 @@ func TestBeside(t *testing.T) {
 	}
 }
 
-// A file or field that is unknown, or known and not understood, is refused by its name, and can be ignored by that name.
+// TestBesideRefused checks that the error for a file or field that is unknown, or known but not understood, names it, and that it can be ignored by that name.
 func TestBesideRefused(t *testing.T) {
 	modules := files{"modules.json": "[" + transformerModule + "," + poolingModule + "]", "1_Pooling/config.json": `{"pooling_mode_mean_tokens": true}`}
 	with := func(more files) files {
@@ -140,7 +140,7 @@ func TestBesideRefused(t *testing.T) {
 	}
 }
 
-// A fault that concerns some heads does not stop the other heads.
+// TestBesideHeads checks that a fault that concerns some heads does not stop the other heads.
 func TestBesideHeads(t *testing.T) {
 	one := fields{"id2label": fields{"0": "LABEL_0"}, "label2id": nil}
 	bert := func(activation string) []byte {

@@ -9,7 +9,8 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// A stored decoder of masked tokens is a copy of the token table or the head's own weight. With tie_word_embeddings = false it must be there.
+// TestDecoder checks that a stored decoder of masked tokens is a copy of the token table or the head's own weight, and that the decoder must be stored if
+// tie_word_embeddings = false.
 func TestDecoder(t *testing.T) {
 	const tied, own = "take masked; linear hidden; act; norm; linear vocab tied embed.token", "take masked; linear hidden; act; norm; linear vocab"
 	const narrow = "take masked; linear 24; act; norm; linear vocab tied embed.token" // embedding_size = 24
@@ -77,7 +78,7 @@ func TestDecoder(t *testing.T) {
 	require.ErrorContains(t, err, "lm_predictions.lm_head.decoder.weight with other values")
 }
 
-// RoBERTa's head for masked tokens uses gelu and ignores hidden_act.
+// TestRobertaDecoderActivation checks that RoBERTa's head for masked tokens uses gelu and ignores hidden_act.
 func TestRobertaDecoderActivation(t *testing.T) {
 	s, _, _ := resolve(t, with(t, "roberta_mlm", fields{"hidden_act": "relu"}), hf.Options{})
 	require.Equal(t, "gelu", s.Heads[0].Steps[1].Act)

@@ -17,7 +17,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// TestMain lets garbage grow: the tests allocate much and keep little, and a third of their processor time was its collection.
+// TestMain makes garbage collection rare: the tests allocate much and keep little, and collection took a third of their processor time.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
 	m.Run()
@@ -44,7 +44,7 @@ func with(t testing.TB, name string, fields map[string]any) []byte {
 
 type fields = map[string]any
 
-// Every malformed, contradictory or unknown field is an error that names it.
+// TestFaultsNameTheField checks that every malformed, contradictory or unknown field is an error that names it.
 func TestFaultsNameTheField(t *testing.T) {
 	for _, c := range []struct {
 		base   string
@@ -168,7 +168,7 @@ func TestMalformedText(t *testing.T) {
 	require.ErrorContains(t, err, "more than")
 }
 
-// Published configs have these spellings.
+// TestSpellings checks spellings that published configs have.
 func TestSpellings(t *testing.T) {
 	base, _, _ := resolve(t, configs(t)["v2_v3like"], hf.Options{})
 	want := string(spec.Canonical(base.Models[0], nil))
@@ -266,7 +266,7 @@ func TestOptions(t *testing.T) {
 	require.ErrorContains(t, err, "cannot be")
 }
 
-// Labels may be any texts.
+// TestLabels checks that labels may be any texts.
 func TestLabels(t *testing.T) {
 	names := []string{"a \"b\"", "süß", "日本", "tab\there", "back\\slash", "// no comment", "{ ; }", "\u200b", "\u2028"}
 	ids := fields{}
@@ -277,7 +277,7 @@ func TestLabels(t *testing.T) {
 	require.Equal(t, names, s.Heads[0].Labels)
 }
 
-// For any config, the spec resolves or the error states the reason.
+// FuzzConfig checks that for any config, the spec resolves or the error states the reason.
 func FuzzConfig(f *testing.F) {
 	for _, text := range configs(f) {
 		for i := range len(hf.Tasks) + 1 {
@@ -314,7 +314,7 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-// A GLiNER config without encoder_config names its encoder; the vocabulary has the added tokens.
+// TestGLiNERByName checks a GLiNER config without encoder_config, which names its encoder. The vocabulary includes the added tokens.
 func TestGLiNERByName(t *testing.T) {
 	s, text, _ := resolve(t, with(t, "gliner_span_plain", fields{"encoder_config": nil, "model_name": "microsoft/deberta-v3-small", "vocab_size": 128003,
 		"class_token_index": 128001, "hidden_size": 512}), hf.Options{Seq: 384})
@@ -328,7 +328,7 @@ func TestGLiNERByName(t *testing.T) {
 	require.ErrorContains(t, err, "hidden_size asks for 48")
 }
 
-// The four rates of dropout reach the head.
+// TestDropout checks that the four rates of dropout reach the head.
 func TestDropout(t *testing.T) {
 	s, _, _ := resolve(t, with(t, "v2_seq_multi", fields{"hidden_dropout_prob": 0.2, "pooler_dropout": 0.3, "cls_dropout": 0.4}), hf.Options{})
 	var rates []float64

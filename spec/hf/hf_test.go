@@ -44,7 +44,7 @@ func resolved(t *testing.T, text string) *spec.Spec {
 	return s
 }
 
-// Every case's spec compiles. Its text is stored beside its config so that people can read it; UPDATE=1 rewrites it.
+// TestTexts checks that every case's spec compiles. The text of the spec is stored beside the config so that people can read it; UPDATE=1 rewrites it.
 func TestTexts(t *testing.T) {
 	const golden = "testdata/specs.txtar"
 	a, err := txtar.ParseFile("testdata/configs.txtar")
@@ -110,7 +110,7 @@ type plain struct {
 	AttentionDrop float64 `json:"attention_probs_dropout_prob"`
 }
 
-// Every config resolves to a model with its values, by the rules of the published code.
+// TestValues checks that every config resolves to a model with the values of the config, by the rules of the published code.
 func TestValues(t *testing.T) {
 	for name, text := range configs(t) {
 		if strings.HasPrefix(name, "rtd_") || name == "train_v2_rtd" || strings.HasPrefix(name, "gliner_") {

@@ -9,7 +9,8 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// id2label decides over label2id and num_labels, and contradictions are reported. Names that are missing or that several labels have get numbers.
+// TestLabelsDecide checks that id2label is followed if label2id or num_labels contradict it, and that contradictions are reported. Labels without a name, or
+// with a name that other labels have too, get numbers.
 func TestLabelsDecide(t *testing.T) {
 	names := fields{"0": "negative", "1": "neutral", "2": "positive"}
 	for _, c := range []struct {
@@ -56,7 +57,7 @@ func TestLabelsDecide(t *testing.T) {
 	require.Empty(t, notes)
 }
 
-// Fields that change nothing for a kind of model are accepted, and the spec is the same.
+// TestHarmlessFields checks that fields that change nothing for a kind of model are accepted and do not change the spec.
 func TestHarmlessFields(t *testing.T) {
 	for _, c := range []struct {
 		base   string

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every name occurs once in its table, and every row has a reason.
+// TestTables checks that every name occurs once in its table, and that every row has a reason.
 func TestTables(t *testing.T) {
 	for _, in := range Fields() {
 		seen := map[string]Effect{}
@@ -34,7 +34,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// Every row of the table of files can be reached: an example of each pattern finds it.
+// TestFileRows checks that every row of the table of files can be reached: a name that matches its pattern finds it.
 func TestFileRows(t *testing.T) {
 	for i := range fileTable {
 		for _, pattern := range strings.Fields(fileTable[i].names) {
@@ -53,8 +53,8 @@ func TestFileRows(t *testing.T) {
 	}
 }
 
-// A field that a reader reads is applied in the table, and the reader of some kind of model reads each field that the table has as applied. So the page about
-// inputs describes what the code does.
+// TestAppliedIsRead checks that each field that a reader reads is applied in the table, and that each applied field is read for some kind of model. So the page
+// about inputs describes what the code does.
 func TestAppliedIsRead(t *testing.T) {
 	archive, err := txtar.ParseFile("testdata/configs.txtar")
 	require.NoError(t, err)
@@ -96,8 +96,8 @@ func TestAppliedIsRead(t *testing.T) {
 	}
 }
 
-// ReadBeside follows each row of the tables beside the config: a harmless value is read; any other value of such a row, and every value of a refused row, is an
-// error with the field's name.
+// TestBesideRows checks that ReadBeside follows each row of the tables for the files beside the config. A harmless value is accepted; any other value of a
+// harmless row, and every value of a refused row, is an error with the field's name.
 func TestBesideRows(t *testing.T) {
 	odd := `{"odd": [1]}`
 	for _, in := range Fields() {

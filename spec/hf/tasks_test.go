@@ -47,7 +47,7 @@ func statements(h *spec.Head) string {
 	return strings.Join(lines, "; ")
 }
 
-// Every task returns its head if the folder can serve it.
+// TestTasks checks the head that is written for each task that a folder can serve.
 func TestTasks(t *testing.T) {
 	const lm = `take masked; linear hidden; act; norm; linear vocab tied embed.token`
 	pooled := shapes("deberta.embeddings.word_embeddings.weight 101x32", "pooler.dense.weight 32x32", "classifier.weight 3x32")
@@ -139,7 +139,7 @@ func TestTasks(t *testing.T) {
 	}
 }
 
-// If the folder cannot serve a task, the error lists what the folder has.
+// TestTaskFaults checks that the error for a task that the folder cannot serve lists the heads that the folder serves.
 func TestTaskFaults(t *testing.T) {
 	pooled := shapes("pooler.dense.weight 32x32", "classifier.weight 3x32")
 	for _, c := range []struct {
@@ -185,14 +185,15 @@ func TestTaskFaults(t *testing.T) {
 	require.ErrorContains(t, err, "id2label = LABEL_0: zero-shot classification needs")
 }
 
-// Labels whose names are only numbers may be labels of entailment. The user names the label when the model runs.
+// TestUnnamedLabels checks that a classifier whose labels are named by numbers only can serve zero-shot: the user names the label of entailment when the model
+// runs.
 func TestUnnamedLabels(t *testing.T) {
 	_, notes, err := hf.Spec(with(t, "v2_seq_multi", nil), shapes("pooler.dense.weight 32x32", "classifier.weight 3x32"), hf.Options{Task: "zero-shot"})
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(notes, "\n"), "id2label = LABEL_0, LABEL_1, LABEL_2: no name tells which label means entailment")
 }
 
-// The first GLiNER configs have little more than the encoder's name. The token table tells how many tokens were added.
+// TestFirstGLiNER checks the first GLiNER configs, which have little more than the encoder's name. The token table's size tells how many tokens were added.
 func TestFirstGLiNER(t *testing.T) {
 	tensors := shapes("token_rep_layer.bert_layer.model.embeddings.word_embeddings.weight 250105x768")
 	for text, steps := range map[string]string{
@@ -213,7 +214,7 @@ func TestFirstGLiNER(t *testing.T) {
 	}
 }
 
-// A layer below the last makes a model with fewer layers.
+// TestLayer checks that a layer below the last makes a model with fewer layers.
 func TestLayer(t *testing.T) {
 	text, _, err := hf.Spec(configs(t)["emd_v1"], published, hf.Options{Task: "embed", Layer: 1})
 	require.NoError(t, err)
@@ -221,7 +222,7 @@ func TestLayer(t *testing.T) {
 	require.Contains(t, text, "drop decoder.emd", "it has no layer below the last")
 }
 
-// These are folders of sentence-transformers.
+// TestSentences checks folders of sentence-transformers.
 func TestSentences(t *testing.T) {
 	const transformer, pooling, normalize = `{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}`,
 		`{"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}`,
@@ -266,7 +267,7 @@ func TestSentences(t *testing.T) {
 	require.True(t, errors.Is(err, fs.ErrNotExist))
 }
 
-// The tensors of a pair are compared with the model that they belong to.
+// TestPairTensors checks that the tensors of a pair are compared with the model that they belong to.
 func TestPairTensors(t *testing.T) {
 	right := shapes("generator.deberta.embeddings.word_embeddings.weight 101x32", "generator.deberta.embeddings.position_embeddings.weight 64x32",
 		"generator.lm_predictions.lm_head.dense.weight 32x32", "discriminator.deberta.embeddings.word_embeddings._weight 101x32",

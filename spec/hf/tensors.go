@@ -34,7 +34,7 @@ func (c *config) compare(w *want, tensors map[string][]int) error {
 	return nil
 }
 
-// misfit is the fault of a field whose size is not that of a tensor. A field that is absent, or left out on request, has its default.
+// misfit returns the error for a field that sets another size than a tensor has. A field that is absent, or left out on request, has its default.
 func (c *config) misfit(r rule, tensor string, shape []int) error {
 	field := r.field
 	if !c.has(field) && field == "id2label" && c.has("num_labels") {

@@ -147,8 +147,8 @@ func (v *View) hide(file, field string) (found bool, err error) {
 	return found, nil
 }
 
-// split takes a name to ignore apart: it is that of a file (whole), or FILE:FIELD, where the longest name of a file counts because both parts can have
-// colons. If the folder has no such file, file is empty.
+// split splits a name to ignore. The name is that of a file (whole is true), or FILE:FIELD. Because both parts can have colons, the longest file name that the
+// folder has is taken. If the folder has no such file, file is empty.
 func (v *View) split(name string) (file, field string, whole bool, err error) {
 	for end := len(name); end > 0; end = strings.LastIndexByte(name[:end], ':') {
 		file = path.Clean(name[:end])
@@ -167,8 +167,8 @@ func printed(name string) string {
 	return name
 }
 
-// Divide divides names to ignore between a model folder and the folder of the tokenizer that it is given: names of the tokenizer's files are the
-// latter's if the former has no such file. A nil folder has none.
+// Divide divides names to ignore between a model folder (own) and a separate folder of its tokenizer (tokenizer). A name of one of the tokenizer's files
+// belongs to the tokenizer's folder if the model folder has no such file. A nil folder has no files.
 func Divide(folder fs.FS, ignore []string) (own, tokenizer []string, err error) {
 	for _, name := range ignore {
 		file := ""

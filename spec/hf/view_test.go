@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// What is ignored seems to be missing: a file, a field, a field of an object, and a field whose name has a dot.
+// TestView checks that what is ignored seems to be missing: a file, a field, a field of an object, and a field whose name has a dot.
 func TestView(t *testing.T) {
 	folder := fstest.MapFS{
 		"config.json":           {Data: []byte(`{"a": 1, "b": {"c": [1, 2], "d": {"e": 3}}, "b.c": "dot", "z": null}`)},
@@ -70,7 +70,7 @@ func TestView(t *testing.T) {
 	require.Equal(t, "config.json", v.Config())
 }
 
-// Names with colons, dashes, spaces and characters that are not printed are those of files and fields too.
+// TestViewOddNames checks files and fields whose names have colons, dashes, spaces or characters that are not printed.
 func TestViewOddNames(t *testing.T) {
 	folder := fstest.MapFS{
 		"config.json": {Data: []byte(`{"a:b": 1, "-c": 2, "d e": 3, "f\u0001g": 4, "tokenizer_config.json:x": 5, "h": {"": 6}}`)},
@@ -104,7 +104,7 @@ func TestViewOddNames(t *testing.T) {
 	require.EqualError(t, err, "tokenizer_config.json: a field with an empty name is not known: remove it from the file")
 }
 
-// Every fault of a field has the type that names it, in the notation that leaves it out.
+// TestFieldErrors checks that every fault of a field is a *FieldError that has the name by which the field can be ignored, and tells whether it can be ignored.
 func TestFieldErrors(t *testing.T) {
 	for _, c := range []struct {
 		base      string

@@ -112,7 +112,7 @@ func (s *draft) head(on string, width int) {
 // pick draws how the rows of a word become one.
 func (s *draft) pick() string { return s.one("first", "last", "mean", "max") }
 
-// lstm draws a long short-term memory over words, or none at all.
+// lstm draws an LSTM over words, or no LSTM.
 func (s *draft) lstm(add func(...string)) {
 	if s.yes(2) {
 		add(fmt.Sprintf("lstm %d%s", 1+s.IntN(36), s.one("", " both", " both")))

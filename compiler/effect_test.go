@@ -21,7 +21,7 @@ import (
 	"github.com/debertac/debertac/spec/zoo"
 )
 
-// TestMain lets garbage grow: the tests allocate much and keep little, and a third of their processor time was its collection.
+// TestMain makes garbage collection rare: the tests allocate much and keep little, and collection took a third of their processor time.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
 	m.Run()

@@ -93,7 +93,7 @@ type AttentionJob struct {
 }
 
 // AttentionJobs returns the kernels of an attention for an instruction set. One kernel may have two jobs. Attentions with other parameters share some of the
-// kernels: kernels of equal names are equal.
+// kernels: kernels with equal names are equal.
 func AttentionJobs(p AttentionParams, isa ISA) []AttentionJob {
 	var jobs []AttentionJob
 	add := func(field string, k Kernel) { jobs = append(jobs, AttentionJob{field, k}) }

@@ -153,14 +153,14 @@ func VerifyWeights() Option { return func(o *Options) error { o.Verify = true; r
 // SkipSelfTest opens the model without running the self-test of 8 tokens.
 func SkipSelfTest() Option { return func(o *Options) error { o.SkipTest = true; return nil } }
 
-// LongPolicy is what happens to a text that has more tokens than the model takes: Reject, Truncate, or what Windows returns.
+// LongPolicy sets what happens to a text that has more tokens than the model takes: Reject, Truncate, or what Windows returns.
 type LongPolicy int
 
 // The policies without a parameter.
 const (
 	Reject   LongPolicy = iota // an error that states the length and the limit
 	Truncate                   // cut at the end; in a pair, the longer text first
-	windows                    // with stride 0. That of a stride is greater by the stride
+	windows                    // windows without overlap. For a stride s, the value is windows + s
 )
 
 // Windows cuts a long text into windows of the model's maximum length. Each overlaps the one before by stride tokens. The logits are averaged. In a pair the
@@ -211,7 +211,7 @@ func ParseLong(s string) (LongPolicy, error) {
 	return Reject, ragged.Errorf("unknown policy %q for long texts (known: reject, truncate, windows, windows:STRIDE)", s)
 }
 
-// Join is how a Classifier makes one result from a text's windows.
+// Join sets how a Classifier makes one result from a text's windows.
 type Join uint8
 
 // The two ways to join windows.
@@ -219,8 +219,8 @@ const (
 	// JoinMean averages the logits, then computes the scores.
 	JoinMean Join = iota
 	// JoinMax takes each label's highest score in any window. It suits labels that a small part of
-	// a text decides. Scores of labels that exclude each other may then sum to more than 1. Logits
-	// are each label's highest ones too.
+	// a text decides. Scores of labels that exclude each other may then sum to more than 1. Each
+	// label's logit is its highest one too.
 	JoinMax
 )
 
@@ -235,7 +235,7 @@ func JoinWindows(j Join) Option {
 	}
 }
 
-// SpecialText is how the names of special tokens inside a text are read.
+// SpecialText sets how the names of special tokens inside a text are read.
 type SpecialText uint8
 
 // The two readings.

@@ -1,4 +1,4 @@
-// Package cpu describes the processor: the instruction sets that kernels are written for, how many threads pay, and what reports say of it.
+// Package cpu describes the processor: the instruction sets that kernels are written for, the default number of threads, and a description for reports.
 package cpu
 
 import (
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// CPU describes the processor for reports. What the system does not report is empty or 0.
+// Description describes the processor for reports. A field is empty or 0 if the system does not report it.
 type Description struct {
 	Model    string   `json:"model"`              // as the system names it
 	Arch     string   `json:"arch"`               // GOARCH
@@ -28,7 +28,7 @@ type Cache struct {
 	Shared int    `json:"shared"` // logical processors that share it
 }
 
-// DescribeCPU returns a description of the processor that the process runs on.
+// Describe returns a description of the processor that the process runs on.
 func Describe() Description {
 	root := os.DirFS("/")
 	c := Description{
@@ -97,7 +97,7 @@ func readLine(root fs.FS, name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// parseBytes returns the number of bytes in a text of the kernel's such as "512K".
+// parseBytes parses a size as the kernel writes it, such as "512K", and returns the number of bytes, 0 if it is malformed.
 func parseBytes(s string) int64 {
 	unit := int64(1)
 	for suffix, u := range map[string]int64{"K": 1 << 10, "M": 1 << 20, "G": 1 << 30} {
@@ -109,7 +109,7 @@ func parseBytes(s string) int64 {
 	return n * unit
 }
 
-// parseCPUList returns the processors in a list of the kernel's such as "0-3,8,10-11". It leaves
+// parseCPUList parses a list of processors as the kernel writes it, such as "0-3,8,10-11". It leaves
 // out malformed parts.
 func parseCPUList(s string) []int {
 	var list []int

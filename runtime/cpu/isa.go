@@ -12,7 +12,7 @@ type ISA uint8
 
 // The instruction sets, in rising order of preference.
 const (
-	ISAGo         ISA = iota // portable Go, always there
+	ISAGo         ISA = iota // portable Go, always available
 	ISAAVX2                  // AVX2 and FMA
 	ISAAVX512                // AVX-512 F, BW, DQ, VL (and AVX2, FMA)
 	ISAAVX512VNNI            // ISAAVX512 and VNNI, for int8 products

@@ -2,7 +2,7 @@
 
 package cpu
 
-// Allowed returns nil, because the affinity is unknown here; the caller uses Go's count.
+// Allowed returns nil, because the affinity is unknown here. Callers then use the count of package runtime.
 func Allowed() []int { return nil }
 
 // Bind does nothing here. It is never called, because no processors are known.

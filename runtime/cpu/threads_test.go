@@ -67,7 +67,7 @@ func TestDefaultThreads(t *testing.T) {
 	require.Equal(t, 1, DefaultThreads())
 }
 
-func TestDescribeCPU(t *testing.T) {
+func TestDescribe(t *testing.T) {
 	root := tree(map[string]string{
 		"proc/cpuinfo": "processor\t: 0\nmodel name\t: Some CPU 9000\n",
 		"sys/devices/system/cpu/cpu0/cache/index0/level":           "1\n",

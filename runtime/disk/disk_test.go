@@ -37,7 +37,7 @@ func kinds(t *testing.T) map[string]string {
 	for kind, path := range maps.Clone(found) {
 		link := path + "-link"
 		require.NoError(t, os.Symlink(filepath.Base(path), link))
-		found[kind+" behind a link"] = link
+		found[kind+" that a link names"] = link
 	}
 	return found
 }
@@ -67,7 +67,7 @@ func TestNoRegularFileIsReadOrReplaced(t *testing.T) {
 				"read":   func() error { _, err := ReadFile(path, 10); return err }(),
 			} {
 				require.ErrorIs(t, err, ErrKind, what)
-				require.ErrorContains(t, err, strings.TrimSuffix(kind, " behind a link"), what)
+				require.ErrorContains(t, err, strings.TrimSuffix(kind, " that a link names"), what)
 				var p *fs.PathError
 				require.ErrorAs(t, err, &p)
 				require.Equal(t, path, p.Path)

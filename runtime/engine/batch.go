@@ -2,8 +2,8 @@ package engine
 
 import "github.com/debertac/debertac/runtime/ragged"
 
-// The types of batches. Package ragged describes them: its table of parts holds what a model can
-// read of a batch, its table of extents the sizes that follow from it.
+// The types of batches. Package ragged describes them: its table of parts lists what a model can
+// read in a batch, and its table of extents lists the sizes that each batch decides.
 type (
 	// Limits holds the bounds of one call, which come from the spec.
 	Limits = ragged.Limits
@@ -15,7 +15,7 @@ type (
 	WordPairs = ragged.WordPairs
 )
 
-// Rows is what a head computes one row of outputs for.
+// Rows is the kind of thing that a head computes one row of outputs for.
 type Rows = ragged.Extent
 
 // The kinds of rows.

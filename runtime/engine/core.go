@@ -204,7 +204,7 @@ func (c *Core) start() (err error) {
 	return nil
 }
 
-// bind lets the generated package read the weights and returns what makes its forward passes.
+// bind lets the generated package read the weights and returns the function that makes its forward passes.
 func (c *Core) bind() (newForward NewForward, err error) {
 	err = guard(func() error {
 		newForward, err = c.program.Bind(c.weights, c.isa)

@@ -1,7 +1,7 @@
 package engine
 
-// Cut divides the rows of a matrix product into kernel calls. A call is bounded because assembly cannot be preempted. Each call computes whole
-// strips (a strip is the rows of one tile), and the calls are nearly equal, so that cutting makes no strip lower.
+// Cut divides the rows of a matrix product into kernel calls. A call is bounded because assembly cannot be preempted. A strip is the rows of one tile.
+// Each call computes whole strips, so cutting adds no strip, and the numbers of strips per call differ by at most one.
 type Cut struct {
 	Calls        int
 	rows, strips int

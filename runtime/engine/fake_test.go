@@ -315,7 +315,7 @@ func packFake(t testing.TB, meta engine.Meta, tokenizer bool) string {
 	return path
 }
 
-// openFake opens a fake model. The test's end closes it.
+// openFake opens a fake model, which is closed when the test ends.
 func openFake(t testing.TB, h fakeHooks, opts ...runtime.Option) *engine.Core {
 	t.Helper()
 	c, err := engine.Open(fakeProgram(h), packFake(t, fakeMeta(), true), opts...)

@@ -40,8 +40,8 @@ type Meta struct {
 	MaxTokens int `json:"max_tokens,omitempty"`
 	// Tokenizer is the format of the tokenizer tensor.
 	Tokenizer string `json:"tokenizer,omitempty"`
-	// Aliases maps the names of tensors that are not stored, because an equal tensor is, to the
-	// name of that tensor.
+	// Aliases holds further names of stored tensors: equal tensors are stored once. It maps each
+	// further name to the name under which the tensor is stored.
 	Aliases map[string]string `json:"aliases,omitempty"`
 	// SelfTest is a result that the model must reproduce, or nil.
 	SelfTest *SelfTest `json:"self_test,omitempty"`

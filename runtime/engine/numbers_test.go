@@ -54,14 +54,14 @@ func numbers(t *testing.T) map[string]func(n int) error {
 			_, err := core.HeadLabels(n)
 			return err
 		},
-		"NewPool": func(n int) error {
+		"pool.New": func(n int) error {
 			p, err := pool.New(n)
 			if err == nil {
 				p.Close()
 			}
 			return err
 		},
-		"NewPinnedPool": func(n int) error {
+		"pool.NewPinned": func(n int) error {
 			p, err := pool.NewPinned(n)
 			if err == nil {
 				p.Close()
@@ -77,7 +77,7 @@ var elsewhere = []string{"NewPast", "Truncate", "Encode", "Add", "Cut", "Row", "
 	"PairsOf", "CutRows", "Part", "Run", "TraceRows", "Kept", "KeepRows", "Holes", "At"}
 
 func TestNumbers(t *testing.T) {
-	names := map[string]string{"Windows": "windows", "NewPool": "a pool of", "NewPinnedPool": "a pool of", "NewBatcher": "head ", "HeadLabels": "head "}
+	names := map[string]string{"Windows": "windows", "pool.New": "a pool of", "pool.NewPinned": "a pool of", "NewBatcher": "head ", "HeadLabels": "head "}
 	for call, f := range numbers(t) {
 		right := 0
 		for _, n := range []int{math.MinInt, math.MinInt32, -1, 0, 1, 2, 3, math.MaxInt32, math.MaxInt - 1, math.MaxInt} {

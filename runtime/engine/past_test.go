@@ -120,7 +120,7 @@ func TestKeepRows(t *testing.T) {
 	KeepRows(nil, nil, 0, 32, 3, 10)
 }
 
-func TestPositionsBehindAPast(t *testing.T) {
+func TestPositionsAfterAPast(t *testing.T) {
 	x := &Exec{Batch: runtime.Batch{IDs: make([]int32, 5), Starts: []int32{0, 2, 5}}, past: []*Past{nil, {tokens: 7}}}
 	dst := make([]int32, 5)
 	x.FillPositions(dst)

@@ -10,8 +10,8 @@ import (
 	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
-// Program describes a generated package to this one. It is fixed at compile time and shared by all
-// open models of the package.
+// Program describes a generated package. It is fixed at compile time and shared by all open models
+// of the package.
 type Program struct {
 	Name   string    // of the package, for messages
 	Want   Want      // what its weights must be
@@ -56,7 +56,7 @@ var rowsOf = [...]Rows{
 	tasktable.TakeMasked: PerRow, tasktable.TakeWords: PerWord,
 }
 
-// The tensors of a head with a CRF: the score of each label after each other one [C, C] (row:
+// The tensors of a head with a CRF: the score of each label directly after each label [C, C] (row:
 // earlier label, column: later label), of each label as the first one [C], and as the last one [C].
 const (
 	CRFTransitions = "label.transitions"

@@ -14,7 +14,7 @@ const SelfTestTensor = "self_test"
 // SelfTest is a recorded result that a model must reproduce when it is opened.
 type SelfTest struct {
 	Head      string    `json:"head"` // "" is the first head
-	Sequence            // what it lacks of what the model needs is filled in, see Batch.FillNeeded
+	Sequence            // parts that the model needs and that are missing here are filled in, see Batch.FillNeeded
 	Outputs   []float32 `json:"outputs,omitempty"` // of the head, row-major; nil: they are in the tensor SelfTestTensor
 	Tolerance float64   `json:"tolerance"`         // |got − recorded| ≤ Tolerance·(1 + |recorded|)
 }

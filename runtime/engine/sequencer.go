@@ -17,11 +17,11 @@ type Sequencer struct {
 	Special runtime.SpecialText
 	// Frame holds the special tokens around each window. A task may put its own tokens there.
 	Frame tokenizer.Frame
-	// FrameName is what Frame holds besides special tokens, for messages, such as "the labels".
+	// FrameName names what Frame holds besides special tokens, such as "the labels", for messages.
 	FrameName string
 
 	// Long and MaxTokens set what happens to texts of more than MaxTokens tokens, including special
-	// tokens. Cutting is which text of a pair is cut.
+	// tokens. Cutting sets which text of a pair is cut.
 	Long      runtime.LongPolicy
 	MaxTokens int
 	Cutting   Cutting
@@ -77,13 +77,13 @@ func (q *Sequencer) Sequence(s *Sequence, w *Window, e *Encoded) {
 	s.Reset()
 	s.IDs = append(s.IDs, open...)
 	w.FirstRow = len(s.IDs)
-	s.IDs = append(s.IDs, e.IDs[w.First:w.Last]...)
+	s.IDs = append(s.IDs, e.IDs[w.First:w.FirstEnd]...)
 	if e.Pair {
 		s.IDs = append(s.IDs, middle...)
 	}
 	border := len(s.IDs)
 	w.SecondRow = border
-	s.IDs = append(s.IDs, e.IDs[w.Second:w.Behind]...)
+	s.IDs = append(s.IDs, e.IDs[w.Second:w.SecondEnd]...)
 	s.IDs = append(s.IDs, end...)
 	w.Size = len(s.IDs)
 	if e.Pair {
@@ -95,8 +95,8 @@ func (q *Sequencer) Sequence(s *Sequence, w *Window, e *Encoded) {
 		s.Prefix = int32(border) // all may attend to the first text of a pair; a single text is causal
 	}
 	if q.Words && len(e.Spans) == len(e.IDs) {
-		s.Words = appendWords(s.Words, e.Spans[w.First:w.Last], int32(w.FirstRow))
-		s.Words = appendWords(s.Words, e.Spans[w.Second:w.Behind], int32(w.SecondRow))
+		s.Words = appendWords(s.Words, e.Spans[w.First:w.FirstEnd], int32(w.FirstRow))
+		s.Words = appendWords(s.Words, e.Spans[w.Second:w.SecondEnd], int32(w.SecondRow))
 	}
 }
 
@@ -116,7 +116,7 @@ func appendWords(dst []int32, tokens []tokenizer.Span, row int32) []int32 {
 func (q *Sequencer) fit(dst []Window, n int, e *Encoded, frame int) (_ []Window, cut int, err error) {
 	a, b := e.lengths()
 	room, limit := q.MaxTokens-frame, q.MaxTokens
-	whole := Window{Text: n, Last: a, Second: e.Split, Behind: len(e.IDs)}
+	whole := Window{Text: n, FirstEnd: a, Second: e.Split, SecondEnd: len(e.IDs)}
 	if a+b <= room && (!q.WholeWords || q.reach(e, 0, a, room) == a) {
 		return append(dst, whole), 0, nil
 	}
@@ -159,12 +159,12 @@ func (q *Sequencer) fit(dst []Window, n int, e *Encoded, frame int) (_ []Window,
 		if q.Left {
 			whole.First, whole.Second = a-ka, e.Split+b-kb
 		} else {
-			whole.Last, whole.Behind = ka, e.Split+kb
+			whole.FirstEnd, whole.SecondEnd = ka, e.Split+kb
 		}
 		return append(dst, whole), a + b - ka - kb, nil
 	}
 	if q.WholeWords {
-		ka = room // the first window, whose length ka is, is not the widest
+		ka = room // ka is the length of the first window, but a later window may be wider
 	}
 	if ka < a || q.WholeWords {
 		dst, err = q.slide(dst, e, whole, false, ka)
@@ -174,7 +174,7 @@ func (q *Sequencer) fit(dst []Window, n int, e *Encoded, frame int) (_ []Window,
 	return dst, 0, err
 }
 
-// tooLong is the error of the policy Reject for a text of n tokens, including special tokens.
+// tooLong returns the error of the policy Reject for a text of n tokens, including special tokens.
 func (q *Sequencer) tooLong(text int, e *Encoded, n int) error {
 	words := 0
 	for i := 0; q.MaxWords > 0 && i < e.Split; i++ {
@@ -200,8 +200,9 @@ func truncate(a, b, room int) (int, int) {
 	return small, room - small
 }
 
-// slide cuts one of the texts of a window into windows of at most width tokens. Each begins as many
-// tokens before the end of the one before it as the stride says, or a few more to begin with a word.
+// slide cuts one of the texts of a window into windows of at most width tokens. Each overlaps the
+// one before it by the stride. With WholeWords the overlap may be larger, because a window must
+// begin with a word.
 func (q *Sequencer) slide(dst []Window, e *Encoded, w Window, second bool, width int) ([]Window, error) {
 	stride, lo, end := q.Long.Stride(), 0, e.Split
 	if second {
@@ -210,9 +211,9 @@ func (q *Sequencer) slide(dst []Window, e *Encoded, w Window, second bool, width
 	for {
 		hi := q.reach(e, lo, end, width)
 		if second {
-			w.Second, w.Behind = lo, hi
+			w.Second, w.SecondEnd = lo, hi
 		} else {
-			w.First, w.Last = lo, hi
+			w.First, w.FirstEnd = lo, hi
 		}
 		dst = append(dst, w)
 		if hi == end {
@@ -229,7 +230,7 @@ func (q *Sequencer) slide(dst []Window, e *Encoded, w Window, second bool, width
 	}
 }
 
-// stuck is the error of windows of at most width tokens that do not get past token hi.
+// stuck returns the error for windows of at most width tokens that cannot get past token hi.
 func (q *Sequencer) stuck(w *Window, e *Encoded, second bool, hi, width int) error {
 	stride, width := q.Long.Stride(), max(width, 0)
 	if q.WholeWords {
@@ -238,14 +239,14 @@ func (q *Sequencer) stuck(w *Window, e *Encoded, second bool, hi, width int) err
 		}
 		return textFault(w.Text, "windows of %d tokens beside %s cannot overlap by %d: choose a smaller stride", width, q.frameName(), stride)
 	}
-	other := w.Behind - w.Second
+	other := w.SecondEnd - w.Second
 	if second {
-		other = w.Last - w.First
+		other = w.FirstEnd - w.First
 	}
 	return textFault(w.Text, "windows of %d tokens beside %d fixed ones cannot overlap by %d: choose a smaller stride", width, other, stride)
 }
 
-// wideWord is the error for the word that starts at a token and has more tokens than room.
+// wideWord returns the error for the word that starts at token at and has more tokens than room.
 func (q *Sequencer) wideWord(text int, e *Encoded, at, room int) error {
 	name, words, size := "its first word", 1, 1
 	for t := 1; t <= at; t++ {

@@ -66,9 +66,9 @@ func TestSlideCovers(t *testing.T) {
 		end := -1
 		for i, w := range list {
 			require.Equal(t, 7, w.Text)
-			lo, hi, other := w.First, w.Last, w.Behind-w.Second
+			lo, hi, other := w.First, w.FirstEnd, w.SecondEnd-w.Second
 			if b > a {
-				lo, hi, other = w.Second-a, w.Behind-a, w.Last-w.First
+				lo, hi, other = w.Second-a, w.SecondEnd-a, w.FirstEnd-w.First
 			}
 			require.Equal(t, min(a, b), other)
 			if i > 0 {
@@ -87,7 +87,7 @@ func TestSlideCovers(t *testing.T) {
 	e := Encoded{IDs: make([]int32, 8), Split: 4, Pair: true}
 	list, _, err := fitted(&e, 0, Sequencer{Long: runtime.Windows(1), Cutting: CutLonger, MaxTokens: 7}, 0)
 	require.NoError(t, err)
-	require.Equal(t, []Window{{Last: 3, Second: 4, Behind: 8}, {Index: 1, First: 2, Last: 4, Second: 4, Behind: 8}},
+	require.Equal(t, []Window{{FirstEnd: 3, Second: 4, SecondEnd: 8}, {Index: 1, First: 2, FirstEnd: 4, Second: 4, SecondEnd: 8}},
 		list, "of two equally long texts the first slides")
 }
 
@@ -107,7 +107,7 @@ func TestCutSecond(t *testing.T) {
 		default:
 			require.NoError(t, err)
 			require.Equal(t, max(0, a+b-room), cut)
-			require.Equal(t, []Window{{Text: 3, Last: a, Second: a, Behind: a + b - cut}}, list)
+			require.Equal(t, []Window{{Text: 3, FirstEnd: a, Second: a, SecondEnd: a + b - cut}}, list)
 		}
 		list, _, err = fitted(&e, 3, Sequencer{Long: runtime.Windows(stride), Cutting: CutSecond, MaxTokens: room}, 0)
 		if a+b > room && room-a <= stride {
@@ -117,12 +117,12 @@ func TestCutSecond(t *testing.T) {
 		require.NoError(t, err)
 		at := a
 		for i, w := range list {
-			require.Equal(t, []int{i, 0, a}, []int{w.Index, w.First, w.Last})
+			require.Equal(t, []int{i, 0, a}, []int{w.Index, w.First, w.FirstEnd})
 			if i > 0 {
 				at -= stride
 			}
 			require.Equal(t, at, w.Second)
-			at = w.Behind
+			at = w.SecondEnd
 		}
 		require.Equal(t, a+b, at)
 	})
@@ -160,7 +160,7 @@ func TestCutFirst(t *testing.T) {
 		} else {
 			require.NoError(t, err)
 			require.Equal(t, max(0, a+b-room), cut)
-			require.Equal(t, []int{0, a, a + b}, []int{list[0].First, list[0].Second, list[0].Behind})
+			require.Equal(t, []int{0, a, a + b}, []int{list[0].First, list[0].Second, list[0].SecondEnd})
 		}
 		list, _, err = fitted(&e, 3, Sequencer{Long: runtime.Windows(stride), Cutting: CutFirst, MaxTokens: room}, 0)
 		if err != nil {
@@ -170,11 +170,11 @@ func TestCutFirst(t *testing.T) {
 		}
 		end := 0
 		for i, w := range list {
-			require.Equal(t, []int{a, a + b}, []int{w.Second, w.Behind})
+			require.Equal(t, []int{a, a + b}, []int{w.Second, w.SecondEnd})
 			if i > 0 {
 				require.Equal(t, end-stride, w.First)
 			}
-			end = w.Last
+			end = w.FirstEnd
 		}
 		require.Equal(t, a, end)
 	})
@@ -198,7 +198,7 @@ func TestWholeWords(t *testing.T) {
 	require.Equal(t, runtime.Seen{Tokens: 7, Windows: 2}, seen)
 	var cuts [][2]int
 	for _, w := range list {
-		cuts = append(cuts, [2]int{w.First, w.Last})
+		cuts = append(cuts, [2]int{w.First, w.FirstEnd})
 	}
 	require.Equal(t, [][2]int{{0, 4}, {2, 7}}, cuts)
 	for want, c := range map[string]struct {

@@ -29,8 +29,8 @@ type TensorWant struct {
 	Len   int64 // elements; negative: any number
 	// Optional tensors may be missing.
 	Optional bool
-	// Rows is, for an I32 tensor whose elements are row indices into a table, the number of rows of the table. Each element must
-	// lie in [0, Rows) and must not be below the one before it. 0: the elements are not row indices.
+	// Rows is set for an I32 tensor whose elements are row indices into a table. It is the number of rows of the table. Each
+	// element must lie in [0, Rows) and must not be below the one before it. 0: the elements are not row indices.
 	Rows int32
 }
 

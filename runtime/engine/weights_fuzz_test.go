@@ -40,8 +40,8 @@ func withHash(data []byte) []byte {
 	return fixed
 }
 
-// FuzzOpen opens packed files whose header has the right hash, whatever it contains. A model that opens answers. Its errors are about the
-// weights or the input, and never a panic.
+// FuzzOpen opens packed files whose header has the right hash, whatever it contains, and uses each model that opens. Nothing panics, and each
+// refused file has an error with a text.
 func FuzzOpen(f *testing.F) {
 	tested := fakeMeta()
 	tested.SelfTest = &engine.SelfTest{Head: "kind", Sequence: engine.Sequence{IDs: []int32{1, 2, 3}, Types: []int32{0, 1, 1}},

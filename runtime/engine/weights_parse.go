@@ -12,8 +12,8 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// littleEndian reports whether this machine is little-endian, as packed files are. They are used as
-// they lie on disk.
+// littleEndian reports whether this machine is little-endian, as packed files are. Their numbers are
+// used as they lie on disk, without conversion.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 var zeroHash = strings.Repeat("0", hex.EncodedLen(sha256.Size))

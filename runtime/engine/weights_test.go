@@ -269,7 +269,7 @@ func TestWeightsWriterFaults(t *testing.T) {
 	require.Error(t, w.Close(), "incomplete")
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Empty(t, left, "nothing half-made stays behind")
+	require.Empty(t, left, "no unfinished file is left")
 	_, err = engine.CreateWeights(filepath.Join(dir, "no", "w"), fakeMeta(), decls)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

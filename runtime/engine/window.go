@@ -42,7 +42,7 @@ func (e *Encoded) encode(tok tokenizer.Tokenizer, spans tokenizer.SpanTokenizer,
 	return nil
 }
 
-// Cutting is which text of a pair is cut if the pair is too long.
+// Cutting sets which text of a pair is cut if the pair is too long.
 type Cutting uint8
 
 // The ways of cutting.
@@ -59,13 +59,13 @@ const (
 // Window is one sequence made from a text: parts of its first and second text, with special tokens
 // around them.
 type Window struct {
-	Text   int // index of the text
-	Index  int // of the window among those of the text, from 0
-	Count  int // number of windows of the text
-	First  int // first token of the first text
-	Last   int // the token after the last one of the first text
-	Second int // first token of the second text, numbered as in Encoded
-	Behind int // the token after the last one of the second text
+	Text      int // index of the text
+	Index     int // of the window among those of the text, from 0
+	Count     int // number of windows of the text
+	First     int // first token of the first text
+	FirstEnd  int // the token after the last one of the first text
+	Second    int // first token of the second text, numbered as in Encoded
+	SecondEnd int // the token after the last one of the second text
 	// FirstRow and SecondRow are the rows of the sequence, from 0, at which tokens First and Second
 	// stand. Size is the number of its rows, including special tokens.
 	FirstRow, SecondRow, Size int
@@ -75,9 +75,9 @@ type Window struct {
 // not in the window.
 func (w *Window) Row(token int) (row int, ok bool) {
 	switch {
-	case w.First <= token && token < w.Last:
+	case w.First <= token && token < w.FirstEnd:
 		return w.FirstRow + token - w.First, true
-	case w.Second <= token && token < w.Behind:
+	case w.Second <= token && token < w.SecondEnd:
 		return w.SecondRow + token - w.Second, true
 	}
 	return 0, false

@@ -54,11 +54,11 @@ type worker struct {
 	_      [64]byte
 }
 
-// NewPool starts a pool of n threads: n-1 workers, because each caller is a thread too.
+// New starts a pool of n threads: n-1 workers, because each caller is a thread too.
 func New(n int) (*Pool, error) { return startPool(n, nil) }
 
-// NewPinnedPool is NewPool with each worker bound to its own physical core. Workers beyond the
-// number of cores are not bound, and outside Linux no worker is. See PinThreads.
+// NewPinned is New with each worker bound to its own physical core. Workers beyond the number of
+// cores are not bound, and outside Linux no worker is. See runtime.PinThreads.
 func NewPinned(n int) (*Pool, error) { return startPool(n, cpu.SpareCores()) }
 
 // startPool starts a pool. Worker i is bound to cpus[i-1]; workers without an entry are not bound.
@@ -188,7 +188,7 @@ func (t *Team) take(worker int) {
 	}
 }
 
-// catch records a panic as the team's fault. The units that are left are dropped.
+// catch records a panic as the team's fault and drops the units that are left.
 func (t *Team) catch(panicOnFault bool) {
 	debug.SetPanicOnFault(panicOnFault)
 	if v := recover(); v != nil {

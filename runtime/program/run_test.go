@@ -272,7 +272,7 @@ func TestUsage(t *testing.T) {
 		assert.Contains(t, r.err, args[0]+": --"+name+" is given twice")
 	}
 	r := runIn(t, "", "run", "--quiet", "--weights", w, "--json", "one", "--", "--json")
-	require.Len(t, decode(t, r.out), 2, "texts that look like flags stand behind --")
+	require.Len(t, decode(t, r.out), 2, "texts that look like flags follow --")
 }
 
 func TestWeightFaults(t *testing.T) {

@@ -115,8 +115,8 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
-// TestQueueEndsBehindRecords: what was read before a fault comes first.
-func TestQueueEndsBehindRecords(t *testing.T) {
+// TestQueueEndsAfterRecords: what was read before a fault comes first.
+func TestQueueEndsAfterRecords(t *testing.T) {
 	q := fill(t.Context(), &lines{file: "f", unit: unitLine, r: bufio.NewReader(strings.NewReader("a\nb\n"))})
 	n := 0
 	for {

@@ -79,12 +79,12 @@ type WordPairs struct {
 func (b *Batch) PairsOf(w int) WordPairs {
 	pair := 0
 	for s := range b.Sequences() {
-		first, behind := int(b.WordStarts[s]), int(b.WordStarts[s+1])
+		first, end := int(b.WordStarts[s]), int(b.WordStarts[s+1])
 		marks := int(b.MarkStarts[s+1] - b.MarkStarts[s])
-		if w < behind {
-			return WordPairs{End: behind, Mark: int(b.MarkStarts[s]), Marks: marks, Pair: pair + (w-first)*marks}
+		if w < end {
+			return WordPairs{End: end, Mark: int(b.MarkStarts[s]), Marks: marks, Pair: pair + (w-first)*marks}
 		}
-		pair += (behind - first) * marks
+		pair += (end - first) * marks
 	}
 	return WordPairs{}
 }

@@ -153,7 +153,7 @@ func (a *Answerer) Answer(ctx context.Context, questions []Question, o AnswerOpt
 
 // window adds the answers in one window to the best answers so far.
 func (a *Answerer) window(r *Answered, at *places, w *engine.Window, e *engine.Encoded, out []float32, o *AnswerOptions) {
-	n := w.Behind - w.Second
+	n := w.SecondEnd - w.Second
 	// Index 0 is the first token, index 1+i is the context's token Second+i.
 	var logits, p [2][]float64
 	for side := range 2 {
@@ -167,7 +167,7 @@ func (a *Answerer) window(r *Answered, at *places, w *engine.Window, e *engine.E
 	}
 	r.NullLogit = min(r.NullLogit, logits[0][0]+logits[1][0])
 	r.NullScore = min(r.NullScore, p[0][0]*p[1][0])
-	spans := e.Spans[w.Second:w.Behind]
+	spans := e.Spans[w.Second:w.SecondEnd]
 	list := r.Answers
 	place := map[[2]int]int{} // indices into list
 	index := func() {

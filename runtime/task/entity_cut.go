@@ -18,7 +18,7 @@ type frameOf struct{ lo, hi int }
 // wordsOf returns the words of a window. first holds the first token of each word of the text.
 func wordsOf(w *engine.Window, first []int) frameOf {
 	lo, _ := slices.BinarySearch(first, w.First)
-	hi, _ := slices.BinarySearch(first, w.Last)
+	hi, _ := slices.BinarySearch(first, w.FirstEnd)
 	return frameOf{lo, hi}
 }
 

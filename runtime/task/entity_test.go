@@ -139,7 +139,7 @@ func TestDecodeEntities(t *testing.T) {
 				return
 			}
 		}
-	})), "a span that ends behind the text is none, whatever its score")
+	})), "a span that ends after the text does not count, whatever its score")
 	_, err = DecodeEntities("a b", []string{"x"}, logits[:3], 2, EntityOptions{})
 	require.ErrorIs(t, err, runtime.ErrInput)
 }

@@ -226,7 +226,7 @@ func newRows(e *engine.Encoded, c int, words bool) *rows {
 func (r *rows) take(w *engine.Window, out []float32) {
 	word := 0
 	for i, u := range r.units {
-		lo, hi := max(u.lo, w.First), min(u.hi, w.Last)
+		lo, hi := max(u.lo, w.First), min(u.hi, w.FirstEnd)
 		if lo >= hi {
 			continue
 		}
@@ -234,7 +234,7 @@ func (r *rows) take(w *engine.Window, out []float32) {
 		if word++; !r.words {
 			row = w.FirstRow + lo - w.First
 		}
-		m := margin(lo, hi, w.First, w.Last, 0, r.tokens)
+		m := margin(lo, hi, w.First, w.FirstEnd, 0, r.tokens)
 		if lo == u.lo && hi == u.hi {
 			m++
 		}

@@ -66,8 +66,8 @@ func wholeRunes(text string, start, end int) (int, int) {
 	start = min(max(start, 0), len(text))
 	end = min(max(end, start), len(text))
 	from, _ := runeAround(text, start)
-	if _, behind := runeAround(text, end); end > start && behind > end {
-		end = behind
+	if _, to := runeAround(text, end); end > start && to > end {
+		end = to
 	}
 	if end == start { // an empty part stays empty
 		return from, from
@@ -77,7 +77,7 @@ func wholeRunes(text string, start, end int) (int, int) {
 
 // runeAround returns the start and end of the code point that byte offset at cuts in two. It
 // returns at twice if it cuts none.
-func runeAround(text string, at int) (from, behind int) {
+func runeAround(text string, at int) (from, to int) {
 	if at == len(text) || utf8.RuneStart(text[at]) {
 		return at, at
 	}

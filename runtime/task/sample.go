@@ -231,7 +231,7 @@ func (g *Generator) begin(b *engine.Batcher, n int, t runtime.Text) (*growth, er
 		return nil, err
 	}
 	w := &growth{prompt: n, before: -1}
-	whole := engine.Window{Last: e.Split, Second: e.Split, Behind: len(e.IDs)}
+	whole := engine.Window{FirstEnd: e.Split, Second: e.Split, SecondEnd: len(e.IDs)}
 	b.Sequence(&w.seq, &whole, &e)
 	s := &w.seq
 	s.IDs = s.IDs[:whole.SecondRow+len(e.IDs)-e.Split] // without the special tokens after the text

@@ -162,6 +162,6 @@ var spaceless = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Kat
 // tokens of a text, of which one ends at end and the other begins at begin.
 func apart(text string, end, begin int) bool {
 	before, _ := utf8.DecodeLastRuneInString(text[:end])
-	behind, _ := utf8.DecodeRuneInString(text[begin:])
-	return unicode.In(before, spaceless...) && unicode.In(behind, spaceless...)
+	after, _ := utf8.DecodeRuneInString(text[begin:])
+	return unicode.In(before, spaceless...) && unicode.In(after, spaceless...)
 }

@@ -179,9 +179,9 @@ func home(windows []engine.Window, token int, second bool, lo, hi int) int {
 	found, most := -1, -1
 	for i := range windows {
 		w := &windows[i]
-		from, to := w.First, w.Last
+		from, to := w.First, w.FirstEnd
 		if second {
-			from, to = w.Second, w.Behind
+			from, to = w.Second, w.SecondEnd
 		}
 		if token < from || token >= to {
 			continue

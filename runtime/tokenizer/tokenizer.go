@@ -1,8 +1,8 @@
-// Package tokenizer describes what a tokenizer does for a model. Package token has implementations.
+// Package tokenizer defines what a model needs of a tokenizer. Package runtime/token has implementations.
 package tokenizer
 
-// Tokenizer turns text into ids. It must be safe for concurrent use. Package runtime/token has
-// implementations. The generated package links them, so that a model without text links none.
+// Tokenizer turns text into ids. It must be safe for concurrent use. Only the generated package
+// imports an implementation, so a model that takes ids only does not link any.
 type Tokenizer interface {
 	// AppendIDs appends the ids of text to dst, without the special tokens around a sequence. If
 	// specials is set, the name of a special token in the text, such as "[SEP]", becomes that
@@ -13,7 +13,7 @@ type Tokenizer interface {
 	Frame() Frame
 }
 
-// TokenSpan is a token with its place in the text.
+// Span is a token with its place in the text.
 type Span struct {
 	ID int32
 	// Start and End delimit the bytes [Start, End) of the text that the token stands for. A span
@@ -76,8 +76,7 @@ type Frame struct {
 	// SecondType is the token type of the second text and the Close after it; everything else has
 	// type 0. It is used only if the model has token types.
 	SecondType int32
-	// Single is the frame of one text if its Open and Close are others than those of a pair, else
-	// nil.
+	// Single is the frame of one text if its Open and Close differ from those of a pair, else nil.
 	Single *Frame
 }
 

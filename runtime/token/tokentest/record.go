@@ -182,17 +182,17 @@ func (c *comparer) cut(q engine.Sequencer, r *Record) (err error) {
 		return err
 	}
 	first := c.windows[0]
-	a, err := parts(0, c.e.Split, first.Last, r.Options.Stride)
+	a, err := parts(0, c.e.Split, first.FirstEnd, r.Options.Stride)
 	if err != nil {
 		return err
 	}
-	b, err := parts(c.e.Split, len(c.e.IDs), first.Behind, r.Options.Stride)
+	b, err := parts(c.e.Split, len(c.e.IDs), first.SecondEnd, r.Options.Stride)
 	if err != nil {
 		return err
 	}
 	c.windows = c.windows[:0]
 	add := func(x, y [2]int) {
-		c.windows = append(c.windows, engine.Window{First: x[0], Last: x[1], Second: y[0], Behind: y[1]})
+		c.windows = append(c.windows, engine.Window{First: x[0], FirstEnd: x[1], Second: y[0], SecondEnd: y[1]})
 	}
 	add(a[0], b[0])
 	for _, x := range a[1:] {
@@ -217,7 +217,7 @@ func parts(from, to, end, stride int) (list [][2]int, err error) {
 	q := engine.Sequencer{MaxTokens: end - from, Long: runtime.Windows(stride)}
 	windows, _, err := q.Cut(nil, 0, &engine.Encoded{IDs: make([]int32, to-from), Split: to - from})
 	for _, w := range windows {
-		list = append(list, [2]int{from + w.First, from + w.Last})
+		list = append(list, [2]int{from + w.First, from + w.FirstEnd})
 	}
 	return list, err
 }
@@ -236,8 +236,8 @@ func (c *comparer) tokens(q *engine.Sequencer, w *engine.Window, t runtime.Text,
 			got.Words[row+i] = &s.Word
 		}
 	}
-	put(w.First, w.Last, w.FirstRow, t.First)
-	put(w.Second, w.Behind, w.SecondRow, t.Second)
+	put(w.First, w.FirstEnd, w.FirstRow, t.First)
+	put(w.Second, w.SecondEnd, w.SecondRow, t.Second)
 	if r.Options.Padding == "" {
 		return got, nil
 	}
@@ -253,10 +253,10 @@ func (c *comparer) tokens(q *engine.Sequencer, w *engine.Window, t runtime.Text,
 }
 
 func (c *comparer) diff(got, want *Tokens, w *engine.Window) error {
-	if c.prefix && w.First > 0 && w.First < w.Last {
+	if c.prefix && w.First > 0 && w.First < w.FirstEnd {
 		oneSpace(got, want, w.FirstRow)
 	}
-	if c.prefix && w.Second > c.e.Split && w.Second < w.Behind {
+	if c.prefix && w.Second > c.e.Split && w.Second < w.SecondEnd {
 		oneSpace(got, want, w.SecondRow)
 	}
 	types := want.Types

@@ -26,9 +26,8 @@ var inputs struct {
 }
 
 // GuardInputs makes Place, Create, WriteFile and Install refuse, with an *InputError, each file that this process has opened for reading since, by
-// whatever path or link. Rewrite and RewriteFile replace such files, and so does
-// every write after Replaceable. The guard is for programs that run one command and exit; it is off until
-// GuardInputs is called, and after stop.
+// whatever path or link. Rewrite and RewriteFile replace such files, and so does every write after Replaceable. The guard is for programs that run
+// one command and exit; it is off until GuardInputs is called, and after stop.
 func GuardInputs() (stop func()) {
 	inputs.Lock()
 	defer inputs.Unlock()

@@ -61,7 +61,7 @@ func (c *Core) truncatesLeft() (bool, error) {
 	case "left":
 		return true, nil
 	default:
-		return false, fmt.Errorf("the weights say that %s is %q, which is neither left nor right: %s", TruncateKey, side, again)
+		return false, fmt.Errorf("in the metadata of the weights, %s is %q, which is neither left nor right: %s", TruncateKey, side, again)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package mapped maps files for reading, and turns failing reads of the mapping into errors.
 //
 // If a file becomes shorter while it is mapped, reads after its new end fault: the system sends SIGBUS, which ends the process. A failing disk has
-// the same effect. [File.Read] is the only way to the bytes, and it returns ErrChanged instead. Package runtime reads the weights of a model in
+// the same effect. [File.Read] is the only way to the bytes, and it returns ErrChanged instead. Package engine reads the weights of a model in
 // place, long after Read has returned. It runs all such work with faults turned into panics, and uses [File.Faulted] to recognize them.
 package mapped
 
@@ -29,7 +29,7 @@ type File struct {
 	from  int64        // where the bytes start in file
 }
 
-// alignment is the boundary, in bytes, at which bytes start that are read instead of mapped. Kernels need this alignment.
+// alignment is the boundary, in bytes, at which the bytes start in memory if they are read instead of mapped. Kernels need this alignment.
 const alignment = 64
 
 // Open maps size bytes of f, starting at offset. All of them must be in the file. Open closes f if it fails; otherwise Close does. If the system or
@@ -48,7 +48,7 @@ func open(f *disk.File, offset, size int64) (*File, error) {
 		return nil, errors.New("no such range of bytes")
 	case size > math.MaxInt-alignment-int64(os.Getpagesize()):
 		return nil, errors.New("more bytes than this machine can address")
-	case size == 0: // mapping nothing is an error, which is less clear than the caller's
+	case size == 0: // the system would refuse an empty mapping; the caller's own error is clearer
 		return &File{}, nil
 	}
 	if f.Ask(disk.OpMap) == nil {

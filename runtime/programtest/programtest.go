@@ -18,7 +18,7 @@ import (
 // Options holds what the tests need to know besides the program.
 type Options struct {
 	Integers []Steps // contents of the I32 tensors
-	Agree    float64 // largest difference between instruction sets, relative to the largest output (and 1)
+	Agree    float64 // largest difference between instruction sets, relative to the largest output, or to 1 if all outputs are smaller
 }
 
 // lengths returns the lengths of the sequences that the tests run: one token, less than a vector, around the edge of a block, and more.
@@ -35,7 +35,7 @@ func lengths(l engine.Limits) []int {
 	return out
 }
 
-// batch draws sequences of the given lengths, and all that models with such limits read of a batch.
+// batch draws sequences of the given lengths, and everything that models with these limits read in a batch.
 func batch(l engine.Limits, lens []int, seed uint64) *runtime.Batch {
 	return raggedtest.Batch(lens, l, false, rand.New(rand.NewPCG(seed, 3)).IntN)
 }
@@ -87,7 +87,7 @@ func Run(t *testing.T, p *engine.Program, o Options) {
 				t.Skip("a short test only compares the others with the portable form")
 			}
 			got := want
-			if isa != cpu.ISAGo { // whose result is there already
+			if isa != cpu.ISAGo { // want is the result of ISAGo
 				var err error
 				if got, err = run(p, data, isa, 1, all); err != nil {
 					t.Fatal(err)

@@ -1,14 +1,15 @@
 // Package ragged holds ragged batches: sequences of tokens one after the other, without padding,
 // and what models read beside token ids, such as the words of a text.
 //
-// Two tables describe batches. An [ExtentRow] is a size that each batch decides. A [PartRow] is a
-// part of a batch, with an entry for each of an extent. Batches are checked, put together from
-// sequences, taken apart, written to files and made up for tests by the rows of these tables; the
-// compiler takes the shapes of inputs from them. A part is a row, a field of Batch, and, if texts
-// can lead to it, a field of Sequence.
+// Two tables describe batches. An [ExtentRow] describes a size that each batch decides, such as the
+// number of tokens. A [PartRow] describes a part of a batch, such as the token types, and names the
+// extent that counts its entries. The code that checks batches, puts them together from sequences,
+// takes them apart, writes them to files and makes them up for tests reads these tables. The
+// compiler reads the shapes of inputs in them. A new part is a new row, a field of Batch, and, if
+// texts can lead to it, a field of Sequence.
 //
-// The package imports the standard library alone: compiled programs link it, and the compiler reads
-// its tables.
+// The package imports only the standard library, because compiled programs link it and the compiler
+// reads its tables.
 package ragged
 
 import (
@@ -46,7 +47,7 @@ type Batch struct {
 	// may attend to its prefix. Only models with Limits.Prefix read it.
 	Prefix []int32
 	// Rows holds the token rows, from 0 to T-1, that a head of the kind PerRow computes [M],
-	// rising; nil means none.
+	// rising; nil means no rows.
 	Rows []int32
 	// Words holds two numbers for each word that the model reads [2·W], rising: its first token row
 	// and the row after its last. Words do not overlap. Only models with Limits.Words read it.

@@ -42,9 +42,10 @@ func resetIn[E int32 | float32](r *PartRow, s *Sequence) {
 	*v = (*v)[:0]
 }
 
-// Append adds a sequence to the batch: the parts that a model with these limits reads. The batch
-// keeps no reference to the sequence. A part with an entry for each token that the sequence does
-// not have becomes neutral numbers, and so does a single number that is 0.
+// Append adds a sequence to the batch, with the parts that a model with these limits reads. The
+// batch keeps no reference to the sequence. If the sequence lacks a part that has an entry for each
+// token, the batch has neutral numbers there. A part that is one number per sequence is neutral if
+// the number is 0.
 func (b *Batch) Append(s *Sequence, l Limits) {
 	first := len(b.IDs)
 	for p := range parts {
@@ -67,7 +68,7 @@ func (b *Batch) Append(s *Sequence, l Limits) {
 	b.endSequence(l)
 }
 
-// endSequence appends to Firsts where the sequence that was added last ends.
+// endSequence appends the end of the sequence that was added last to the parts that hold Firsts.
 func (b *Batch) endSequence(l Limits) {
 	for p := range parts {
 		r := &parts[p]
@@ -82,8 +83,8 @@ func (b *Batch) endSequence(l Limits) {
 	}
 }
 
-// appendValues appends what a sequence has of a part. n is how many numbers there are if the part has
-// an entry for each token.
+// appendValues appends a sequence's values of a part, or neutral numbers in their place. n is the number
+// of values of a part that has an entry for each token.
 func appendValues[E int32 | float32](dst, values []E, r *PartRow, n int) []E {
 	switch {
 	case r.isNumber && values[0] == 0:
@@ -155,8 +156,8 @@ func (b *Batch) entriesOf(e Extent, s int) (from, to int) {
 
 // FillNeeded adds what a model with these limits needs besides ids, where it is missing: a prefix
 // of length 0; every token as a row, up to the limit; the first token of each sequence as a label
-// and every other token as a word; neutral numbers else. It is for measurements and tests in
-// which the ids mean nothing.
+// and every other token as a word; neutral numbers for all other parts. It is for measurements and
+// tests in which the ids mean nothing.
 func (b *Batch) FillNeeded(l Limits) {
 	for p := range parts {
 		b.FillPart(Part(p), l)
@@ -180,8 +181,8 @@ func (b *Batch) FillPart(p Part, l Limits) {
 	}
 }
 
-// SetEach makes a part of int32 from entries that add appends for each sequence, and the Firsts that
-// divide them.
+// SetEach sets a part of int32 to the entries that add appends, sequence by sequence. It also sets the
+// Firsts that divide these entries.
 func (b *Batch) SetEach(p Part, add func(dst []int32, s int) []int32) {
 	r := &parts[p]
 	var firsts *[]int32

@@ -35,8 +35,8 @@ type ExtentRow struct {
 	// on it.
 	Typical int
 
-	by   Part               // the part whose entries are counted, if size is nil
-	size func(b *Batch) int // of a valid batch, if no part has one entry for each
+	by   Part               // if size is nil: the part whose entries are counted
+	size func(b *Batch) int // in a valid batch; nil if the entries of a part are what is counted
 	most func(l Limits) int // greatest size that a call may have
 	at   uintptr            // place in Sizes
 	cut  Part               // the part that divides the entries between the sequences, if cuts
@@ -60,8 +60,8 @@ var extents = [Extents]ExtentRow{
 		size: tokenPairs, most: func(l Limits) int { return l.BatchTokens * l.longest() }},
 }
 
-// tokensIf returns the most tokens of a call if the model reads a part, else 0. This bounds a part
-// that has at most one entry for each token.
+// tokensIf returns the greatest number of tokens of a call if the model reads a part, else 0. This
+// bounds a part that has at most one entry for each token.
 func tokensIf(reads bool, l Limits) int {
 	if reads {
 		return l.BatchTokens
@@ -116,8 +116,8 @@ func (e Extent) String() string {
 	return extents[e].One
 }
 
-// Follows reports whether no part has an entry for each of the extent: its size follows from
-// several parts.
+// Follows reports whether the size of the extent follows from several parts, because no part has its
+// entries.
 func (e Extent) Follows() bool { return extents[e].size != nil }
 
 // Symbols returns the letters of all extents, in the order of their numbers.

@@ -20,16 +20,16 @@ const (
 // ByLimit is the number of columns of a part whose limit is its number of columns.
 const ByLimit = -1
 
-// PartRow describes a part of a batch. What is uniform about a part (its length, how it is put
-// together from sequences, how files and programs name it) follows from the fields; what has a
-// meaning of its own is a function.
+// PartRow describes a part of a batch. Fields describe what all parts have: a length, a way to put
+// it together from sequences, names in files and programs. Functions do what differs from part to
+// part.
 type PartRow struct {
 	Name     string // of its tensor in a file that holds a batch
 	Operand  string // of the input in the text of programs; "": Name
 	Field    string // of Batch. A Sequence has a field of the same name if texts can lead to the part
 	What     string // what an entry is, in the plural
-	Each     Extent // what the part has one entry for
-	Plus     int    // entries beyond one for each
+	Each     Extent // the part has one entry for each unit of this extent
+	Plus     int    // further entries
 	Columns  int    // numbers per entry; 0: one, without a dimension of their own
 	Holds    Content
 	Of       Part   // for Firsts: the part whose entries they divide
@@ -37,7 +37,7 @@ type PartRow struct {
 	Optional bool   // may be empty although the model reads it
 	Absent   string // error for a part that the model does not read
 	Neutral  int    // the number that makes no difference to results
-	Needs    string // beginning of the error for a wrong number of entries; "": the form that all parts share
+	Needs    string // start of the error for a wrong number of entries; "": the message that all parts share
 
 	// check returns an error if the part's values are wrong. Its length is right, and so are the
 	// parts before it and all Firsts. check may use the batch's fields, not the tables.
@@ -92,7 +92,8 @@ func init() {
 	}
 }
 
-// field returns a field of a struct. Programs do without the reflect.Type.FieldByName that looks into embedded structs.
+// field returns a field of a struct. It replaces reflect.Type.FieldByName, which also searches embedded structs and would add that code to
+// every program.
 func field(t reflect.Type, name string) (f reflect.StructField, ok bool) {
 	for i := range t.NumField() {
 		if f := t.Field(i); f.Name == name {
@@ -157,8 +158,8 @@ func (r *PartRow) len(b *Batch) int {
 // counts reports whether the part's own entries are what its extent counts.
 func (r *PartRow) counts() bool { return r.Holds != Firsts && &parts[extents[r.Each].by] == r }
 
-// entries returns the number of entries of a part whose number of columns is fixed, without those
-// beyond one for each.
+// entries returns the number of entries of a part whose number of columns is fixed, without the
+// further entries of Plus.
 func (r *PartRow) entries(b *Batch) int { return max(0, r.len(b)/max(1, r.Columns)-r.Plus) }
 
 // columns returns the numbers per entry in a model with these limits.
@@ -185,9 +186,8 @@ func (r *PartRow) limit(l *Limits) int {
 // ReadBy reports whether a model with these limits reads the part.
 func (p Part) ReadBy(l Limits) bool { return parts[p].limit(&l) != 0 }
 
-// Read sets the limit of a part that a model reads. columns is the number of its columns there; it
-// matters only for a part whose limit is this number. Limits that count something else are set
-// otherwise.
+// Read sets the limit of a part that a model reads: a flag, or for a part whose limit is its number
+// of columns, columns. It leaves limits that count something else as they are.
 func (p Part) Read(l *Limits, columns int) {
 	switch r := &parts[p]; {
 	case r.Limit == "":

@@ -57,8 +57,8 @@ func (b *Batch) validateStarts(l Limits) error {
 	return nil
 }
 
-// validateLength checks how many numbers the part has, and that Firsts divide what they are to
-// divide. The batch's Starts are valid, and so are the parts before this one.
+// validateLength checks how many numbers the part has, and that Firsts divide the entries of their
+// part. The batch's Starts are valid, and so are the parts before this one.
 func (r *PartRow) validateLength(b *Batch, l *Limits) error {
 	n, limit := r.len(b), r.limit(l)
 	switch {

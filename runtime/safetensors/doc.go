@@ -18,6 +18,6 @@
 // size.
 //
 // A caller who needs all tensors aligned and in its own order must make every size a multiple of
-// Alignment: it pads the tensors itself and keeps their true lengths elsewhere. Package runtime
-// does this for packed weights.
+// Alignment: it pads the tensors itself and keeps their true lengths elsewhere. Package engine does
+// this for packed weights.
 package safetensors

@@ -12,7 +12,7 @@ import (
 	"github.com/debertac/debertac/runtime/engine"
 )
 
-// Pooling is how the rows of a text's tokens become one vector.
+// Pooling selects how the rows of a text's tokens become one vector.
 type Pooling string
 
 // The poolings, for heads with one row per token. Both include special tokens, as in the training
@@ -88,7 +88,7 @@ func (m *Embedder) read(extra map[string]string) error {
 	case "true":
 		m.normalize = true
 	default:
-		return fmt.Errorf("the weights say that %s is %q, which is neither true nor false: run debertac pack again", NormalizeKey, v)
+		return fmt.Errorf("in the metadata of the weights, %s is %q, which is neither true nor false: run debertac pack again", NormalizeKey, v)
 	}
 	if text := extra[PromptsKey]; text != "" {
 		if err := json.Unmarshal([]byte(text), &m.prompts); err != nil {
@@ -97,7 +97,7 @@ func (m *Embedder) read(extra map[string]string) error {
 	}
 	if m.usual != "" {
 		if _, err := m.prompt(EmbedOptions{}); err != nil {
-			return fmt.Errorf("the weights say that %s is %q, which is not one of their prompts: run debertac pack again", PromptKey, m.usual)
+			return fmt.Errorf("in the metadata of the weights, %s is %q, which is not one of their prompts: run debertac pack again", PromptKey, m.usual)
 		}
 	}
 	return nil

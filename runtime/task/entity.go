@@ -58,7 +58,7 @@ func NewExtractor(core *engine.Core, name string) (*Extractor, error) {
 		return nil, err
 	}
 	if h.Prompt == nil {
-		return nil, input("head %q of this model does not say how labels stand in front of a text", h.Name)
+		return nil, input("head %q of this model does not describe how labels stand in front of a text", h.Name)
 	}
 	x := &Extractor{head: h}
 	t, err := core.SpanTokenizer()
@@ -98,7 +98,8 @@ func (x *Extractor) extra(key string, least, most int) (n int, found bool, err e
 		return 0, false, nil
 	}
 	if n, err = strconv.Atoi(text); err != nil || n < least || n > most {
-		return 0, true, fmt.Errorf("the weights say that %s is %q, which is not a number from %d to %d: run debertac pack again", key, text, least, most)
+		return 0, true, fmt.Errorf("in the metadata of the weights, %s is %q, which is not a number from %d to %d: run debertac pack again", key, text, least,
+			most)
 	}
 	return n, true, nil
 }
@@ -177,7 +178,7 @@ func (x *Extractor) Check(labels []string, o EntityOptions) error {
 	return err
 }
 
-// room returns an error if the labels leave no room for a text.
+// room checks that the labels leave room for a text.
 func (x *Extractor) room(p *prompt) error {
 	limit, frame := x.core.Options().MaxTokens, len(p.after)
 	if limit > len(p.ids)+frame {

@@ -19,7 +19,7 @@ import (
 	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
-// plainChoose is the published choice, word for word: quadratic and simple.
+// plainChoose follows the published algorithm line by line: quadratic and simple.
 func plainChoose(list []found, nested, multi bool) []found {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b found) int { return cmp.Compare(b.score, a.score) })

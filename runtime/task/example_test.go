@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/runtime/task"
 )
 
-// tagger, nli and the others are the descriptions of generated packages: their variable Program.
+// tagger, nli and the others stand for the descriptions of generated packages, which their function Program returns.
 var tagger, nli, scorer, reader, chooser, masked, causal, discriminator, gliner, encoder *engine.Program
 
 // open opens packed weights.

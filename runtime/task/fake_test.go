@@ -42,7 +42,7 @@ type fake struct {
 	token   tokenizer.Tokenizer // nil: pieces{}
 }
 
-// open opens the model. The test's end closes it.
+// open opens the model, which is closed when the test ends.
 func (f fake) open(t testing.TB, opts ...runtime.Option) *engine.Core {
 	t.Helper()
 	p := &engine.Program{

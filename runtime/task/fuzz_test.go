@@ -15,7 +15,7 @@ import (
 	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
-// nastyTexts are of several bytes per character, of marks that combine, and not valid UTF-8.
+// nastyTexts holds texts with several bytes per character, with combining marks, and with invalid UTF-8.
 var nastyTexts = []string{
 	"Hello,  wörld ab [SEP] <unk>", "\U0001f600中文 👩🏽‍🚀 e\u0301 한국어 \u1112\u1161\u11ab", "\xff\xf0\x9f\x98 a\xc3", " \t\n\u3000\u00a0", "ﷺ ½ ①② ㍿ ﬁn", "",
 	"x\x00y\ufeffz\ufffd",

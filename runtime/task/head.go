@@ -59,8 +59,8 @@ type head struct {
 	*engine.Head
 }
 
-// newHead returns the head with this name ("" means the first) and checks that it is for a task that the service of the
-// table of tasks reads.
+// newHead returns the head with this name ("" means the first head). It checks that, by the table of tasks, the service
+// reads heads of its task.
 func newHead(core *engine.Core, name, service string) (head, error) {
 	s, tasks := tasktable.Serving(service)
 	if s == nil {
@@ -172,8 +172,8 @@ func margin(lo, hi, from, to, begin, end int) int {
 	return m
 }
 
-// joined computes one number per text: value of its window's outputs. For several windows it is their mean, or with
-// runtime.JoinMax the highest.
+// joined computes one number per text: what value returns for the outputs of its window. For several windows it is the
+// mean of these numbers, or with runtime.JoinMax the highest.
 func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting engine.Cutting, value func(out []float32) float64) ([]float64, []runtime.Seen,
 	error) {
 	best := h.core.Options().Join == runtime.JoinMax

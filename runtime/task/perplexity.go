@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/runtime/engine"
 )
 
-// TokenScore is how well a model predicts one token of a text.
+// TokenScore reports how well a model predicts one token of a text.
 type TokenScore struct {
 	Part
 	ID             int32   `json:"id"`

@@ -34,8 +34,8 @@ type GenerateOptions struct {
 	// TopK keeps only the K most probable tokens (Fan et al. 2018). 0 keeps all, and so does a
 	// number larger than the vocabulary.
 	TopK int
-	// TopP keeps only the most probable tokens, as many as are needed for their probabilities,
-	// after temperature and TopK, to reach the sum P (Holtzman et al. 2019). 0 and 1 keep all.
+	// TopP keeps only the most probable tokens: the fewest whose probabilities, after temperature
+	// and TopK, reach the sum P (Holtzman et al. 2019). 0 and 1 keep all.
 	TopP float64
 	// Seed decides what is drawn. A text's result depends on the seed and the index of the sample,
 	// not on the other texts of the call, on threads or on batches.
@@ -301,8 +301,8 @@ func (g *Generator) pick(logits []float32, o *GenerateOptions, draw *rand.Rand) 
 	return id, true
 }
 
-// nucleus returns the most probable of the ids, as many as are needed for their weights to reach
-// the sum mass, and their sum.
+// nucleus returns the most probable of the ids, the fewest whose weights reach the sum mass, and the
+// sum of their weights.
 func nucleus(list []int32, logits []float32, weight func(int32) float64, mass float64) ([]int32, float64) {
 	slices.SortFunc(list, func(a, b int32) int { return cmp.Or(cmp.Compare(logits[b], logits[a]), cmp.Compare(a, b)) })
 	sum := 0.0

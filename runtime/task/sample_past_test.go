@@ -86,7 +86,7 @@ func TestGenerateKeeps(t *testing.T) {
 			}
 			require.EqualValues(t, tokens, kept.Load(), "each token is computed once")
 			require.Greater(t, anew.Load(), 2*kept.Load())
-			// With less memory one text after the other has a past, or none has one. The results are the same.
+			// With less memory, one text after the other has a past, or no text has one. The results are the same.
 			need, room := fast.pastNeed(&growth{Generated: Generated{Prompt: 3}}, &o)
 			require.Equal(t, 13, room)
 			for _, memory := range []int64{need / 3 * 2, need * 2, 10} {

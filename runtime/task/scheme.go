@@ -36,8 +36,8 @@ func (t tag) name() string {
 	return t.kind
 }
 
-// scheme is how the labels of a head mark entities: B-, I- and O, or also E- and S- (BIOES), or L-
-// and U- (BILOU), or no prefixes at all.
+// scheme describes how the labels of a head mark entities: B-, I- and O, or also E- and S- (BIOES),
+// or L- and U- (BILOU), or no prefixes at all.
 type scheme struct {
 	tags []tag
 	has  map[string]*[5]bool // the places that each kind has labels for
@@ -47,8 +47,8 @@ type scheme struct {
 var prefixes = map[string]place{"B": begin, "I": inside, "E": end, "L": end, "S": single, "U": single}
 
 // newScheme reads labels. E-, L-, S- and U- count as prefixes only if a label of the same kind has
-// B- or I-, so that a label such as "E-mail" is a kind. One such kind is enough: then another kind
-// may have S- alone.
+// B- or I-, so that a label such as "E-mail" is a kind. A prefix that counts for one kind counts for
+// all kinds, so another kind may have S- alone.
 func newScheme(labels []string) *scheme {
 	s := &scheme{has: map[string]*[5]bool{}}
 	var known []string // kinds with B- or I-
@@ -154,8 +154,8 @@ func (s *scheme) closes(i int) bool {
 	return s.tags[i].place == end || s.tags[i].place == single
 }
 
-// spaceless holds scripts that put no spaces between words. What a tokenizer numbers as one word
-// may there be several words.
+// spaceless holds scripts that put no spaces between words. In these scripts, what a tokenizer numbers
+// as one word may be several words.
 var spaceless = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar}
 
 // apart reports whether characters of such scripts stand on both sides of the boundary between two

@@ -31,7 +31,7 @@ func activation(core *engine.Core) (func(float64) float64, error) {
 	case "tanh":
 		return math.Tanh, nil
 	default:
-		return nil, fmt.Errorf("the weights say that %s is %q, which this version does not know: run debertac pack again", ActivationKey, name)
+		return nil, fmt.Errorf("in the metadata of the weights, %s is %q, which this version does not know: run debertac pack again", ActivationKey, name)
 	}
 }
 

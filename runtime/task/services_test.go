@@ -32,7 +32,7 @@ var news = map[string]func(*engine.Core) error{
 	}),
 }
 
-// TestServicesServeTheirTasks: a service refuses heads of tasks that the table does not give it, by the words of the table.
+// TestServicesServeTheirTasks checks that a service refuses heads of tasks that the table does not list for it, with the words of the table.
 func TestServicesServeTheirTasks(t *testing.T) {
 	heads := []engine.Head{
 		{Task: tasktable.Labels, C: 3, Labels: []string{"entailment", "neutral", "contradiction"}}, {Task: tasktable.Score, C: 1}, {Task: tasktable.Choices,

@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/runtime/engine"
 )
 
-// Aggregation is how tokens become entities. The rules are those of the transformers library's
+// Aggregation selects how tokens become entities. The rules are those of the transformers library's
 // token classification (aggregation_strategy), with words as the tokenizer numbers them. That
 // library knows only the labels B- and I-. Here, E- and L- end an entity, S- and U- are entities of
 // a single word, and the tokens of one word that have such labels stay together.

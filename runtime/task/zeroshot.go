@@ -25,8 +25,9 @@ type ZeroShotOptions struct {
 	// their entailment logits. A single label is always judged as with Multi. Multi and a single
 	// label need a head whose label for contradiction is known.
 	Multi bool
-	// Entailment and Contradiction name the labels of the head that mean so, by name or
-	// number, such as "LABEL_2" or "2". "" stands for what the ZeroShot was made with.
+	// Entailment and Contradiction select the labels of the head that mean entailment and
+	// contradiction, by name or number, such as "LABEL_2" or "2". "" stands for the label that
+	// the ZeroShot was made with.
 	Entailment, Contradiction string
 }
 
@@ -44,8 +45,8 @@ type ZeroShotResult struct {
 	runtime.Seen
 }
 
-// NLIOptions names the labels for entailment and contradiction, by name or index, if they cannot be
-// found by their names.
+// NLIOptions selects the labels for entailment and contradiction, by name or index. It is needed if
+// their names do not tell what they mean.
 type NLIOptions struct{ Entailment, Contradiction string }
 
 // ZeroShot labels texts with labels that the model was not trained on (Yin et al. 2019). A model of
@@ -60,7 +61,7 @@ type ZeroShot struct {
 	missing error // why the label for entailment is not known; only a call can name it
 }
 
-// meaning is which labels of a head mean entailment and contradiction.
+// meaning holds the indices of the labels of a head that mean entailment and contradiction.
 type meaning struct {
 	entail, contradict int   // contradict is -1 if its label is not known
 	unknown            error // the reason why contradict is not known
@@ -118,7 +119,7 @@ func meaningOf(labels []string, o NLIOptions) (m meaning, err error) {
 	return m, nil
 }
 
-// meant is the meaning of the labels for one call.
+// meant returns the meaning of the labels for one call.
 func (z *ZeroShot) meant(o ZeroShotOptions) (meaning, error) {
 	if o.Entailment == "" && o.Contradiction == "" {
 		return z.meaning, z.missing

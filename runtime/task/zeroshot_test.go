@@ -224,7 +224,8 @@ func TestZeroShotWithoutContradiction(t *testing.T) {
 	}
 }
 
-// A call can name the labels: where the head's names do not tell it must, and elsewhere it overrules what the ZeroShot was made with.
+// TestZeroShotByCall checks that a call can select the labels. It must if the head's names do not tell what they mean; otherwise it overrides the labels that
+// the ZeroShot was made with.
 func TestZeroShotByCall(t *testing.T) {
 	labels := []string{"LABEL_0", "LABEL_1", "LABEL_2"}
 	texts, candidates := []string{"paris is the capital", "one"}, []string{"france", "rome"}

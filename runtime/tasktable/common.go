@@ -38,7 +38,7 @@ var CommonFlags = []Flag{
 	{Name: "verify", Kind: Switch, Help: "Compare all weights with their hashes before the first text."},
 	{
 		Name: "isa", Kind: Text, Placeholder: "SET",
-		Help: "Instruction set: go, avx2 or avx512. Default, and for auto: what DEBERTAC_ISA says, else the best of this machine.",
+		Help: "Instruction set: go, avx2 or avx512. Default, and for auto: the value of DEBERTAC_ISA, else the best of this machine.",
 	},
 	{
 		Name: "batch-tokens", Kind: Count, Placeholder: "N",

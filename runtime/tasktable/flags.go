@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Flag is a flag of run. debertac run has the same flags as the programs that debertac builds, and hands them on.
+// Flag is a flag of run. debertac run has the same flags as the programs that debertac builds, and passes them on.
 type Flag struct {
 	Name        string
 	Kind        Kind

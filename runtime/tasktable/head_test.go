@@ -30,7 +30,7 @@ func heads(f func(h Head)) {
 func TestHeadsHaveRows(t *testing.T) {
 	seen := map[Task]int{}
 	heads(func(h Head) {
-		if h.Misfit() != nil || h.As != AsNumbers && h.Columns != 0 && !Meant(h.As).has(h) { // the second is a fault of its own
+		if h.Misfit() != nil || h.As != AsNumbers && h.Columns != 0 && !Meant(h.As).has(h) { // such columns are an error of their own
 			return
 		}
 		r := Of(h.Task())

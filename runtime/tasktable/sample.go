@@ -2,7 +2,7 @@ package tasktable
 
 import "strings"
 
-// samples are arguments for the parameters of verbs, as Go writes them. Those of options are made of the name of their type.
+// samples maps the parameters of verbs to arguments, as Go writes them. An argument for options is made from the name of their type instead.
 var samples = map[string]string{
 	"ctx context.Context":    "context.Background()",
 	"texts []string":         `[]string{"Anna Smith works for Acme in Rome."}`,
@@ -17,8 +17,8 @@ var samples = map[string]string{
 	"threshold float64": "0.5",
 }
 
-// Sample returns arguments for a call of the verb, as Go writes them inside the generated package, or nil if a parameter has none: such a verb is shown by no
-// example.
+// Sample returns arguments for a call of the verb, as Go writes them inside the generated package. It returns nil if a parameter has no sample; such a verb has
+// no example.
 func (v *Verb) Sample() []string {
 	var args []string
 	for p := range strings.SplitSeq(v.In, ", ") {

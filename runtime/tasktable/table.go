@@ -25,20 +25,20 @@ type Row struct {
 	Claims []Take
 	// Columns is the number of columns of the output.
 	Columns Columns
-	// Tied: such a head reads rows that Claims does not list only if its last layer shares the token table.
+	// Tied is set if such a head may read rows that Claims does not list only when its last layer shares the token table.
 	Tied bool
-	// Judged: a head is of this task only if it has one of Losses.
+	// Judged is set if a head is of this task only when it has one of Losses.
 	Judged bool
 	// Losses lists the losses that fit; nil means all losses. A head may also have no loss.
 	Losses []string
 	// These are the messages for a head whose rows, loss or columns do not fit.
 	TakeMisfit, LossMisfit, ColumnsMisfit Misfit
 
-	// Pairs: the output has one row per pair of a word and a label that is chosen at run time, not one row per row that the head reads.
+	// Pairs is set if the output has one row per pair of a word and a label that is chosen at run time, not one row per row that the head reads.
 	Pairs bool
-	// Startless: results stay complete when the start of a text is cut off.
+	// Startless is set if results stay complete when the start of a text is cut off.
 	Startless bool
-	// Grows: a causal model can compute only the rows of new tokens and keep what it has computed for the others.
+	// Grows is set if a causal model can compute only the rows of new tokens and keep what it has computed for the others.
 	Grows bool
 	// Mean is the way in which an ensemble averages such heads.
 	Mean Averaging
@@ -49,9 +49,9 @@ type Row struct {
 	Also     []string  // names of services of other rows that read these numbers too
 	Flags    []string  // names of the flags of run that have a meaning for such heads
 
-	// Asks: the texts of run are questions; a record of its input may have a question in place of a text.
+	// Asks is set if the texts of run are questions. A record of its input may then have a question in place of a text.
 	Asks bool
-	// Wants is the field that a record of run's input must have beside its text, unless the flag of that name sets it for all; "" none.
+	// Wants is the field that a record of run's input must have beside its text, unless the flag of that name sets it for all records; "": no field.
 	Wants string
 
 	Page   string // in docs/tasks
@@ -65,7 +65,7 @@ type Averaging uint8
 const (
 	MeanOfNumbers       Averaging = iota // the numbers, whatever the ensemble says
 	MeanOfProbabilities                  // probabilities of each row, or the numbers
-	MeanOfLogits                         // the numbers: their probabilities are not over the numbers of a row
+	MeanOfLogits                         // the numbers, because the softmax of such heads goes over several rows
 	NoMean                               // no mean is defined
 )
 

@@ -6,8 +6,8 @@ import "github.com/debertac/debertac/runtime/ragged"
 // draw appends random entries of a part for sequence s to dst. It may use the parts before it.
 type draw func(dst []int32, b *ragged.Batch, s int, l ragged.Limits, pick func(n int) int) []int32
 
-// draws holds how integers are drawn. Integers that are not here are filled as by FillNeeded. Parts of
-// float32 are positive numbers below 2.
+// draws holds the functions that draw parts of integers. Parts of integers without a function are filled as
+// by FillNeeded. Parts of float32 are positive numbers below 2.
 var draws = [ragged.Parts]draw{
 	ragged.IDs:    perToken(func(l ragged.Limits) int { return l.Vocab }),
 	ragged.Types:  perToken(func(l ragged.Limits) int { return l.Types }),
@@ -17,9 +17,9 @@ var draws = [ragged.Parts]draw{
 	ragged.Marks:  marks,
 }
 
-// Batch returns a random batch of sequences with the given numbers of tokens, with all that a model
-// with these limits reads. With holes, tokens are missing in the middle of sequences, and before
-// them. pick returns a random number from 0 to n-1.
+// Batch returns a random batch of sequences with the given numbers of tokens, with everything that a
+// model with these limits reads. If holes is set, tokens are missing at the start and in the middle
+// of sequences. pick returns a random number from 0 to n-1.
 func Batch(lens []int, l ragged.Limits, holes bool, pick func(n int) int) *ragged.Batch {
 	b := &ragged.Batch{Starts: []int32{0}}
 	for _, n := range lens {

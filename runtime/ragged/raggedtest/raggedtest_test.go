@@ -33,8 +33,8 @@ func sequence(b *ragged.Batch) *ragged.Sequence {
 	return s
 }
 
-// TestDrawnBatchesHold draws batches of all parts. They are valid and within the limits' sizes. A sequence by itself is valid, and sequences that are put
-// together again are the batch.
+// TestDrawnBatchesHold draws batches of all parts and checks that they are valid and within the limits' sizes, that each sequence by itself is valid, and that
+// the sequences put together again are the batch.
 func TestDrawnBatchesHold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := readAll()

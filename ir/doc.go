@@ -15,5 +15,5 @@
 // follow each other, each row-major), N tokens of one sequence, H hidden size, A heads, D head size, F inner size, V vocabulary, L layers, R rows of the
 // relative table.
 //
-// The package is a leaf: of the spec it knows only positions.
+// The package does not depend on package spec. It uses only positions in the spec (package diag).
 package ir

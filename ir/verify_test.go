@@ -49,7 +49,7 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// These faults cannot be written in the text form.
+// TestVerifyPointers checks faults that cannot be written in the text form.
 func TestVerifyPointers(t *testing.T) {
 	for _, c := range []struct {
 		change func(p *ir.Program)

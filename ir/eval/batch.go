@@ -7,8 +7,8 @@ import (
 	"github.com/debertac/debertac/runtime/ragged"
 )
 
-// StoreOf returns a store with all parts of a valid batch. Positions and token types that the batch lacks are what they are in a call without them. columns is
-// the number of columns of a part for which models decide it.
+// StoreOf returns a store with all parts of a valid batch. If the batch lacks positions or token types, the store has those that a call without them uses.
+// columns is the number of columns of a part for which models decide it.
 func StoreOf(b *ragged.Batch, columns int) Store {
 	full := *b
 	full.Positions = make([]int32, b.Tokens())

@@ -90,7 +90,7 @@ func TestRun(t *testing.T) {
 	require.Equal(t, want, s["first"].F)
 	require.Equal(t, []float64{12, 10, 4, 2, 8, 6}, s["x.1"].F)
 	require.Equal(t, checkpoint{"table": 1, "w.0": 1, "w.1": 1}, c)
-	require.NotContains(t, s, "w.0", "tensors are dropped behind their call")
+	require.NotContains(t, s, "w.0", "tensors are dropped after their call")
 }
 
 func TestPackThenRun(t *testing.T) {

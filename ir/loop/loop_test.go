@@ -73,7 +73,7 @@ func TestRunErrors(t *testing.T) {
 	}
 }
 
-// Each operation rounds to float32 by itself: a fused multiply-add would return another number here.
+// TestRounding checks that each operation rounds to float32 by itself: a fused multiply-add would return another number here.
 func TestRounding(t *testing.T) {
 	b := loop.New("a·a - 1", loop.Floats("y")...)
 	b.Slice("out", "y", loop.I(0), loop.I(1))
@@ -110,7 +110,7 @@ func TestFunctions(t *testing.T) {
 	require.EqualValues(t, -1.5, value(t, func(*loop.Builder) loop.Expr { return loop.Div(loop.F(-3), loop.F(2)) }))
 }
 
-// Integers: 7/2 = 3, -7/2 = -3 and 7%4 = 3, as in Go; conditions choose.
+// TestIntegers checks integer operations as in Go, such as 7/2 = 3, -7/2 = -3 and 7%4 = 3, and that a condition chooses the branch that runs.
 func TestIntegers(t *testing.T) {
 	got := value(t, func(b *loop.Builder) loop.Expr {
 		r := b.Let("r", loop.F(0))
@@ -125,7 +125,8 @@ func TestIntegers(t *testing.T) {
 	require.EqualValues(t, 1, got)
 }
 
-// A part of a nest can be written more than once: its variables get new names where theirs are visible, and each part reads its own.
+// TestFreshNames checks that a part of a nest can be written more than once: its variables get new names if theirs are already visible, and each copy reads its
+// own variables.
 func TestFreshNames(t *testing.T) {
 	square := func(b *loop.Builder, x loop.Expr) loop.Expr {
 		e := b.Let("e", x)

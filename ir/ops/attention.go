@@ -51,7 +51,7 @@ var _ = ir.Define(ir.Op{
 	},
 	Shape:    shapeAttention,
 	Ref:      refAttention,
-	NoGrad:   behindGrad,
+	NoGrad:   afterGrad,
 	Cost:     costAttention,
 	Lower:    lowerAttention,
 	Launches: attentionLaunches,

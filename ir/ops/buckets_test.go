@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The buckets of the published models, recorded from PyTorch at every distance up to twice the reach.
+// TestLogBuckets compares buckets with those of the published models, recorded from PyTorch at every distance up to twice the reach.
 func TestLogBuckets(t *testing.T) {
 	text, err := os.ReadFile("testdata/log_buckets.json")
 	require.NoError(t, err)
@@ -33,7 +33,7 @@ func TestLogBuckets(t *testing.T) {
 	}
 }
 
-// Clamped offsets end at 0 and at 2·span-1. This is not symmetric: offsets span and span-1 both have the last row.
+// TestClamp checks that clamped offsets end at 0 and at 2·span-1. This is not symmetric: offsets span and span-1 both have the last row.
 func TestClamp(t *testing.T) {
 	require.Equal(t, []int32{0, 0, 0, 1, 2, 3, 3, 3, 3}, row(t, "clamp", 2, 5, 0, 0))
 }
@@ -56,7 +56,7 @@ func row(t *testing.T, kind string, span, length, exact, reach int) []int32 {
 	return out[0].I
 }
 
-// A reach that is not greater than the exact part has no logarithm.
+// TestBucketsRefused checks that a reach that is not greater than the exact part is refused: it has no logarithm.
 func TestBucketsRefused(t *testing.T) {
 	b := ir.NewBuilder(&ir.Region{})
 	b.Op("buckets", b.Region().Pos, "", []ir.Attr{ir.A("kind", "log"), ir.A("span", 8), ir.A("length", 9), ir.A("exact", 4), ir.A("reach", 5)})

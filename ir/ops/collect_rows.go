@@ -23,7 +23,7 @@ var _ = ir.Define(ir.Op{
 		}
 		h, err := heads(n, w)
 		if err == nil && h != a {
-			err = fmt.Errorf("p has %d heads, the attribute says %d", a, h)
+			err = fmt.Errorf("p has %d heads, the attribute heads is %d", a, h)
 		}
 		if n.Int("rows") < 1 {
 			return nil, fmt.Errorf("a result of %d rows", n.Int("rows"))

@@ -132,7 +132,7 @@ func optional(name, doc string) ir.Operand {
 
 // Reasons why an op has no gradient or no portable form.
 const (
-	behindGrad    = "only passes after the gradient's make it"
+	afterGrad     = "only passes after the gradient's make it"
 	integers      = "its results are integers"
 	atPackingGrad = "only weights pass through it, and their gradient is not compiled yet"
 	atPacking     = "runs when weights are packed, in the oracle"

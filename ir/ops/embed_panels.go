@@ -40,7 +40,7 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Array{y}, nil
 	},
-	NoGrad: behindGrad,
+	NoGrad: afterGrad,
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{Bytes: 8 * float64(s.Elements(n.Out[0].Type.Shape))}
 	},

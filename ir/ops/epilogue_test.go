@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A product ends in each activation, with and without bias and residual, by the reference and by the portable form. 33 columns and an odd number of rows make
-// the nest write the epilogue of every tile that it has.
+// TestGemmEpilogues compares the portable form of products with the reference, for each activation, with and without bias and residual. 33 columns and an odd
+// number of rows make the nest write the epilogue of every tile that it has.
 func TestGemmEpilogues(t *testing.T) {
 	acts := []string{""}
 	for _, op := range ir.Ops() {

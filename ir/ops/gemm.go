@@ -57,7 +57,7 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Array{y}, nil
 	},
-	NoGrad: behindGrad,
+	NoGrad: afterGrad,
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		c := productCost(n, s, n.Int("k"), in(n, 2) != nil)
 		y := float64(s.Elements(n.Out[0].Type.Shape))

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every result has the shape that the op returned and finite numbers, and computing it again returns the same numbers.
+// TestShape checks that every result has the shape that the op returned and finite numbers, and that computing it again returns the same numbers.
 func TestShape(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		before := make([]string, len(tr.in))
@@ -34,7 +34,7 @@ func TestShape(t *testing.T) {
 	})
 }
 
-// The work grows with the batch and is never negative.
+// TestCost checks that the work grows with the batch and is never negative.
 func TestCost(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		c := tr.op.CostOf(tr.node, tr.sizes)
@@ -53,8 +53,8 @@ func TestCost(t *testing.T) {
 	})
 }
 
-// If an op returns integers from no operands, they are row numbers of a table. Rows returns the size of that table, and all the integers are below it. Weights
-// are checked against it when they are opened.
+// TestRows checks ops that return integers and have no operands. The integers are row numbers of a table, and all are below the size of the table that Rows
+// returns. Weights are checked against this size when they are opened.
 func TestRows(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		if tr.op.Class != ir.Constant || tr.node.Out[0].Type.DType != ir.I32 {
@@ -70,7 +70,7 @@ func TestRows(t *testing.T) {
 	})
 }
 
-// A node with a wrong operand, or with a missing or unknown attribute, is refused and not computed.
+// TestRefused checks that a node with a wrong operand, or with a missing or unknown attribute, is refused and not computed.
 func TestRefused(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		n := *tr.node
@@ -105,8 +105,8 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// The gradient that an op builds from other ops equals that of its reference. The reference gradient is computed by central differences of <w, y> with random
-// weights w.
+// TestGrad checks that the gradient that an op builds from other ops equals that of its reference. The gradient of the reference is computed by central
+// differences of <w, y> with random weights w.
 func TestGrad(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		if tr.op.Grad == nil {

@@ -38,7 +38,7 @@ var _ = ir.Define(ir.Op{
 			return r*cols + head*d + col
 		})}, nil
 	},
-	NoGrad:  behindGrad,
+	NoGrad:  afterGrad,
 	NoLower: atPacking,
 	Sample:  samples(sample(attrs("heads", 2, "dp", 16), normal(ir.N(19), ir.N(6)))),
 })

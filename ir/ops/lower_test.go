@@ -142,12 +142,12 @@ func compare(t *testing.T, tr *trial, got []float32) {
 	padded := (cols + 15) / 16 * 16
 	for i, g := range got {
 		if out.LD != 0 && i%ld >= padded {
-			require.Equal(t, stray, g, "element %d, behind a row's last panel, was written", i)
+			require.Equal(t, stray, g, "element %d, after a row's last panel, was written", i)
 		}
 	}
 }
 
-// The portable form of every op computes in float32 what its reference computes, for rows that are not adjacent.
+// TestLower checks that the portable form of every op computes in float32 what its reference computes, for rows that are not adjacent.
 func TestLower(t *testing.T) {
 	eachTrial(t, func(t *testing.T, tr *trial) {
 		if tr.op.Lower == nil {
@@ -162,7 +162,7 @@ func TestLower(t *testing.T) {
 	})
 }
 
-// Two panels in one call return the bits of one panel per call, for any number of rows.
+// TestGemmBits checks that two panels in one call return the bits of one panel per call, for any number of rows.
 func TestGemmBits(t *testing.T) {
 	op := ir.Lookup("gemm")
 	for _, s := range op.Sample() {
@@ -198,7 +198,7 @@ func TestGemmBits(t *testing.T) {
 	}
 }
 
-// A norm clears the columns between the last column and the end of its panel.
+// TestLayernormPadding checks that a norm clears the columns between the last column and the end of its panel.
 func TestLayernormPadding(t *testing.T) {
 	op := ir.Lookup("layernorm")
 	tr := newTrial(t, op, op.Sample()[0], 1)
@@ -213,7 +213,7 @@ func TestLayernormPadding(t *testing.T) {
 	}
 }
 
-// Rows that are too close for whole panels are refused. So are rows whose distance differs from that of the residual.
+// TestGemmRefused checks that rows that are too close for whole panels are refused, and rows whose distance differs from that of the residual.
 func TestGemmRefused(t *testing.T) {
 	op := ir.Lookup("gemm")
 	tr := newTrial(t, op, op.Sample()[3], 1)

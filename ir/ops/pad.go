@@ -34,7 +34,7 @@ var _ = ir.Define(ir.Op{
 			return -1
 		})}, nil
 	},
-	NoGrad:  behindGrad,
+	NoGrad:  afterGrad,
 	NoLower: atPacking,
 	Sample:  samples(sample(nil, normal(ir.N(5))), sample(nil, normal(ir.N(3), ir.N(17))), sample(nil, normal(ir.N(16)))),
 })

@@ -50,7 +50,7 @@ var _ = ir.Define(ir.Op{
 			return (outer*a*d+at/dp*d+col)*inner + rest
 		})}, nil
 	},
-	NoGrad:  behindGrad,
+	NoGrad:  afterGrad,
 	NoLower: atPacking,
 	Sample: samples(
 		sample(attrs("heads", 3, "dp", 4), normal(ir.N(6), ir.N(5))),

@@ -19,7 +19,7 @@ var _ = ir.Define(ir.Op{
 			return -1
 		})}, nil
 	},
-	NoGrad:  behindGrad,
+	NoGrad:  afterGrad,
 	NoLower: atPacking,
 	Sample:  samples(sample(nil, normal(ir.N(19), ir.N(5))), sample(nil, normal(ir.N(16), ir.N(3)))),
 })

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The bits do not depend on blocks or goroutines: every element is one sum from its first term to its last.
+// TestProductBits checks that the bits do not depend on blocks or goroutines: every element is one sum from its first term to its last.
 func TestProductBits(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	random := func(n int) []float64 {
@@ -32,7 +32,7 @@ func TestProductBits(t *testing.T) {
 	}
 }
 
-// The projection of a relative table of 512 rows, which is computed 24 times when a base model is packed.
+// BenchmarkProduct measures the projection of a relative table of 512 rows, which is computed 24 times when a base model is packed.
 func BenchmarkProduct(b *testing.B) {
 	const m, n, k = 512, 768, 768
 	x, w := make([]float64, m*k), make([]float64, n*k)

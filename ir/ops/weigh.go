@@ -22,7 +22,7 @@ var _ = ir.Define(ir.Op{
 		}
 		h, err := heads(n, w)
 		if err == nil && h != a {
-			err = fmt.Errorf("p has %d heads, the attribute says %d", a, h)
+			err = fmt.Errorf("p has %d heads, the attribute heads is %d", a, h)
 		}
 		return []ir.Type{n.In[1].Type}, first(err, shaped(n, 2, ir.Bound))
 	},

@@ -16,7 +16,7 @@ type builder struct {
 
 	perturb bool // normalise the input and add a summand of the batch, see Options
 
-	behind []ir.Call // calls of layers that only a trace reads
+	traceOnly []ir.Call // calls of layers that only a trace reads
 }
 
 // Names in the store through which the regions of a forward call pass values, besides the names of the batch.
@@ -42,7 +42,7 @@ func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string, o O
 			return nil, err
 		}
 	}
-	b.prog.Run = append(b.prog.Run, b.behind...)
+	b.prog.Run = append(b.prog.Run, b.traceOnly...)
 	return b.prog, nil
 }
 
@@ -122,7 +122,7 @@ func (b *builder) layers() error {
 	}
 	b.prog.Run = append(b.prog.Run, call(0, last)...)
 	if b.trace {
-		b.behind = call(last, enc.Layers)
+		b.traceOnly = call(last, enc.Layers)
 	}
 	return nil
 }

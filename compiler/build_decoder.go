@@ -14,8 +14,8 @@ func decoderAt(t int) string { return fmt.Sprintf("decoder.%d", t) }
 // decoderMemory is the store's name of the rows from which keys and values are projected, if they are not the last layer's rows.
 const decoderMemory = "decoder.memory"
 
-// moveBehind moves the last call of the schedule to the place where the hidden states after a layer have just been computed. Layer 0 is the embedding.
-func (b *builder) moveBehind(layer int) {
+// moveAfter moves the last call of the schedule to the place directly after the call that computes the hidden states of a layer. Layer 0 is the embedding.
+func (b *builder) moveAfter(layer int) {
 	last := len(b.prog.Run) - 1
 	moved := b.prog.Run[last]
 	var run []ir.Call
@@ -58,7 +58,7 @@ func (b *builder) decoder() error {
 	from := hiddenAt(d.Memory.Layer)
 	switch {
 	case d.Query.Layer < d.Memory.Layer:
-		b.moveBehind(d.Query.Layer)
+		b.moveAfter(d.Query.Layer)
 	case d.Memory.Layer < d.Query.Layer:
 		e = b.region("decoder_memory", "decoder_memory keeps the rows that the decoder takes keys and values from.", d.Memory.Source, 1)
 		e.Output(decoderMemory, e.op("identity", d.Memory.Source, nil, e.Input(from, ir.State, rows)))
@@ -66,7 +66,7 @@ func (b *builder) decoder() error {
 			return e.Err()
 		}
 		from = decoderMemory
-		b.moveBehind(d.Memory.Layer)
+		b.moveAfter(d.Memory.Layer)
 	}
 	e = b.region("decoder", "decoder is one step of the decoder: an encoder layer whose keys and values stay the same.", d.Source, d.Repeat)
 	q := e.Input("decoder.{l}", ir.State, rows)

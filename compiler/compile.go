@@ -92,7 +92,7 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 	return units, faults, nil
 }
 
-// compile compiles one line.
+// compile compiles one emit line.
 func (t *targetWork) compile(w *work, o Options) (*Unit, error) {
 	first := w.parts[0]
 	u := &Unit{Model: first.model, Head: first.head, Target: t.Target, Ensemble: w.Ensemble}

@@ -45,7 +45,7 @@ var unseen = map[string]string{
 
 // ineffective lists changes that have no visible effect, and why the language allows them.
 var ineffective = map[string]string{
-	"*.drop": "drop of a copied projection that the new score does not read says what would happen anyway; the papers' t5_bias is written so",
+	"*.drop": "drop of a copied projection that the new score does not read does what would happen anyway; the papers' t5_bias is written in this way",
 }
 
 // other holds values for each word that differ from the value in most specs. They are for statements that repeat a default.
@@ -198,8 +198,8 @@ func with(text string, s *spec.Stmt, replacement string) (string, bool) {
 	return strings.Join(lines, "\n"), true
 }
 
-// Every statement of the sample specs has an effect: without it, or with another value, the programs differ or the spec is refused. The tables above list the
-// exceptions, each with its reason.
+// TestEveryStatementHasAnEffect checks that every statement of the sample specs has an effect: without it, or with another value, the programs differ or the
+// spec is refused. The tables above list the exceptions, each with its reason.
 func TestEveryStatementHasAnEffect(t *testing.T) {
 	tried := 0
 	for name, text := range samples(t) {

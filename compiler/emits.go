@@ -7,8 +7,8 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// targetWork is a target with its emit lines, and what is wrong with them. [Compile], [NotYet] and the functions that they call read it: each derives nothing
-// of a line again.
+// targetWork is a target with its emit lines, and what is wrong with them. [Compile], [NotYet] and the functions that they call read it, so that what a line
+// asks for is derived only once.
 type targetWork struct {
 	*spec.Target
 	spec   *spec.Spec

@@ -85,7 +85,7 @@ func (t *targetWork) compileEnsemble(w *work, o Options) (*ir.Program, error) {
 	return whole, nil
 }
 
-// reached returns the last pass that has run on each member, where last is asked for.
+// reached returns the last pass that runs on each member by itself, if the caller asks for the program after the pass last.
 func reached(last string) string {
 	if afterMembers(last) {
 		return lastOfMember
@@ -93,7 +93,7 @@ func reached(last string) string {
 	return last
 }
 
-// afterMembers reports whether a pass that runs on the joined members is asked for.
+// afterMembers reports whether the pass last runs on the joined members. The name "" stands for all passes.
 func afterMembers(last string) bool {
 	for _, p := range passes {
 		if p.name == last {

@@ -7,8 +7,8 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// pattern is a rule of fuse: nodes that one kernel computes. The node at which it is looked for has the op at. match looks at node i of a region, which has
-// this op, and returns the function that replaces the nodes of the pattern, or nil if the pattern is not there.
+// pattern is a rule of fuse: nodes that one kernel computes. Its field at is the op of the node where fuse looks for the pattern. match is called for such a
+// node, node i of a region. It returns the function that replaces the nodes of the pattern, or nil if the nodes do not match.
 type pattern struct {
 	name   string
 	at     string
@@ -17,8 +17,9 @@ type pattern struct {
 	reason string // what the kernel saves
 }
 
-// rounds are the rules of fuse. Each round goes over a region until none of its patterns is there any more, then the next round begins: an attention makes
-// products of its projections, and products are joined to what follows them. At a node the first pattern of the round that is there is taken.
+// rounds are the rules of fuse. A round is repeated over a region until none of its patterns matches; then the next round begins. The order matters: an
+// attention turns its projections into products, and later rounds join products to the nodes after them. At a node, the first pattern of the round that matches
+// is taken.
 var rounds = [][]pattern{
 	{
 		{"attention", "weigh", "attention", matchAttention,
@@ -63,7 +64,7 @@ func fuseRegion(r *ir.Region, found func(pattern)) error {
 	return nil
 }
 
-// fuseFirst replaces the first pattern of a round that is there, and reports whether there was one.
+// fuseFirst replaces the first nodes that match a pattern of a round, and reports whether it found any.
 func fuseFirst(r *ir.Region, round []pattern, found func(pattern)) (bool, error) {
 	for i, n := range r.Nodes {
 		for _, p := range round {

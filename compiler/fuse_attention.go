@@ -8,8 +8,8 @@ import (
 	"github.com/debertac/debertac/ir/ops"
 )
 
-// matchAttention matches a weighted mean by a softmax. It and the terms of the score become one attention over a joined q|k|v product. The scale is multiplied
-// into the query's weights and into the table of position queries, so that kernels never multiply by it.
+// matchAttention matches a mean that is weighted by a softmax. The mean, the softmax and the terms of the score become one attention over a joined q|k|v
+// product. The scale is multiplied into the query's weights and into the table of position queries, so that kernels never multiply by it.
 func matchAttention(r *ir.Region, i int) (func() error, error) {
 	weigh := r.Nodes[i]
 	p, err := partsOf(weigh)

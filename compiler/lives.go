@@ -10,17 +10,17 @@ import (
 // beforePasses is the name of the program as the spec describes it, before any pass.
 const beforePasses = "build"
 
-// life states which nodes exist after which passes. Nodes that no row is about can exist always.
+// life states which nodes exist after which passes. Nodes without a row can exist after any pass.
 type life struct {
 	what    string // the nodes, for lists
 	is      func(n *ir.Node) bool
 	from    string // the pass that makes the first of them
 	until   string // the pass that leaves none of them; "": they stay
-	packing bool   // that pass leaves those in regions that run when weights are packed
+	packing bool   // the pass until leaves such nodes in regions that run when weights are packed
 	reason  string // what the pass does with them
 }
 
-// lives is the table. [ir.Verify] holds the program to it after each pass, and before all.
+// lives is the table of what exists after which passes. [ir.Verify] checks the program against it before the first pass and after each pass.
 var lives = []life{
 	{"fused ops", fused, "fuse", "", false, "makes them by its patterns"},
 	{"head_panels", named("head_panels"), "fuse", "", false, "brings the tables of an attention into their layout"},

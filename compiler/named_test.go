@@ -10,7 +10,8 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// For a head whose tensors have no names, the compiler offers a form whose tensors have names. With that form, the fault is gone.
+// TestNamedFormsHaveNames checks that, for a head whose tensors have no names, the compiler offers a form whose tensors have names, and that the fault is gone
+// with that form.
 func TestNamedFormsHaveNames(t *testing.T) {
 	texts := 0
 	for _, base := range []string{"deberta_base", "deberta_v3_base", "bert_base", "roberta_base", "deberta_v3_base { checkpoint hf.gliner }"} {

@@ -60,8 +60,8 @@ func shown(t *testing.T, name string, p *ir.Program, lines map[diag.Span]bool) {
 	}
 }
 
-// The parameters that explain shows add up to the tensors of the model, and every statement that adds parameters has a line. The test reads the zoo's models,
-// the specs of the language's tests, the examples and the specs of published configs.
+// TestExplainAddsUp checks that the parameters that explain shows add up to the tensors of the model, and that every statement that adds parameters has a line.
+// The test reads the zoo's models, the specs of the language's tests, the examples and the specs of published configs.
 func TestExplainAddsUp(t *testing.T) {
 	texts := map[string]string{}
 	for _, name := range spec.Zoo() {

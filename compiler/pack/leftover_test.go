@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/compiler/pack"
 )
 
-// A prefix of a training library is removed from all names; if that is not possible, the error names the prefix.
+// TestUnwrap checks that a prefix of a training library is removed from all names, and that the error names the prefix if it cannot be removed.
 func TestUnwrap(t *testing.T) {
 	const table = "embeddings.word_embeddings.weight"
 	for _, c := range []struct {
@@ -52,7 +52,7 @@ func TestUnwrap(t *testing.T) {
 	}
 }
 
-// A tensor that packing did not read is a known buffer, equals the tensor that it repeats, or is listed.
+// TestLeftover checks that a tensor that packing did not read is listed, unless it is a known buffer or equals the tensor that it repeats.
 func TestLeftover(t *testing.T) {
 	const table = "bert.embeddings.word_embeddings.weight"
 	names := []string{table, "bert.embeddings.position_ids", "cls.predictions.bias", "cls.predictions.decoder.weight", "cls.seq_relationship.bias"}
@@ -74,7 +74,7 @@ func TestLeftover(t *testing.T) {
 	}
 }
 
-// The bias of masked tokens has two names. Published code adds the one of the decoder.
+// TestDecoderBias checks that, of the two names for the bias of masked tokens, the decoder's is read, as in published code.
 func TestDecoderBias(t *testing.T) {
 	for _, stem := range []string{"cls.predictions.", "lm_head."} {
 		for _, c := range []struct {

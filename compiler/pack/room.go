@@ -14,7 +14,7 @@ import (
 // Tensors of a checkpoint are checked first against the shapes in the file, when they are read.
 //
 // A step that is accepted may still need all memory. The garbage collector lets the heap grow to twice the live size, so room sets a lower limit, which restore
-// takes back.
+// removes again.
 func room(path string, p *ir.Program, src Source, decls []engine.TensorDecl) (restore func(), err error) {
 	restore = func() {}
 	if _, drawn := src.(Random); drawn {

@@ -31,7 +31,7 @@ func opened(t *testing.T, names []string, values map[string][2]float32) *safeten
 	return f
 }
 
-// Tensors are found without the model's prefix and under the TensorFlow names of norms.
+// TestCheckpointNames checks that tensors are found without the model's prefix and under the TensorFlow names of norms.
 func TestCheckpointNames(t *testing.T) {
 	f := opened(t, []string{"embeddings.LayerNorm.gamma", "embeddings.LayerNorm.beta", "bert.pooler.dense.bias", "classifier.bias"},
 		map[string][2]float32{"embeddings.LayerNorm.gamma": {1, 2}, "embeddings.LayerNorm.beta": {3, 4}, "bert.pooler.dense.bias": {5, 6},
@@ -50,7 +50,7 @@ func TestCheckpointNames(t *testing.T) {
 	require.Equal(t, []string{"classifier.bias"}, c.Unused())
 }
 
-// A tensor of the discriminator is its own, the generator's, or the sum of both.
+// TestPart checks that a tensor of the discriminator is its own, the generator's, or the sum of both.
 func TestPart(t *testing.T) {
 	const word, position = "deberta.embeddings.word_embeddings.", "deberta.embeddings.position_embeddings."
 	f := opened(t, []string{"generator." + word + "weight", "generator." + position + "weight", "generator.x.weight", "discriminator." + word + "_weight",

@@ -79,7 +79,7 @@ func openPart(path string) (*part, error) {
 	return p, nil
 }
 
-// steady reads a file whose size was taken when it was opened. It reports an error if the file has become shorter since.
+// steady reads a file and knows the size that the file had when it was opened. It reports an error if the file has become shorter since.
 type steady struct {
 	file *disk.File
 	size int64

@@ -33,7 +33,7 @@ func zipped(t testing.TB, pickle string, storages map[string][]byte) []byte {
 	return b.Bytes()
 }
 
-// The functions below make parts of pickles.
+// text returns the instruction that makes a string. The functions below also return parts of pickles.
 func text(s string) string {
 	return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s
 }
@@ -66,7 +66,7 @@ var wide = "N" + strings.Repeat("q\x00h\x00\x86", 64)
 // weights returns a dictionary with one tensor.
 func weights(tensor string) string { return "\x80\x02}" + text("w") + tensor + "s." }
 
-// A file can make nothing but tensors, and every tensor lies within its storage.
+// TestPickleFaults checks that a file that asks for anything but tensors is refused, and that every tensor must lie within its storage.
 func TestPickleFaults(t *testing.T) {
 	ok := reference("FloatStorage", "0", 4)
 	for _, c := range []struct{ pickle, want string }{
@@ -142,7 +142,7 @@ func TestPickleFaults(t *testing.T) {
 	require.Equal(t, []string{"w"}, f.Names())
 }
 
-// These archives differ from those that torch.save writes.
+// TestArchiveFaults checks archives that differ from those that torch.save writes.
 func TestArchiveFaults(t *testing.T) {
 	pickle := weights(view(reference("FloatStorage", "0", 4), 0, numbers(4), numbers(1)))
 	type file struct {
@@ -174,7 +174,7 @@ func TestArchiveFaults(t *testing.T) {
 	}
 }
 
-// These streams of torch before 1.6 are cut, or come from a machine with another byte order.
+// TestStreamFaults checks streams of torch before 1.6 that are cut, or that come from a machine with another byte order.
 func TestStreamFaults(t *testing.T) {
 	const magic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 	version, system := "\x80\x02M\xe9\x03.", "\x80\x02}"+text("little_endian")+"\x88s."
@@ -200,7 +200,7 @@ func TestStreamFaults(t *testing.T) {
 		"which its pickle does not read":                      version + system + tensor + "\x80\x02]" + text("8") + "a.",
 		"lists the storage 9 twice":                           version + system + tensor + "\x80\x02](" + text("9") + text("9") + "e." + body,
 		"lacks the storage 9":                                 version + system + tensor + "\x80\x02].",
-		"has 2 elements, its pickle says 1":                   version + system + tensor + keys + "\x02" + body[1:],
+		"has 2 elements, its pickle declares 1":               version + system + tensor + keys + "\x02" + body[1:],
 		"ends before storage 9":                               version + system + tensor + keys,
 		"ends within storage 9":                               version + system + tensor + keys + body[:10],
 		"3 bytes follow":                                      version + system + tensor + keys + body + "abc",
@@ -215,7 +215,7 @@ func TestStreamFaults(t *testing.T) {
 	require.ErrorContains(t, err, fmt.Sprintf("offset %d ", len(magic+version+system)+2))
 }
 
-// Any file is read within its bounds or refused with a reason.
+// FuzzFile checks that any file is read within its bounds or refused with a reason.
 func FuzzFile(f *testing.F) {
 	for _, name := range []string{"all.bin", "old.bin", "module.bin", "protocol4.bin", "whole.bin"} {
 		file, err := os.ReadFile("testdata/" + name)

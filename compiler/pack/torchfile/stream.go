@@ -118,7 +118,7 @@ func (p *part) places(keys any, known map[string]*storage, r io.ReaderAt, at, si
 			return &safetensors.Error{File: p.name, Reason: "the file ends before storage " + key, Err: err}
 		}
 		if n := int64(binary.LittleEndian.Uint64(count[:])); n != st.count {
-			return fault(p.name, "", "storage %s has %d elements, its pickle says %d", key, n, st.count)
+			return fault(p.name, "", "storage %s has %d elements, its pickle declares %d", key, n, st.count)
 		}
 		s.places[key] = at + 8
 		if at += 8 + st.count*int64(st.dtype.Size()); at > size {

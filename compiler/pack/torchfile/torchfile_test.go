@@ -42,7 +42,7 @@ func equal(t *testing.T, want *safetensors.File, got *torchfile.File) {
 	}
 }
 
-// Every element type, all kinds of views, tied weights and parameters are read as torch itself reads them, from both containers.
+// TestValues checks that every element type, all kinds of views, tied weights and parameters are read as torch itself reads them, from both containers.
 func TestValues(t *testing.T) {
 	for file, reference := range map[string]string{"all.bin": "all", "old.bin": "all", "protocol4.bin": "all", "module.bin": "module", "sharded": "module"} {
 		t.Run(file, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// The error for a file that is not a file of weights tells what it is.
+// TestOtherFiles checks that the error for a file that is not a file of weights tells what the file is.
 func TestOtherFiles(t *testing.T) {
 	tar := make([]byte, 512)
 	copy(tar[257:], "ustar")
@@ -106,7 +106,7 @@ func TestOtherFiles(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file")
 }
 
-// A file that was cut or changed at any place is refused.
+// TestDamage checks that a file that was cut or changed at any place is refused.
 func TestDamage(t *testing.T) {
 	for _, file := range []string{"module.bin", "old.bin"} {
 		text, err := os.ReadFile("testdata/" + file)
@@ -141,7 +141,7 @@ func find(text []byte, v []float32) int {
 	return -1
 }
 
-// The index and the shards must agree with each other.
+// TestShards checks that the index and the shards must agree with each other.
 func TestShards(t *testing.T) {
 	index, err := os.ReadFile("testdata/sharded/pytorch_model.bin.index.json")
 	require.NoError(t, err)

@@ -154,8 +154,8 @@ func (a attentionLowering) rows(s *step) []string {
 	return code
 }
 
-// continues makes q the first query of the whole sequence and n the number of its rows, if earlier calls have computed some of the rows. It also copies what
-// the head needs of the new rows to the place where rows are kept.
+// continues returns the statements for sequences of which earlier calls have computed some rows. For such a sequence they copy what the head needs of the new
+// rows to the place where rows are kept, and set q to the first query of the whole sequence and n to the number of all its rows.
 func (attentionLowering) continues(n *ir.Node) []string {
 	ld, dp := n.In[ops.AttnQKV].LD, n.Int("dp")
 	var code []string

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A folder that was left half written, as earlier versions did on a full disk, is repaired when the package is written again.
+// TestWriteToRepairs checks that writing the package again repairs a folder that was left half written, as earlier versions did on a full disk.
 func TestWriteToRepairs(t *testing.T) {
 	p := emit(t, "m.dspec", tiny+`"a", "b") }`)
 	dir := t.TempDir()
@@ -31,7 +31,8 @@ func TestWriteToRepairs(t *testing.T) {
 	require.ErrorContains(t, p.WriteTo(dir), "is not a generated file")
 }
 
-// Files of the user may lie beside generated ones if both can be compiled together. Otherwise nothing is written.
+// TestWriteToBesideOtherFiles checks that files of the user may lie beside generated files if both can be compiled together, and that otherwise nothing is
+// written.
 func TestWriteToBesideOtherFiles(t *testing.T) {
 	p := emit(t, "m.dspec", tiny+`"a", "b") }`)
 	for name, c := range map[string]struct{ file, text, fault string }{

@@ -77,7 +77,8 @@ func (e *emitter) batchFields(g *jen.Group) {
 	}
 }
 
-// setBatchFields sets these fields. Positions are counted in the arena, as most batches have none; the others are where the caller's slices are.
+// setBatchFields sets these fields. Positions are filled in, in the arena, because most batches have no positions of their own. The other fields point at the
+// caller's slices.
 func (e *emitter) setBatchFields(g *jen.Group) {
 	for _, p := range e.gathered() {
 		field := jen.Id("e").Dot(camel(p.Row().Operand))

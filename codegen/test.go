@@ -110,7 +110,7 @@ func (e *emitter) tableRows() (map[string]int, error) {
 		}
 		of := ir.Lookup(n.Op).Rows
 		if of == nil {
-			return nil, fmt.Errorf("%s holds integers of the op %s, which does not tell what they are rows of", w.store, n.Op)
+			return nil, fmt.Errorf("%s holds integers of the op %s, which has no Rows function: the size of their table is not known", w.store, n.Op)
 		}
 		rows[w.store] = of(n)
 	}

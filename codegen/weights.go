@@ -31,7 +31,7 @@ type layerStruct struct {
 	field  string // slice in the model's weights
 	first  int
 	count  int                // of layers, with those of also
-	gaps   []int              // layers between those of region, counted from first, that no field of this struct is for
+	gaps   []int              // layers between those of region, counted from first, that do not use this struct
 	also   map[*ir.Region]int // other regions that read this struct, each for one more layer: its number
 }
 
@@ -74,8 +74,8 @@ func newWeightTable(e *emitter) *weightTable {
 	return t
 }
 
-// oneMore looks for a struct whose fields the region all reads, where the region runs once, for the layer that follows the struct's layers. It adds this layer
-// to the struct and returns it. It returns nil if no struct fits.
+// oneMore finds a struct for a region that runs once: the region's layer must follow the struct's layers, and the region must read all fields of the struct.
+// oneMore adds this layer to the struct and returns the struct. It returns nil if no struct fits.
 func (t *weightTable) oneMore(calls []ir.Call, r *ir.Region) *layerStruct {
 	number, count := span(calls, r)
 	if count != 1 {

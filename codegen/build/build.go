@@ -1,5 +1,5 @@
-// Package build turns generated packages into one static program, in any folder and without a network. The sources that the program links are inside this
-// package (see vendored); only a Go toolchain is needed besides.
+// Package build turns generated packages into one static program, in any folder and without a network. The sources that the program links are embedded in
+// debertac (see package vendored). A build needs only these and a Go toolchain.
 package build
 
 import (

@@ -131,8 +131,8 @@ func TestBuild(t *testing.T) {
 	require.Contains(t, string(out), "every tensor holds what was packed")
 }
 
-// TestBuildAlone builds in an empty folder, without modules, network and home. What Go has compiled may be there already: it finds nothing in its cache
-// of builds but by the sources.
+// TestBuildAlone builds in an empty folder, without modules, network and home. Go's build cache may already hold compiled packages. This is no help to a wrong
+// build, because Go finds them by the content of the sources alone.
 func TestBuildAlone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs the Go toolchain")

@@ -13,7 +13,7 @@ type Activation struct {
 	Name  string
 	Doc   string                     // its formula
 	Ulps  float64                    // bound on the error of f(x) = y, in units in the last place of y
-	Slack func(x, y float64) float64 // what the error may have more, absolute; nil: nothing
+	Slack func(x, y float64) float64 // absolute error that is allowed in addition; nil: none
 	Ends  [2]float64                 // f(-Inf) and f(+Inf) as the kernel computes them; 0·∞ is NaN where a formula has that product
 
 	emit func(a *asm, x, dst reg.Register)
@@ -31,13 +31,13 @@ var activations = []Activation{
 	{"tanh", "tanh(x)", 4, nil, [2]float64{-1, 1}, (*asm).tanh},
 }
 
-// tiny is the spacing of numbers below the normal ones.
+// tiny is the spacing of denormal numbers.
 const tiny = 0x1p-149
 
-// timesTiny is the slack of functions that multiply x by a factor. Below the normal numbers the factor has been rounded to their spacing.
+// timesTiny is the slack of functions that multiply x by a factor. A denormal factor has been rounded to the spacing of denormal numbers.
 func timesTiny(x, _ float64) float64 { return math.Abs(x) * tiny }
 
-// geluTanhSlack adds to timesTiny that the exponential of a negative x multiplies the four rounding errors of its argument.
+// geluTanhSlack adds to timesTiny an error for negative x: the exponential multiplies the four rounding errors of its argument.
 func geluTanhSlack(x, y float64) float64 {
 	slack := timesTiny(x, y)
 	if x < 0 {
@@ -70,7 +70,7 @@ func (a *asm) relu(x, dst reg.Register) {
 	a.VMAXPS(x, z, dst)
 }
 
-// sigmoid computes dst = 1/(1 + e^-x), with full relative accuracy also for large negative x. With e = e^-|x| it is 1/(1+e) for x ≥ 0 and e/(1+e) below.
+// sigmoid computes dst = 1/(1 + e^-x), with full relative accuracy also for large negative x. With e = e^-|x| it is 1/(1+e) for x ≥ 0 and e/(1+e) for x < 0.
 func (a *asm) sigmoid(x, dst reg.Register) {
 	e, one, num := a.vec(), a.vec(), a.vec()
 	a.orC(signBit, x, e)

@@ -180,7 +180,7 @@ func (a *asm) or(w operand.Op, v, dst reg.Register) {
 	a.VORPS(w, v, dst)
 }
 
-// These are operations of avo with variadic operands, so that with can take either form.
+// vmulps and the methods below are operations of avo with variadic operands, so that the method with can take either form.
 func (a *asm) vmulps(ops ...operand.Op)    { a.VMULPS(ops...) }
 func (a *asm) vaddps(ops ...operand.Op)    { a.VADDPS(ops...) }
 func (a *asm) vfmadd213(ops ...operand.Op) { a.VFMADD213PS(ops...) }

@@ -115,8 +115,8 @@ func AttentionJobs(p AttentionParams, isa ISA) []AttentionJob {
 	return jobs
 }
 
-// AttentionTableRows returns how many queries or keys are multiplied with the same rows of a relative table. With fewer of them, fewer table rows are used by
-// only some of them; but they should fill a tile.
+// AttentionTableRows returns how many queries or keys are multiplied with the same rows of a relative table. A small number is better, because then fewer of
+// these rows are needed by only some of the queries or keys; but the number should fill a tile.
 func AttentionTableRows(isa ISA) int { return isa.TileRows * ((12 + isa.TileRows - 1) / isa.TileRows) }
 
 // AttentionTablePanels returns how many panels of a relative table one call of a product may have: it takes about 100 µs on a slow core.

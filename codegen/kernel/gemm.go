@@ -119,7 +119,7 @@ var (
 	gemmM                    = reg.RCX // rows, then the rows of the strip
 	gemmStrips               = reg.R11 // strips that remain
 	gemmHeight, gemmTall     = reg.R12, reg.R13
-	gemmAhead, gemmAheadLine = reg.R14, reg.R15 // what to prefetch, and the bytes of a line, or 0 when all is
+	gemmAhead, gemmAheadLine = reg.R14, reg.R15 // the address to prefetch, and the bytes of a line, or 0 when all is prefetched
 	gemmStepA, gemmStepW     = reg.RAX, reg.RBX
 	gemmTurns                = reg.RDX
 	gemmRow, gemmResidual    = reg.RAX, reg.RBX // row of c and of r
@@ -238,7 +238,7 @@ func (g *gemm) rows() {
 	g.JNZ(operand.LabelRef("strip"))
 }
 
-// touch prefetches the rows of c, and of r, that the strip writes. They lie far apart, so the core does not.
+// touch prefetches the rows of c, and of r, that the strip writes. They lie far apart, so the hardware does not prefetch them.
 func (g *gemm) touch() {
 	g.firstRow()
 	g.VMOVQ(gemmM, reg.X0) // all other registers are taken

@@ -29,8 +29,8 @@ func (i ISA) Lanes() int { return i.VectorBytes / 4 }
 // Wide reports whether the set has 512-bit registers and mask registers.
 func (i ISA) Wide() bool { return i.VectorBytes == 64 }
 
-// unroll returns the number of steps of k in one turn of a product's loop, by the number of multiply-adds of a step. Where that is large, what a turn costs
-// beside them is not noticed, and a second copy would only fill the caches of instructions.
+// unroll returns the number of steps of k in one turn of a product's loop, by the number of multiply-adds of a step. If a step has many multiply-adds, the rest
+// of a turn costs little beside them, and a second copy of the step would only fill the instruction caches.
 func (i ISA) unroll(products int) int {
 	if products >= 8 {
 		return 1

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLiveness holds the live registers of the samples of all families to what avo computes.
+// TestLiveness compares the live registers of the samples of all families with those that avo computes.
 func TestLiveness(t *testing.T) {
 	looked := 0
 	for _, f := range Families() {

@@ -379,7 +379,7 @@ func TestAttentionNaN(t *testing.T) {
 						continue // keys after a query have no effect on it, unless they are NaN
 					}
 					for d := range p.D {
-						// A query with a NaN changes its own row, a key every row, a value its column.
+						// A NaN in a query changes its own row, a NaN in a key changes every row, and a NaN in a value changes its column.
 						spoiled := part == 0 && i == bad && scored || part == 1 && scored || part == 2 && d == 0
 						got, want := o.data[i*p.LDO+d], clean.data[i*p.LDO+d]
 						if spoiled != (got != got) || !spoiled && got != want {

@@ -51,8 +51,8 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
-// required checks that no kernel needs a feature of the processor that its instruction set does not list: programs test for those listed before they call a
-// kernel. The assembler writes what is needed as a comment Requires.
+// required checks that no kernel needs a feature of the processor that its instruction set does not list, because programs test only for the listed features.
+// The comment Requires of a kernel names the features that it needs.
 func required(t *testing.T, files map[string][]byte) {
 	requires := regexp.MustCompile(`(?m)^// func (\w+)\(.*\n// Requires: (.*)$`)
 	found := 0

@@ -8,9 +8,8 @@
 // Mutants: a comparison moves by its boundary (< and <=), == and !=, + and -, && and || change places, a number becomes one more or one less, a statement is
 // removed, a returned error becomes nil. Two runs with the same seed try the same mutants in the same order.
 //
-// A mutant counts as found if the tests fail, do not end in time, or take too much memory. A line that no test runs counts as missed,
-// without a trial.
-// What does not compile does not count.
+// A mutant counts as found if the tests fail, do not end in time, or take too much memory. A line that no test runs counts as missed, without a trial. A mutant
+// that does not compile does not count.
 package main
 
 import (
@@ -56,7 +55,7 @@ func main() {
 	}
 }
 
-// check finds settings that mean nothing.
+// check returns an error for settings that have no meaning.
 func (s *settings) check(patterns []string) error {
 	switch {
 	case s.most < 0:
@@ -66,7 +65,7 @@ func (s *settings) check(patterns []string) error {
 	case !(0 <= s.least && s.least <= 100):
 		return fmt.Errorf("-min is %v: it must be from 0 to 100", s.least)
 	case len(patterns) == 0 && s.since == "":
-		return errors.New("no packages: name some, such as ./runtime/task, or say -since main for those of a change")
+		return errors.New("no packages: name some, such as ./runtime/task, or set -since main for the packages of a change")
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ type finder struct {
 	results []*ast.FieldList // of the functions around a node, the innermost last
 }
 
-// mutants lists the mutants of a Go file in the order of the text. Files that a program has written have none.
+// mutants lists the mutants of a Go file in the order of the text. Generated files have no mutants.
 func mutants(name string, source []byte) ([]mutant, error) {
 	f := finder{fset: token.NewFileSet(), source: source}
 	tree, err := parser.ParseFile(f.fset, name, source, parser.ParseComments|parser.SkipObjectResolution)
@@ -99,7 +99,7 @@ func (f *finder) replace(from, to token.Pos, text, kind string) {
 	f.found = append(f.found, mutant{line: at.Line, column: at.Column, from: at.Offset, to: f.fset.Position(to).Offset, text: text, kind: kind})
 }
 
-// operator changes a binary operator. A sum with a string in it has no difference.
+// operator adds the mutant of a binary operator. It leaves out sums with a string in them, because strings cannot be subtracted.
 func (f *finder) operator(n *ast.BinaryExpr) {
 	to, ok := operators[n.Op]
 	if !ok || n.Op == token.ADD && (isString(n.X) || isString(n.Y)) {
@@ -119,7 +119,7 @@ func isString(e ast.Expr) bool {
 	return false
 }
 
-// constant moves a number by one, up and down.
+// constant adds two mutants of a number: one more and one less.
 func (f *finder) constant(n *ast.BasicLit) {
 	var up, down string
 	switch n.Kind {
@@ -138,7 +138,7 @@ func (f *finder) constant(n *ast.BasicLit) {
 	f.replace(n.Pos(), n.End(), down, n.Value+" becomes one less")
 }
 
-// returned returns nil for an error.
+// returned adds a mutant that returns nil in place of an error.
 func (f *finder) returned(n *ast.ReturnStmt) {
 	results := f.results[len(f.results)-1]
 	if len(n.Results) == 0 || results == nil || results.NumFields() != len(n.Results) {
@@ -152,7 +152,7 @@ func (f *finder) returned(n *ast.ReturnStmt) {
 	f.replace(last.Pos(), last.End(), "nil", "the error becomes nil")
 }
 
-// removals removes each statement of a list that does something and declares nothing.
+// removals adds a mutant for each statement of a list that does something and declares nothing: the statement is removed.
 func (f *finder) removals(list []ast.Stmt) {
 	for _, s := range list {
 		switch s := s.(type) {
@@ -168,7 +168,7 @@ func (f *finder) removals(list []ast.Stmt) {
 	}
 }
 
-// blank reports whether an assignment goes nowhere.
+// blank reports whether an assignment has only _ on its left side.
 func blank(left []ast.Expr) bool {
 	for _, e := range left {
 		if n, ok := e.(*ast.Ident); !ok || n.Name != "_" {

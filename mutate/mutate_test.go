@@ -81,7 +81,7 @@ type workshop struct {
 	*testing.T
 }
 
-// weakHere makes a folder with the package weak in it, and stands in it.
+// weakHere makes a folder with the package weak in it, and makes it the working directory.
 func weakHere(t *testing.T) workshop {
 	if testing.Short() {
 		t.Skip("builds programs")
@@ -99,7 +99,7 @@ func (w workshop) write(name, text string) {
 	require.NoError(w, os.WriteFile(name, []byte(text), 0o600))
 }
 
-// run mutates without a limit of time worth mention, and returns what is printed.
+// run mutates with a time limit that no test reaches, and returns what is printed.
 func (w workshop) run(s settings, patterns ...string) (string, error) {
 	var out bytes.Buffer
 	s.seed, s.duration, s.grace, s.all = 1, time.Hour, time.Second, true
@@ -113,7 +113,7 @@ func (w workshop) git(args ...string) {
 	require.NoError(w, err)
 }
 
-// place is how a report names a mutant.
+// place matches the place of a mutant in a report.
 var place = regexp.MustCompile(`(?m)^\./weak\.go:(\d+):(\d+): ([^:]*): `)
 
 // outcomes lists what a report has on each line of the package, from left to right.
@@ -182,7 +182,7 @@ func TestWeakSince(t *testing.T) {
 	require.Equal(t, []string{"./weak.go:16:14: no test fails: "}, place.FindAllString(out, -1))
 }
 
-// TestWeakTests has tests that fail, that do not build, and none.
+// TestWeakTests mutates a package whose tests fail, one whose tests do not build, and one without tests.
 func TestWeakTests(t *testing.T) {
 	w := weakHere(t)
 	w.write("weak_test.go", strings.Replace(weakTest, "!Fits(1)", "Fits(1)", 1))

@@ -32,7 +32,7 @@ func (l lines) has(line int) bool {
 	return slices.ContainsFunc(l, func(i [2]int) bool { return i[0] <= line && line <= i[1] })
 }
 
-// output runs a command and returns what it prints. An error holds what it prints as an error.
+// output runs a command and returns what it prints. An error holds what the command prints to its standard error.
 func output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	var out, errs bytes.Buffer
@@ -43,8 +43,8 @@ func output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// packages lists the packages that patterns name. With a since that is not empty these are only those with lines changed since that commit; without patterns
-// all of the module are meant then.
+// packages lists the packages that patterns name. If since is not empty, it lists only packages with lines that changed since that commit, and no patterns
+// stand for all packages of the module.
 func packages(ctx context.Context, patterns []string, since string) ([]*pack, error) {
 	if len(patterns) == 0 && since != "" {
 		patterns = []string{"./..."}
@@ -105,7 +105,7 @@ func changes(ctx context.Context, ref string) (map[string]lines, error) {
 	return list, nil
 }
 
-// hunk is the head of a part of a diff: "@@ -1,2 +3,4 @@". Without a number of lines it is one.
+// hunk is the head of a part of a diff: "@@ -1,2 +3,4 @@". If the number of lines is missing, it is 1.
 var hunk = regexp.MustCompile(`^@@ -\S+ \+(\d+)(?:,(\d+))? @@`)
 
 // parseDiff reads a diff without context: for each file, which lines of its new text are in it. Lines that were only removed leave nothing to mutate.
@@ -133,7 +133,7 @@ func parseDiff(diff string) map[string]lines {
 	return list
 }
 
-// block is a part of a file that the tests run or do not run, as a coverage profile has it. Columns count bytes from 1, the end is not in it.
+// block is a part of a file that the tests run or do not run, as a coverage profile has it. Columns count bytes from 1, and the end is exclusive.
 type block struct {
 	fromLine, fromColumn, toLine, toColumn int
 	run                                    bool

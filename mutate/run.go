@@ -26,7 +26,8 @@ const (
 	unviable                 // it does not compile, and does not count
 )
 
-// A mutant that runs away is ended: its tests may take timeFactor times as long as without it and timeMore, and memoryLimit.
+// These are the limits on the tests of a mutant. They may take timeFactor times as long as without it, plus timeMore, and memoryLimit of memory. They are
+// stopped beyond that.
 const (
 	timeFactor  = 4
 	timeMore    = 20 * time.Second
@@ -49,7 +50,7 @@ type trial struct {
 // tally counts the outcomes of a package.
 type tally struct {
 	count [unviable + 1]int
-	left  int // mutants that the time was not enough for
+	left  int // mutants that were not tried before the time was over
 }
 
 // score is the share of mutants that the tests find, in percent. Without mutants it is 100.
@@ -92,7 +93,7 @@ func newTrial(ctx context.Context, p *pack, folder string, seed uint64, grace ti
 		return nil, err
 	}
 	if slices.Contains(strings.Fields(string(deps)), "pgregory.net/rapid") {
-		// No files of failures; the usual 100 draws, which -short divides by 5; and always the same ones.
+		// rapid must write no files of failures, make its usual 100 draws (-short divides 500 by 5), and make the same draws in each run.
 		t.flags = append(t.flags, "-rapid.nofailfile", "-rapid.checks=500", "-rapid.seed="+strconv.FormatUint(seed, 10))
 	}
 	profile := filepath.Join(folder, "profile")

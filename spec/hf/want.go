@@ -150,7 +150,7 @@ func (c *config) sizes(w *want, kind string) (err error) {
 	return err
 }
 
-// The functions below check the bounds of real numbers.
+// isRate reports whether a number is a rate. This and the functions below check the bounds of real numbers.
 func isRate(v float64) bool { return v >= 0 && v < 1 }
 func isEps(v float64) bool  { return v > 0 && v < 1 }
 func isStd(v float64) bool  { return v >= 0 && v < 1e6 }

@@ -60,8 +60,9 @@ func readAddition(t *testing.T, path string) *addition {
 	return a
 }
 
-// TestAdditions applies the additions to one copy of the project, makes the generated files, builds the copy and runs the tests that the additions name. It
-// counts the files that were written by hand: the recipes are to stay short. One copy for all takes less time than one copy each.
+// TestAdditions applies the additions to one copy of the project, makes the generated files, builds the copy and runs the tests that the additions
+// name. It counts the files that were written by hand, because the recipes must stay short. One copy for all additions takes less time than one copy
+// per addition.
 func TestAdditions(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join("testdata", "additions", "*.patch"))
 	require.NoError(t, err)
@@ -114,7 +115,7 @@ func TestAdditions(t *testing.T) {
 	}
 }
 
-// joined returns the arguments of all tests, where tests of the same packages are one run: linking takes longer than most tests.
+// joined returns the arguments of all tests. Tests of the same packages are joined into one run, because linking takes longer than most tests.
 func joined(list []*addition) [][]string {
 	var out [][]string
 	for _, a := range list {

@@ -15,13 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// phrase is a way to write that readers stumble over. The pattern is searched in comments, in string literals and on the pages.
+// phrase is a phrase that readers stumble over. The pattern is searched for in comments, in string literals and on the pages.
 type phrase struct {
 	pattern string
 	instead string
 }
 
-// phrases are the ones that CONTRIBUTING.md asks not to use. A use that is right all the same is written in another way: there is always one.
+// phrases lists the phrases that CONTRIBUTING.md asks not to use. Where such a phrase would be correct, use another wording.
 var phrases = []phrase{
 	{`behind`, "after, following (in time or order)"},
 	{`(is|are|was|be) due`, "is expected, want X"},
@@ -39,11 +39,11 @@ var phrases = []phrase{
 	{`(times|tokens|bytes|numbers|logits|rows|words|labels|texts|copies|milliseconds|allocations|megabytes) an? (` + things + `)`, "X per Y"},
 }
 
-// things are what rates are stated of.
+// things are the nouns that follow "per" in rates.
 const things = `batch|call|case|column|family|file|flag|folder|group|head|instruction set|kernel|label|layer|line|member|model|op|package|page|pass|` +
 	`record|row|second|sequence|setting|shape|step|task|tensor|test|text|token|unit|verb|window|word`
 
-// TestEnglish searches hand-written Go files, their comments and their texts, and the pages for phrases that need a second reading.
+// TestEnglish searches the comments and string literals of hand-written Go files, and the pages, for phrases that need a second reading.
 func TestEnglish(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("no git to list the project's files")
@@ -85,7 +85,7 @@ func TestEnglish(t *testing.T) {
 	require.Greater(t, files, 500)
 }
 
-// checkGo checks the comments and texts of a Go file, unless it is generated.
+// checkGo checks the comments and string literals of a Go file, unless it is generated.
 func checkGo(t *testing.T, name string, text []byte, check func(place, text string)) {
 	set := token.NewFileSet()
 	f, err := parser.ParseFile(set, name, text, parser.ParseComments|parser.SkipObjectResolution)
@@ -103,7 +103,7 @@ func checkGo(t *testing.T, name string, text []byte, check func(place, text stri
 		}
 	}
 	if strings.HasSuffix(name, "_test.go") {
-		return // texts of tests are inputs
+		return // string literals of tests are inputs
 	}
 	ast.Inspect(f, func(n ast.Node) bool {
 		if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
@@ -130,5 +130,5 @@ func checkPage(name, text string, check func(place, text string)) {
 	}
 }
 
-// inline is code inside a line.
+// inline matches code inside a line.
 var inline = regexp.MustCompile("`[^`]*`")

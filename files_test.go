@@ -13,14 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// onFiles are the functions of package os that runtime/disk stands for. What it adds (whole files, kinds, limits, faults on purpose) is lost where one
-// of them is called.
+// onFiles lists the functions of package os that runtime/disk replaces. A direct call of one of them lacks what runtime/disk adds: whole files, kinds
+// of files, limits, injected faults.
 var onFiles = []string{
 	"Create", "CreateTemp", "OpenFile", "Open", "OpenRoot", "OpenInRoot", "ReadFile", "WriteFile", "Rename", "Remove", "RemoveAll", "Mkdir", "MkdirAll",
 	"MkdirTemp", "ReadDir", "Stat", "Lstat", "Truncate", "Chmod", "Chtimes", "Link", "Symlink", "DirFS", "CopyFS",
 }
 
-// otherwise are the files, or folders with all in them, that may call those functions, with the reason.
+// otherwise lists the files and folders that may call those functions, with the reason.
 var otherwise = map[string]string{
 	"runtime/disk/":                  "it is what the others call",
 	"runtime/cpu/cpu.go":             "the kernel's description of the processor is no file of a user's",
@@ -38,7 +38,7 @@ var otherwise = map[string]string{
 	"release/":                       "make release runs it in a checkout; its output is made again at will",
 }
 
-// TestFilesAreTouchedInOnePlace looks for calls of package os that go past runtime/disk, and for callers of disk.Inject that are no tests.
+// TestFilesAreTouchedInOnePlace looks for calls of package os that bypass runtime/disk, and for callers of disk.Inject that are not tests.
 func TestFilesAreTouchedInOnePlace(t *testing.T) {
 	used := map[string]bool{}
 	looked := 0

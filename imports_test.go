@@ -13,8 +13,9 @@ import (
 
 const module = "github.com/debertac/debertac"
 
-// rooms lists which rooms of the module each room may import, and which modules of others. A name stands for the package and what lies below it,
-// unless it ends in "!": then for the package alone. "." is the root package, which embeds sources. The first row whose name fits a package holds.
+// rooms lists the folders of the module (rooms), with the rooms and the other modules that each may import. A name stands for a package and the
+// packages below it; with "!" at its end it stands for the package alone. "." is the root package, which embeds sources. The first row whose name
+// matches a package applies.
 var rooms = []struct {
 	name    string
 	imports []string // rooms
@@ -78,7 +79,7 @@ var rooms = []struct {
 		"compiler!", "runtime/disk", "spec!"}, nil},
 	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/klauspost/compress",
 		"github.com/rogpeppe/go-internal", "golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}},
-	{"docs", []string{"compiler!", "runtime/disk", "runtime/tasktable", "spec"}, nil}, // fills in what the code knows
+	{"docs", []string{"compiler!", "runtime/disk", "runtime/tasktable", "spec"}, nil}, // fills in tables from the code
 	{"", nil, nil},
 }
 
@@ -88,7 +89,7 @@ type listed struct {
 	Imports    []string
 }
 
-// within reports whether a path is in one of the rooms.
+// within reports whether a path is in one of the named rooms.
 func within(path string, names []string) bool {
 	return slices.ContainsFunc(names, func(n string) bool {
 		if alone, ok := strings.CutSuffix(n, "!"); ok {
@@ -98,7 +99,7 @@ func within(path string, names []string) bool {
 	})
 }
 
-// TestImports holds the packages' imports (not those of tests) to the table.
+// TestImports compares the packages' imports (not those of tests) with the table.
 func TestImports(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no Go toolchain")

@@ -65,7 +65,7 @@ func TestShape(t *testing.T) {
 	require.Greater(t, looked, 500)
 }
 
-// TestFrontDoor counts the names that package runtime shows its callers: all of a group of constants are one.
+// TestFrontDoor counts the exported names of package runtime. A group of constants counts as one name.
 func TestFrontDoor(t *testing.T) {
 	files, err := filepath.Glob("runtime/*.go")
 	require.NoError(t, err)

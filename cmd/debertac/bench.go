@@ -24,7 +24,7 @@ and of the roofline compare them with what this machine reached in the same run.
 --random-weights.
 
 Results carry the processor, its caches, the system, the versions of Go and debertac, the hash of the spec and the time, so
-that --against can refuse to compare another machine or another spec. It compares medians: with six rounds or more on both sides a
+that --against can refuse to compare another machine or another spec. --against compares medians: with six rounds or more on both sides a
 point counts as slower if the nearest end of the 95 % interval is beyond the tolerance.
 
 Examples:
@@ -35,7 +35,7 @@ Examples:
   debertac bench base.dspec --random-weights 1 --against before.json`
 }
 
-// Run measures.
+// Run measures the model and prints the results.
 func (v *benchVerb) Run(m *built.Maker) error {
 	if err := v.Sweep.Check(); err != nil {
 		return err

@@ -38,7 +38,7 @@ Examples:
   debertac build ~/models/deberta-v3-base-mnli -o nli --embed`
 }
 
-// Run builds.
+// Run builds the program.
 func (v *buildVerb) Run(m *built.Maker) error {
 	if v.Weights != "" && !v.Embed {
 		return fault.Usage("add --embed", "--weights is for --embed: without it the program reads its weights when it runs")
@@ -65,25 +65,25 @@ func (v *buildVerb) Run(m *built.Maker) error {
 	if err != nil {
 		return err
 	}
-	if v.Weights != "" { // a program that refuses its own weights is found out by whoever it was given to
+	if v.Weights != "" { // otherwise only the program's user would find out that it refuses its own weights
 		if err := pack.Check(v.Weights, units[0].Program); err != nil {
 			return err
 		}
-		if _, err := output.Place(v.Out); err != nil { // it could be the weights themselves
+		if _, err := output.Place(v.Out); err != nil { // -o could name the weights themselves
 			return err
 		}
 	}
-	packages, err := gopackage.EmitAll(units) // only now: generating code takes a while
+	packages, err := gopackage.EmitAll(units) // after the checks, because generating code takes a while
 	if err != nil {
 		return err
 	}
-	var weights []appended.Source // packed first: a folder's faults are found sooner so
+	var weights []appended.Source // packed before the build, so that a folder's faults are found sooner
 	if v.Embed {
 		if weights, err = m.Embedded(units, dir, v.Weights); err != nil {
 			return err
 		}
 	}
-	// The program appears under its name when it is whole.
+	// The program takes its name when it is complete.
 	temp, err := disk.TempDir(filepath.Dir(target), ".build-")
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ Examples:
   debertac cache limit 20GB`
 }
 
-// Run does what is asked.
+// Run lists or cleans the cache, or limits its size.
 func (v *cacheVerb) Run(m *built.Maker) error {
 	c, err := m.Store()
 	if err != nil {

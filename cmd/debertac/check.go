@@ -24,7 +24,7 @@ Example:
   debertac check model.dspec`
 }
 
-// Run checks all files, whatever becomes of the first ones.
+// Run checks all files, even if the first ones have faults.
 func (v *checkVerb) Run(c *console.Console) error {
 	bad := 0
 	for _, file := range v.Files {

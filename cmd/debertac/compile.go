@@ -35,7 +35,7 @@ In a Go file, to be run by ` + "`go generate`" + `:
   //go:generate go tool debertac compile model.dspec -o .`
 }
 
-// Run compiles and writes.
+// Run compiles the spec and writes its packages.
 func (v *compileVerb) Run(c *console.Console) error {
 	made, err := gopackage.Generate(c, v.File, v.Choice, model.Options{Wishes: v.Wishes, LentFlag: v.LentFlag}, v.Place)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/completion"
 )
 
-// freePlaceholders are what flags take that cannot be completed: numbers, and words of the user's own.
+// freePlaceholders are the placeholders of flags whose values cannot be completed: numbers, and words of the user's own.
 var freePlaceholders = map[string]bool{
 	"N": true, "N,…": true, "K": true, "P": true, "X": true, "T": true, "SEED": true, "NUMBER": true, "PERCENT": true, "TOKENS": true, "SIZE": true,
 	"DURATION": true,

@@ -29,7 +29,7 @@ Example, in a CI job:
   debertac diff model.dspec -o internal/nli`
 }
 
-// Run compares.
+// Run compares the package in the folder with the one that compile would write.
 func (v *diffVerb) Run(c *console.Console) error {
 	made, err := gopackage.Generate(c, v.File, v.Choice, model.Options{Wishes: v.Wishes, LentFlag: v.LentFlag}, v.Place)
 	if err != nil {

@@ -39,7 +39,7 @@ Examples:
   debertac explain zoo/deberta_v3.dspec`
 }
 
-// Run explains.
+// Run explains the code, word, model, file or spec that is named.
 func (v *explainVerb) Run(c *console.Console) error {
 	if err := flags.Within(flags.Whole("--tokens", v.Tokens, 1, math.MaxInt)); err != nil {
 		return err
@@ -92,7 +92,7 @@ func printNumbered(out io.Writer, text []byte) error {
 	return nil
 }
 
-// spec prints the resolved spec, or with --json the sums.
+// spec prints the resolved spec, or with --json the sums of its parameters and operations.
 func (v *explainVerb) spec(out io.Writer, s *spec.Spec) error {
 	if v.JSON {
 		return reference.Sums(out, s, v.Tokens)

@@ -26,7 +26,7 @@ import (
 // names is a set of flags, without their dashes.
 type names map[string]bool
 
-// flagTables are the flags of every verb.
+// flagTables holds the flags of every verb.
 type flagTables struct {
 	ours   map[string]names  // of debertac
 	built  map[string]names  // of the programs that it builds
@@ -94,7 +94,7 @@ func builtVerbs(t *testing.T) []string {
 	return verbs
 }
 
-// all is every flag of some verbs; of every verb if none is named.
+// all returns every flag of the named verbs, or of every verb if none is named.
 func all(tables map[string]names, verbs ...string) names {
 	if len(verbs) == 0 {
 		verbs = slices.Collect(maps.Keys(tables))
@@ -106,7 +106,7 @@ func all(tables map[string]names, verbs ...string) names {
 	return list
 }
 
-// foreign are flags of other programs that messages and pages name, with the word that must stand before them.
+// foreign lists flags of other programs that messages and pages name, with the words that must come before them.
 var foreign = map[string]string{"local-dir": "hf download", "porcelain": "git"}
 
 var (
@@ -116,8 +116,8 @@ var (
 	starts   = regexp.MustCompile(`^(\w+) --`)
 )
 
-// misnamed lists the flags that a text names and that do not exist. A flag after "debertac VERB" or right after the name of a verb is held to that verb,
-// other ones to have.
+// misnamed returns the flags that a text names but that do not exist. A flag after "debertac VERB" or directly after the name of a verb must be one
+// of that verb. Other flags must be in have.
 func (f *flagTables) misnamed(text string, have names) (list []string) {
 	for _, line := range strings.Split(text, "\n") {
 		for _, m := range named.FindAllStringSubmatchIndex(line, -1) {
@@ -145,8 +145,8 @@ func (f *flagTables) misnamed(text string, have names) (list []string) {
 	return list
 }
 
-// TestFlagsThatAreNamedExist: a flag that a message, a hint, a help text or a page names is one of the verb that it names, else of a verb that can say
-// it.
+// TestFlagsThatAreNamedExist checks the flags in messages, hints, help texts and pages. A flag must belong to the verb that the text names, or else
+// to a verb that can print the text.
 func TestFlagsThatAreNamedExist(t *testing.T) {
 	f := tablesOfFlags(t)
 	for verb, text := range f.help {
@@ -183,7 +183,7 @@ func TestFlagsThatAreNamedExist(t *testing.T) {
 				switch dir := filepath.ToSlash(filepath.Dir(name)); {
 				case dir == "cmd/debertac" || strings.HasPrefix(dir, "cmd/debertac/"):
 					have = all(f.ours, f.verbsOf(ours[in])...)
-					if strings.HasPrefix(text, "--") && !strings.Contains(text, " ") { // handed on to a built program
+					if strings.HasPrefix(text, "--") && !strings.Contains(text, " ") { // passed on to a built program
 						have = all(map[string]names{"": have, "built": all(f.built)})
 					}
 				case dir == "runtime/program":
@@ -203,7 +203,7 @@ func TestFlagsThatAreNamedExist(t *testing.T) {
 func commandsOnly(page string) string {
 	var lines []string
 	for _, line := range strings.Split(page, "\n") {
-		for _, part := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune("`|;&", r) }) { // each command by itself
+		for _, part := range strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune("`|;&", r) }) { // each command separately
 			if commands.MatchString(part) {
 				lines = append(lines, part)
 			}
@@ -212,8 +212,8 @@ func commandsOnly(page string) string {
 	return strings.Join(lines, "\n")
 }
 
-// eachLiteral calls f with every text in a file that is neither an import path nor a tag of a field, and with the function that it is in. Tags are help, which
-// is looked at where it is printed.
+// eachLiteral calls f with every string literal in a file that is neither an import path nor a tag of a field, and with the function that it is in.
+// Tags hold help texts, which are checked where they are printed.
 func eachLiteral(path string, f func(function, text string)) error {
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 	if err != nil {
@@ -300,8 +300,8 @@ func functionsIn(t *testing.T, dirs []string) map[string]function {
 }
 
 // callers lists, for every function of some packages, all functions that may lead to it. Functions are named as "package:function" or
-// "package:type.method". The name of a method stands for every method of that name, unless it is one of the caller's own receiver, so there are more
-// callers in the list than in truth. Methods of root types are not followed further.
+// "package:type.method". The name of a method stands for every method of that name, unless it is a method of the caller's own receiver. So the list
+// can have more callers than there are. Methods of root types are not followed further.
 func callers(t *testing.T, dirs []string, root func(typename string) bool) map[string]names {
 	t.Helper()
 	functions := functionsIn(t, dirs)
@@ -369,7 +369,7 @@ func callers(t *testing.T, dirs []string, root func(typename string) bool) map[s
 	return lead
 }
 
-// verbsOf are the verbs of debertac among callers; none if no verb is among them, as for main and for tables.
+// verbsOf returns the verbs of debertac among callers. The list is empty if there are no verbs, as for main and for tables.
 func (f *flagTables) verbsOf(callers names) []string {
 	verbs := names{}
 	for name := range callers {
@@ -381,7 +381,7 @@ func (f *flagTables) verbsOf(callers names) []string {
 	return slices.Sorted(maps.Keys(verbs))
 }
 
-// madeBy are the verbs of built programs among callers: newRun makes run.
+// madeBy returns the verbs of built programs among callers: newRun makes run.
 func madeBy(callers names) (verbs []string) {
 	for name := range callers {
 		if verb, ok := strings.CutPrefix(typeOf(name), "new"); ok && verb != "" && strings.ToUpper(verb[:1]) == verb[:1] {

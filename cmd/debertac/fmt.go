@@ -33,7 +33,7 @@ Examples:
   debertac fmt --check *.dspec     in a CI job`
 }
 
-// Run lays out the files.
+// Run formats the files.
 func (v *fmtVerb) Run(c *console.Console) error {
 	files := v.Files
 	if len(files) == 0 {
@@ -53,7 +53,7 @@ func (v *fmtVerb) Run(c *console.Console) error {
 	return nil
 }
 
-// one lays out one file and reports whether that changes it.
+// one formats one file and reports whether that changes it.
 func (v *fmtVerb) one(c *console.Console, file string) (changed bool, err error) {
 	if v.Write && file != "-" {
 		// a file may be named twice; a pipe could be read, but not written

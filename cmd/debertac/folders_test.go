@@ -20,7 +20,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// A recording is a model folder whose files were changed, and what the libraries make of it. docs/record_folders.py writes them.
+// recording is a model folder whose files were changed, and the libraries' results for it. docs/record_folders.py writes recordings.
 type recording struct {
 	Number  int
 	Base    string              // a folder of examples/tasks
@@ -30,18 +30,18 @@ type recording struct {
 	Flags   []string            // of run
 	Input   []json.RawMessage   // records
 	Want    []any               // results; fields that are not in them are not compared
-	Error   string              // what the libraries say instead
+	Error   string              // the libraries' message if they refuse the folder
 }
 
 // tolerance is the largest difference of numbers: the libraries compute in float32, with sums of a hundred terms over two layers.
 const tolerance = 2e-4
 
-// Every recorded folder leads to the recorded results, or is refused by the name of a field or file that was changed.
+// TestRecordedFolders checks that every recorded folder leads to the recorded results, or is refused with the name of a field or file that was changed.
 func TestRecordedFolders(t *testing.T) {
 	file, err := os.Open("testdata/folders.jsonl")
 	require.NoError(t, err)
 	defer file.Close()
-	root := memory(t) // whose name is in messages, and names nothing
+	root := memory(t) // its path is in messages, and must not hold the name of a field or file
 	var equal, refused, faults, total int
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
@@ -75,7 +75,7 @@ func TestRecordedFolders(t *testing.T) {
 	require.GreaterOrEqual(t, total, 300)
 	t.Logf("%d folders: %d give the recorded results, %d are refused, as by the libraries, %d are refused that the libraries take",
 		equal+refused+faults, equal, faults, refused)
-	if !t.Failed() && !testing.Short() { // few folders are no sample
+	if !t.Failed() && !testing.Short() { // the few folders of a short run prove nothing
 		require.Greater(t, equal, 3*refused, "most folders that the libraries take give results")
 	}
 }
@@ -102,7 +102,7 @@ func (r *recording) run(t *testing.T, root string) (stdout, stderr string, code 
 	return interpreted(slices.Concat([]string{"run", dir, "--json", "--quiet", "--input", path}, r.Flags))
 }
 
-// compare holds the results to the recorded ones.
+// compare compares the results with the recorded ones.
 func (r *recording) compare(t *testing.T, out string) {
 	dec := json.NewDecoder(strings.NewReader(out))
 	for i, want := range r.Want {
@@ -115,7 +115,7 @@ func (r *recording) compare(t *testing.T, out string) {
 	require.False(t, dec.More(), "more results than %d: %s", len(r.Want), out)
 }
 
-// differs says where two results differ; "" if they do not. Fields that only have has are not compared.
+// differs describes where two results differ, or returns "". Fields that are only in have are not compared.
 func differs(want, have any, at string) string {
 	switch w := want.(type) {
 	case map[string]any:
@@ -187,7 +187,7 @@ func (r *recording) edit(t *testing.T, dir string, e []json.RawMessage) {
 	}
 }
 
-// stored is a tensor on its way into a file.
+// stored is a tensor that is written to a file.
 type stored struct {
 	name  string
 	shape []int

@@ -36,13 +36,13 @@ Examples:
   debertac graph model.dspec --pack -o all.svg`
 }
 
-// pictures are the forms that a picture can be written in, by the ending of the file's name.
+// pictures are the formats of pictures, by the extension of the file.
 var pictures = []struct {
 	ending string
 	draw   func([]*graph.Picture) []byte
 }{{".svg", graph.SVG}, {".html", graph.HTML}, {".dot", graph.DOT}}
 
-// Run draws.
+// Run draws the program and writes the picture.
 func (v *graphVerb) Run(c *console.Console) error {
 	if v.Out == "" {
 		return fault.Usage("debertac graph "+v.File+" -o model.svg", "a picture is written to a file, and -o names none")

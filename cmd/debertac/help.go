@@ -35,10 +35,10 @@ func (v *helpVerb) Run(k *kong.Context) error {
 	return err
 }
 
-// usual is what people type first at a command that they do not know, and the verb that it stands for.
+// usual maps what people first type when they do not know a command to the verb that it stands for.
 var usual = map[string]string{"-v": "version", "--version": "version", "-version": "version", "-help": "help", "-?": "help"}
 
-// spelled puts the verb in the place of a first argument that stands for one.
+// spelled replaces a first argument that stands for a verb by that verb.
 func spelled(args []string) []string {
 	if len(args) > 0 && usual[args[0]] != "" {
 		return slices.Concat([]string{usual[args[0]]}, args[1:])

@@ -101,7 +101,7 @@ func (v *importVerb) Run(c *console.Console) error {
 	return nil
 }
 
-// place says, before any work, why the spec could not be written.
+// place returns, before any work is done, the error for a spec that could not be written.
 func (v *importVerb) place() error {
 	if v.Out == "-" {
 		return nil

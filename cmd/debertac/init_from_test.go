@@ -25,7 +25,7 @@ type starting struct {
 	want   string // a pattern of the output
 }
 
-// started says for the model folders of examples/tasks how a new program is started with them, and what it prints.
+// started lists the model folders of examples/tasks, with how a new program is made from each and what it prints.
 var started = []starting{
 	{"answer", nil, "Answer", []string{"Where does Maria live?", "Maria lives in Vienna. She works for Nova Labs."}, `^Vienna\t[01]\.\d{3}\n`},
 	{"answer_roberta", nil, "Answer", []string{"Where does Maria live?", "Maria lives in Vienna."}, `^.+\t[01]\.\d{3}\n`},
@@ -58,7 +58,7 @@ var started = []starting{
 	{"tag_deberta", nil, "Tag", []string{"x"}, ``},
 }
 
-// TestInitFrom starts a program from each model folder of examples/tasks, builds it and runs it. All are built as packages of one module and linked into one
+// TestInitFrom makes a program from each model folder of examples/tasks, builds it and runs it. All are built as packages of one module and linked into one
 // program: linking each by itself would take most of the time, and TestInitFromNames does so for some.
 func TestInitFrom(t *testing.T) {
 	if testing.Short() {
@@ -88,7 +88,7 @@ func TestInitFrom(t *testing.T) {
 	}
 }
 
-// numbered makes a folder whose labels have numbers for names: a program is told which one means entailment.
+// numbered makes a folder whose labels have numbers as names, so that a program must be told which one means entailment.
 func numbered(t *testing.T, root string) string {
 	folder := t.TempDir()
 	require.NoError(t, os.CopyFS(folder, os.DirFS(filepath.Join(root, "examples", "tasks", "nli"))))
@@ -105,7 +105,7 @@ type newPrograms struct {
 	list      []*starting
 }
 
-// add starts a program from a folder, and makes it a package: its main becomes a function that the main of all calls.
+// add makes a program from a folder, and turns it into a package: its main becomes a function that the main of all programs calls.
 func (a *newPrograms) add(t *testing.T, folder string, s *starting) {
 	name := fmt.Sprintf("start%d", len(a.list))
 	a.list = append(a.list, s)

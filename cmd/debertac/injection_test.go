@@ -36,17 +36,18 @@ type bench struct {
 	programs []host.Model
 }
 
-// folders counts those that were made.
+// folders counts the folders that were made.
 var folders atomic.Int64
 
-// dir makes an empty folder. All names are equally long: a file with its folder's path in it, of which half is written, breaks off at the same place.
+// dir makes an empty folder. All names have the same length, so that a file that holds its folder's path breaks off at the same place when half of it
+// is written.
 func (b *bench) dir() string {
 	dir := filepath.Join(b.base, fmt.Sprintf("%08d", folders.Add(1)))
 	require.NoError(b.t, os.Mkdir(dir, 0o700))
 	return dir
 }
 
-// try runs debertac in the folder dir, with a fault or without, and returns its exit code and what it printed.
+// try runs debertac in the folder dir, with or without a fault, and returns its exit code and outputs.
 func (b *bench) try(dir string, args []string, inject disk.Fault) (code int, out, said string) {
 	b.t.Chdir(dir)
 	for name, folder := range map[string]string{cache.Env: "cache", "TMPDIR": "tmp"} {
@@ -70,7 +71,7 @@ func (b *bench) try(dir string, args []string, inject disk.Fault) (code int, out
 	return code, strings.ReplaceAll(stdout.String(), dir, "DIR"), stderr.String()
 }
 
-// snapshot is what a folder holds: the text of each file, by path. Folders are there with a slash and no text.
+// snapshot holds the content of a folder: the text of each file, by path. Folders have a slash at the end and no text.
 type snapshot map[string]string
 
 // snap reads a folder.
@@ -98,8 +99,8 @@ func snap(t *testing.T, dir string) snapshot {
 	return all
 }
 
-// files are those that are compared: without the cache, whose entries have times in them, and without the folder for temporary files. A profile, which
-// differs from run to run, is whole or not.
+// files returns the files that are compared. The cache, whose entries hold times, and the folder for temporary files are left out. A profile differs
+// from run to run, so only whether it is whole is compared.
 func (s snapshot) files() map[string]string {
 	list := map[string]string{}
 	for name, text := range s {
@@ -114,10 +115,10 @@ func (s snapshot) files() map[string]string {
 	return list
 }
 
-// times are those in the entries of a cache.
+// times matches the times in the entries of a cache.
 var times = regexp.MustCompile(`"changed":"[^"]*"`)
 
-// state identifies all that a later run could see of a folder. Names that are drawn and times do not count.
+// state identifies everything that a later run could see of a folder. Random parts of names, and times, are left out.
 func (s snapshot) state() string {
 	var lines []string
 	for name, text := range s {
@@ -133,10 +134,10 @@ func (s snapshot) state() string {
 	return strings.Join(lines, "\n")
 }
 
-// moment is one operation of a run that is to fail: the n-th of its kind on its path.
+// moment is the operation of a run that is made to fail: the n-th of its kind on its path.
 type moment struct {
 	op   disk.Op
-	path string // without what differs between runs
+	path string // without the parts that differ between runs
 	n    int
 }
 
@@ -146,10 +147,10 @@ var (
 	childCheckout = "DEBERTAC_TEST_CHECKOUT"                              // of a child process
 )
 
-// plained are the paths that plain has seen: runs repeat the same ones.
+// plained caches the results of plain, because runs repeat the same paths.
 var plained sync.Map
 
-// plain returns a path without the parts that are drawn.
+// plain returns a path without its random parts.
 func plain(path string) string {
 	if p, ok := plained.Load(path); ok {
 		return p.(string)
@@ -159,10 +160,10 @@ func plain(path string) string {
 	return p
 }
 
-// moments lists the operations of a run that are failed. A file that is read or written in many parts has its first, middle and last part failed; of
-// files in bulk, one operation of each kind.
+// moments lists the operations of a run that are made to fail. Of a file that is read or written in many parts, these are the first, the middle and
+// the last part; of files in bulk, one operation of each kind.
 func moments(s *scenario, seen []moment) []moment {
-	exe, _ := os.Executable() // what is kept depends on the program itself, which is read in many parts
+	exe, _ := os.Executable() // the program reads itself, in many parts, to name the entries of the cache
 	bulk := append(slices.Clone(s.bulk), "tmp/debertac-build-", exe)
 	parts := map[moment]int{} // by operation and path
 	for _, p := range seen {
@@ -192,7 +193,7 @@ func moments(s *scenario, seen []moment) []moment {
 	return list
 }
 
-// counter notes operations, and has act decide about the one that is to fail.
+// counter records operations, and calls act for the one that is to fail.
 func counter(dir string, at *moment, act func(op disk.Op) error) (disk.Fault, func() []moment) {
 	count := map[moment]int{}
 	var seen []moment
@@ -215,7 +216,7 @@ func counter(dir string, at *moment, act func(op disk.Op) error) (disk.Fault, fu
 	}, func() []moment { return seen }
 }
 
-// faultOf is what goes wrong with an operation.
+// faultOf returns the error that an operation fails with.
 func faultOf(op disk.Op) error {
 	if op == disk.OpWrite {
 		return &disk.Short{Err: unix.ENOSPC}
@@ -233,9 +234,9 @@ func errnoOf(op disk.Op) error {
 	return unix.EIO
 }
 
-// TestEveryFaultOfTheDisk fails every operation on files of every verb, one in each run. A run that fails ends with exit code 1, says why, and leaves
-// each file as it was or as it is to be, and nothing else. One that goes on regardless has the same result. The next run succeeds. The same holds for a
-// process that is killed at an operation that changes something.
+// TestEveryFaultOfTheDisk fails every operation on files of every verb, one in each run. A run that fails ends with exit code 1, reports why, and
+// leaves each file as it was or as it is to be, and nothing else. A run that goes on in spite of the fault has the same result as without it. The
+// next run succeeds. The same holds for a process that is killed at an operation that changes something.
 func TestEveryFaultOfTheDisk(t *testing.T) {
 	if os.Getenv(child) != "" {
 		crash(t)
@@ -246,7 +247,7 @@ func TestEveryFaultOfTheDisk(t *testing.T) {
 	total, kills, ran, all := 0, 0, 0, scenarios(b.imported())
 	for _, s := range all {
 		if testing.Short() && s.only != nil {
-			continue // what builds a program is for tests that take longer
+			continue // scenarios that build a program are for long tests
 		}
 		t.Run(s.name, func(t *testing.T) {
 			e := &experiment{bench: &bench{t: t, checkout: b.checkout, base: b.base, programs: b.programs}, scenario: &s, seen: map[string]bool{},
@@ -280,25 +281,25 @@ func TestEveryFaultOfTheDisk(t *testing.T) {
 	}
 }
 
-// experiment is a scenario on its way through all faults.
+// experiment runs one scenario with each fault in turn.
 type experiment struct {
 	*bench
 	scenario   *scenario
 	before     string            // the folder that it finds
-	old, whole map[string]string // the files of before, and of after a run without a fault
+	old, whole map[string]string // the files before a run, and after a run without a fault
 	out        string            // what that run prints
 	seen       map[string]bool   // states from which the next run has succeeded
 	killed     map[disk.Op]bool  // operations at which a process was killed
 }
 
-// copy makes a folder for one run.
+// copy makes a copy of the folder before, for one run.
 func (e *experiment) copy() string {
 	dir := filepath.Join(e.dir(), "w")
 	copyTree(e.t, e.before, dir)
 	return dir
 }
 
-// fail has one operation fail.
+// fail runs the scenario and makes one operation fail.
 func (e *experiment) fail(p moment) {
 	t, s, dir := e.t, e.scenario, e.copy()
 	inject, _ := counter(dir, &p, faultOf)
@@ -325,8 +326,8 @@ func (e *experiment) fail(p moment) {
 	e.again(dir, now, where)
 }
 
-// kill ends a run at an operation, in the middle of a write: nothing of the process comes after it, not even what removes its temporary files. For the
-// first operation of each kind a process is really killed, and leaves the same as one of which every later operation fails.
+// kill ends a run at an operation; a write is cut in the middle. Nothing of the process runs after it, not even the removal of its temporary files.
+// For the first operation of each kind a process is really killed; it must leave the same files as a run whose later operations all fail.
 func (e *experiment) kill(p moment) {
 	t, s, dir := e.t, e.scenario, e.copy()
 	where := fmt.Sprintf("killed at %s %s, number %d", p.op, p.path, p.n)
@@ -345,7 +346,7 @@ func (e *experiment) kill(p moment) {
 		return inject(op, path)
 	})
 	if s.varies && !dead {
-		return // a profile is written in as many parts as its samples fill
+		return // the number of writes of a profile depends on its samples
 	}
 	require.True(t, dead, "the run was to meet it: %s", where)
 	now := snap(t, dir)
@@ -360,11 +361,11 @@ func (e *experiment) kill(p moment) {
 	e.again(dir, now, where)
 }
 
-// changes are the operations at which the end of the process can leave something over.
+// changes are the operations at which a killed process can leave something.
 var changes = map[disk.Op]bool{disk.OpCreate: true, disk.OpWrite: true, disk.OpSync: true, disk.OpRename: true, disk.OpSyncDir: true,
 	disk.OpMkdir: true, disk.OpRemove: true}
 
-// oldOrWhole holds every file to what it was before or what it is to be. What a killed process leaves beside them has the name of a temporary file.
+// oldOrWhole checks that every file is as it was before or as it is to be. Anything else that a killed process leaves must have the name of a temporary file.
 func oldOrWhole(t *testing.T, old, whole, have map[string]string, killed bool, where string) {
 	t.Helper()
 	for name, text := range have {
@@ -384,8 +385,8 @@ func oldOrWhole(t *testing.T, old, whole, have map[string]string, killed bool, w
 	}
 }
 
-// again runs the scenario without a fault where one was before, and removes the folder. From a state that another fault has left too the next run
-// has succeeded already.
+// again runs the scenario without a fault in a folder where it had one, and removes the folder. It skips a state that another fault has left before,
+// because a run from that state has succeeded already.
 func (e *experiment) again(dir string, now snapshot, where string) {
 	t, args := e.t, e.scenario.args
 	defer os.RemoveAll(filepath.Dir(dir))
@@ -435,7 +436,7 @@ func (e *experiment) crash(dir string, p moment) {
 // crashed is the exit code of a process that has ended at its moment.
 const crashed = 99
 
-// crash is the child's part.
+// crash is the part of TestEveryFaultOfTheDisk that runs in the child process.
 func crash(t *testing.T) {
 	f := strings.SplitN(os.Getenv(child), " ", 3)
 	n, err := strconv.Atoi(f[1])
@@ -449,7 +450,7 @@ func crash(t *testing.T) {
 		os.Exit(crashed)
 		return nil
 	})
-	if sum := os.Getenv(childSum); sum != "" { // the parent has read the program already
+	if sum := os.Getenv(childSum); sum != "" { // the parent has hashed the program already
 		identity = func() (string, error) { return sum, nil }
 	}
 	args := os.Args[slices.Index(os.Args, "--")+1:]

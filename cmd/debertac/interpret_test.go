@@ -50,7 +50,7 @@ func interpreted(args []string) (stdout, stderr string, code int) {
 	return out.String(), errs.String(), fault.ExitDone
 }
 
-// interpreter describes a compiled program to the runtime as the package does that would be generated for it.
+// interpreter describes a compiled program to the runtime as its generated package would.
 func interpreter(p *ir.Program) *engine.Program {
 	m := &p.Meta
 	_, result := p.Result()
@@ -114,7 +114,7 @@ type packedType struct {
 	dtype safetensors.DType
 }
 
-// packedShapes are the tensors that the schedule and the heads read.
+// packedShapes returns the packed tensors that the schedule and the heads read.
 func packedShapes(p *ir.Program) map[string]packedType {
 	out := map[string]packedType{}
 	add := func(v *ir.Value, l int) {

@@ -55,13 +55,13 @@ type grammar struct {
 	Help       helpVerb       `cmd:"" help:"Print the help of a verb, or the list of all."`
 }
 
-// newGrammar makes the command line with the flags of run that the table of tasks has.
+// newGrammar makes the command line, with the flags of run from the table of tasks.
 func newGrammar() *grammar { return &grammar{Run: runVerb{Handed: flags.NewHanded()}} }
 
-// identity returns the hash of this program's file. It is a part of all names in the cache, so no program uses what another version has made.
+// identity returns the hash of this program's file. The hash is a part of all names in the cache, so no program uses what another version has made.
 var identity = built.OwnSum
 
-// rawArguments are the arguments that are not valid UTF-8, by the marks that stand in their places.
+// rawArguments holds the arguments that are not valid UTF-8, by the marks that replace them.
 type rawArguments map[string]string
 
 func main() {
@@ -72,8 +72,8 @@ func main() {
 	os.Exit(code)
 }
 
-// markRaw puts a mark in the place of each argument that is not valid UTF-8, because the parser would replace some of its bytes. Texts of run get their
-// bytes back: what becomes of such a text is for --on-error to decide.
+// markRaw replaces each argument that is not valid UTF-8 by a mark, because the parser would replace some of its bytes. Texts of run get their bytes
+// back, because --on-error decides what happens to such a text.
 func markRaw(args []string) ([]string, rawArguments, error) {
 	args = slices.Clone(args)
 	raw := rawArguments{}
@@ -90,7 +90,7 @@ func markRaw(args []string) ([]string, rawArguments, error) {
 	return args, raw, nil
 }
 
-// unmark puts arguments back in the place of their marks.
+// unmark replaces marks by the arguments that they stand for.
 func (raw rawArguments) unmark(texts []string) []string {
 	for i, text := range texts {
 		if arg, ok := raw[text]; ok {
@@ -106,8 +106,8 @@ func notUTF8(arg string) error {
 	return fault.Input("debertac", "the argument %q is not valid UTF-8", arg).Hint("convert it first, with iconv for instance")
 }
 
-// misused refuses a flag that is given twice, unless its values are a list: the parser would keep the last value only. It refuses an empty value of a flag
-// that takes a name, too: it would count as none.
+// misused refuses a flag that is given twice, unless its values are a list: the parser would keep only the last value. It also refuses an empty value
+// of a flag that takes a name, which would count as an absent flag.
 func misused(k *kong.Context) error {
 	seen := map[*kong.Flag]bool{}
 	for _, p := range k.Path {
@@ -125,11 +125,11 @@ func misused(k *kong.Context) error {
 	return nil
 }
 
-// parsers are those that have parsed a command line and can parse another. Tests run thousands of command lines in one process, and making a parser takes
-// longer than most of them.
+// parsers holds parsers that have parsed a command line and can parse another. Tests run thousands of command lines in one process, and making a
+// parser takes longer than most of these runs.
 var parsers sync.Pool
 
-// takeParser returns a parser of the command line, which prints and exits as its fields say.
+// takeParser returns a parser of the command line, which prints and exits as its fields specify.
 func takeParser() (*kong.Kong, error) {
 	if p, ok := parsers.Get().(*kong.Kong); ok {
 		return p, nil
@@ -175,7 +175,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Context: ctx, In: stdin, Out: out, Err: stderr,
 		Color: terminal && os.Getenv("NO_COLOR") == "", Terminal: terminal,
 	}
-	whole := func(code int) int { // lost output is an error, whichever code wrote it
+	whole := func(code int) int { // output that is lost is an error, whichever code wrote it
 		if err := out.Err(); err != nil && code == fault.ExitDone {
 			return c.Report(fault.Input("", "the output is not whole: %v", err))
 		}

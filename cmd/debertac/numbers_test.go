@@ -18,15 +18,15 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 )
 
-// wrongNumbers are values that no flag of a kind takes, but for the flags that free lists.
+// wrongNumbers are values that no flag of a kind takes, except the flags that free lists.
 var wrongNumbers = map[reflect.Kind][]string{
 	reflect.Int:     {"-1", "-9223372036854775808", "9223372036854775808", "1.5", "x"},
 	reflect.Uint64:  {"-1", "18446744073709551616", "1.5", "x"},
 	reflect.Float64: {"NaN", "+Inf", "-Inf", "-1", "x"},
 }
 
-// TestNumbers tries every number flag of every verb with values that are negative, too large or no numbers: each is exit code 2 with the name of the flag,
-// before anything is built. There is no Go toolchain here, so that a value which passes is exit code 1.
+// TestNumbers tries every number flag of every verb with values that are negative, too large or not numbers. Each must lead to exit code 2 and the
+// name of the flag, before anything is built. There is no Go toolchain here, so a value that is accepted leads to exit code 1.
 func TestNumbers(t *testing.T) {
 	folder, err := filepath.Abs("../../examples/tasks/classify")
 	require.NoError(t, err)
@@ -74,7 +74,7 @@ func TestNumbers(t *testing.T) {
 	require.Len(t, tried, 11)
 }
 
-// TestTooLarge: what is beyond a limit that a verb or the model knows is exit code 2, before anything is built.
+// TestTooLarge checks that a number beyond a limit of a verb or of the model leads to exit code 2, before anything is built.
 func TestTooLarge(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("PATH", "")
@@ -105,7 +105,7 @@ func TestTooLarge(t *testing.T) {
 	require.Contains(t, errs.String(), "the target's weights are f32, not bf16")
 }
 
-// refused runs a command line that must be a fault of usage which names something, and returns what it says.
+// refused runs a command line that must be refused with exit code 2 and a message that holds name. It returns the message.
 func refused(t *testing.T, args []string, name string) string {
 	t.Helper()
 	var out, errs bytes.Buffer

@@ -37,11 +37,11 @@ Examples:
   debertac pack big.dspec --random-weights 1 --tokenizer ~/models/deberta-v3-base -o random.weights`
 }
 
-// Run packs.
+// Run packs the weights into the file.
 func (v *packVerb) Run(c *console.Console) error {
 	o := model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), Draw: true, Target: v.Target, Spec: v.Spec, Seed: v.Random}
 	if len(v.Member) > 0 {
-		o.Ignore = nil // they are the members' folders that have something to ignore
+		o.Ignore = nil // --ignore applies to the members' folders
 	}
 	src, dir, err := model.Open(c, v.Path, o)
 	if err != nil {

@@ -54,7 +54,7 @@ Examples:
 // Run runs the model.
 func (v *runVerb) Run(m *built.Maker) error {
 	if is, err := disk.IsDir(v.Path); err == nil && is {
-		switch v.Head { // the names of what a folder's head is wanted for say what is to be done with it
+		switch v.Head { // these names state not only which head is wanted, but also what to do with it
 		case "perplexity":
 			v.TurnOn("perplexity")
 		case "zero-shot":
@@ -121,7 +121,7 @@ func (v *runVerb) Run(m *built.Maker) error {
 	return p.Feed(m, in, "run", args)
 }
 
-// accept holds the sizes to those that the program is compiled for, before it is built.
+// accept refuses sizes beyond those that the program is compiled for, before it is built.
 func (v *runVerb) accept(u *compiler.Unit) error {
 	b, length, tokens := u.Program.Bounds, v.Count("max-tokens"), v.Count("batch-tokens")
 	switch {
@@ -135,12 +135,12 @@ func (v *runVerb) accept(u *compiler.Unit) error {
 	return v.enough(u)
 }
 
-// plain reports whether the texts are texts alone, without fields.
+// plain reports whether the input is plain texts, without fields.
 func (v *runVerb) plain() bool {
 	return program.PlainTexts(len(v.Texts), v.Text("input"), v.Text("format"))
 }
 
-// enough refuses texts alone for a head that wants more with each, unless a flag has it.
+// enough refuses plain texts for a head that needs another field with each text, unless a flag sets that field.
 func (v *runVerb) enough(u *compiler.Unit) error {
 	row := tasktable.Of(u.Program.Meta.Task)
 	if row == nil || !v.plain() {

@@ -31,23 +31,24 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// scenario is one command line with the files that it finds. All paths are below a folder of its own.
+// scenario is one command line with the files that exist before it runs. All paths are below a folder of its own.
 type scenario struct {
 	name string
-	args []string // of debertac; "program" and what follows is for a program that it would build
-	// files are written before: text, by path. "@path" is a copy of a folder or file in the checkout, "->path" makes a link, "!command" is run when all
-	// others are there, "!>command" too and what it prints is the file, "*name" is what makers has, and what is "gone" is removed after that.
+	args []string // of debertac; after "program" they are for a program that it would build
+	// files are the texts of the files that are written before the run, by path. Some texts have a meaning: "@path" copies the folder or file at this
+	// path of the checkout; "->path" makes a link; "!command" runs a command when all other files are there; "!>command" does the same and writes its
+	// output to the file; "*name" calls a function of makers; "gone" removes the file after all this.
 	files map[string]string
-	// bulk are beginnings of paths whose files are all written in the same way: of each operation on them the first is failed.
+	// bulk are prefixes of paths whose files are all written in the same way: only the first operation of each kind on them is made to fail.
 	bulk []string
-	// only are paths, or beginnings of paths that end in / or -. If there are any, operations on others are not failed: another scenario, which has the
-	// same command, fails them.
+	// only are paths, or prefixes of paths that end in / or -. If there are any, operations on other paths do not fail: another scenario with the
+	// same command covers those.
 	only []string
 	// reports marks a verb that prints faults of the machine as a part of its result.
 	reports bool
-	// varies marks a verb whose output differs from run to run, as times do, and so does the number of writes of its last file.
+	// varies marks a verb whose output differs from run to run, for example because it holds times. The number of writes of its last file differs too.
 	varies bool
-	// judges marks a verb for which what cannot be read counts as not held, and is named in the result.
+	// judges marks a verb for which a file that cannot be read is a failed check, which the result names.
 	judges bool
 	// after is a command that must succeed and print "done" after the fault, for verbs whose effect is not on the files that are compared.
 	after []string
@@ -72,7 +73,8 @@ head kind on m { take first; linear hidden; act; linear 2 as labels("a", "b"); l
 target t { isa go; emit infer m.kind }
 `
 
-// scenarios has every verb that reads or writes files, of debertac and of the programs that it builds. imported is a spec of the folder model.
+// scenarios returns a scenario for every verb that reads or writes files, of debertac and of the programs that it builds. imported is a spec of the
+// folder model.
 func scenarios(imported string) []scenario {
 	m := map[string]string{"m.dspec": injectedSpec}
 	with := func(more ...string) map[string]string { return amended(m, more...) }
@@ -94,11 +96,11 @@ func scenarios(imported string) []scenario {
 		return amended(map[string]string{"case": "@cmd/debertac/testdata/cases/v2_seq_single", "case/outputs.safetensors": "*recorded"}, more...)
 	}
 	measured := []string{"lengths", "3 4 5\n", "plot.svg", "old", "before.json", "!>bench m.dspec --random-weights 1 --isa go --lengths lengths --json"}
-	// A verb that builds a program has two scenarios: in one the program is in the cache; in the other it is not, and the operations that building takes
-	// are failed, and no others. A build writes hundreds of files of source, so that each run with one takes many times as long as one without.
+	// A verb that builds a program has two scenarios. In one the program is in the cache. In the other it is not, and only the operations of the
+	// build are made to fail. A build writes hundreds of source files, so a run with a build takes many times as long as one without.
 	building := []string{"cache", "cache/built", "cache/built/", "tmp/debertac-build-"}
-	// All verbs keep a program by the same code, and running a spec fails every operation of it. For other verbs one of each kind is enough: what they do
-	// after it is their own.
+	// All verbs store a program in the cache by the same code, and the scenario that runs a spec fails every operation of it. For other verbs one
+	// operation of each kind is enough.
 	kept := []string{"cache/built/"}
 	checkout := []string{"checkout/go.mod", "@go.mod", "checkout/go.sum", "@go.sum"}
 	loose := strings.ReplaceAll(injectedSpec, "    dim", "  dim")
@@ -153,7 +155,7 @@ func scenarios(imported string) []scenario {
 	}
 }
 
-// amended returns files with more, each a name and what it holds.
+// amended returns files with more added: pairs of a name and a text.
 func amended(files map[string]string, more ...string) map[string]string {
 	files = maps.Clone(files)
 	for i := 0; i < len(more); i += 2 {
@@ -164,7 +166,7 @@ func amended(files map[string]string, more ...string) map[string]string {
 
 func split(s string) []string { return strings.Fields(s) }
 
-// makers write files that are no texts.
+// makers holds functions that write binary files.
 var makers = map[string]func(b *bench, path string){
 	"compressed": func(b *bench, path string) {
 		z, err := zstd.NewWriter(nil)
@@ -174,14 +176,14 @@ var makers = map[string]func(b *bench, path string){
 	"batch": func(b *bench, path string) {
 		require.NoError(b.t, golden.WriteBatch(path, &runtime.Batch{IDs: []int32{1, 5, 2, 1, 7, 9, 2}, Starts: []int32{0, 3, 7}}))
 	},
-	// recorded has the logits of a case and no other tensor, which the program stands in for has no others either.
+	// recorded has only the logits of a case, because the program that stands in for a built one produces no other tensor.
 	"recorded": func(b *bench, path string) { b.logits(path, "logits") },
 	"outputs": func(b *bench, path string) {
 		b.logits(path, "logits", "input_ids", "attention_mask", "token_type_ids")
 	},
 }
 
-// logits writes some recorded tensors of a case, of its outputs and its inputs.
+// logits writes the named tensors of a case's outputs and inputs.
 func (b *bench) logits(path string, names ...string) {
 	byName := map[string]raw{}
 	for _, file := range []string{"outputs", "inputs"} {
@@ -229,8 +231,9 @@ func writeRaw(t *testing.T, path string, list ...raw) {
 	require.NoError(t, out.Close())
 }
 
-// fakes are the go command and the program that it builds: what is under test here is what debertac does before and after, and a real build takes long.
-// The program prints a hash of its weights and of its input, so that damaged ones show. It has the results of a case and of a measurement.
+// fakes writes a go command and the program that it "builds". These tests are about what debertac does before and after a build, and a real build
+// takes long. The program prints a hash of its weights and of its input, so that damage shows in its output. It has the results of a case and of a
+// measurement.
 func (b *bench) fakes(bin string) {
 	logits := filepath.Join(bin, "logits")
 	b.logits(logits, "logits")
@@ -274,7 +277,7 @@ esac
 	}
 }
 
-// TestInitKeepsWhatWasThere: a second run of init that fails leaves the files of the first.
+// TestInitKeepsWhatWasThere checks that a second run of init that fails leaves the files of the first.
 func TestInitKeepsWhatWasThere(t *testing.T) {
 	b := newBench(t)
 	dir := b.prepare(&scenario{files: map[string]string{"model": "@examples/tasks/classify", "checkout/go.mod": "@go.mod", "checkout/go.sum": "@go.sum"}})
@@ -298,7 +301,7 @@ func TestInitKeepsWhatWasThere(t *testing.T) {
 	}
 }
 
-// models are what a program of both specs would hold, computed by the oracle.
+// models returns the models that a program of both specs would hold. The oracle computes them.
 func (b *bench) models() []host.Model {
 	c := &console.Console{Context: b.t.Context(), Out: io.Discard, Err: io.Discard}
 	var list []host.Model
@@ -341,7 +344,7 @@ func (b *bench) prepare(s *scenario) string {
 		makers[name](b, path)
 	}
 	commands := slices.Sorted(maps.Keys(later))
-	if i := slices.Index(commands, "cache"); i >= 0 { // what fills the cache reads what the others make
+	if i := slices.Index(commands, "cache"); i >= 0 { // the command that fills the cache reads files that the others make
 		commands = append(slices.Delete(commands, i, i+1), "cache")
 	}
 	for _, path := range commands {

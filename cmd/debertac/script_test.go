@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// child is set in the environment of a process of the tests that is to end in the middle of its work.
+// child is an environment variable. It is set for a process of the tests that is to end in the middle of its work.
 const child = "DEBERTAC_TEST_CRASH"
 
 // TestMain makes the test binary serve as debertac inside of scripts.
@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 		"GOMODCACHE":  goEnv(t, "GOMODCACHE"),
 		"GOPROXY":     "off",
 		"PROXY":       goEnv(t, "GOPROXY"), // for go mod tidy, which reads go.mod files of modules that no package needs
-		"GOFLAGS":     "-trimpath",         // as built programs, so that the standard library is compiled once
+		"GOFLAGS":     "-trimpath",         // as for built programs, so that the standard library is compiled once
 		"GOTOOLCHAIN": "local",
 		"NO_COLOR":    "1",
 		cache.Env:     t.TempDir(),
@@ -63,7 +63,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// memory makes a folder in memory, where the system has such a place: tests that write thousands of small files would wait for the disk.
+// memory makes a folder in memory if the system has a file system in memory. On a disk, tests that write thousands of small files would wait for it.
 func memory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "debertac-test-")
@@ -84,7 +84,7 @@ func goEnv(t *testing.T, name string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// exits is the script command "exits CODE COMMAND …": the command must end with just this exit code.
+// exits is the script command "exits CODE COMMAND …": the command must end with exactly this exit code.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND …")
@@ -102,7 +102,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// empty is the script command "empty FOLDER": it cuts the files of a folder of the cache to nothing, but for sums and locks.
+// empty is the script command "empty FOLDER": it truncates the files of a folder of the cache to length 0, except sums and locks.
 func empty(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: empty FOLDER")

@@ -16,12 +16,12 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 )
 
-// specialModes are the kinds of what is no regular file, by the names that the scripts have for them.
+// specialModes are the kinds of files that are not regular files, by their names in scripts.
 var specialModes = map[string]fs.FileMode{"fifo": fs.ModeNamedPipe, "socket": fs.ModeSocket, "device": fs.ModeDevice | fs.ModeCharDevice,
 	"endless": fs.ModeDevice | fs.ModeCharDevice}
 
-// special is the script command "special KIND PATH": it makes a FIFO, a socket, a device that takes everything, or one of its own that reads as
-// zeros without an end. Where this user may not make a device, a FIFO stands for it.
+// special is the script command "special KIND PATH": it makes a FIFO, a socket, a device that accepts all writes, or a device from which zeros can be
+// read without end. Where this user may not make a device, it makes a FIFO instead.
 func special(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 || specialModes[args[0]] == 0 {
 		ts.Fatalf("usage: special fifo|socket|device|endless PATH")
@@ -44,7 +44,7 @@ func special(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// still is the script command "still KIND PATH": what special made must be there as it was.
+// still is the script command "still KIND PATH": the file that special made must still be there, unchanged.
 func still(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 || specialModes[args[0]] == 0 {
 		ts.Fatalf("usage: still KIND PATH")
@@ -66,8 +66,8 @@ func islink(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// lost is the script command "lost COMMAND …": with an output that takes nothing, the command must end with exit code 1 and
-// say that the output is lost. Systems without such a device are passed over.
+// lost is the script command "lost COMMAND …": with an output that accepts no writes, the command must end with exit code 1 and report that the
+// output is lost. On systems without such a device it does nothing.
 func lost(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: lost COMMAND …")

@@ -16,8 +16,8 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// TestTaskFlagsAgree: each flag of a built program is one of debertac run's, and every flag of a task or of the input is handed on under the
-// program's name for it.
+// TestTaskFlagsAgree checks that each flag of a built program is a flag of debertac run, and that every flag of a task or of the input is passed on
+// under the program's name for it.
 func TestTaskFlagsAgree(t *testing.T) {
 	var out bytes.Buffer
 	code := builtprogram.Run(t.Context(), nil, []string{"run", "--help"}, builtprogram.Streams{Out: &out, Err: &out})
@@ -37,7 +37,8 @@ func TestTaskFlagsAgree(t *testing.T) {
 	for _, f := range parser.Model.Children[0].Flags {
 		ours = append(ours, f.Name)
 	}
-	alone := []string{"model", "pin", "input-name"} // of programs: which of several models, where threads run, and what debertac run has converted
+	// Only programs have these flags: which of several models, where threads run, and the name of an input that debertac run has converted.
+	alone := []string{"model", "pin", "input-name"}
 	for _, name := range built {
 		if !slices.Contains(alone, name) {
 			require.Contains(t, ours, name, "a flag of built programs that debertac run lacks")
@@ -71,7 +72,7 @@ func TestTaskFlagsAgree(t *testing.T) {
 	require.Len(t, slices.Compact(names), fields.NumField())
 }
 
-// TestTaskFlagsNotGiven: a flag that was not given is not handed on, and 0 and the empty text are values.
+// TestTaskFlagsNotGiven checks that a flag that was not given is not passed on, and that 0 and the empty text are values.
 func TestTaskFlagsNotGiven(t *testing.T) {
 	cli := struct {
 		Run runVerb `cmd:""`
@@ -87,7 +88,7 @@ func TestTaskFlagsNotGiven(t *testing.T) {
 	require.Contains(t, flags.Args(cli.Run.Flags()...), "--normalize")
 }
 
-// TestHeadWords: help of --head and of import name every word of the table that asks for a head.
+// TestHeadWords checks that the help of --head and of import names every word of the table that selects a head.
 func TestHeadWords(t *testing.T) {
 	parser, err := kong.New(newGrammar(), helpTexts())
 	require.NoError(t, err)

@@ -24,8 +24,8 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// TestEveryTaskIsWhole: each row of the table of tasks has a page with its calls in Go, a recorded result, a head that compiles to a package with
-// its calls, and an Example for each of its services.
+// TestEveryTaskIsWhole checks that each row of the table of tasks has a page with its calls in Go, a recorded result, a head that compiles to a
+// package with its calls, and an Example for each of its services.
 func TestEveryTaskIsWhole(t *testing.T) {
 	recorded := recordedTasks(t)
 	examples := examplesIn(t, filepath.Join("..", "..", "runtime", "task"))
@@ -93,7 +93,7 @@ func examplesIn(t *testing.T, dir string) map[string]bool {
 	return names
 }
 
-// recordedTasks returns the files of examples/tasks/expected by the tasks of the heads that they hold results of.
+// recordedTasks returns the files of examples/tasks/expected by task: the task of the heads whose results they hold.
 func recordedTasks(t *testing.T) map[tasktable.Task][]string {
 	t.Helper()
 	models := filepath.Join("..", "..", "examples", "tasks")

@@ -50,7 +50,7 @@ Examples:
   debertac verify --model ~/models/deberta-base --head fill-mask --outputs reference.safetensors --layers 0,6,12`
 }
 
-// Run verifies.
+// Run compares cases, tokenizers or a model folder with what was recorded.
 func (v *verifyVerb) Run(m *built.Maker) error {
 	numbers := []flags.Number{flags.Real("--atol", &v.Atol, 0, math.MaxFloat64), flags.Real("--rtol", &v.Rtol, 0, math.MaxFloat64),
 		flags.Real("--of-largest", &v.OfLargest, 0, math.MaxFloat64)}

@@ -26,8 +26,8 @@ func TestLabel(t *testing.T) {
 	require.Regexp(t, `\t\(\d+ tokens at the end not read\)$`, lines[1])
 }
 
-// TestExpected compares labels and logits of the test mails with those that the reference computed in float64, on every instruction set of this processor.
-// Portable Go is slow, so it gets the first mails only.
+// TestExpected compares labels and logits of the test mails with those that the reference computed in float64, on every instruction set of this
+// processor. Portable Go is slow, so only the first mails run on it.
 func TestExpected(t *testing.T) {
 	type mail struct{ Text, Label string }
 	type expected struct {

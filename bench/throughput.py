@@ -1,14 +1,15 @@
-"""Measures debertac's tokenizers and their peers on the same texts, one thread each, in turn, in processor time; keeps every line and prints the best.
+"""Measures debertac's tokenizers and their peers in turn, on the same texts, each on one thread, in processor time. Keeps every line and prints the best.
 
     throughput.py --text mails.jsonl.gz [--text more.txt] --mb 10 --rounds 5 -o bench/results/NAME.jsonl
 
-Text files hold a text a line, or in .jsonl files an object with a member "text"; .gz is opened. They are repeated up to --mb. The vocabularies, of the size that published models have, are
-trained on these texts and on the docstrings of Python's standard library, in a folder that goes away (--keep FOLDER keeps it and uses what is there). Needs the packages in peers/tokenizers.txt and the Go toolchain.
+A text file holds one text per line; a .jsonl file holds one object per line, with a member "text". Files that end in .gz are decompressed. The texts are repeated up to --mb
+megabytes. The script trains vocabularies of the sizes of published models, on these texts and on the docstrings of Python's standard library, in a temporary folder
+(--keep FOLDER keeps the folder and uses the vocabularies in it). It needs the packages in peers/tokenizers.txt and the Go toolchain.
 The first line of the result describes the machine, as `debertac doctor --json` does.
 """
 import argparse, ast, glob, gzip, io, json, os, shutil, subprocess, sys, sysconfig, tempfile, time, zlib
 
-sys.path.pop(0)  # this file has the name of a package that it imports
+sys.path.pop(0)  # a script in this folder must not hide a package of the same name
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["RAYON_NUM_THREADS"] = "1"
 import sentencepiece, tiktoken, tokenizers
@@ -87,7 +88,7 @@ def unigram(folder, corpus, size):
 
 
 def byte_ranks(folder):
-    """tiktoken's form of the vocabulary: bytes to ranks, which are the ids."""
+    """Returns the vocabulary in tiktoken's form: a map from bytes to ranks, which are the ids."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     back, n = {chr(b): b for b in printable}, 0
     for b in range(256):
@@ -103,7 +104,7 @@ def crc(ids):
 
 
 def peers(work):
-    """(peer, version, tokenizer, way, encode): encode takes all texts and returns the ids of each."""
+    """Yields (peer, version, tokenizer, way, encode), where encode takes all texts and returns the ids of each."""
     for name in ("bpe", "wordpiece", "unigram"):
         t = Tokenizer.from_file(os.path.join(work, name, "tokenizer.json"))
         yield "tokenizers", tokenizers.__version__, name, "ids", lambda texts, t=t: [e.ids for e in t.encode_batch_fast(texts, add_special_tokens=False)]
@@ -168,7 +169,7 @@ def measure(a, work):
             rows.append(row)
         if os.path.exists(a.debertac):
             for row in lines([a.debertac, "doctor", "--json"]):
-                row.pop("cache", None)  # folders are nobody's business
+                row.pop("cache", None)  # published results must not hold local paths
                 row.get("go", {}).pop("path", None)
                 keep({"machine": row})
         for r in range(a.rounds):
@@ -176,7 +177,7 @@ def measure(a, work):
                 keep({"round": r, **row})
             for peer, version, name, way, encode in peers(work):
                 seconds = float("inf")
-                for _ in range(1 if peer == "tokenizers" else 3):  # that one takes long, and the least of its rounds still counts
+                for _ in range(1 if peer == "tokenizers" else 3):  # tokenizers is slow, so it runs once per round; the best of all rounds counts
                     start = time.process_time()
                     ids = encode(texts)
                     seconds = min(seconds, time.process_time() - start)

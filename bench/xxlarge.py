@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Holds debertac to transformers on the largest published shape, DeBERTa v2 xxlarge: 1.5 thousand million parameters in float32.
+"""Compares debertac with transformers on the largest published shape, DeBERTa v2 xxlarge: 1565 million parameters in float32.
 
     python bench/xxlarge.py --dir FOLDER --debertac build/debertac
 
-The weights are drawn by a fixed seed, so nothing is downloaded. FOLDER keeps the model (6.3 GB); while debertac runs it also holds the packed
-weights (as much again). The two sides run one after the other, in processes of their own, and each one's largest memory is printed; debertac
-maps its weights, so pages of the file count in it that the system could drop at any time. --small takes a small model with all of the
-same parts. The interpreter needs the packages of bench/peers/requirements.txt. The exit code is 0 if all of it agrees.
+The weights are drawn from a fixed seed, so nothing is downloaded. FOLDER keeps the model (6.3 GB). While debertac runs, FOLDER also holds the
+packed weights, which take as much again. The two programs run one after the other, in processes of their own, and the script prints the largest
+memory of each. debertac maps its weights, so its memory includes pages of the file that the system could drop at any time. --small uses a small
+model with all of the same parts. The interpreter needs the packages of bench/peers/requirements.txt. The exit code is 0 if every number is within
+--tolerance.
 """
 import argparse, json, os, shutil, subprocess, sys, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:] = [p for p in sys.path if os.path.abspath(p) != HERE]  # a script beside this one must not hide a package of its name
+sys.path[:] = [p for p in sys.path if os.path.abspath(p) != HERE]  # a script in this folder must not hide a package of the same name
 RECORD = os.path.join(HERE, "..", "docs", "record.py")
 SHARD = 1 << 30  # bytes
 
@@ -27,8 +28,8 @@ SMALL = {"hidden_size": 192, "num_hidden_layers": 48, "num_attention_heads": 3, 
 
 
 def draw(name, shape, seed):
-    """One tensor. Matrices keep the variance of what they read, so that no activation dies out. What layers add to a row is small and attention
-    is peaked: else the rows of all tokens would be alike after a few layers, as attention takes means."""
+    """Draws one tensor. Matrices keep the variance of their input, so that no activation dies out. Layers add little to a row, and attention is peaked:
+    otherwise the rows of all tokens would be alike after a few layers, because attention computes means."""
     import torch
     x = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     if name.endswith("bias"):
@@ -45,7 +46,7 @@ def draw(name, shape, seed):
 
 
 def write_model(folder, config, seed):
-    """A folder as transformers writes it, shard by shard: never more than one of them is in memory."""
+    """Writes a model folder in the form of transformers, one shard at a time, so that no more than one shard is in memory."""
     import torch
     from safetensors.torch import save_file
     from transformers import DebertaV2Config, DebertaV2Model
@@ -82,7 +83,7 @@ def write_model(folder, config, seed):
 
 
 def measured(what, command, **more):
-    """Runs a command; gives its output, its exit code, and prints time and largest memory, its children's among it."""
+    """Runs a command and returns its output and exit code. Prints its time and the largest memory of it and its children."""
     begin = time.time()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more)
     out = child.stdout.read()
@@ -93,7 +94,7 @@ def measured(what, command, **more):
 
 
 def alive(outputs, layers):
-    """Rows of different tokens must differ: a comparison of rows that are all alike would show little."""
+    """Exits unless the rows of different tokens differ: a comparison of rows that are all alike would show little."""
     from safetensors.torch import load_file
     recorded = load_file(outputs)
     for i in layers:
@@ -109,14 +110,14 @@ def main():
     p.add_argument("--dir", required=True, help="a folder for the model and what is computed")
     p.add_argument("--debertac", default="build/debertac")
     p.add_argument("--tokens", type=int, default=128)
-    p.add_argument("--layers", default="1,24,48", help="whose hidden states are compared")
-    p.add_argument("--tolerance", type=float, default=1e-4, help="of the largest value")
-    p.add_argument("--isa", help="instruction sets, with commas; default all of this machine but portable Go, which takes long")
+    p.add_argument("--layers", default="1,24,48", help="the layers whose hidden states are compared")
+    p.add_argument("--tolerance", type=float, default=1e-4, help="largest allowed difference, as a share of the largest value")
+    p.add_argument("--isa", help="instruction sets, with commas; by default all that this machine has, without portable Go, which takes long")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--small", action="store_true", help="a small model with all of the same parts")
     p.add_argument("--no-convolution", action="store_true", help="leave the convolution out, as other shapes do")
     a = p.parse_args()
-    a.debertac = shutil.which(a.debertac) or os.path.abspath(a.debertac)  # as a path, not a name to look up
+    a.debertac = shutil.which(a.debertac) or os.path.abspath(a.debertac)  # a path, so that no program in PATH is taken
     config = {**CONFIG, **(SMALL if a.small else XXLARGE)}
     if a.no_convolution:
         config = {k: v for k, v in config.items() if not k.startswith("conv_")}
@@ -154,7 +155,7 @@ def main():
         elif "tensor" in row:
             print(f"{row['isa']:8} {row['tensor']:20} largest difference {row['error']:.3g}, {row['error'] / row['largest']:.3g} of the largest value {row['largest']:.3f}"
                   f" ({row['compared']} numbers){'' if row['ok'] else '  NOT WITHIN ' + str(a.tolerance)}")
-    print(out.splitlines()[-1] if out else "debertac gave no result")
+    print(out.splitlines()[-1] if out else "debertac printed no result")
     return code
 
 

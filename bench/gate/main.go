@@ -1,6 +1,6 @@
-// Command gate fails if a model reaches too small a share of the float32 peak that `debertac bench` measures beside it, in the same process. A share does
-// not depend on the machine as a time does: it falls when a kernel gets slower or a step is added. Rounds are repeated until one is good enough, because
-// other programs can only make a share smaller.
+// Command gate fails if a model reaches too small a share of the float32 peak that `debertac bench` measures beside it, in the same process. Unlike a time, a
+// share hardly depends on the machine: it falls when a kernel gets slower or a step is added. Rounds are repeated until one is good enough, because other
+// programs can only make a share smaller.
 //
 // Usage: gate -debertac PROGRAM SPEC
 package main

@@ -1,7 +1,7 @@
 """DeBERTa v3 base in ONNX Runtime, float32: the same shape as v3_base.dspec, random weights.
 
     onnxruntime_peer.py export FOLDER                          writes FOLDER/model.onnx (once)
-    onnxruntime_peer.py bench FOLDER --threads 2 1x16 1x128    one JSON line a point
+    onnxruntime_peer.py bench FOLDER --threads 2 1x16 1x128    one JSON line per point
 
 A call is one padded batch of equal lengths. Latencies are in milliseconds, named as `debertac bench --json` names them.
 """

@@ -5,7 +5,7 @@
 
 Each line is one tokenizer: a folder here, the added tokens that stand in its tokenizer.json, and the encodings of some
 texts. Ids in the file may be wrong on purpose: the library numbers tokens itself. Tokens that become empty when they are
-normalized, and two tokens with the same normal form, are left out: the library's result is then a panic, or chance.
+normalized, and two tokens with the same normal form, are left out: for them the library panics or takes one at random.
 """
 import gzip
 import json
@@ -50,7 +50,7 @@ def draw(folder):
     keys = {(a["normalized"], normal(a["content"]) if a["normalized"] else a["content"]) for a in tokens}
     size = base.get_vocab_size()
     fresh = max(size, 1 + max(a["id"] for a in tokens))
-    wrong = r.random() < 0.5  # ids
+    wrong = r.random() < 0.5  # the file has wrong ids
     for _ in range(r.randint(1, 6)):
         content = r.choice(sorted(base.get_vocab())) if r.random() < 0.3 else word()
         normalized = r.random() < 0.6
@@ -68,7 +68,7 @@ def draw(folder):
         token = dict(id=number, content=content, single_word=r.random() < 0.25, lstrip=r.random() < 0.3, rstrip=r.random() < 0.3,
                      normalized=normalized, special=r.random() < 0.4)
         tokens.insert(r.randint(0, len(tokens)) if wrong else len(tokens), token)
-    if r.random() < 0.2 and not names & {"abc", "\n"}:  # white space that both of two tokens want: some texts are beyond the library
+    if r.random() < 0.2 and not names & {"abc", "\n"}:  # both tokens include white space: where they meet, the library fails
         flags = dict(single_word=False, normalized=False, special=False)
         tokens.append(dict(id=fresh, content="abc", lstrip=False, rstrip=True) | flags)
         tokens.append(dict(id=fresh + 1, content="\n", lstrip=True, rstrip=False) | flags)
@@ -79,7 +79,7 @@ def encoding(t, x, pair):
     record = dict(text=x, pair=pair, options={})
     try:
         e = t.encode(x, pair)
-    except BaseException as fault:  # the library's panic is none of Exception
+    except BaseException as fault:  # the library's panic is not an Exception
         return record | dict(error=str(fault))
     return record | dict(ids=e.ids, type_ids=e.type_ids, mask=e.attention_mask, offsets=[list(o) for o in e.offsets], words=e.word_ids,
                          overflowing=[], decoded=t.decode(e.ids))

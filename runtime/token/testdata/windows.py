@@ -41,12 +41,12 @@ def line(file, t):
     try:
         t.no_truncation()
         t.enable_truncation(options["max_length"], stride=options.get("stride", 0), strategy=options["truncation"], direction=options.get("direction", "right"))
-    except BaseException:  # a stride that fits no text: the library refuses it even for short ones
+    except BaseException:  # a stride that fits no text: the library refuses it even for short texts
         return line(file, t)
     record = dict(file=file, text=first, pair=pair, options=options)
     try:
         e = t.encode(first, pair)
-    except BaseException as fault:  # the library's panic is none of Exception
+    except BaseException as fault:  # the library's panic is not an Exception
         return record | dict(error=str(fault).splitlines()[0])
     more = [tokens(w) for w in e.overflowing] if way == "windows" else []
     return record | tokens(e) | dict(overflowing=more, decoded=t.decode(e.ids))

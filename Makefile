@@ -6,7 +6,11 @@ export CGO_ENABLED = 0
 BUILD := build
 SPAM  := examples/spam
 
-.PHONY: demo test check list-checks lint platforms noasm race generated example arm64 speed vulnerabilities generate debertac release clean
+# The tests that take longest: additions made by the recipes, every operation on a file failed in turn, every recorded folder, programs that init makes, the
+# pages' Go code. "make test" runs the short form of those that have one.
+LONG := ^(TestAdditions|TestEveryFaultOfTheDisk|TestRecordedFolders|TestInitFrom|TestGo)$$
+
+.PHONY: demo test long check list-checks lint platforms noasm race generated example arm64 speed vulnerabilities generate debertac release clean
 
 # demo compiles the spam classifier of examples/spam from its spec and runs it on 600 mails.
 demo:
@@ -19,10 +23,14 @@ demo:
 
 # test is what a change must pass first. Programs that tests build are built with -trimpath, so the standard library and the runtime are compiled once for both.
 test:
-	$(GO) test -trimpath -timeout 30m ./...
+	$(GO) test -trimpath -timeout 30m -skip '$(LONG)' ./...
+	$(GO) test -trimpath -timeout 30m -short -run '$(LONG)' ./cmd/debertac
+
+long:
+	$(GO) test -trimpath -timeout 30m -run '$(LONG)' . ./cmd/debertac ./docs/tasks
 
 # check is everything that must hold before a change lands. Each part can be run alone; a part that this machine cannot run is left out with a message.
-CHECKS := test lint platforms noasm race generated example arm64 speed vulnerabilities
+CHECKS := test long lint platforms noasm race generated example arm64 speed vulnerabilities
 check: $(CHECKS)
 
 list-checks:
@@ -42,7 +50,7 @@ platforms:
 	GOOS=windows $(GO) build ./...
 
 noasm:
-	$(GO) test -timeout 30m -tags noasm ./...
+	$(GO) test -timeout 30m -tags noasm -skip '$(LONG)' ./...
 
 race:
 	CGO_ENABLED=1 $(GO) test -timeout 30m -race ./runtime/...

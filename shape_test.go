@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -100,6 +101,30 @@ func TestFrontDoor(t *testing.T) {
 	}
 	require.Greater(t, len(names), 20)
 	require.LessOrEqual(t, len(names), maxFront, "runtime is what callers name, what else there is stands below it: %v", names)
+}
+
+// TestLongTests checks that the tests that the Makefile puts off to "make long" exist: a pattern that matches nothing runs nothing.
+func TestLongTests(t *testing.T) {
+	text, err := os.ReadFile("Makefile")
+	require.NoError(t, err)
+	names := regexp.MustCompile(`(?m)^LONG := \^\((.*)\)\$\$$`).FindSubmatch(text)
+	require.NotNil(t, names)
+	where := map[string][]byte{}
+	for _, pattern := range []string{"*_test.go", "cmd/debertac/*_test.go", "docs/tasks/*_test.go"} { // the packages of make long
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, name := range files {
+			where[name], err = os.ReadFile(name)
+			require.NoError(t, err)
+		}
+	}
+	for name := range strings.SplitSeq(string(names[1]), "|") {
+		found := false
+		for _, text := range where {
+			found = found || strings.Contains(string(text), "\nfunc "+name+"(t *testing.T)")
+		}
+		require.True(t, found, name)
+	}
 }
 
 // table returns the number of lines of the longest composite literal in a function.

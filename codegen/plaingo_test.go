@@ -19,7 +19,11 @@ func TestWarningsOfPlainGo(t *testing.T) {
 	wide := strings.NewReplacer("isa go;", "", "hidden = 16; dim heads = 1", "hidden = 272; dim heads = 1").Replace(tiny) + `"a", "b") }`
 	texts := []string{wide, strings.Replace(wide, "hidden = 272", "hidden = 256", 1)}
 	r := rand.New(rand.NewPCG(41, 43))
-	for range 12 {
+	drawn := 12
+	if testing.Short() {
+		drawn = 3
+	}
+	for range drawn {
 		text, _ := spectest.Random(r)
 		texts = append(texts, text)
 	}

@@ -201,12 +201,18 @@ func with(text string, s *spec.Stmt, replacement string) (string, bool) {
 // TestEveryStatementHasAnEffect checks that every statement of the sample specs has an effect: without it, or with another value, the programs differ or the
 // spec is refused. The tables above list the exceptions, each with its reason.
 func TestEveryStatementHasAnEffect(t *testing.T) {
-	tried := 0
+	tried, step, least := 0, 1, 500
+	if testing.Short() {
+		step, least = 7, 60
+	}
 	for name, text := range samples(t) {
 		base, faults := effectsOf(name, text)
 		require.Empty(t, faults.Err(), name)
 		tree, _ := spec.Parse(name, []byte(text))
-		for _, s := range leaves("", tree.Stmts) {
+		for n, s := range leaves("", tree.Stmts) {
+			if n%step != 0 {
+				continue
+			}
 			key := s.block + "." + s.Word
 			_, inDump := unseen[key]
 			if _, ok := unseen[s.block+".*"]; ok {
@@ -235,5 +241,5 @@ func TestEveryStatementHasAnEffect(t *testing.T) {
 		}
 	}
 	t.Logf("%d changes", tried)
-	require.Greater(t, tried, 500)
+	require.Greater(t, tried, least)
 }

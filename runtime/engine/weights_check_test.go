@@ -37,7 +37,11 @@ func TestFlippedWeights(t *testing.T) {
 	r := rand.New(rand.NewPCG(10, 4))
 	path := filepath.Join(t.TempDir(), "flipped")
 	opened := 0
-	for range 600 {
+	flips := 600
+	if testing.Short() {
+		flips = 60
+	}
+	for range flips {
 		at, bit := head+r.IntN(len(good)-head), byte(1)<<r.IntN(8)
 		bad := slices.Clone(good)
 		bad[at] ^= bit

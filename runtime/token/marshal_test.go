@@ -111,7 +111,11 @@ func TestUnmarshalDamage(t *testing.T) {
 		_, err = Unmarshal(append(append([]byte{}, flat...), make([]byte, 16)...))
 		assert.Error(t, err)
 		r := rand.New(rand.NewSource(4))
-		for i := range 600 {
+		changes := 600
+		if testing.Short() {
+			changes = 60
+		}
+		for i := range changes {
 			b := append([]byte{}, flat...)
 			at := r.Intn(len(b))
 			if i%3 == 0 {

@@ -28,7 +28,10 @@ func TestAddedTokens(t *testing.T) {
 	s := bufio.NewScanner(z)
 	s.Buffer(nil, 1<<24)
 	tokenizers, encodings, faults, renumbered := 0, 0, 0, 0
-	for s.Scan() {
+	for n := 0; s.Scan(); n++ {
+		if testing.Short() && n%6 != 0 {
+			continue
+		}
 		var line struct {
 			Folder    string
 			Added     json.RawMessage `json:"added_tokens"`
@@ -51,6 +54,10 @@ func TestAddedTokens(t *testing.T) {
 		}
 	}
 	require.NoError(t, s.Err())
+	if testing.Short() {
+		assert.Equal(t, 20, tokenizers)
+		return
+	}
 	assert.Equal(t, 120, tokenizers)
 	assert.Equal(t, 1200, encodings)
 	assert.NotZero(t, faults, "a text on which the reference fails")

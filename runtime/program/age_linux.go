@@ -12,7 +12,7 @@ import (
 // ticksPerSecond is the unit of times in /proc, USER_HZ, which Linux fixes for all programs.
 const ticksPerSecond = 100
 
-// processAge is the time since the process was made, in steps of 10 ms; 0 if the kernel does not tell. It includes what happened before main.
+// processAge returns the time since the process was made, in steps of 10 ms, or 0 if the kernel does not tell. It includes the time before main.
 func processAge() time.Duration {
 	text, err := os.ReadFile("/proc/self/stat")
 	if err != nil {

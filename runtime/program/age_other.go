@@ -4,5 +4,5 @@ package program
 
 import "time"
 
-// processAge is 0, which means not known.
+// processAge returns 0, which means not known.
 func processAge() time.Duration { return 0 }

@@ -15,7 +15,7 @@ import (
 	"github.com/debertac/debertac/runtime/engine"
 )
 
-// benchFlags is the verb bench.
+// benchFlags holds the flags of the verb bench.
 type benchFlags struct {
 	openFlags
 	batch, tokens, starts int
@@ -45,11 +45,11 @@ func newBench(fs *flag.FlagSet) action {
 	return b.run
 }
 
-// benchRow is the result. Times are of one call.
+// benchRow is the result. Times are per call.
 type benchRow struct {
 	Model              string  `json:"model"`
-	Batch              int     `json:"batch"`             // sequences a call
-	Tokens             float64 `json:"tokens"`            // a sequence; the mean, if lengths differ
+	Batch              int     `json:"batch"`             // sequences per call
+	Tokens             float64 `json:"tokens"`            // tokens per sequence; the mean, if lengths differ
 	Lengths            string  `json:"lengths,omitempty"` // file
 	Threads            int     `json:"threads"`
 	Precision          string  `json:"precision,omitempty"`
@@ -62,14 +62,14 @@ type benchRow struct {
 	TokensPerSecond    float64 `json:"tokens_per_s"`
 	SequencesPerSecond float64 `json:"sequences_per_s"`
 	GFLOPS             float64 `json:"gflops,omitempty"`
-	Allocs             float64 `json:"allocs"`                    // of memory, a call
-	RSSMiB             float64 `json:"rss_mib,omitempty"`         // peak of the process while measuring, the mapped weights that are in memory included
-	WeightsRSSMiB      float64 `json:"weights_rss_mib,omitempty"` // of it, the mapped weight file; the rest is the program's own
+	Allocs             float64 `json:"allocs"`                    // allocations of memory per call
+	RSSMiB             float64 `json:"rss_mib,omitempty"`         // peak of the process while measuring, including the mapped weights that are in memory
+	WeightsRSSMiB      float64 `json:"weights_rss_mib,omitempty"` // the part of RSSMiB that is the mapped weight file; the rest is the program's own
 	StartMS            float64 `json:"start_ms,omitempty"`        // from exec to the result of a text of 16 tokens, median of fresh processes
 	benchSteps
 }
 
-// mostStarts bounds --starts: a number beyond it is a slip.
+// mostStarts bounds --starts: a larger number is taken for a typing error.
 const mostStarts = 1000
 
 func (b *benchFlags) check() error {
@@ -118,7 +118,7 @@ func (b *benchFlags) run(ctx context.Context, s *session, _ []string) error {
 			return err
 		}
 	}
-	core.Close() // its memory and threads are not to disturb the processes that are started now
+	core.Close() // so that its memory and threads do not disturb the processes that are started now
 	if b.starts > 0 {
 		if row.StartMS, err = b.measureStart(ctx, m); err != nil {
 			return err
@@ -131,10 +131,10 @@ func (b *benchFlags) run(ctx context.Context, s *session, _ []string) error {
 	return nil
 }
 
-// calls makes the work of one pass: one call, or the sequences of the lengths file, --batch of them a call.
+// calls makes the calls of one pass: one call, or with --lengths the sequences of the file, --batch of them per call.
 func (b *benchFlags) calls(core *engine.Core, head int) ([]engine.Call, error) {
 	l := core.Program().Limits
-	switch { // before anything of such a size is made
+	switch { // before memory of such a size is allocated
 	case b.batch > l.BatchSequences:
 		return nil, usage("--batch %d: the limit of a batch is %d sequences", b.batch, l.BatchSequences)
 	case b.lengths == "" && b.tokens > l.SequenceTokens:
@@ -170,7 +170,7 @@ func (b *benchFlags) calls(core *engine.Core, head int) ([]engine.Call, error) {
 		calls = append(calls, engine.Call{Head: head, Batch: batch})
 		most = max(most, core.Program().Heads[head].OutLen(batch))
 	}
-	// One call runs at a time, so all share the room for outputs: a file of lengths may hold many, and a head many numbers for each token.
+	// One call runs at a time, so all calls share the memory of the outputs: a file may hold many lengths, and a head may have many numbers per token.
 	out := make([]float32, most)
 	for i := range calls {
 		calls[i].Out = out[:core.Program().Heads[head].OutLen(calls[i].Batch)]
@@ -186,7 +186,7 @@ const (
 	mostSamples = 1 << 20
 )
 
-// measure runs passes over the calls and fills in all but StartMS.
+// measure runs passes over the calls and fills in all fields except StartMS.
 func (b *benchFlags) measure(ctx context.Context, core *engine.Core, calls []engine.Call, row *benchRow) error {
 	tokens, sequences := 0, 0
 	for _, c := range calls {
@@ -206,12 +206,12 @@ func (b *benchFlags) measure(ctx context.Context, core *engine.Core, calls []eng
 			}
 		}
 		if passes++; time.Since(begin) > 2*b.minTime {
-			break // a pass over a long file is warm-up enough
+			break // one pass over a long file is enough of a warm-up
 		}
 	}
-	// Room for all samples is made before, so that the program's own allocations do not count as the model's.
+	// Memory for all samples is allocated before the measurement, so that the program's own allocations do not count as the model's.
 	pass := time.Since(begin) / time.Duration(passes)
-	expect := (2*float64(b.minTime)/float64(max(pass, 1)) + leastCalls + 1) * float64(len(calls)) // no integer that could overflow
+	expect := (2*float64(b.minTime)/float64(max(pass, 1)) + leastCalls + 1) * float64(len(calls)) // as an integer it could overflow
 	times := make([]time.Duration, 0, int(min(expect, float64(max(mostSamples, len(calls))))))
 	endProfile, err := b.startProfile()
 	if err != nil {
@@ -255,7 +255,7 @@ func (b *benchFlags) measure(ctx context.Context, core *engine.Core, calls []eng
 	return nil
 }
 
-// quantile is the smallest of the sorted samples that at least the share q of them does not exceed.
+// quantile returns the smallest sample s for which at least the share q of the samples is not above s. sorted must be in rising order.
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	i := int(math.Ceil(q*float64(len(sorted)))) - 1
 	return sorted[min(max(i, 0), len(sorted)-1)]
@@ -283,9 +283,9 @@ func (r *benchRow) print(s *session) {
 	if r.GFLOPS > 0 {
 		row("arithmetic", "%.1f GFLOP/s", r.GFLOPS)
 	}
-	row("allocations", "%.4g a call", r.Allocs)
+	row("allocations", "%.4g per call", r.Allocs)
 	if r.RSSMiB > 0 {
-		row("peak memory", "%.1f MiB, of it %.1f MiB the mapped weights", r.RSSMiB, r.WeightsRSSMiB)
+		row("peak memory", "%.1f MiB, of which %.1f MiB are the mapped weights", r.RSSMiB, r.WeightsRSSMiB)
 	}
 	if r.StartMS > 0 {
 		row("first result", "%.1f ms from exec", r.StartMS)

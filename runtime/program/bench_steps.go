@@ -11,17 +11,17 @@ import (
 	"github.com/debertac/debertac/runtime/engine"
 )
 
-// benchSteps are the times of the steps of the schedule. Whoever compiled the model knows the steps' names and costs.
+// benchSteps holds the times of the steps of the schedule. The program does not know the names and costs of the steps; the compiler does.
 type benchSteps struct {
 	StepMS    []float64     `json:"step_ms,omitempty"`    // median time of each step of a pass, in the order of the schedule
-	BetweenMS float64       `json:"between_ms,omitempty"` // median of what a pass takes beyond its steps
-	Extents   *engine.Sizes `json:"extents,omitempty"`    // that the costs of steps follow from, of a pass: with --lengths, the sum over its calls
+	BetweenMS float64       `json:"between_ms,omitempty"` // median time of a pass that is not part of any step
+	Extents   *engine.Sizes `json:"extents,omitempty"`    // sizes of a pass, from which the costs of steps follow: with --lengths, the sum over its calls
 }
 
-// measureSteps runs passes that report the time of each step. They are not the ones that latency is taken from: reading the clock around each
-// step costs time of its own.
+// measureSteps runs passes that report the time of each step. Latency is measured in other passes, because reading the clock around each step
+// takes time too.
 func (b *benchFlags) measureSteps(ctx context.Context, core *engine.Core, calls []engine.Call) (benchSteps, error) {
-	var samples [][]time.Duration // of each step, a time for each pass
+	var samples [][]time.Duration // for each step, its time in each pass
 	var between []time.Duration
 	var steps []time.Duration
 	out := benchSteps{Extents: &engine.Sizes{}}
@@ -75,8 +75,8 @@ func (b *benchFlags) measureSteps(ctx context.Context, core *engine.Core, calls 
 	return out, nil
 }
 
-// startProfile starts the CPU profile that --cpuprofile asks for. The function that it returns ends it, and keeps the file or discards it;
-// calling it again does nothing.
+// startProfile starts the CPU profile that --cpuprofile asks for. The returned function ends the profile and keeps or discards its file. Calling
+// this function again does nothing.
 func (b *benchFlags) startProfile() (end func(keep bool) error, err error) {
 	if b.profile == "" {
 		return func(bool) error { return nil }, nil

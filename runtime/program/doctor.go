@@ -63,7 +63,7 @@ func (r *doctorReport) print(s *session, machine bool) {
 		row("caches", "%s", known(strings.Join(caches, ", ")))
 	}
 	row("kernels", "%s (compiled: %s; usable here: %s)", m.ISA, strings.Join(m.Compiled, " "), strings.Join(both(m.Compiled, c.ISAs), " "))
-	row("threads", "%d for a call", m.Threads)
+	row("threads", "%d per call", m.Threads)
 	row("model", "%s, spec sha256 %.12s…, up to %d tokens per text", m.Package, m.SpecHash, m.MaxTokens)
 	row("weights", "%s, %s, layout %s", m.Weights, bytesText(m.WeightBytes), m.Layout)
 	hashes := "every tensor holds what was packed"
@@ -84,7 +84,7 @@ func (r *doctorReport) print(s *session, machine bool) {
 	row("self-test", "%s", test)
 }
 
-// known replaces what the system does not tell.
+// known returns s, or a text that stands for it if the system does not report it.
 func known(s string) string {
 	if s == "" {
 		return "not known"
@@ -92,7 +92,7 @@ func known(s string) string {
 	return s
 }
 
-// both lists what is in a and in b.
+// both returns the strings that are in a and in b.
 func both(a, b []string) []string {
 	var list []string
 	for _, x := range a {
@@ -105,7 +105,7 @@ func both(a, b []string) []string {
 	return list
 }
 
-// bytesText is a size in binary units.
+// bytesText returns a size in binary units.
 func bytesText(n int64) string {
 	switch {
 	case n >= 1<<30:

@@ -24,7 +24,7 @@ func (w words) AppendWords(dst []tokenizer.Span, list []string, _ bool) ([]token
 	return dst, nil
 }
 
-// entityProgram finds the word paris where a label is city, and merkel and the word before it where one is who.
+// entityProgram returns a model that finds the word paris if a label is city, and merkel with the word before it if a label is who.
 func entityProgram() *engine.Program {
 	p := taskProgram(engine.Head{
 		Name: "entities", Task: tasktable.Entities, Rows: engine.PerPair, C: 2, Width: 2, Prompt: &engine.Prompt{Mark: "[MASK]", End: "[SEP]", After: true},
@@ -93,7 +93,7 @@ func TestRunEntities(t *testing.T) {
 	r = runTask(t, p, false, `{"text":"a","labels":["c"]}`, "--input", "-", "--labels", "d")
 	require.Contains(t, r.err, "would be others")
 	require.Equal(t, ExitUsage, runTask(t, p, false, "", "--labels", "a,a", "x").code)
-	// Thresholds of single labels, also where each record has labels of its own; 0 and 1 are what they are.
+	// Thresholds of single labels, also if each record has labels of its own. A threshold of 0 keeps every entity, a threshold of 1 keeps no entity.
 	for threshold, want := range map[string]string{"1": "", "0.5,who=1": "city", "1, city=0": "city", `{"city": 1}`: "who", "who=0,city=1": "who"} {
 		for _, own := range []bool{false, true} {
 			args, in := []string{"--threshold", threshold, "--labels", "city,who", text}, ""

@@ -22,8 +22,8 @@ import (
 	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
-// The model of these tests: a bag of words. logit[c] = Σ over the tokens of table[id][c]. Words are ids by hash; the word panic, twice in a row,
-// makes it panic.
+// The model of these tests is a bag of words: logit[c] = Σ table[id][c] over the tokens. The id of a word is its hash. The word panic, twice in a
+// row, makes the model panic.
 const (
 	fakeVocab  = 100
 	fakeLabels = 3
@@ -31,7 +31,7 @@ const (
 	fakeEnv    = "DEBERTAC_PROGRAM_TEST"
 )
 
-// TestMain runs the test binary as the program under test where a test asks for it.
+// TestMain runs the test binary as the program under test if a test asks for it.
 func TestMain(m *testing.M) {
 	switch os.Getenv(fakeEnv) {
 	case "one":
@@ -123,7 +123,7 @@ func fakeID(word string) int32 {
 	return int32(3 + h.Sum32()%90)
 }
 
-// fakeTable is the model's weights: small multiples that sum exactly.
+// fakeTable returns the model's weights: small multiples, whose sums are exact.
 func fakeTable() []float32 {
 	table := make([]float32, fakeVocab*fakeLabels)
 	for i := range table {
@@ -132,7 +132,7 @@ func fakeTable() []float32 {
 	return table
 }
 
-// fakeLogits is what the model must give for a text.
+// fakeLogits returns the logits that the model must compute for a text.
 func fakeLogits(texts ...string) []float32 {
 	ids, _ := fakeTokenizer{}.AppendIDs([]int32{1}, texts[0], false)
 	for _, t := range texts[1:] {
@@ -178,7 +178,7 @@ func fakeWeights(t testing.TB, tokenizer bool) string {
 	return path
 }
 
-// result is what one run of the program gave.
+// result is the outcome of one run of the program.
 type result struct {
 	code     int
 	out, err string
@@ -193,7 +193,7 @@ func runIn(t testing.TB, stdin string, args ...string) result {
 	return result{code, out.String(), errs.String()}
 }
 
-// command is the program as a process of its own.
+// command returns the program as a process of its own.
 func command(t testing.TB, models string, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
@@ -203,7 +203,7 @@ func command(t testing.TB, models string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// write puts a file into a folder of the test.
+// write writes a file into a folder of the test and returns its path.
 func write(t testing.TB, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -14,19 +14,19 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// usageError is a wrong command line.
+// usageError reports a wrong command line.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
 func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// inputError is a fault of what the user gave: a file, its content, weights that do not fit.
+// inputError reports a fault of the user's input: a file, its content, weights that do not fit.
 type inputError struct {
 	where string // file:line, or empty
 	text  string
 	err   error
-	kind  kind // of a fault of one record; kindOther if nothing else fits
+	kind  kind // the kind of a record's fault; kindOther if no other kind fits
 }
 
 func (e *inputError) Error() string {
@@ -43,18 +43,18 @@ func faulty(where, format string, args ...any) error {
 	return &inputError{where, err.Error(), errors.Unwrap(err), kindOther}
 }
 
-// faultOf is the fault of one record, of a kind.
+// faultOf returns an inputError about one record, of the given kind.
 func faultOf(k kind, where, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &inputError{where, err.Error(), errors.Unwrap(err), k}
 }
 
-// checkError is a check that did not hold.
+// checkError reports that a check did not hold.
 type checkError struct{ text string }
 
 func (e *checkError) Error() string { return e.text }
 
-// exitCode classifies an error. A panic of ours stays ours, whatever wraps it.
+// exitCode returns the exit code for an error. A panic is a fault of the program, whatever error wraps it.
 func exitCode(err error) int {
 	var (
 		bad    *usageError

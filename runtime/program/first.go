@@ -18,13 +18,13 @@ import (
 	"github.com/debertac/debertac/runtime/engine"
 )
 
-// firstTokens is the length of the text that start-up is measured with.
+// firstTokens is the length, in tokens, of the text that start-up is measured with.
 const firstTokens = 16
 
-// firstReady is printed when the result is there.
+// firstReady is printed when the result is computed.
 const firstReady = "ready"
 
-// newFirst makes the verb that bench starts in fresh processes: everything from the start of the process to one result.
+// newFirst makes the verb that bench starts in fresh processes. It does everything from the start of the process to one result.
 func newFirst(fs *flag.FlagSet) action {
 	var o openFlags
 	o.register(fs)
@@ -49,7 +49,7 @@ func newFirst(fs *flag.FlagSet) action {
 	}
 }
 
-// firstLimit is firstTokens, or the most that the model takes if that is fewer.
+// firstLimit returns firstTokens, or the model's limit if it is lower.
 func firstLimit(o *openFlags, s *session) int {
 	m, err := o.pick(s)
 	if err != nil {
@@ -58,7 +58,8 @@ func firstLimit(o *openFlags, s *session) int {
 	return min(firstTokens, m.Program.Limits.SequenceTokens, m.Program.Limits.BatchTokens)
 }
 
-// firstResult computes one text of at most firstTokens tokens, cut from a longer one; for models that take ids, of that many ids.
+// firstResult computes one text, which is cut to the limit of firstLimit, and returns its number of tokens. For a model that takes ids only, it
+// computes the same number of ids.
 func firstResult(ctx context.Context, core *engine.Core, headName string) (int, error) {
 	i, err := core.HeadIndex(headName)
 	if err != nil {
@@ -89,8 +90,8 @@ func firstResult(ctx context.Context, core *engine.Core, headName string) (int, 
 	return n, core.Run(ctx, engine.Call{Head: i, Batch: b, Out: out})
 }
 
-// measureStart starts fresh processes of this binary and returns the median time, in milliseconds, from before exec to the first result. One
-// process before brings the files into the page cache.
+// measureStart starts fresh processes of this binary and returns the median time, in milliseconds, from before exec to the first result. One more
+// process runs before them and brings the files into the page cache.
 func (b *benchFlags) measureStart(ctx context.Context, m *Model) (float64, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -117,7 +118,7 @@ func (b *benchFlags) measureStart(ctx context.Context, m *Model) (float64, error
 	return ms(quantile(times, 0.5)), nil
 }
 
-// startOnce is the time from before exec to the line that the child prints with its first result.
+// startOnce starts one process and returns the time from before exec to the line that it prints with its first result.
 func startOnce(ctx context.Context, exe string, args []string) (time.Duration, error) {
 	cmd := exec.CommandContext(ctx, exe, args...)
 	out, err := cmd.StdoutPipe()

@@ -25,7 +25,7 @@ const (
 	formatLines    = "lines"
 )
 
-// formats are the names that --format takes, with the extensions that mean them.
+// formats lists the names that --format takes, with the file extensions of each.
 var formats = []struct {
 	name       string
 	extensions []string
@@ -47,13 +47,14 @@ func FormatNames() []string {
 	return names
 }
 
-// converted are extensions of files that debertac run reads, and a program that it builds does not.
+// converted lists extensions of files that debertac run reads and the programs that it builds do not.
 var converted = []struct{ extension, what, way string }{
 	{".parquet", "a Parquet file", "convert it to JSONL"},
 	{".zst", "compressed by zstd", "decompress it with zstd -d"},
 }
 
-// InputFormat returns the format that the name of a file tells: a ".gz" at its end does not count. The error lists the extensions that are known.
+// InputFormat returns the format that the extension of a file's name stands for, not counting ".gz" at its end. The error for other names lists the known
+// extensions.
 func InputFormat(name string) (string, error) {
 	lower := strings.ToLower(name)
 	extension := filepath.Ext(strings.TrimSuffix(lower, ".gz"))
@@ -77,8 +78,8 @@ func InputFormat(name string) (string, error) {
 		strings.Join(FormatNames(), "|"))
 }
 
-// PlainTexts reports whether it is known before anything is read that the texts of run are texts alone, without other fields: arguments, or lines of a
-// file. input and format are the flags of these names.
+// PlainTexts reports whether the command line alone shows that the texts of run have no other fields: they are arguments, or lines of a file. input and format
+// are the flags of these names.
 func PlainTexts(arguments int, input, format string) bool {
 	switch {
 	case arguments > 0:
@@ -92,7 +93,7 @@ func PlainTexts(arguments int, input, format string) bool {
 	return err == nil && format == formatLines
 }
 
-// signatures are the first bytes of files that are no text. Read as texts they would give results that mean nothing.
+// signatures lists the first bytes of files that are not text. If they were read as texts, the results would mean nothing.
 var signatures = []struct{ start, what string }{
 	{"PAR1\x15", "a Parquet file, which this program does not read: use debertac run, or convert it to JSONL"},
 	{"\x28\xb5\x2f\xfd", "compressed by zstd, which this program does not read: use debertac run, or decompress it with zstd -d"},
@@ -113,7 +114,7 @@ type input struct {
 	close   func() error // never nil
 }
 
-// next reads a record and notes how far the input is read.
+// next reads a record and sets how many bytes of the input have been read.
 func (in *input) next() (record, error) {
 	r, err := in.source.next()
 	if in.read != nil {
@@ -122,15 +123,15 @@ func (in *input) next() (record, error) {
 	return r, err
 }
 
-// opening is what is to be opened, and how it is read.
+// opening describes an input to open, and how to read it.
 type opening struct {
 	path    string // "-" is the standard input
 	format  string // empty: the name tells
-	called  string // the name in messages, if it is another
+	called  string // the name in messages, if it is not path
 	columns *columns
 }
 
-// open opens a file or a pipe, or standard input. Gzip is recognised by its first bytes.
+// open opens a file, a pipe or standard input. It recognizes gzip by its first bytes.
 func (o opening) open(ctx context.Context, stdin io.Reader) (*input, error) {
 	in := &input{name: o.path, columns: o.columns, size: -1, close: func() error { return nil }}
 	var raw io.Reader = stdin
@@ -166,7 +167,7 @@ func (o opening) open(ctx context.Context, stdin io.Reader) (*input, error) {
 
 // source makes the reader of a format.
 func (o opening) source(in *input, format, hint string) (source, error) {
-	b := bufio.NewReaderSize(in.read, 1<<13) // small, as progress counts what was read: of compressed mails a block holds a dozen
+	b := bufio.NewReaderSize(in.read, 1<<13) // small, because progress counts whole blocks: a block of compressed mails holds about a dozen
 	head, err := b.Peek(2)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, faulty(in.name, "it cannot be read: %w", err)
@@ -208,7 +209,7 @@ func (o opening) source(in *input, format, hint string) (source, error) {
 	return &objects{from, o.columns, hint}, nil
 }
 
-// skipSpace drops white space before the first value, and counts the lines that it ends.
+// skipSpace drops white space before the first value and returns the number of line ends in it.
 func skipSpace(b *bufio.Reader) (lines int, err error) {
 	for {
 		c, err := b.ReadByte()
@@ -225,8 +226,8 @@ func skipSpace(b *bufio.Reader) (lines int, err error) {
 	}
 }
 
-// skipByteOrderMark drops a mark that some editors put before UTF-8, and refuses what is no text by its first bytes. It does not wait for more than
-// the first read has: a person may have typed a short line.
+// skipByteOrderMark drops the mark that some editors put before UTF-8. If the first bytes show that the input is not text, it returns an error. It looks
+// only at what the first read returns and does not wait for more, because a person may have typed a short line.
 func skipByteOrderMark(name string, b *bufio.Reader) error {
 	if _, err := b.Peek(1); err != nil && !errors.Is(err, io.EOF) {
 		return faulty(name, "it cannot be read: %w", err)

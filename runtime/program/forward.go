@@ -90,7 +90,7 @@ func batchTensors() string {
 	return "I32 tensors: " + strings.Join(needed, ", ") + ", and if needed " + strings.Join(other, ", ") + "; F32: " + strings.Join(floats, ", ")
 }
 
-// readBatch reads a batch; whether it fits the model is for Validate.
+// readBatch reads a batch. It does not check whether the batch fits the model; Validate does.
 func readBatch(path string) (*runtime.Batch, error) {
 	f, err := safetensors.Open(path)
 	if err != nil {
@@ -119,7 +119,7 @@ func readBatch(path string) (*runtime.Batch, error) {
 	return b, nil
 }
 
-// readPart reads a part of a batch: all numbers in one dimension, or one row per entry.
+// readPart reads a part of a batch from a tensor with all numbers in one dimension, or with one row per entry.
 func readPart(f *safetensors.File, path string, p ragged.Part, b *runtime.Batch) error {
 	r := p.Row()
 	info, err := f.Info(r.Name)
@@ -213,7 +213,7 @@ func (r *recorder) encode(b *bufio.Writer, metadata map[string]string) error {
 	return w.Close()
 }
 
-// finite reports whether all values are.
+// finite reports whether all values are finite.
 func finite(v []float32) bool {
 	for _, x := range v {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {

@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// FuzzBatch feeds any file to the verb forward as its batch: it is computed, or refused as the user's fault.
+// FuzzBatch passes any file to the verb forward as its batch. It must be computed, or refused as a fault of the input.
 func FuzzBatch(f *testing.F) {
 	add := func(tensors map[string][]int32, order ...string) {
 		var list []safetensors.Tensor

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// TestReadBatch: rows, words and labels are read, words also as one row per word.
+// TestReadBatch checks that rows, words and labels are read, words also as one row per word.
 func TestReadBatch(t *testing.T) {
 	want := runtime.Batch{
 		IDs: []int32{5, 6, 7}, Starts: []int32{0, 3}, Rows: []int32{2},

@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// inputFlags are the flags of run that say where the texts come from, which fields they have, and what becomes of those that cannot be computed.
+// inputFlags holds the flags of run for where the texts come from, which fields they have, and what happens to those that cannot be computed.
 type inputFlags struct {
 	*tableFlags
 
@@ -34,7 +34,7 @@ func (f *inputFlags) register(fs *flag.FlagSet) {
 	})
 }
 
-// check finds values that fit no input, and makes the columns of the others.
+// check returns an error for values that fit no input. Otherwise it sets the columns.
 func (f *inputFlags) check() error {
 	switch {
 	case f.format != "" && !slices.Contains(FormatNames(), f.format):
@@ -77,7 +77,7 @@ func (f *inputFlags) check() error {
 	if format == "" && f.input != "" && f.input != "-" {
 		format, _ = InputFormat(f.input) // opening it reports what is wrong
 		if st, err := disk.Stat(f.input); format == "" && err == nil && !st.Mode().IsRegular() {
-			f.format = formatJSONL // a pipe, whose name tells nothing
+			f.format = formatJSONL // a pipe's name does not tell its format
 		}
 	}
 	if named != "" && (f.input == "" || format == formatLines) {
@@ -86,13 +86,13 @@ func (f *inputFlags) check() error {
 	return nil
 }
 
-// fromTerminal reports whether a person is to type the texts.
+// fromTerminal reports whether the texts come from a person who types.
 func (r *runFlags) fromTerminal(s *session, args []string) bool {
 	whole := r.taskFlags.given["context"] && r.taskFlags.given["question"]
 	return s.InTerminal && len(args) == 0 && (r.input == "" && !whole || r.input == "-")
 }
 
-// source chooses where the texts come from.
+// source opens the input that the texts come from.
 func (r *runFlags) source(ctx context.Context, s *session, args []string) (*input, error) {
 	nothing := func() error { return nil }
 	switch {

@@ -10,7 +10,8 @@ import (
 	"github.com/debertac/debertac/runtime/program"
 )
 
-// TestReadLengths: numbers from 1 to the limit are read from any lines; of anything else the message names the file, the line and the word.
+// TestReadLengths checks that numbers from 1 to the limit are read, however they fall into lines, and that the message about anything else names the file, the
+// line and the word.
 func TestReadLengths(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lengths")
 	read := func(text string) ([]int, error) {

@@ -11,10 +11,10 @@ import (
 	"github.com/debertac/debertac/runtime/task"
 )
 
-// lineCells is the length of the lines that marked texts are broken into, in columns of a terminal.
+// lineCells is the greatest length, in columns of a terminal, of the lines that marked texts are broken into.
 const lineCells = 96
 
-// mark is a part of a text, in bytes.
+// mark is a part of a text that is marked: bytes [start, end).
 type mark struct{ start, end int }
 
 // cell is a character as it is printed.
@@ -24,11 +24,11 @@ type cell struct {
 	marked bool
 }
 
-// cellsOf are the characters of a text as one line shows them.
+// cellsOf returns the characters of a text as one line shows them.
 func cellsOf(text string, marks []mark) []cell {
 	var cells []cell
 	rest := slices.SortedFunc(slices.Values(marks), func(a, b mark) int { return cmp.Compare(a.start, b.start) })
-	end := 0 // of what is marked, by marks that have begun
+	end := 0 // the greatest end of the marks that have begun
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
 		c := cell{r: r, width: width(r)}
@@ -49,7 +49,7 @@ func cellsOf(text string, marks []mark) []cell {
 	return cells
 }
 
-// width is the number of columns that a character takes on a terminal: none for marks on others, two for those of East Asian scripts and for emoji
+// width returns the number of columns that a character takes on a terminal: 0 for combining marks, 2 for East Asian scripts and emoji, else 1
 // (Unicode's annex 11, by block).
 func width(r rune) int {
 	switch {
@@ -62,8 +62,8 @@ func width(r rune) int {
 	return 1
 }
 
-// marked prints a text with parts of it marked: underlined on a terminal, else with ^^^ in a line below. Long texts are broken at spaces; after
-// stands at the end of the last line.
+// marked prints a text with parts of it marked: underlined on a terminal, else with ^^^ in a line below. It breaks long texts at spaces and prints
+// after at the end of the last line.
 func (p *page) marked(text string, marks []mark, indent, after string) {
 	cells := cellsOf(text, marks)
 	for first := true; first || len(cells) > 0; first = false {
@@ -78,7 +78,7 @@ func (p *page) marked(text string, marks []mark, indent, after string) {
 	}
 }
 
-// breakAt is the number of cells of the first line: up to a space, if there is one.
+// breakAt returns the number of cells of the first line, which ends at a space if possible.
 func breakAt(cells []cell) int {
 	columns, space := 0, 0
 	for i, c := range cells {
@@ -117,7 +117,7 @@ func (p *page) line(cells []cell, indent, after string) {
 	}
 }
 
-// around prints a part of a text with what stands around it.
+// around prints a part of a text with the text around it.
 func (p *page) around(text string, part task.Part, indent string) {
 	const runes = 40
 	from, to := part.Start, part.End
@@ -147,7 +147,7 @@ type row struct {
 	rest  string  // after the bar
 }
 
-// rows prints scores as bars, names below each other.
+// rows prints one line per score: the name, the score and a bar. The names are aligned.
 func (p *page) rows(list []row) {
 	wide := 0
 	for i := range list {
@@ -164,7 +164,7 @@ func (p *page) rows(list []row) {
 	}
 }
 
-// tail returns how much of a text was seen, in words.
+// tail returns a text that describes how much of a text the model saw.
 func tail(tokens, truncated int) string {
 	if truncated > 0 {
 		return fmt.Sprintf("  (%d tokens, %d cut)", tokens, truncated)

@@ -5,11 +5,11 @@ import (
 	"flag"
 )
 
-// errTwice ends the parsing of a command line with a flag that is given twice; see once.
+// errTwice ends the parsing of a command line that has a flag twice; see once.
 var errTwice = errors.New("given twice")
 
-// once makes each flag of fs refuse a second value, which package flag would keep in place of the first. undo restores the flags, for help. twice
-// returns the name of the flag that was given twice, or "".
+// once makes each flag of fs refuse a second value; package flag itself would keep the last one. undo restores the flags, for help. twice returns the
+// name of the flag that was given twice, or "".
 func once(fs *flag.FlagSet) (undo func(), twice func() string) {
 	name := ""
 	fs.VisitAll(func(f *flag.Flag) { f.Value = &onceValue{Value: f.Value, name: f.Name, twice: &name} })
@@ -28,7 +28,7 @@ type onceValue struct {
 	flag.Value
 	name  string
 	set   bool
-	twice *string // the name goes here if it is set again
+	twice *string // set to the flag's name if the flag is set again
 }
 
 // Set sets the flag, or returns errTwice.
@@ -41,7 +41,7 @@ func (v *onceValue) Set(text string) error {
 	return v.Value.Set(text)
 }
 
-// IsBoolFlag reports whether the flag needs no value, as package flag asks.
+// IsBoolFlag reports whether the flag can stand without a value. Package flag calls it.
 func (v *onceValue) IsBoolFlag() bool {
 	b, ok := v.Value.(interface{ IsBoolFlag() bool })
 	return ok && b.IsBoolFlag()

@@ -21,14 +21,14 @@ const (
 	kindType     kind = "wrong type"
 )
 
-// kinds is the order in which they are counted.
+// kinds lists the kinds in the order in which messages count them.
 var kinds = []kind{kindLong, kindEncoding, kindSyntax, kindMissing, kindType, kindOther}
 
-// The values of --on-error: what a record that cannot be computed does.
+// The values of --on-error, for a record that cannot be computed.
 const (
-	errorStop   = "stop"   // it ends the run
-	errorSkip   = "skip"   // it is left out and counted
-	errorReport = "report" // its error stands in the place of its result
+	errorStop   = "stop"   // the record ends the run
+	errorSkip   = "skip"   // the record is left out and counted
+	errorReport = "report" // the record's error is printed in place of its result
 )
 
 // leftOut counts the records that have no result.
@@ -44,7 +44,7 @@ func newLeftOut(mode string) *leftOut { return &leftOut{mode: mode, count: map[k
 // stops reports whether a record's fault ends the run.
 func (l *leftOut) stops() bool { return l.mode == errorStop }
 
-// refusal is the row of a record that has no result.
+// refusal is the JSON of a record that has no result.
 type refusal struct {
 	Error    string `json:"error"`
 	Kind     kind   `json:"kind"`
@@ -54,7 +54,8 @@ type refusal struct {
 	Argument int    `json:"argument,omitempty"`
 }
 
-// refuse does with a record that cannot be computed what --on-error asks for. Errors that are no fault of the record end the run.
+// refuse handles a record that cannot be computed, as --on-error asks. It returns the errors that end the run: those that the record did not cause, and with
+// stop all errors.
 func (l *job) refuse(r *record, err error) error {
 	var fault *inputError
 	if l.left.stops() || !errors.As(err, &fault) || errors.Is(err, task.ErrNoNumbers) {
@@ -91,7 +92,7 @@ func (l *job) refuse(r *record, err error) error {
 	return l.page.object(r, text)
 }
 
-// end is the error of the whole run: err if there is one, else that records have no result, or that no record has a field of --echo.
+// end returns the error of the whole run. This is err if it is not nil, else an error if records have no result, or if no record has a field of --echo.
 func (l *leftOut) end(s *session, texts int, err error, in *input) error {
 	var counted error
 	if l.total > 0 {
@@ -176,7 +177,7 @@ func (p *page) passed(r *record) {
 	}
 }
 
-// plainText is a JSON value for people: a string without its quotes.
+// plainText returns a JSON value as people read it: a string without its quotes.
 func plainText(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) != nil {

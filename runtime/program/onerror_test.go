@@ -46,7 +46,7 @@ func faultyJSONL() string {
 `
 }
 
-// TestOnError: a bad record ends the run, is left out, or has its error in its place. Good texts have the same results as alone.
+// TestOnError checks that a bad record ends the run, is left out, or has its error in its place, and that good texts have the same results as alone.
 func TestOnError(t *testing.T) {
 	w := fakeWeights(t, true)
 	in := write(t, "night.jsonl", faultyJSONL())
@@ -102,7 +102,7 @@ func TestOnError(t *testing.T) {
 	require.Contains(t, r.err, "1 of 3 texts has an error in place of a result: 1 too long; the first: argument 2")
 }
 
-// TestOnErrorManyChunks: order and results hold over many chunks with faults anywhere.
+// TestOnErrorManyChunks checks the order and the results over many chunks with faults anywhere.
 func TestOnErrorManyChunks(t *testing.T) {
 	w := fakeWeights(t, true)
 	var in strings.Builder
@@ -130,7 +130,7 @@ func TestOnErrorManyChunks(t *testing.T) {
 	}
 }
 
-// TestOnErrorKeepsOtherFaults: what is no fault of one record ends the run under every mode.
+// TestOnErrorKeepsOtherFaults checks that an error that no single record caused ends the run in every mode.
 func TestOnErrorKeepsOtherFaults(t *testing.T) {
 	w := fakeWeights(t, true)
 	for _, mode := range []string{errorStop, errorSkip, errorReport} {
@@ -152,7 +152,7 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space") }
 
-// TestOnErrorOfLabels: a line without its label is one that --accuracy cannot count.
+// TestOnErrorOfLabels checks that, with --accuracy, a line without a label is a record that cannot be computed.
 func TestOnErrorOfLabels(t *testing.T) {
 	w := fakeWeights(t, true)
 	in := "{\"text\":\"x\",\"label\":0}\n{\"text\":\"x\"}\n{\"text\":\"x\",\"label\":1}\n"
@@ -162,7 +162,7 @@ func TestOnErrorOfLabels(t *testing.T) {
 	require.Contains(t, r.err, `1 of 3 texts is left out: 1 field missing; the first: standard input:2: no "label"`)
 }
 
-// TestOnErrorOfRanking: a text that is too long does not cost the ranking of the others; their places in the input stay.
+// TestOnErrorOfRanking checks that the other texts are ranked if one is too long, and that they keep their places in the input.
 func TestOnErrorOfRanking(t *testing.T) {
 	w := fakeWeights(t, true)
 	in := "{\"id\":\"a\",\"text\":\"x unencodable\"}\n{\"id\":\"b\",\"text\":\"good morning\"}\n{\"id\":\"c\",\"text\":\"buy now\"}\n"
@@ -186,7 +186,7 @@ func TestOnErrorOfRanking(t *testing.T) {
 	require.GreaterOrEqual(t, got[1]["score"], got[2]["score"])
 }
 
-// TestFields: the input's own names of its fields, and those that are passed through.
+// TestFields checks inputs with their own names for the fields, and fields that are passed through to the output.
 func TestFields(t *testing.T) {
 	w := fakeWeights(t, true)
 	flags := []string{"run", "--weights", w, "--json", "--text-field", "premise", "--pair-field", "hypothesis", "--id", "uid", "--echo", "source,n"}
@@ -235,7 +235,7 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// TestFormats: what is no format that the program reads is refused by name, and never taken for an empty or a garbled text.
+// TestFormats checks that a format that the program does not read is refused by name, and is never taken for an empty or a garbled text.
 func TestFormats(t *testing.T) {
 	w := fakeWeights(t, true)
 	for _, c := range []struct{ name, text, want string }{
@@ -281,7 +281,7 @@ func TestFormats(t *testing.T) {
 	require.Len(t, decode(t, r.out), 1)
 }
 
-// TestEmptyInput: that there is nothing is said.
+// TestEmptyInput checks that a message reports an empty input.
 func TestEmptyInput(t *testing.T) {
 	w := fakeWeights(t, true)
 	for name, text := range map[string]string{"a.jsonl": "\n\n", "b.txt": "", "c.csv": "text\n", "d.json": " [ ] "} {
@@ -292,7 +292,7 @@ func TestEmptyInput(t *testing.T) {
 	}
 }
 
-// TestTypedTexts: a person at a terminal is told what is expected.
+// TestTypedTexts checks that a person at a terminal is told what to type.
 func TestTypedTexts(t *testing.T) {
 	w := fakeWeights(t, true)
 	run := func(args ...string) string {
@@ -308,7 +308,7 @@ func TestTypedTexts(t *testing.T) {
 	require.NotContains(t, run("good"), "reading")
 }
 
-// TestLimitBeyondTheProgram names the flag that helps.
+// TestLimitBeyondTheProgram checks that the message about a limit that the program was not built for names the flag that helps.
 func TestLimitBeyondTheProgram(t *testing.T) {
 	p := fakeProgram()
 	p.Threads = 1
@@ -326,7 +326,8 @@ func TestLimitBeyondTheProgram(t *testing.T) {
 		"for more")
 }
 
-// TestOnErrorOfDamagedWeights: outputs that are no numbers are no fault of a text, and a lack of a tokenizer is no fault of all texts.
+// TestOnErrorOfDamagedWeights checks that outputs that are not numbers do not count as the fault of a text, and that a missing tokenizer does not count as the
+// fault of all texts.
 func TestOnErrorOfDamagedWeights(t *testing.T) {
 	nan := taskProgram(engine.Head{Name: "tag", Task: tasktable.Tags, Rows: engine.PerToken, C: 2, Labels: []string{"O", "B-X"}}, nil,
 		func([]int32, int, int) float32 { return float32(math.NaN()) })
@@ -343,7 +344,7 @@ func TestOnErrorOfDamagedWeights(t *testing.T) {
 	}
 }
 
-// TestOnErrorOfTasks: what is no text for a task is a record's fault there too, and lists may be cells of a table.
+// TestOnErrorOfTasks checks that a record that does not fit its task is that record's fault, and that a cell of a table may hold a list.
 func TestOnErrorOfTasks(t *testing.T) {
 	r := runTask(t, predicts(false, false), false, "paris is the [MASK]\nno mask here\nthe [MASK] of france\n", "--on-error", "report", "--json")
 	require.Equal(t, ExitInput, r.code)
@@ -353,7 +354,7 @@ func TestOnErrorOfTasks(t *testing.T) {
 	require.Equal(t, string(kindOther), got[1]["kind"])
 	require.Contains(t, r.err, "1 of 3 texts has an error in place of a result: 1 not usable; the first: standard input:2: ")
 
-	// At a terminal, a generated text is shown as it grows; what belongs to it comes before.
+	// At a terminal, a generated text is shown as it grows. The id and the fields of --echo come before it.
 	r = runTask(t, predicts(true, false), true, `{"text":"paris is","id":7}`+"\n", "--input", "-", "--id", "id", "--max-new-tokens", "2")
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.True(t, strings.HasPrefix(r.out, "id=7\nparis is"), r.out)

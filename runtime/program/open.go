@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/runtime/pool"
 )
 
-// openFlags are the flags of every verb that opens a model.
+// openFlags holds the flags of every verb that opens a model.
 type openFlags struct {
 	model, weights, isa, head string
 	threads                   int
@@ -70,7 +70,7 @@ func (o *openFlags) open(s *session, more ...runtime.Option) (*engine.Core, *Mod
 	if isa == "auto" {
 		isa = ""
 	}
-	if isa != "" || env != "" && env != "auto" { // a set that is asked for in either way, and that this program cannot use here
+	if isa != "" || env != "" && env != "auto" { // a set that is forced and cannot be used is a fault of the input
 		if _, err := cpu.PickISA(env, isa, m.Program.ISAs); err != nil {
 			return nil, nil, usage("%v", err)
 		}

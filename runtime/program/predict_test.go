@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
-// predicts is a model that expects, after or in the place of a token, the next word of the vocabulary.
+// predicts returns a model that predicts, after a token or in its place, the next word of the vocabulary.
 func predicts(causal, prefix bool) *engine.Program {
 	return taskProgram(engine.Head{Name: "mlm", Task: tasktable.MLM, Rows: engine.PerRow, C: fakeVocab},
 		func(l *engine.Limits) { l.Rows, l.Causal, l.Prefix = 16, causal, prefix },
@@ -30,7 +30,7 @@ func predicts(causal, prefix bool) *engine.Program {
 		})
 }
 
-// TestRunPerplexityHead: a head that was asked for by --head perplexity prints how well it predicts a text, unless a flag asks for something else.
+// TestRunPerplexityHead checks that a head that --head perplexity asked for prints how well it predicts a text, unless a flag asks for something else.
 func TestRunPerplexityHead(t *testing.T) {
 	p := predicts(false, false)
 	want := runTask(t, p, false, "", "--perplexity", "--json", "the capital of")
@@ -181,7 +181,7 @@ func TestRunEmbeddings(t *testing.T) {
 	require.Contains(t, r.err, "argument 1: the model's outputs are not numbers (NaN or Inf): the weights may be damaged, see debertac doctor")
 }
 
-// nliProgram entails what has the word paris in its hypothesis.
+// nliProgram returns an NLI model that predicts entailment if the hypothesis ends with the word paris.
 func nliProgram() *engine.Program {
 	return taskProgram(engine.Head{Name: "nli", Task: tasktable.Labels, C: 3, Labels: []string{"contradiction", "neutral", "entailment"}}, nil,
 		func(ids []int32, _, column int) float32 {
@@ -250,7 +250,7 @@ func TestRunRanking(t *testing.T) {
 	}
 }
 
-// kindsOf joins the kinds of heads that have a flag.
+// kindsOf returns the kinds of heads that have a flag, joined.
 func kindsOf(flag string) string {
 	var kinds []string
 	for _, t := range tasktable.Taking(flag) {
@@ -259,7 +259,7 @@ func kindsOf(flag string) string {
 	return strings.Join(kinds, " or ")
 }
 
-// Flags of other tasks are refused by the name of what they belong to.
+// TestRunFlagsOfOtherTasks checks that the message that refuses a flag of another task names the heads that have the flag.
 func TestRunFlagsOfOtherTasks(t *testing.T) {
 	for want, args := range map[string][]string{
 		`--context belongs to heads of the kind answer or choose; head "nli" of this model is of the kind classify`: {"--context", "x"},
@@ -294,7 +294,7 @@ func TestRunFlagsOfOtherTasks(t *testing.T) {
 	}
 }
 
-// Marked texts are broken at spaces and stay aligned, whatever their characters' widths.
+// TestMarked checks that marked texts are broken at spaces and stay aligned, whatever the widths of their characters.
 func TestMarked(t *testing.T) {
 	r := runTask(t, taskProgram(tagsHead, nil, tagsOf), false, "", strings.Repeat("word ", 30)+"Angela "+strings.Repeat("word ", 30)+"angela",
 		"中文 e\u0301 angela\x1b x angela", "")

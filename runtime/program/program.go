@@ -23,12 +23,12 @@ type Model struct {
 	Precision string          // of the products, for bench: f32, bf16, int8; "" if not known
 }
 
-// Streams are the standard streams of a run of the program.
+// Streams holds the standard streams of a run of the program.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
-	// InTerminal is set if a person types, OutTerminal and ErrTerminal if a person watches. A progress bar is drawn only if Err is a
-	// terminal and Out is not, lest the two mix on the screen.
+	// InTerminal, OutTerminal and ErrTerminal report which of the streams are terminals. While results are printed, the progress bar is
+	// drawn only if Err is a terminal and Out is not, so that the two do not mix on the screen.
 	InTerminal, OutTerminal, ErrTerminal bool
 }
 
@@ -45,7 +45,7 @@ const (
 
 // Main runs the command line of the process and exits with its code. Ctrl-C and SIGTERM stop it between layers; a second signal kills it.
 func Main(models []Model) {
-	disk.GuardInputs() // the process runs one command
+	disk.GuardInputs() // never stopped: the process runs one command
 	ctx, stop := interrupt.Context()
 	code := Run(ctx, models, os.Args[1:], Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
@@ -74,7 +74,7 @@ type verb struct {
 	make    func(*flag.FlagSet) action
 }
 
-// action runs a verb whose flags are parsed.
+// action runs a verb after its flags are parsed.
 type action func(ctx context.Context, s *session, args []string) error
 
 // session is one run of the program.
@@ -84,7 +84,7 @@ type session struct {
 	name   string // of the binary, for messages
 }
 
-// verbs is a function and not a variable: help lists the table.
+// verbs returns the table of verbs. It is a function because the functions in the table use it: help lists the verbs.
 func verbs() []verb {
 	return []verb{
 		{"run", "[TEXT …]", "run the model on texts: the arguments, --input, or the lines of standard input",
@@ -187,7 +187,7 @@ func (s *session) verb(ctx context.Context, v verb, args []string) error {
 	return act(ctx, s, rest)
 }
 
-// parseMixed parses flags wherever they stand; "--" ends them.
+// parseMixed parses flags before, between and after other arguments, up to "--". It returns the other arguments.
 func parseMixed(fs *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := fs.Parse(args); err != nil {
@@ -217,7 +217,7 @@ func (s *session) verbHelp(v verb, fs *flag.FlagSet) {
 	fmt.Fprintf(s.Out, "%s %s %s: %s.\n\nExample: %s %s\n\nFlags:\n", s.name, v.name, strings.TrimSpace(v.args+" [flags]"), v.doc, s.name, v.example)
 	fs.VisitAll(func(f *flag.Flag) {
 		arg, doc := flag.UnquoteUsage(f)
-		if _, rest, ok := strings.Cut(doc, "\n"); ok { // the first line was the placeholder alone
+		if _, rest, ok := strings.Cut(doc, "\n"); ok { // the first line held only the placeholder
 			doc = rest
 		}
 		line := strings.TrimSpace("--" + f.Name + " " + arg)

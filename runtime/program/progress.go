@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// progress is the bar of run. It counts bytes of the input, as only those have a known total. It is drawn here and not by a library: the usual
-// ones import an HTTP server, which more than doubles the time of a first build.
+// progress is the progress bar of run. It counts bytes of the input, because only their total is known. This package draws it itself: the usual
+// libraries import an HTTP server, which more than doubles the time of a first build.
 type progress struct {
 	w     io.Writer // nil: nobody watches
 	in    *input
@@ -20,8 +20,8 @@ type progress struct {
 // progressEvery is how often the bar is drawn.
 const progressEvery = 100 * time.Millisecond
 
-// newProgress draws a bar on standard error if a person sees it and results do not keep running through it: they go elsewhere, or only a few
-// are printed.
+// newProgress returns a bar that is drawn on standard error if this is a terminal, unless quiet is set. If results go to a terminal too, they would
+// run through the bar, so it is then drawn only if few is set: only few of the results are printed.
 func newProgress(s *session, in *input, quiet, few bool) *progress {
 	p := &progress{in: in, now: time.Now}
 	if !quiet && s.ErrTerminal && (few || !s.OutTerminal) && in.read != nil {
@@ -31,10 +31,10 @@ func newProgress(s *session, in *input, quiet, few bool) *progress {
 	return p
 }
 
-// eraseLine takes the cursor to the start of the line and clears it.
+// eraseLine moves the cursor to the start of the line and clears the line.
 const eraseLine = "\r\x1b[K"
 
-// update draws the bar for texts that are done, up to byte read of the input. A bar that cannot be drawn is no reason to stop.
+// update draws the bar. texts is the number of texts that are done, read the number of bytes of the input up to there. Errors of drawing are ignored.
 func (p *progress) update(texts int, read int64) {
 	now := p.now()
 	if p.w == nil || now.Sub(p.last) < progressEvery {
@@ -57,7 +57,7 @@ func (p *progress) update(texts int, read int64) {
 	fmt.Fprintf(p.w, "%s%3.0f %% |%s| %s, %s left", eraseLine, 100*share, cells, rate, left)
 }
 
-// finish takes the bar away.
+// finish removes the bar.
 func (p *progress) finish() {
 	if p.w != nil && !p.last.IsZero() {
 		fmt.Fprint(p.w, eraseLine)

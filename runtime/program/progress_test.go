@@ -31,7 +31,7 @@ func TestProgress(t *testing.T) {
 	require.Equal(t, eraseLine+"40 texts, 10 a second"+eraseLine, b.String())
 }
 
-// TestProgressOnlyOnTerminals: the bar needs a terminal of its own.
+// TestProgressOnlyOnTerminals checks that the bar is drawn only on a terminal that does not show the results.
 func TestProgressOnlyOnTerminals(t *testing.T) {
 	w := fakeWeights(t, true)
 	for _, c := range []struct {

@@ -8,14 +8,14 @@ import (
 	"sync/atomic"
 )
 
-// queue hands records from the reader to the model. The model takes all that have come: many while it is the slower one, one by one when a
-// person types. It holds a bounded number of texts and bytes.
+// queue passes records from the reader to the model. The model takes all records that are there: many if the model is slower than the reader, single
+// ones if a person types. The number of texts and of bytes in the queue is bounded.
 type queue struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	records []record
 	bytes   int
-	err     error // after the records: io.EOF or a fault
+	err     error // what follows the records: io.EOF or a fault
 	stopped bool
 }
 
@@ -60,11 +60,11 @@ func await(ctx context.Context, open func() (*input, error)) (*input, error) {
 	case o := <-done:
 		return o.in, o.err
 	case <-ctx.Done():
-		return nil, ctx.Err() // the process ends, and with it the wait
+		return nil, ctx.Err() // open may still wait; the process ends soon
 	}
 }
 
-// put waits for room. It reports whether more is wanted.
+// put waits for room and adds a record or an error. It reports whether the reader should go on.
 func (q *queue) put(r record, err error) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -84,7 +84,8 @@ func (q *queue) put(r record, err error) bool {
 	return true
 }
 
-// take waits for records and returns all that there are, in the memory of dst. After the last one it returns what ended the input; nil at its end.
+// take waits for records and returns all that are there, in the memory of dst. After the last record it returns no records and the error that ended the
+// input, or nil at the end of the input.
 func (q *queue) take(dst []record) ([]record, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

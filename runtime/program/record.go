@@ -14,19 +14,19 @@ import (
 // record is one text of the input.
 type record struct {
 	file  string
-	unit  unit // what line counts
+	unit  unit // the unit in which line counts
 	line  int  // from 1
 	text  runtime.Text
 	label string // the expected label, if hasLabel
-	// hasLabel reports whether the input has one. One that is neither a name nor a number is kept as it is written: only --accuracy minds.
+	// hasLabel is set if the input has a label. A label that is neither a name nor a number is kept as it is written; only --accuracy refuses it.
 	hasLabel bool
-	// extra holds the fields of extraFields that the input has, as JSON, by their names there. Only the tasks that need them read them.
+	// extra holds the fields of extraFields that the input has, as JSON, by their names in extraFields. Only the tasks that need them read them.
 	extra   map[string]json.RawMessage
-	have    string   // the names of its fields, for messages; only where one of columns.needs is missing
-	cells   bool     // they are cells of a table: a list is written as those of the command line are
-	options []string // to choose from, when they are known
-	noText  bool     // the input has no text, but some of those fields
-	read    int64    // bytes of the input, as stored, that were read up to here; about, as it is read in blocks
+	have    string   // the names of its fields, for messages; set only if one of columns.needs is missing
+	cells   bool     // the fields are cells of a table, in which a list is written as on the command line
+	options []string // the options to choose from, once prepare has set them
+	noText  bool     // the record has no text, but some of extraFields
+	read    int64    // bytes of the input, as stored, that were read up to this record; approximate, because the input is read in blocks
 
 	id   json.RawMessage   // the field that --id names; nil without the flag
 	echo []json.RawMessage // the fields that --echo names, in its order; null for one that the record lacks
@@ -37,7 +37,7 @@ type record struct {
 	place   int      // among the records that are computed together
 }
 
-// unit is what the records of an input are, for the places in messages.
+// unit names the records of an input, for the places in messages.
 type unit string
 
 const (
@@ -47,7 +47,7 @@ const (
 	unitArgument unit = "argument"
 )
 
-// where is "file:line", or what stands for it.
+// where returns the place of the record for messages: "file:line", or its number as an element, row or argument.
 func (r *record) where() string {
 	switch r.unit {
 	case unitLine:
@@ -60,24 +60,24 @@ func (r *record) where() string {
 	return fmt.Sprintf("%s: %s %d", r.file, r.unit, r.line)
 }
 
-// extraFields are what questions and models that are asked for labels have beside a text. A question stands in the text's place.
+// extraFields lists the fields, beside a text, of questions and of models that take labels. A question may stand in place of the text.
 var extraFields = []string{"question", "context", "options", "labels"}
 
-// columns are the names of the fields of a record.
+// columns holds the names of the fields of a record.
 type columns struct {
-	// name maps what a field is (text, pair, label, id and extraFields) to its name in the input.
+	// name maps the role of a field (text, pair, label, id and extraFields) to its name in the input.
 	name map[string]string
-	// wanted are those that the command line names: they must be there.
+	// wanted holds the roles whose fields the command line names. These fields must be there.
 	wanted map[string]bool
 	echo   []string
 	seen   []bool // of echo: some record has had the field
 
-	asks    bool     // texts are questions: a record with a question needs no text
-	subject string   // the field that messages ask for where a record has neither: "text" or "question"
-	needs   []string // of extraFields: those that the task needs and no flag has
+	asks    bool     // texts are questions, so a record with a question needs no text
+	subject string   // the field that messages ask for if a record has neither text nor question: "text" or "question"
+	needs   []string // the extraFields that the task needs and no flag sets
 }
 
-// defaultColumns are the fields' own names.
+// defaultColumns returns columns in which each field is named by its role.
 func defaultColumns() *columns {
 	c := &columns{name: map[string]string{"text": "text", "pair": "pair", "label": "label"}, wanted: map[string]bool{}, subject: "text"}
 	for _, name := range extraFields {
@@ -86,7 +86,7 @@ func defaultColumns() *columns {
 	return c
 }
 
-// serve prepares for the task of a head: which fields its records have, and which of them messages name. given are the flags of the command line.
+// serve sets the fields that the task of a head needs, and those that messages name. given holds the flags of the command line.
 func (c *columns) serve(p *engine.Program, head string, given map[string]bool) {
 	for i, h := range p.Heads {
 		if h.Name != head && (head != "" || i > 0) {
@@ -106,7 +106,7 @@ func (c *columns) serve(p *engine.Program, head string, given map[string]bool) {
 	}
 }
 
-// all lists the names in the input, each once, sorted.
+// all returns the names of the fields in the input, sorted, without duplicates.
 func (c *columns) all() []string {
 	var names []string
 	for _, name := range c.name {
@@ -117,7 +117,8 @@ func (c *columns) all() []string {
 	return slices.Compact(names)
 }
 
-// take fills the record from its fields as JSON, nil for one that is absent. The id comes first: a fault of another field is reported with it.
+// take fills in the record. field returns a field as JSON, or nil if it is absent. take reads the id first, because messages about other fields
+// report it.
 func (c *columns) take(r *record, field func(name string) json.RawMessage, have func() string) error {
 	get := func(what string) (json.RawMessage, error) {
 		raw := field(c.name[what])
@@ -168,7 +169,7 @@ func (c *columns) take(r *record, field func(name string) json.RawMessage, have 
 	case raw == nil && c.asks && r.extra["question"] != nil && !c.wanted["text"]:
 		r.noText = true
 	case raw == nil:
-		if r.unit == unitRow { // its other columns were left out when it was converted
+		if r.unit == unitRow { // the other columns of the row were left out when the input was converted
 			return faultOf(kindMissing, r.where(), "the row has no column %q; --%s names another", c.name[c.subject], flagOf(c.subject))
 		}
 		return faultOf(kindMissing, r.where(), "the object has no field %q (it has: %s); --%s names another", c.name[c.subject], have(), flagOf(c.subject))
@@ -198,7 +199,7 @@ func (c *columns) take(r *record, field func(name string) json.RawMessage, have 
 	return nil
 }
 
-// flagOf is the flag that names a field.
+// flagOf returns the name of the flag that names a field.
 func flagOf(what string) string {
 	if what == "id" {
 		return what
@@ -206,7 +207,7 @@ func flagOf(what string) string {
 	return what + "-field"
 }
 
-// lacks is the fault of a record without a field that its task needs: there is no "missing".
+// lacks returns the fault of a record without the field what, which its task needs. missing is the start of the message: what there is not.
 func (r *record) lacks(missing, what string) error {
 	if r.have == "" {
 		return faultOf(kindMissing, r.where(), "%s: write --%s, or an --input with a field %q", missing, what, what)
@@ -219,7 +220,7 @@ func (r *record) lacks(missing, what string) error {
 		missing, r.columns.name[what], r.have, flagOf(what), what)
 }
 
-// field is a field of text; ok is false if the record has none.
+// field returns a field of text; ok is false if the record does not have it.
 func (r *record) field(what string) (text string, ok bool, err error) {
 	raw, ok := r.extra[what]
 	if !ok {
@@ -231,7 +232,7 @@ func (r *record) field(what string) (text string, ok bool, err error) {
 	return text, true, err
 }
 
-// list is a field of several texts; nil if the record has none.
+// list returns a field of several texts, or nil if the record does not have it.
 func (r *record) list(what string) ([]string, error) {
 	raw, ok := r.extra[what]
 	if !ok {
@@ -265,7 +266,7 @@ func (r *record) list(what string) ([]string, error) {
 	return list, nil
 }
 
-// bytes is about how much memory the record takes.
+// bytes returns about how much memory the record takes.
 func (r *record) bytes() int {
 	n := len(r.text.First) + len(r.text.Second) + len(r.id)
 	for _, raw := range r.extra {

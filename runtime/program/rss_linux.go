@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// resetPeakRSS sets the peak of the resident set back to what is resident now. Where the kernel forbids it the peak counts from the start.
+// resetPeakRSS sets the peak of the resident set back to what is resident now. If the kernel forbids it, the peak still counts from the start of the process.
 func resetPeakRSS() {
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // see above
 }
 
-// peakRSS is the peak of the resident set in bytes, 0 if the kernel does not tell.
+// peakRSS returns the peak of the resident set in bytes, or 0 if the kernel does not tell.
 func peakRSS() int64 {
 	text, _ := os.ReadFile("/proc/self/status")
 	for line := range bytes.Lines(text) {
@@ -24,8 +24,8 @@ func peakRSS() int64 {
 	return 0
 }
 
-// mappedRSS is how much of a mapped file is resident in this process, in bytes. The kernel decides how much around a touched byte it maps: some
-// map a whole folio of up to 2 MiB.
+// mappedRSS returns how much of a mapped file is resident in this process, in bytes. The kernel decides how much it maps around a byte that is
+// read: some kernels map a whole folio of up to 2 MiB.
 func mappedRSS(path string) int64 {
 	text, _ := os.ReadFile("/proc/self/smaps")
 	var sum int64

@@ -5,8 +5,8 @@ package program
 // resetPeakRSS does nothing: only Linux offers it.
 func resetPeakRSS() {}
 
-// peakRSS is 0, which means not known.
+// peakRSS returns 0, which means not known.
 func peakRSS() int64 { return 0 }
 
-// mappedRSS is 0, which means not known.
+// mappedRSS returns 0, which means not known.
 func mappedRSS(string) int64 { return 0 }

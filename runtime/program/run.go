@@ -15,7 +15,7 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// runFlags is the verb run.
+// runFlags holds the flags of the verb run.
 type runFlags struct {
 	openFlags
 	taskFlags
@@ -42,13 +42,13 @@ func newRun(fs *flag.FlagSet) action {
 		t.given = map[string]bool{}
 		fs.Visit(func(f *flag.Flag) { t.given[f.Name] = true })
 		if !t.given["examples"] {
-			r.examples = -1 // all, which no number says
+			r.examples = -1 // all: no value of the flag means this
 		}
 		return r.run(ctx, s, args)
 	}
 }
 
-// options turns the flags into options; faults are usage errors.
+// options turns the flags into options. Wrong values are usage errors.
 func (r *runFlags) options() ([]runtime.Option, error) {
 	long, err := runtime.ParseLong(r.long)
 	if err != nil {
@@ -76,7 +76,7 @@ func (r *runFlags) options() ([]runtime.Option, error) {
 	return opts, nil
 }
 
-// withinProgram refuses sizes beyond those that the program was built for, and names the way to build one for more.
+// withinProgram returns an error for sizes that the program was not built for. The error tells how to build a program for them.
 func (r *runFlags) withinProgram(s *session) error {
 	m, err := r.pick(s)
 	if err != nil {
@@ -95,7 +95,7 @@ func (r *runFlags) withinProgram(s *session) error {
 	return nil
 }
 
-// enough refuses texts alone for a head that wants more with each, unless a flag has it.
+// enough returns an error if each text needs another field for this head, but the texts have no fields and no flag sets it.
 func (r *runFlags) enough(p *engine.Program, arguments int) error {
 	if !PlainTexts(arguments, r.input, r.format) {
 		return nil
@@ -142,7 +142,7 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer in.close() // read only
+	defer in.close() // opened for reading: nothing can be lost
 	core, _, err := r.openFlags.open(s, opts...)
 	if err != nil {
 		return err
@@ -185,13 +185,13 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	return job.left.end(s, job.texts, err, in)
 }
 
-// service is a task on records.
+// service runs a task on records.
 type service interface {
-	// prepare completes a record by what the flags say, before it is computed. Its fault is the record's.
+	// prepare completes a record with the values of flags, before it is computed. Its error is a fault of the record.
 	prepare(r *record) error
-	// compute returns a result for each record, all of them pairs or none. Errors of the input call a record text 0, 1 …
+	// compute returns one result per record. The records are all pairs, or all single texts. Errors of the input number them as texts 0, 1 …
 	compute(ctx context.Context, records []record) ([]outcome, error)
-	// end is called after the last record. It returns what only all records give, and the record of each.
+	// end is called after the last record. It returns the results that depend on all records, with the record of each.
 	end(ctx context.Context) ([]record, []outcome, error)
 }
 
@@ -205,7 +205,7 @@ type outcome interface {
 // page is where results are printed.
 type page struct {
 	*bufio.Writer
-	terminal bool // a person reads them at once
+	terminal bool // results are printed on a terminal
 }
 
 // job is the work of run on one input.
@@ -216,18 +216,18 @@ type job struct {
 	page     *page
 	progress *progress
 
-	chunk  int       // records given to the model together
-	good   []record  // of a chunk, those that can be computed; reused
-	bad    []*record // of a chunk, those that cannot, in order, and are not reported yet
+	chunk  int       // records that the model computes together
+	good   []record  // the records of a chunk that can be computed; reused
+	bad    []*record // the records of a chunk that cannot be computed and are not reported yet, in order
 	left   *leftOut
-	read   int // records of the input
-	texts  int // of them, those with a result
+	read   int // records of the input so far
+	texts  int // records with a result
 	tokens int
 	cut    int
 	right  int
 }
 
-// all computes what the queue has, in order. Results of texts before a fault are printed.
+// all computes the records of the queue in order. The results of the records before a fault are printed.
 func (l *job) all(ctx context.Context, q *queue) error {
 	var records []record
 	for {
@@ -256,7 +256,7 @@ func (l *job) all(ctx context.Context, q *queue) error {
 	}
 }
 
-// chunks computes records, as many at a time as seems good.
+// chunks computes records in chunks, whose size adapt chooses.
 func (l *job) chunks(ctx context.Context, records []record) error {
 	for rest := records; len(rest) > 0; {
 		n := l.gather(rest)
@@ -269,7 +269,7 @@ func (l *job) chunks(ctx context.Context, records []record) error {
 		}
 		l.adapt(len(l.good), time.Since(begin))
 		if l.page.Buffered() > 0 && l.OutTerminal {
-			l.progress.finish() // what is printed starts a line of its own
+			l.progress.finish() // results must not start in the line of the bar
 		}
 		if err := l.page.Flush(); err != nil {
 			return err
@@ -280,8 +280,8 @@ func (l *job) chunks(ctx context.Context, records []record) error {
 	return nil
 }
 
-// gather takes the next chunk: the records that can be computed, all of them pairs or none, and those that cannot. It returns how many there are
-// of both.
+// gather takes the next chunk: records that can be computed, either all pairs or all single texts, and the records among them that cannot. It
+// returns the number of records that it took.
 func (l *job) gather(records []record) int {
 	l.good, l.bad = l.good[:0], l.bad[:0]
 	for i := range records {
@@ -300,7 +300,7 @@ func (l *job) gather(records []record) int {
 	return len(records)
 }
 
-// reportBefore reports the records of the chunk that cannot be computed and stand before a place.
+// reportBefore reports the records of the chunk before a place that cannot be computed.
 func (l *job) reportBefore(place int) error {
 	for len(l.bad) > 0 && l.bad[0].place < place {
 		r := l.bad[0]
@@ -312,7 +312,7 @@ func (l *job) reportBefore(place int) error {
 	return nil
 }
 
-// last prints what only the whole input can tell.
+// last prints the results that depend on the whole input.
 func (l *job) last(ctx context.Context) error {
 	records, outcomes, err := l.end(ctx)
 	if err != nil {
@@ -327,7 +327,7 @@ func (l *job) last(ctx context.Context) error {
 	return nil
 }
 
-// count adds a result's tokens to those of the run.
+// count adds the tokens of a result to those of the run.
 func (l *job) count(o outcome) {
 	seen := o.seen()
 	l.tokens += seen.Tokens
@@ -353,7 +353,7 @@ func (l *job) adapt(n int, took time.Duration) {
 	}
 }
 
-// some computes records of one kind, singles or pairs.
+// some computes records that are all single texts or all pairs.
 func (l *job) some(ctx context.Context, records []record) error {
 	if len(records) == 0 {
 		return nil
@@ -370,7 +370,7 @@ func (l *job) some(ctx context.Context, records []record) error {
 	case !errors.Is(err, runtime.ErrInput):
 		return err
 	case len(records) > 1:
-		// One of them is at fault. The others' results do not depend on it, nor on how many are computed together.
+		// At least one record is at fault. The results of the others do not depend on it or on how many are computed together.
 		half := len(records) / 2
 		if err := l.some(ctx, records[:half]); err != nil {
 			return err
@@ -384,14 +384,14 @@ func (l *job) some(ctx context.Context, records []record) error {
 	return l.refuse(r, blamed(err, r))
 }
 
-// blamed turns an error in the input into an error that names the record.
+// blamed turns an error that the input caused into an error that names the record.
 func blamed(err error, r *record) error {
 	if !errors.Is(err, runtime.ErrInput) {
 		return err
 	}
 	text := err.Error()
 	var one *runtime.TextError
-	if errors.As(err, &one) { // the record's place is a better name
+	if errors.As(err, &one) { // the record's place says more than the text's number
 		text = one.What
 	}
 	of := kindOther

@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// questions is what services of questions have in common: where question and context come from.
+// questions is the common part of services of questions: it knows where question and context come from.
 type questions struct {
 	texts
 	question, context           string
@@ -22,8 +22,9 @@ func (f *taskFlags) questions(need bool) questions {
 	return questions{question: f.word("question"), context: f.word("context"), givenQuestion: f.given["question"], givenContext: f.given["context"], need: need}
 }
 
-// prepare makes the record a pair of question and context. The flags stand for what is the same in all records; the text is the other of the
-// two, or the question where both are missing. A pair is a question and its context.
+// prepare turns the record into a pair of question and context. Each of the two comes from the record's field of that name, or from the flag, which
+// sets it for all records. If only one of them is there, the record's text is the other one; if both are missing, the text is the question. A record
+// that is a pair already is a question and its context.
 func (q questions) prepare(r *record) error {
 	question, hasQuestion, err := r.field("question")
 	if err != nil {
@@ -68,7 +69,7 @@ func (q questions) prepare(r *record) error {
 	return nil
 }
 
-// answerService answers questions by parts of a context.
+// answerService answers questions with parts of a context.
 type answerService struct {
 	questions
 	answerer *task.Answerer
@@ -179,7 +180,7 @@ func (s *choiceService) compute(ctx context.Context, records []record) ([]outcom
 	return outcomes, nil
 }
 
-// chosen is the result of one question. Tokens are those of all options' pairs.
+// chosen is the result of one question. Its tokens are counted over the pairs of all options.
 type chosen struct {
 	*task.Choice
 	Tokens    int `json:"tokens"`

@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// bestRows are the rows of the highest scores, in their order.
+// bestRows returns the rows with the highest scores, best first.
 func bestRows(list []row, top int) []row {
 	slices.SortStableFunc(list, func(a, b row) int { return cmp.Compare(b.score, a.score) })
 	return list[:min(top, len(list))]
@@ -38,7 +38,7 @@ func (f *taskFlags) embedding(core *engine.Core, h *engine.Head, _ *page) (servi
 		return nil, err
 	}
 	s := &embedService{f.texts(), m, task.EmbedOptions{Normalize: f.on("normalize")}}
-	if f.given["pooling"] { // else the head decides
+	if f.given["pooling"] { // otherwise the head decides
 		s.o.Pooling = task.Pooling(f.word("pooling"))
 	}
 	if _, err := m.Embed(context.Background(), nil, s.o); err != nil { // what is wrong without any text

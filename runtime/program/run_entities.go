@@ -17,7 +17,7 @@ type entityService struct {
 	extractor *task.Extractor
 	labels    []string // nil: each record has its own
 	o         task.EntityOptions
-	single    map[string]float64 // thresholds of labels, which a record of its own labels may lack
+	single    map[string]float64 // thresholds of single labels; a record with labels of its own may lack some of them
 }
 
 var _ = serve(tasktable.Entities, (*taskFlags).extracting)

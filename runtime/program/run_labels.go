@@ -20,9 +20,9 @@ type labelService struct {
 	labels     []string
 	head       *engine.Head
 	top        int
-	thresholds []float32 // of the labels that are wanted; nil: all
+	thresholds []float32 // one per label, for choosing labels; nil: all labels are printed
 	shower     *shower
-	score      func(logit float64) float64 // what a plain number becomes
+	score      func(logit float64) float64 // applied to the number of a head that returns one plain number
 	results    []runtime.Classification    // reused
 }
 
@@ -101,7 +101,7 @@ func (c *classified) seen() runtime.Seen {
 	return runtime.Seen{Tokens: c.Tokens, Truncated: c.Truncated, Windows: c.Windows}
 }
 
-// number is the one number of the head.
+// number returns the one number of the head.
 func (c *classified) number() float32 { return float32(c.service.score(float64(c.Logits[0]))) }
 
 // chosenLabels is the JSON of a text whose labels were chosen by --threshold.
@@ -124,7 +124,7 @@ func (c *classified) object() any {
 	return c.Classification
 }
 
-// above are the labels that reach their thresholds; nil without thresholds.
+// above returns the indices of the labels that reach their thresholds, or nil if there are no thresholds.
 func (c *classified) above() []int {
 	if c.service.thresholds == nil {
 		return nil
@@ -145,7 +145,7 @@ func (c *classified) show(p *page, r *record) {
 	c.service.shower.show(r, c.Classification, c.above())
 }
 
-// right reports whether the label is the one in the input. A name wins over a number.
+// right reports whether the label is the one in the input. If the label in the input can be read as a name and as a number, the name counts.
 func (c *classified) right(r *record) (bool, error) {
 	labels := c.service.labels
 	if !r.hasLabel {

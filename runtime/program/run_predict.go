@@ -12,11 +12,11 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// perplexityHead is the name that a head has which debertac --head perplexity asked for. It serves other tasks too; without a flag of theirs it
-// does what its name says.
+// perplexityHead is the name of a head that debertac --head perplexity asked for. The head can serve other tasks too. Without a flag of another task
+// it measures perplexity.
 const perplexityHead = "perplexity"
 
-// predicting chooses what a head that predicts tokens is to do: fill masks, write on if the model is causal, or say how well it predicts a text.
+// A head that predicts tokens fills masks, continues texts if the model is causal, or measures how well it predicts a text. predicting chooses.
 var _ = serve(tasktable.MLM, (*taskFlags).predicting)
 
 func (f *taskFlags) predicting(core *engine.Core, h *engine.Head, p *page) (service, error) {
@@ -157,7 +157,7 @@ func (x *perplexed) show(p *page, r *record) {
 	p.rows(list)
 }
 
-// generateService writes on.
+// generateService continues texts.
 type generateService struct {
 	texts
 	generator *task.Generator
@@ -203,7 +203,7 @@ func (s *generateService) compute(ctx context.Context, records []record) ([]outc
 		prompts[i] = r.text
 	}
 	o, streamed := s.o, false
-	if s.page.terminal && len(records) == 1 && o.Samples == 1 { // a person sees the text grow
+	if s.page.terminal && len(records) == 1 && o.Samples == 1 { // a person can watch the text grow
 		streamed = true
 		s.page.passed(&records[0])
 		fmt.Fprint(s.page, s.before(&records[0]))
@@ -223,7 +223,7 @@ func (s *generateService) compute(ctx context.Context, records []record) ([]outc
 	return outcomes, nil
 }
 
-// before is what stands before a generated text: the text that it continues, or the one that it is made of.
+// before returns what is printed before a generated text: the text that it continues, or the source that it is made from.
 func (s *generateService) before(r *record) string {
 	if s.prefix {
 		return printable(shorten(r.text.First, excerptSize)) + "\n  → " + printable(r.text.Second)
@@ -237,8 +237,8 @@ func (s *generateService) before(r *record) string {
 // generated is the result of one prompt.
 type generated struct {
 	*task.Generated
-	Truncated int              `json:"truncated"`         // of the prompt: nothing ever is
-	Samples   []task.Generated `json:"samples,omitempty"` // all of them, if there are several
+	Truncated int              `json:"truncated"`         // always 0: prompts are never cut
+	Samples   []task.Generated `json:"samples,omitempty"` // all samples, if there are several
 	service   *generateService
 	all       []task.Generated
 	streamed  bool
@@ -259,7 +259,7 @@ func (g *generated) object() any {
 	return g
 }
 
-// endedBy says in words why a text ended.
+// endedBy describes for people the reasons why a text ended.
 var endedBy = map[string]string{
 	task.EndToken: "the model", task.EndStop: "a stop string", task.EndLength: "--max-new-tokens", task.EndFull: "the model's limit",
 }

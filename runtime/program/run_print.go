@@ -34,7 +34,7 @@ func (l *job) emit(r *record, o outcome) error {
 // print prints one result. NaN or Inf in it is reported as damaged weights.
 func (l *job) print(r *record, o outcome) error {
 	v := o.object()
-	if v == nil { // it comes at the end
+	if v == nil { // the result comes at the end of the run
 		return nil
 	}
 	text, err := jsonLine(v)
@@ -44,14 +44,14 @@ func (l *job) print(r *record, o outcome) error {
 	if l.asJSON {
 		return l.page.object(r, text)
 	}
-	if g, ok := o.(*generated); !ok || !g.streamed { // else it was printed before the text
+	if g, ok := o.(*generated); !ok || !g.streamed { // otherwise it was printed before the text
 		l.page.passed(r)
 	}
 	o.show(l.page, r)
 	return nil
 }
 
-// summary says on standard error how fast it went and what was cut.
+// summary prints on standard error how fast the run was and how many texts were cut.
 func (l *job) summary(core *engine.Core, took time.Duration) {
 	if l.quiet {
 		return
@@ -70,7 +70,7 @@ func (l *job) summary(core *engine.Core, took time.Duration) {
 		plural(l.texts, "text"), plural(l.tokens, "token"), seconds(took), float64(l.texts)/sec, float64(l.tokens)/sec, isa, plural(threads, "thread"), cut)
 }
 
-// seconds is a time with three digits.
+// seconds returns a time with three digits.
 func seconds(d time.Duration) string {
 	switch {
 	case d >= time.Minute:
@@ -88,7 +88,7 @@ func plural(n int, what string) string {
 	return strconv.Itoa(n) + " " + what + "s"
 }
 
-// judge prints the accuracy on standard error, where the other figures are, and holds it to the minimum.
+// judge prints the accuracy on standard error, as summary does with the other figures. It returns an error if the accuracy is below the minimum.
 func (l *job) judge() error {
 	if l.texts == 0 {
 		return faulty("", "the input has no texts to compute an accuracy of")

@@ -12,7 +12,7 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// noPairs is what services of single texts have in common.
+// noPairs is the common part of services that take single texts only.
 type noPairs struct{ texts }
 
 func (noPairs) prepare(r *record) error {
@@ -71,7 +71,7 @@ func (t *tagged) show(p *page, r *record) {
 	showEntities(p, r, t.Entities, t.Seen)
 }
 
-// showEntities prints a text with its entities marked, and a line for each of them.
+// showEntities prints a text with its entities marked, and one line per entity.
 func showEntities(p *page, r *record, entities []task.Entity, seen runtime.Seen) {
 	var marks []mark
 	var list []row
@@ -83,7 +83,7 @@ func showEntities(p *page, r *record, entities []task.Entity, seen runtime.Seen)
 	p.rows(list)
 }
 
-// replacedService finds tokens that do not seem to belong into a text.
+// replacedService finds tokens of a text that do not seem to belong there.
 type replacedService struct {
 	noPairs
 	detector  *task.Detector

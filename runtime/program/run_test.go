@@ -303,7 +303,7 @@ func TestChunkAdapts(t *testing.T) {
 	}
 	require.Equal(t, queueRecords, l.chunk)
 	l.adapt(l.chunk, 200*time.Millisecond)
-	l.adapt(3, time.Millisecond) // a small rest says nothing
+	l.adapt(3, time.Millisecond) // the time of a chunk that is not full does not count
 	require.Equal(t, queueRecords, l.chunk)
 	for range 20 {
 		l.adapt(l.chunk, time.Second)
@@ -337,7 +337,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestStopWhileWaiting: Ctrl-C ends a program whose input has nothing yet, as a terminal has until somebody types.
+// TestStopWhileWaiting checks that Ctrl-C ends a program that waits for input, as it does at a terminal until somebody types.
 func TestStopWhileWaiting(t *testing.T) {
 	silent, silence := io.Pipe()
 	defer silence.Close()
@@ -359,7 +359,7 @@ func TestStopWhileWaiting(t *testing.T) {
 	}
 }
 
-// TestRunISA asks for instruction sets that this program does not have, by the flag and by the environment: both are the command's input.
+// TestRunISA asks for instruction sets that this program does not have, by the flag and by the environment. Both are faults of the input.
 func TestRunISA(t *testing.T) {
 	p := taskProgram(tagsHead, nil, tagsOf)
 	for _, set := range []string{"avx2", "mmx"} {

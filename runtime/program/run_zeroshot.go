@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/runtime/task"
 )
 
-// zeroShotService labels texts with labels of the command line, or of the record.
+// zeroShotService labels texts with the labels of the command line or of the record.
 type zeroShotService struct {
 	texts
 	zero   *task.ZeroShot
@@ -41,7 +41,8 @@ func (f *taskFlags) zeroShot(core *engine.Core, h *engine.Head) (service, error)
 	return s, nil
 }
 
-// zeroShotFault returns the usage error for a setting that the service refuses. A message that begins with the name of a setting gets that of its flag.
+// zeroShotFault returns the usage error for a setting that the service refuses. If the message begins with the name of a setting, the name of the flag replaces
+// it.
 func zeroShotFault(err error) error {
 	for _, name := range []string{"entailment", "contradiction", "template"} {
 		if strings.HasPrefix(err.Error(), name+": ") {
@@ -132,7 +133,7 @@ func (waiting) seen() runtime.Seen  { return runtime.Seen{} }
 func (waiting) object() any         { return nil }
 func (waiting) show(*page, *record) {}
 
-// compute scores the texts and keeps them: what one of them scores does not depend on the others.
+// compute scores the texts and keeps the scores until end. A text's score does not depend on the others.
 func (s *rankService) compute(ctx context.Context, records []record) ([]outcome, error) {
 	results, err := s.ranker.Rank(ctx, s.query, firsts(records), s.o)
 	if err != nil {
@@ -166,7 +167,7 @@ func (s *rankService) end(context.Context) ([]record, []outcome, error) {
 type ranked struct {
 	Rank int `json:"rank"` // from 1
 	task.Ranked
-	hidden bool // after the best that are wanted
+	hidden bool // not one of the best results that --top asks for
 }
 
 func (d *ranked) seen() runtime.Seen { return d.Seen }

@@ -16,7 +16,7 @@ const (
 	excerptSize = 64 // runes of a text
 )
 
-// bar draws v in [0, 1] as cells of eighths.
+// bar returns a bar for v in [0, 1], drawn in eighths of a cell.
 func bar(v float32) string {
 	eighths := int(min(max(v, 0), 1)*barCells*8 + 0.5)
 	s := strings.Repeat("█", eighths/8)
@@ -38,7 +38,7 @@ func shorten(s string, runes int) string {
 	return s
 }
 
-// printable makes text fit one line of a terminal: no control characters that could command it, no broken UTF-8.
+// printable replaces, in text for one line of a terminal, control characters, which could control the terminal, and broken UTF-8.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -56,7 +56,7 @@ type shower struct {
 	w      io.Writer
 	labels []string
 	width  int // of the longest label in runes
-	top    int // labels shown of a text
+	top    int // labels shown per text
 	order  []int
 }
 
@@ -70,7 +70,7 @@ func newShower(w io.Writer, labels []string, top int) *shower {
 	return s
 }
 
-// show prints one text and its best labels, or those of chosen if that is not nil.
+// show prints one text and its best labels. If chosen is not nil, it prints the labels with these indices instead.
 func (s *shower) show(r *record, c *runtime.Classification, chosen []int) {
 	head := printable(shorten(r.text.First, excerptSize))
 	if r.text.Pair {

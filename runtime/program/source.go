@@ -17,20 +17,20 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-// notUTF8 is the fault of a text in another encoding. The tokenizer would take its bytes for unknown characters, and the result would mean little.
+// notUTF8 is the message about a text in another encoding. The tokenizer would take its bytes for unknown characters, and the result would mean little.
 const notUTF8 = "not valid UTF-8: convert it first, with iconv for instance"
 
-// carriageReturns is the fault of an input whose lines end as those of old Macs do. It would be taken for one line.
+// carriageReturns is the message about an input whose lines end in CR alone, as on old Macs. It would be taken for one line.
 const carriageReturns = "its lines end in CR alone: convert it first, with tr '\\r' '\\n' for instance"
 
-// maxRecord bounds one line or CSV record: more is taken for a file of another kind, and must not fill the memory.
+// maxRecord bounds one line or CSV record, in bytes, so that a file of another kind does not fill the memory.
 const maxRecord = 64 << 20
 
-// source returns records until io.EOF. A record that cannot be used has its fault, and the next one can be read. An error ends the input; it is an
-// inputError with the file.
+// source returns records until io.EOF. A record that cannot be used has its fault set, and the next record can still be read. An error ends the
+// input; it is an inputError that names the file.
 type source interface{ next() (record, error) }
 
-// arguments are texts of the command line.
+// arguments is the source of the texts of the command line.
 type arguments struct {
 	texts []string
 	done  int
@@ -55,7 +55,7 @@ type lines struct {
 	line int
 	r    *bufio.Reader
 	buf  []byte
-	rest bool // of a line that is too long: it is still to be read
+	rest bool // the rest of a line that is too long must still be read
 }
 
 // readLine returns the next line without its end; it is valid until the next call. tooLong reports that it is longer than a record may be.
@@ -105,10 +105,10 @@ func (l *lines) skipRest() error {
 	return nil
 }
 
-// record is the current line's, without a text.
+// record returns a record for the current line, without a text.
 func (l *lines) record() record { return record{file: l.file, unit: l.unit, line: l.line} }
 
-// longLine is the fault of a line that is longer than a record may be.
+// longLine returns the fault of a line that is longer than a record may be.
 func longLine(r *record) error {
 	return faultOf(kindLong, r.where(), "the line is longer than %d MiB", maxRecord>>20)
 }
@@ -130,7 +130,8 @@ func (l *lines) next() (record, error) {
 	return r, nil
 }
 
-// objects reads one JSON object per line: its columns. Other fields belong to others, but none may stand twice. Blank lines are skipped.
+// objects reads one JSON object per line and takes the fields that columns name. Other fields are ignored, but no field may occur twice. Blank lines are
+// skipped.
 type objects struct {
 	lines
 	columns *columns
@@ -229,7 +230,7 @@ func (a *array) next() (record, error) {
 	return r, nil
 }
 
-// plain reads an element that is a text and nothing else.
+// plain reads an element that is a string: a text without other fields.
 func (a *array) plain(r *record, raw json.RawMessage) error {
 	if !utf8.Valid(raw) {
 		return faultOf(kindEncoding, r.where(), notUTF8)
@@ -249,7 +250,7 @@ func (a *array) plain(r *record, raw json.RawMessage) error {
 	return nil
 }
 
-// broken is the fault of an array that cannot be read on: where its next element begins is not known.
+// broken returns the error for an array that cannot be read further, because the start of its next element is not known.
 func (a *array) broken(err error) error {
 	if errors.Is(err, errTooLong) {
 		return faulty(a.file, "element %d is longer than %d MiB", a.done+1, maxRecord>>20)
@@ -264,7 +265,7 @@ func (a *array) broken(err error) error {
 	return faulty(a.file, "it cannot be read after element %d: %w", a.done, err)
 }
 
-// twice finds a field that a JSON object, which is known to be valid, has more than once: the decoder would keep the last and say nothing.
+// twice finds a field that a JSON object has more than once, because the decoder would silently keep the last one. The object must be valid JSON.
 func twice(object []byte) (name string, ok bool) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	_, err := d.Token() // the brace
@@ -294,7 +295,8 @@ func jsonString(name string, raw json.RawMessage) (s string, err error) {
 	return s, nil
 }
 
-// loneSurrogate finds the first escape of a valid JSON string that is half of a surrogate pair, which stands for no character; "" without one.
+// loneSurrogate returns the first escape of a valid JSON string that is only half of a surrogate pair and so stands for no character. It returns "" if
+// there is no such escape.
 func loneSurrogate(raw []byte) string {
 	for i := 0; i < len(raw); i++ {
 		if raw[i] != '\\' {

@@ -21,7 +21,7 @@ func openInput(name, format string, stdin io.Reader) (*input, error) {
 	return opening{path: name, format: format, columns: defaultColumns()}.open(context.Background(), stdin)
 }
 
-// firstFault reads until a record is at fault, or the input ends.
+// firstFault reads until a record has a fault or the input ends, and returns the fault or the error.
 func firstFault(in *input) error {
 	for {
 		r, err := in.next()
@@ -44,7 +44,7 @@ func manyRecords(f *testing.F) string {
 	return b.String()
 }
 
-// FuzzInput feeds any bytes to every format: a record, an end, or a fault of the user's that names the file; never anything else.
+// FuzzInput passes any bytes to the reader of every format. The reader must return a record, the end, or a fault of the input that names the file.
 func FuzzInput(f *testing.F) {
 	for _, s := range []string{"", "{\"text\":\"x\",\"pair\":null,\"label\":3}\n", "text,pair\n\"a\nb\",c\n", "\x1f\x8b\x08", "\xef\xbb\xbf{}", "[",
 		"text\n\"", manyRecords(f), "\r\n\r\n", "[\"a\", {\"text\":\"b\"}, 3]", "text\tpair\na\t\"b\n"} {
@@ -87,7 +87,7 @@ func (e *endless) next() (record, error) {
 	return r, nil
 }
 
-// TestQueueIsBounded: a reader that is faster than the model waits, and stops with the context.
+// TestQueueIsBounded checks that a reader that is faster than the model waits, and stops when the context ends.
 func TestQueueIsBounded(t *testing.T) {
 	for _, size := range []int{0, 1 << 20} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -97,7 +97,7 @@ func TestQueueIsBounded(t *testing.T) {
 		var err error
 		last := 0
 		for range 5 {
-			time.Sleep(5 * time.Millisecond) // the reader runs ahead as far as it may
+			time.Sleep(5 * time.Millisecond) // the reader reads ahead as far as it may
 			got, err = q.take(got)
 			require.NoError(t, err)
 			require.LessOrEqual(t, len(got), queueRecords)
@@ -115,7 +115,7 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 }
 
-// TestQueueEndsAfterRecords: what was read before a fault comes first.
+// TestQueueEndsAfterRecords checks that records that were read before a fault come first.
 func TestQueueEndsAfterRecords(t *testing.T) {
 	q := fill(t.Context(), &lines{file: "f", unit: unitLine, r: bufio.NewReader(strings.NewReader("a\nb\n"))})
 	n := 0
@@ -138,7 +138,7 @@ type failing struct{ err error }
 
 func (f failing) next() (record, error) { return record{}, f.err }
 
-// TestLongLine: a line without an end does not fill the memory.
+// TestLongLine checks that a line without an end does not fill the memory.
 func TestLongLine(t *testing.T) {
 	in, err := openInput("-", formatJSONL, io.LimitReader(zeros{}, maxRecord+2))
 	require.NoError(t, err)
@@ -160,7 +160,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestBadRecords: each fault of an input is named with its place, whatever the format.
+// TestBadRecords checks that each fault of an input is reported with its place, whatever the format.
 func TestBadRecords(t *testing.T) {
 	latin := "caf\xe9"
 	for _, c := range []struct{ format, input, want string }{
@@ -196,7 +196,7 @@ func TestBadRecords(t *testing.T) {
 	require.ErrorContains(t, r.fault, "argument 1: not valid UTF-8")
 }
 
-// TestEscapedTexts: texts that look like half of a pair and are whole.
+// TestEscapedTexts checks texts whose escapes look like half of a surrogate pair but are whole characters.
 func TestEscapedTexts(t *testing.T) {
 	for input, want := range map[string]string{
 		`{"text":"\ud83d\ude00"}`:             "\U0001F600",
@@ -212,7 +212,7 @@ func TestEscapedTexts(t *testing.T) {
 	}
 }
 
-// TestNamedGzip: a name that promises gzip, such as that of a download that failed.
+// TestNamedGzip checks files whose names end in .gz and whose content is not gzip, such as a download that failed.
 func TestNamedGzip(t *testing.T) {
 	for _, content := range []string{"", "not gzip\n"} {
 		path := filepath.Join(t.TempDir(), "mails.txt.gz")

@@ -11,18 +11,18 @@ import (
 	"unicode/utf8"
 )
 
-// table reads CSV, or another separator's, whose header names the columns.
+// table reads CSV or TSV. The header names the columns.
 type table struct {
 	file    string
 	rows    rows
 	bound   *boundReader
-	quotes  string // after the message about a quote
+	quotes  string // end of the message about a quote
 	columns *columns
 	at      map[string]int // columns by their names
 	header  string
 }
 
-// rows reads the rows of a table. An error is a *csv.ParseError if the next row can be read.
+// rows reads the rows of a table. If an error is a *csv.ParseError, the next row can still be read.
 type rows interface {
 	// Read returns the cells of the next row; they are valid until the next call.
 	Read() ([]string, error)
@@ -115,7 +115,7 @@ func (t *table) next() (record, error) {
 	return r, nil
 }
 
-// cell is a cell as JSON; nil if there is no such column. An empty label counts as missing.
+// cell returns a cell as JSON, or nil if there is no such column. An empty label counts as missing.
 func (t *table) cell(row []string, name string) json.RawMessage {
 	i, ok := t.at[name]
 	if !ok {
@@ -125,7 +125,7 @@ func (t *table) cell(row []string, name string) json.RawMessage {
 		return json.RawMessage("null")
 	}
 	raw, err := jsonLine(row[i])
-	if err != nil { // a string always has a form in JSON
+	if err != nil { // cannot happen: every string can be encoded
 		return nil
 	}
 	return raw[:len(raw)-1]
@@ -135,7 +135,7 @@ func (t *table) fault(err error) error {
 	var parse *csv.ParseError
 	switch {
 	case errors.As(err, &parse):
-		at := record{file: t.file, unit: unitLine, line: max(parse.StartLine, 1)} // where the row begins: a quote may have swallowed other ones
+		at := record{file: t.file, unit: unitLine, line: max(parse.StartLine, 1)} // the row's first line: a missing quote may have joined further lines to it
 		if errors.Is(parse.Err, errTooLong) {
 			return longLine(&at)
 		}
@@ -147,7 +147,7 @@ func (t *table) fault(err error) error {
 		}
 		return faultOf(kindSyntax, at.where(), "%w", parse.Err)
 	}
-	if errors.Is(err, errTooLong) { // where the next record begins is not known
+	if errors.Is(err, errTooLong) { // the start of the next record is not known
 		return faulty(t.file, "a CSV record is longer than %d MiB: is a quote missing?", maxRecord>>20)
 	}
 	var input *inputError
@@ -157,7 +157,7 @@ func (t *table) fault(err error) error {
 	return faulty(t.file, "it cannot be read: %w", err)
 }
 
-// plainRows reads rows whose cells are what stands between separators, without quotes. Blank lines are skipped.
+// plainRows reads rows whose cells are separated by a character; quotes have no meaning. Blank lines are skipped.
 type plainRows struct {
 	lines
 	separator string

@@ -17,19 +17,19 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// tableFlags are the flags of run that the table lists.
+// tableFlags holds the flags of run that the table of tasks lists.
 type tableFlags struct {
-	given  map[string]bool // flags of the command line
-	values map[string]any  // where the value of each flag is: *bool, *string, *int, *float64 or *uint64
+	given  map[string]bool // the flags that the command line sets
+	values map[string]any  // pointers to the values of the flags: *bool, *string, *int, *float64 or *uint64
 }
 
-// taskFlags are the flags of run that only some tasks have, and what is read of them.
+// taskFlags holds the flags of run that only some tasks have, and what was parsed from their values.
 type taskFlags struct {
 	*tableFlags
 	threshold limits
 }
 
-// defaultTop is how many results of a text are printed.
+// defaultTop is the number of results that are printed per text without --top.
 const defaultTop = 5
 
 // register declares the flags that only some tasks have.
@@ -40,13 +40,13 @@ func (f *taskFlags) register(fs *flag.FlagSet) {
 	}
 }
 
-// newValue makes the place of a value, by the kind of its flag.
+// newValue holds, for each kind of flag, the function that returns a pointer to a new value.
 var newValue = map[tasktable.Kind]func() any{
 	tasktable.Switch: func() any { return new(bool) }, tasktable.Text: func() any { return new(string) }, tasktable.List: func() any { return new(string) },
 	tasktable.Count: func() any { return new(int) }, tasktable.Real: func() any { return new(float64) }, tasktable.Natural: func() any { return new(uint64) },
 }
 
-// declare declares a flag of the table whose value is to be at p. The first line of a flag's usage is its placeholder.
+// declare declares a flag of the table whose value is stored at p. The first line of a flag's usage is its placeholder.
 func (f *tableFlags) declare(fs *flag.FlagSet, name string, p any) {
 	r := tasktable.FlagNamed(name)
 	if r == nil {
@@ -64,7 +64,7 @@ func (f *tableFlags) declare(fs *flag.FlagSet, name string, p any) {
 	case *bool:
 		fs.BoolVar(p, name, false, usage)
 	case *int:
-		n, _ := strconv.Atoi(r.Default) // 0 without one; a test reads all of them
+		n, _ := strconv.Atoi(r.Default) // 0 without a default; a test parses all defaults
 		fs.IntVar(p, name, n, usage)
 	case *float64:
 		x, _ := strconv.ParseFloat(r.Default, 64)
@@ -77,17 +77,17 @@ func (f *tableFlags) declare(fs *flag.FlagSet, name string, p any) {
 	}
 }
 
-// declareAll declares flags whose values are in fields.
+// declareAll declares flags by name, whose values are stored at the given places.
 func (f *tableFlags) declareAll(fs *flag.FlagSet, places map[string]any) {
 	for name, p := range places {
 		f.declare(fs, name, p)
 	}
 }
 
-// flagHelp is the help of a flag in the style of this program's other flags: it begins with a small letter and has no full stop.
+// flagHelp returns the help of a flag in the style of this program's other flags: it begins with a small letter and has no full stop.
 func flagHelp(r *tasktable.Flag) string {
 	help := []rune(strings.TrimSuffix(r.Help, "."))
-	if len(help) > 1 && !unicode.IsUpper(help[1]) { // else the first word is an abbreviation
+	if len(help) > 1 && !unicode.IsUpper(help[1]) { // otherwise the first word is an abbreviation
 		help[0] = unicode.ToLower(help[0])
 	}
 	if r.Kind == tasktable.List {
@@ -96,7 +96,7 @@ func flagHelp(r *tasktable.Flag) string {
 	return string(help)
 }
 
-// valueOf returns where the value of a flag is. A flag that the table does not have is an internal error.
+// valueOf returns a pointer to the value of a flag. It panics if the table does not have the flag, which is an internal error.
 func valueOf[T any](f *taskFlags, name string) *T {
 	p, ok := f.values[name].(*T)
 	if !ok {
@@ -105,13 +105,13 @@ func valueOf[T any](f *taskFlags, name string) *T {
 	return p
 }
 
-// on, word, count and real return the values of flags, or their defaults.
+// on, word, count and real return the value of a flag, or its default.
 func (f *taskFlags) on(name string) bool      { return *valueOf[bool](f, name) }
 func (f *taskFlags) word(name string) string  { return *valueOf[string](f, name) }
 func (f *taskFlags) count(name string) int    { return *valueOf[int](f, name) }
 func (f *taskFlags) real(name string) float64 { return *valueOf[float64](f, name) }
 
-// words returns the value of a flag that is a list; nil without the flag.
+// words returns the value of a flag that is a list, or nil without the flag.
 func (f *taskFlags) words(name string) ([]string, error) {
 	if !f.given[name] {
 		return nil, nil
@@ -119,7 +119,7 @@ func (f *taskFlags) words(name string) ([]string, error) {
 	return list(name, f.word(name))
 }
 
-// check finds values and combinations that no task takes.
+// check returns an error for values and combinations that no task takes.
 func (f *taskFlags) check() error {
 	for _, r := range tasktable.Flags {
 		if f.given[r.Name] && r.Needs != "" && !f.given[r.Needs] {
@@ -147,7 +147,7 @@ func (f *taskFlags) check() error {
 	return nil
 }
 
-// checkValue holds the value of one flag to its row.
+// checkValue checks the value of one flag against its row of the table.
 func (f *taskFlags) checkValue(r *tasktable.Flag) error {
 	switch v := f.values[r.Name].(type) {
 	case *string:
@@ -180,7 +180,7 @@ func (f *taskFlags) checkValue(r *tasktable.Flag) error {
 	return nil
 }
 
-// list reads a flag's list.
+// list parses the list of a flag. The error names the flag.
 func list(name, value string) ([]string, error) {
 	parts, err := List(value)
 	if err != nil {
@@ -189,8 +189,8 @@ func list(name, value string) ([]string, error) {
 	return parts, nil
 }
 
-// List reads the value of a flag that takes several words: parts between commas without the white space around them, or a JSON array of strings, as
-// it is.
+// List parses the value of a flag that takes several words. They are separated by commas, and white space around them is removed; or the value is a
+// JSON array of strings, which are kept as they are.
 func List(value string) ([]string, error) {
 	var parts []string
 	if strings.HasPrefix(strings.TrimSpace(value), "[") {
@@ -208,7 +208,7 @@ func List(value string) ([]string, error) {
 	return parts, nil
 }
 
-// kindOf is the word for heads of a task.
+// kindOf returns the name of the heads of a task in messages.
 func kindOf(t engine.Task) string {
 	if r := tasktable.Of(t); r != nil {
 		return r.Kind
@@ -216,7 +216,7 @@ func kindOf(t engine.Task) string {
 	return string(t)
 }
 
-// belong refuses flags that the head's task does not have.
+// belong returns an error for flags that the head's task does not have.
 func (f *taskFlags) belong(h *engine.Head) error {
 	for _, name := range slices.Sorted(maps.Keys(f.given)) {
 		tasks := tasktable.Taking(name)
@@ -237,7 +237,7 @@ func (f *taskFlags) belong(h *engine.Head) error {
 	return nil
 }
 
-// best is how many results of a text are wanted: what the flag says, else the default of the task.
+// best returns how many results per text are wanted: the value of --top, or otherwise the default of the task.
 func (f *taskFlags) best(otherwise int) int {
 	if f.given["top"] {
 		return f.count("top")
@@ -245,14 +245,14 @@ func (f *taskFlags) best(otherwise int) int {
 	return otherwise
 }
 
-// service makes what the head is for, with the flags.
+// service returns the service for the head's task, set up by the flags.
 func (f *taskFlags) service(core *engine.Core, head int, p *page) (service, error) {
 	h := &core.Program().Heads[head]
 	if err := f.belong(h); err != nil {
 		return nil, err
 	}
 	if core.Tokenizer() == nil {
-		_, err := core.SpanTokenizer() // its error says why
+		_, err := core.SpanTokenizer() // the error explains why there is no tokenizer
 		return nil, err
 	}
 	make := makers[h.Task]
@@ -262,19 +262,19 @@ func (f *taskFlags) service(core *engine.Core, head int, p *page) (service, erro
 	return make(f, core, h, p)
 }
 
-// maker makes what a head is for, with the flags. p is where results will be printed.
+// maker makes the service of a head, set up by the flags. p is where results will be printed.
 type maker func(f *taskFlags, core *engine.Core, h *engine.Head, p *page) (service, error)
 
-// makers are the makers of all tasks. The file that prints results of a task puts its own here.
+// makers holds the makers of all tasks. The file that prints the results of a task adds its maker with serve.
 var makers = map[tasktable.Task]maker{}
 
-// serve puts a maker beside a task.
+// serve adds the maker of a task. It returns a value so that a package variable can call it.
 func serve(t tasktable.Task, m maker) bool {
 	makers[t] = m
 	return true
 }
 
-// texts is what most services have in common: records are texts, with --pair pairs, and nothing comes at the end.
+// texts is the common part of most services: records are texts, or pairs with --pair, and no result comes at the end.
 type texts struct {
 	pair  string
 	pairs bool
@@ -294,7 +294,7 @@ func (t texts) prepare(r *record) error {
 
 func (texts) end(context.Context) ([]record, []outcome, error) { return nil, nil, nil }
 
-// firsts and pairsOf are the texts of records.
+// firsts returns the texts of records.
 func firsts(records []record) []string {
 	list := make([]string, len(records))
 	for i, r := range records {

@@ -17,7 +17,7 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// TestEveryTaskIsServed: run prints results of each task of the table.
+// TestEveryTaskIsServed checks that run can print the results of each task of the table.
 func TestEveryTaskIsServed(t *testing.T) {
 	for _, r := range tasktable.Table {
 		require.NotNil(t, makers[r.Task], "%s has no maker", r.Task)
@@ -28,7 +28,8 @@ func TestEveryTaskIsServed(t *testing.T) {
 // asked finds the flags that the sources read by name.
 var asked = regexp.MustCompile(`\b(?:f|r|l|taskFlags)\.(?:on|word|words|count|real)\("([a-z-]+)"\)|valueOf\[\w+\]\(f, "([a-z-]+)"\)`)
 
-// TestTaskFlags holds the table of flags to the sources that read them, the numbers that defaults are, and the constants that they repeat.
+// TestTaskFlags compares the table of flags with the sources that read them, checks that defaults are numbers in range, and compares them with the constants
+// that they repeat.
 func TestTaskFlags(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
@@ -78,7 +79,7 @@ func TestTaskFlags(t *testing.T) {
 	require.Equal(t, strconv.Itoa(defaultTop), tasktable.FlagNamed("top").Default)
 }
 
-// TestFlagRanges: what is out of a flag's range, empty or no list is refused by the words of its row, before any model is opened.
+// TestFlagRanges checks that a value that is out of range, empty or not a list is refused with the words of the flag's row, before any model is opened.
 func TestFlagRanges(t *testing.T) {
 	check := func(args ...string) error {
 		f := taskFlags{tableFlags: &tableFlags{}}

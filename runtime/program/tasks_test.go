@@ -18,7 +18,7 @@ import (
 	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
-// vocabulary are the words of the models in these tests, by id.
+// vocabulary holds the words of the models in these tests, by id.
 var vocabulary = strings.Fields("[PAD] [CLS] [SEP] [UNK] [MASK] angela merkel visited paris in 2010 the capital of france is a city who what where rome " +
 	"berlin this example")
 
@@ -95,7 +95,7 @@ func (words) Specials() tokenizer.SpecialIDs {
 	return tokenizer.SpecialIDs{CLS: 1, SEP: 2, PAD: 0, MASK: 4, UNK: 3}
 }
 
-// taskProgram is a model with one head, whose outputs are f of the sequence, the row in it and the column.
+// taskProgram returns a model with one head. f computes an output from the sequence, the row in it and the column.
 func taskProgram(h engine.Head, limits func(*engine.Limits), f func(ids []int32, row, column int) float32) *engine.Program {
 	p := fakeProgram()
 	p.Heads = []engine.Head{h}
@@ -138,13 +138,13 @@ func taskProgram(h engine.Head, limits func(*engine.Limits), f func(ids []int32,
 	return p
 }
 
-// word is an id of the vocabulary.
+// word returns the id of a word of the vocabulary.
 func word(name string) int32 {
 	id, _ := words{}.ID(name)
 	return id
 }
 
-// likes is 9 where a row's token is one of the words.
+// likes returns a logit: 9 if id is one of the words.
 func likes(id int32, names ...string) float32 {
 	for _, n := range names {
 		if id == word(n) {
@@ -198,7 +198,7 @@ func TestRunTags(t *testing.T) {
 		got.Entities[1].RuneStart, got.Entities[1].RuneEnd})
 	require.Equal(t, 8, got.Tokens)
 
-	// A name that begins in its middle, as the model would have it, is no sequence that --bio allows.
+	// The model labels the only word of a name I-PER, as if the name had begun before it. --bio does not allow this.
 	r = runTask(t, p, false, "", "--aggregate", "none", "merkel")
 	require.Contains(t, r.out, "I-PER")
 	r = runTask(t, p, false, "", "--aggregate", "none", "--bio", "merkel")

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// limits are the probabilities of --threshold.
+// limits holds the probabilities of --threshold.
 type limits struct {
-	all    *float64           // of labels that have none of their own; nil: the default
+	all    *float64           // for labels without a limit of their own; nil: the default
 	single map[string]float64 // by label
 }
 
-// read reads P, LABEL=P, several of them with commas between, or a JSON object of labels.
+// read parses P, LABEL=P, several of these with commas between them, or a JSON object of labels.
 func (l *limits) read(text string) error {
 	if strings.HasPrefix(strings.TrimSpace(text), "{") {
 		var object map[string]*float64
@@ -25,7 +25,7 @@ func (l *limits) read(text string) error {
 				l.single[label] = *p
 			}
 		}
-		if err != nil || len(object) == 0 || len(l.single) < len(object) { // null is no number
+		if err != nil || len(object) == 0 || len(l.single) < len(object) { // null is not a number
 			return usage("--threshold %s: it must be a JSON object of labels with numbers, such as {\"person\": 0.3}", shorten(text, 60))
 		}
 	} else {
@@ -65,7 +65,7 @@ func (l *limits) readOne(part string) error {
 	return nil
 }
 
-// of returns the limit of each label, and otherwise for a label without one.
+// of returns the limit of each label. For a label without a limit it returns otherwise.
 func (l *limits) of(labels []string, otherwise float64) ([]float32, error) {
 	if l.all != nil {
 		otherwise = *l.all
@@ -86,7 +86,7 @@ func (l *limits) of(labels []string, otherwise float64) ([]float32, error) {
 	return list, nil
 }
 
-// values are all the numbers.
+// values returns all the numbers.
 func (l *limits) values() []float64 {
 	var list []float64
 	if l.all != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// Labels that do not exclude each other: --threshold chooses, for each label by itself if wanted.
+// TestRunMultiLabel checks labels that do not exclude each other: --threshold chooses among them, with a threshold of its own for each label if wanted.
 func TestRunMultiLabel(t *testing.T) {
 	head := engine.Head{Name: "kinds", Task: tasktable.Labels, C: 3, Labels: []string{"spam", "toxic", "question"}, Independent: true}
 	p := taskProgram(head, nil, func(_ []int32, _, column int) float32 { return []float32{-1, 3, 0}[column] }) // 0.27, 0.95, 0.5

@@ -84,7 +84,7 @@ func TestForward(t *testing.T) {
 
 // TestInputsAreKept checks that no output replaces the weights or the batch, after links.
 func TestInputsAreKept(t *testing.T) {
-	defer disk.GuardInputs()() // as in Main
+	defer disk.GuardInputs()() // Main calls it too
 	w := fakeWeights(t, false)
 	in := int32File(t, map[string][]int32{"ids": {5, 6}, "starts": {0, 2}})
 	link := filepath.Join(t.TempDir(), "link")
@@ -110,7 +110,7 @@ func TestInputsAreKept(t *testing.T) {
 }
 
 func TestBench(t *testing.T) {
-	t.Setenv(fakeEnv, "one") // for the fresh processes that bench starts
+	t.Setenv(fakeEnv, "one") // bench starts fresh processes of the test binary
 	w := fakeWeights(t, true)
 	r := runIn(t, "", "bench", "--weights", w, "--batch", "2", "--tokens", "16", "--threads", "1", "--min-time", "50ms", "--starts", "2", "--flops", "1e6",
 		"--json")
@@ -141,7 +141,7 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// TestBenchLimits: sizes are held to the model's limits before anything of such a size is made.
+// TestBenchLimits checks that sizes above the model's limits are refused before memory of such a size is allocated.
 func TestBenchLimits(t *testing.T) {
 	w := fakeWeights(t, true)
 	for _, c := range []struct{ batch, tokens, want string }{
@@ -156,7 +156,7 @@ func TestBenchLimits(t *testing.T) {
 	}
 }
 
-// TestBenchSteps: with --steps a pass has a time for each step, and what is left of its time.
+// TestBenchSteps checks that --steps reports the time of each step of a pass, and the time between the steps.
 func TestBenchSteps(t *testing.T) {
 	w := fakeWeights(t, true)
 	profile := filepath.Join(t.TempDir(), "cpu.pprof")
@@ -289,7 +289,7 @@ func TestWeightsInside(t *testing.T) {
 	require.Contains(t, r.err, "--model is needed: this binary holds fake other")
 }
 
-// TestWeightsCutWhileOpen: between two lines of the input the file of weights becomes empty. That is no fault of the program.
+// TestWeightsCutWhileOpen makes the file of weights empty between two lines of the input. The error must not be reported as a fault of the program.
 func TestWeightsCutWhileOpen(t *testing.T) {
 	if goruntime.GOOS != "linux" {
 		t.Skip("elsewhere the file is read, or cannot be cut while it is mapped")
@@ -315,7 +315,7 @@ func TestWeightsCutWhileOpen(t *testing.T) {
 	require.NotContains(t, errs.String(), "fault of the program")
 }
 
-// TestVerify: one bit of a matrix has changed. Only --verify and doctor can tell.
+// TestVerify changes one bit of a matrix. Only --verify and doctor find it.
 func TestVerify(t *testing.T) {
 	weights := fakeWeights(t, true)
 	text, err := os.ReadFile(weights)

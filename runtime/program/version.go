@@ -72,7 +72,7 @@ func printJSON(w io.Writer, v any) error {
 	return err
 }
 
-// jsonLine is a value as a line of JSON. Numbers that JSON does not have are an error.
+// jsonLine returns a value as a line of JSON. Numbers that JSON does not have are an error.
 func jsonLine(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

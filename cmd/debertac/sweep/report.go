@@ -81,7 +81,7 @@ func paragraph(m *measure.Result) string {
 		line("", "%.0f %% of this machine's peak, %.0f %% of its roofline (%.3g GFLOP are needed)", 100*m.PeakShare, 100*m.RooflineShare, m.Needs)
 	}
 	line("allocations", "%.4g per call", m.Allocs)
-	line("peak memory", "%.1f MiB, of it %.1f MiB the mapped weights", m.RSSMiB, m.WeightsRSSMiB)
+	line("peak memory", "%.1f MiB, of which %.1f MiB are the mapped weights", m.RSSMiB, m.WeightsRSSMiB)
 	line("first result", "%.1f ms from start", m.StartMS)
 	return b.String()
 }

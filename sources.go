@@ -11,5 +11,5 @@ import (
 var sources embed.FS
 
 // Sources returns the Go files of package runtime and of the packages in its folder, tests among them, and the licence. Names are paths in the
-// module, such as runtime/core.go. Package codegen/build compiles them into the programs that it builds.
+// module, such as runtime/batch.go. Package codegen/build compiles them into the programs that it builds.
 func Sources() fs.FS { return sources }

@@ -140,7 +140,7 @@ func (p *bpeParts) setMerges(pairs [][2]string, place func(i int) string) error 
 	return nil
 }
 
-// bytePieces returns the piece of each byte, -1 for bytes without one, and how many bytes have none.
+// bytePieces returns the piece of each byte, -1 for bytes without one, and how many bytes have no piece.
 func (p *bpeParts) bytePieces() (ids [256]int32, missing int) {
 	for b, r := range byteChars {
 		id, ok := p.byText[string(r)]

@@ -226,8 +226,8 @@ func tokenObject(n jnode) (map[string]jnode, error) {
 	return all, nil
 }
 
-// readFlags reads a token's text and flags. As in the reference library, special tokens are looked for in texts as they are, and others in the
-// normal form, unless the flag says otherwise. open reports that the flag normalized is absent.
+// readFlags reads a token's text and flags. As in the reference library, special tokens are looked for in texts as they are, and others in the normal form,
+// unless the flag normalized decides otherwise. open reports whether this flag is absent.
 func readFlags(n jnode, named func(string) bool) (a AddedToken, open bool, err error) {
 	all, err := tokenObject(n)
 	if err != nil {

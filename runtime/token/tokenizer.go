@@ -89,7 +89,7 @@ func (t *Tokenizer) Form() string {
 // Kind returns the name of the algorithm that cuts words into pieces: "unigram", "byte-level BPE" or "WordPiece".
 func (t *Tokenizer) Kind() string { return t.model.kind() }
 
-// NoTypes reports whether the files say that the model gets no token types. Second texts of pairs then have type 0, whatever the template has.
+// NoTypes reports whether the model gets no token types according to the files. Second texts of pairs then have type 0, whatever the template has.
 func (t *Tokenizer) NoTypes() bool { return t.noTypes }
 
 // PrefixSpace reports whether a space is put before texts and, later, white space is removed from the places of tokens, as

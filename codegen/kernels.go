@@ -204,7 +204,7 @@ func (e *emitter) assemble(sets [][]kernel.Kernel) error {
 	return nil
 }
 
-// isaConst returns the runtime's constant for an instruction set.
+// isaConst returns the constant of package cpu for an instruction set.
 func isaConst(name string) string { return "ISA" + strings.ToUpper(name) }
 
 // portableTile is the number of rows that the portable product computes at a time.

@@ -116,9 +116,9 @@ func (e *emitter) rowConstants(f *jen.File) {
 	if len(rows) == 0 {
 		return
 	}
-	f.Add(comment("The rows that one call of a product may have, by the terms of a sum and the columns. " +
-		"A call takes at most about 100 µs: a garbage\n" +
-		"collection waits for it, as assembly cannot be preempted."))
+	f.Add(comment("The greatest number of rows in one call of a product, by the terms of a sum and the columns. " +
+		"A call takes at\nmost about 100 µs, " +
+		"because a garbage collection waits for it: assembly cannot be preempted."))
 	f.Const().DefsFunc(func(g *jen.Group) {
 		for _, name := range slices.Sorted(maps.Keys(rows)) {
 			g.Id(name).Op("=").Lit(rows[name])
@@ -134,7 +134,7 @@ func (e *emitter) execType(f *jen.File) {
 		g.Id("k").Op("*").Id("kernels")
 		g.Id("w").Op("*").Id("weights")
 		for _, l := range e.weights.layers {
-			g.Id(l.current()).Op("*").Id(l.typ).Comment("of the layer that is running")
+			g.Id(l.current()).Op("*").Id(l.typ).Comment("weights of the layer that is running")
 		}
 		g.Line()
 		g.List(jen.Id("tokens"), jen.Id("sequences")).Int()
@@ -150,7 +150,7 @@ func (e *emitter) execType(f *jen.File) {
 			g.Id("scratchLen").Int().Comment("floats per worker")
 		}
 		if e.p.Meta.Trace {
-			g.Id("number").Int().Comment("of the layer that is running")
+			g.Id("number").Int().Comment("number of the layer that is running")
 		}
 		if e.resumes() {
 			g.Id("attention").Int().Comment("number of the attention that is running or comes next")

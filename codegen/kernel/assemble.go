@@ -104,7 +104,7 @@ func Package(generator, name string, kernels []Kernel) (map[string][]byte, error
 		return nil, fmt.Errorf("kernel: %w", err)
 	}
 	head("!amd64 || noasm")
-	b.WriteString(about + "// This build has none.\nvar assembly = map[string]any{}\n")
+	b.WriteString(about + "// This build has no assembly.\nvar assembly = map[string]any{}\n")
 	files["kernels_other.go"] = []byte(b.String())
 	return files, nil
 }

@@ -80,7 +80,7 @@ func emitAttnSoftmax(a *asm) {
 	a.DECQ(rows)
 	a.JNZ(operand.LabelRef(top))
 
-	a.Comment("The statistics of all rows, a vector at a time.")
+	a.Comment("The statistics of all rows, one vector at a time.")
 	stats, rows = a.arg("stats"), a.arg("m")
 	again := a.label("stats")
 	a.Label(again)

@@ -161,7 +161,7 @@ func (g *gemm) emit() {
 	g.MOVQ(operand.U32(0), done)
 	g.Label("panel")
 	g.rows()
-	g.Comment("The next panel, all rows again: a panel stays in the nearest cache.")
+	g.Comment("Continue with all rows of the next panel: a panel stays in the nearest cache.")
 	g.MOVQ(done, reg.RAX)
 	g.ADDQ(imm(wide), reg.RAX)
 	g.MOVQ(reg.RAX, done)
@@ -182,8 +182,8 @@ func (g *gemm) emit() {
 func (g *gemm) rows() {
 	g.Load(g.Param("a"), gemmA)
 	g.Load(g.Param("m"), gemmM)
-	g.Commentf("Strips of at most %d rows, balanced: strips = ceil(m / %d), of which m mod strips", g.ISA.TileRows, g.ISA.TileRows)
-	g.Comment("have one row more than floor(m / strips).")
+	g.Commentf("strips = ceil(m / %d): strips of at most %d rows each. m mod strips of them", g.ISA.TileRows, g.ISA.TileRows)
+	g.Comment("have floor(m / strips) + 1 rows, the others have floor(m / strips).")
 	g.LEAQ(at(gemmM, g.ISA.TileRows-1), reg.RAX)
 	g.XORL(reg.EDX, reg.EDX)
 	g.MOVQ(imm(g.ISA.TileRows), reg.RBX)
@@ -194,7 +194,7 @@ func (g *gemm) rows() {
 	g.DIVQ(gemmStrips)
 	g.MOVQ(reg.RAX, gemmHeight)
 	g.MOVQ(reg.RDX, gemmTall)
-	g.Comment("What to prefetch: the panels after these, during the first strips.")
+	g.Comment("The first strips prefetch the panels that follow these.")
 	span := g.K * PanelWidth * 4 * g.tilePanels()
 	g.LEAQ(at(gemmW, span), gemmAhead)
 

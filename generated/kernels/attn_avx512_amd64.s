@@ -1804,7 +1804,7 @@ sum0:
 	DECQ             BX
 	JNZ              row0
 
-	// The statistics of all rows, a vector at a time.
+	// The statistics of all rows, one vector at a time.
 	MOVQ stats+8(FP), AX
 	MOVQ m+16(FP), CX
 

@@ -16,8 +16,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -29,7 +29,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 49152(R8), R14
 
 strip:
@@ -329,7 +329,7 @@ store1:
 	DECQ    R11
 	JNZ     strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -355,8 +355,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -368,7 +368,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 49152(R8), R14
 
 strip:
@@ -695,7 +695,7 @@ store1:
 	DECQ    R11
 	JNZ     strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -722,8 +722,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -735,7 +735,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 49152(R8), R14
 
 strip:
@@ -1142,7 +1142,7 @@ act:
 	DECQ         R11
 	JNZ          strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -1168,8 +1168,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -1181,7 +1181,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 196608(R8), R14
 
 strip:
@@ -1508,7 +1508,7 @@ store1:
 	DECQ    R11
 	JNZ     strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -1535,8 +1535,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -1548,7 +1548,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 8192(R8), R14
 
 strip:
@@ -1848,7 +1848,7 @@ store1:
 	DECQ    R11
 	JNZ     strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -1873,8 +1873,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -1886,7 +1886,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 8192(R8), R14
 
 strip:
@@ -2293,7 +2293,7 @@ act:
 	DECQ         R11
 	JNZ          strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -2319,8 +2319,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -2332,7 +2332,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 32768(R8), R14
 
 strip:
@@ -2659,7 +2659,7 @@ store1:
 	DECQ    R11
 	JNZ     strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -2686,8 +2686,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -2699,7 +2699,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 1792(R8), R14
 
 strip:
@@ -2999,7 +2999,7 @@ store1:
 	DECQ    R11
 	JNZ     strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -3021,8 +3021,8 @@ TEXT ·gemm_f32_28x16_lda32_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -3034,7 +3034,7 @@ TEXT ·gemm_f32_28x16_lda32_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 1792(R8), R14
 
 strip:
@@ -3346,8 +3346,8 @@ TEXT ·gemm_f32_36x16_lda48_bias_residual_avx2(SB), NOSPLIT, $0-56
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -3359,7 +3359,7 @@ TEXT ·gemm_f32_36x16_lda48_bias_residual_avx2(SB), NOSPLIT, $0-56
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2304(R8), R14
 
 strip:
@@ -3700,8 +3700,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -3713,7 +3713,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2880(R8), R14
 
 strip:
@@ -4052,7 +4052,7 @@ act:
 	DECQ    R11
 	JNZ     strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -4074,8 +4074,8 @@ TEXT ·gemm_f32_1x16_lda16_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -4087,7 +4087,7 @@ TEXT ·gemm_f32_1x16_lda16_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 64(R8), R14
 
 strip:
@@ -4345,8 +4345,8 @@ TEXT ·gemm_f32_3x16_lda16_bias_sigmoid_avx2(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -4358,7 +4358,7 @@ TEXT ·gemm_f32_3x16_lda16_bias_sigmoid_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 192(R8), R14
 
 strip:
@@ -4771,8 +4771,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -4784,7 +4784,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 1088(R8), R14
 
 strip:
@@ -5108,7 +5108,7 @@ store1:
 	DECQ    R11
 	JNZ     strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -5130,8 +5130,8 @@ TEXT ·gemm_f32_33x16_lda48_bias_exp_avx2(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -5143,7 +5143,7 @@ TEXT ·gemm_f32_33x16_lda48_bias_exp_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2112(R8), R14
 
 strip:
@@ -5541,8 +5541,8 @@ TEXT ·gemm_f32_33x16_lda48_bias_gelu_tanh_avx2(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -5554,7 +5554,7 @@ TEXT ·gemm_f32_33x16_lda48_bias_gelu_tanh_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2112(R8), R14
 
 strip:
@@ -5974,8 +5974,8 @@ TEXT ·gemm_f32_33x16_lda48_bias_silu_avx2(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -5987,7 +5987,7 @@ TEXT ·gemm_f32_33x16_lda48_bias_silu_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2112(R8), R14
 
 strip:
@@ -6399,8 +6399,8 @@ TEXT ·gemm_f32_33x16_lda48_bias_tanh_avx2(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -6412,7 +6412,7 @@ TEXT ·gemm_f32_33x16_lda48_bias_tanh_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2112(R8), R14
 
 strip:

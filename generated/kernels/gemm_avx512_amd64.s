@@ -13,8 +13,8 @@ TEXT ·gemm_f32_768x32_lda784_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -26,7 +26,7 @@ TEXT ·gemm_f32_768x32_lda784_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 98304(R8), R14
 
 strip:
@@ -838,8 +838,8 @@ TEXT ·gemm_f32_768x32_lda784_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -851,7 +851,7 @@ TEXT ·gemm_f32_768x32_lda784_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 98304(R8), R14
 
 strip:
@@ -1722,8 +1722,8 @@ TEXT ·gemm_f32_768x32_lda784_bias_gelu_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -1735,7 +1735,7 @@ TEXT ·gemm_f32_768x32_lda784_bias_gelu_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 98304(R8), R14
 
 strip:
@@ -2638,8 +2638,8 @@ TEXT ·gemm_f32_3072x32_lda3088_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -2651,7 +2651,7 @@ TEXT ·gemm_f32_3072x32_lda3088_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 393216(R8), R14
 
 strip:
@@ -3522,8 +3522,8 @@ TEXT ·gemm_f32_128x32_lda128_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -3535,7 +3535,7 @@ TEXT ·gemm_f32_128x32_lda128_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 16384(R8), R14
 
 strip:
@@ -4346,8 +4346,8 @@ TEXT ·gemm_f32_128x32_lda128_bias_gelu_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -4359,7 +4359,7 @@ TEXT ·gemm_f32_128x32_lda128_bias_gelu_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 16384(R8), R14
 
 strip:
@@ -5262,8 +5262,8 @@ TEXT ·gemm_f32_512x32_lda528_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -5275,7 +5275,7 @@ TEXT ·gemm_f32_512x32_lda528_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 65536(R8), R14
 
 strip:
@@ -6146,8 +6146,8 @@ TEXT ·gemm_f32_28x32_lda32_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -6159,7 +6159,7 @@ TEXT ·gemm_f32_28x32_lda32_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 3584(R8), R14
 
 strip:
@@ -6970,8 +6970,8 @@ TEXT ·gemm_f32_28x16_lda32_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -6983,7 +6983,7 @@ TEXT ·gemm_f32_28x16_lda32_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 1792(R8), R14
 
 strip:
@@ -7666,8 +7666,8 @@ TEXT ·gemm_f32_36x16_lda48_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -7679,7 +7679,7 @@ TEXT ·gemm_f32_36x16_lda48_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2304(R8), R14
 
 strip:
@@ -8406,8 +8406,8 @@ TEXT ·gemm_f32_45x32_lda48_bias_relu_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -8419,7 +8419,7 @@ TEXT ·gemm_f32_45x32_lda48_bias_relu_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 5760(R8), R14
 
 strip:
@@ -9269,8 +9269,8 @@ TEXT ·gemm_f32_1x16_lda16_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -9282,7 +9282,7 @@ TEXT ·gemm_f32_1x16_lda16_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 64(R8), R14
 
 strip:
@@ -9825,8 +9825,8 @@ TEXT ·gemm_f32_3x16_lda16_bias_sigmoid_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -9838,7 +9838,7 @@ TEXT ·gemm_f32_3x16_lda16_bias_sigmoid_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 192(R8), R14
 
 strip:
@@ -10617,8 +10617,8 @@ TEXT ·gemm_f32_17x32_lda32_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -10630,7 +10630,7 @@ TEXT ·gemm_f32_17x32_lda32_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2176(R8), R14
 
 strip:
@@ -11465,8 +11465,8 @@ TEXT ·gemm_f32_33x16_lda48_bias_exp_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -11478,7 +11478,7 @@ TEXT ·gemm_f32_33x16_lda48_bias_exp_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2112(R8), R14
 
 strip:
@@ -12250,8 +12250,8 @@ TEXT ·gemm_f32_33x16_lda48_bias_gelu_tanh_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -12263,7 +12263,7 @@ TEXT ·gemm_f32_33x16_lda48_bias_gelu_tanh_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2112(R8), R14
 
 strip:
@@ -13047,8 +13047,8 @@ TEXT ·gemm_f32_33x16_lda48_bias_silu_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -13060,7 +13060,7 @@ TEXT ·gemm_f32_33x16_lda48_bias_silu_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2112(R8), R14
 
 strip:
@@ -13840,8 +13840,8 @@ TEXT ·gemm_f32_33x16_lda48_bias_tanh_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -13853,7 +13853,7 @@ TEXT ·gemm_f32_33x16_lda48_bias_tanh_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 2112(R8), R14
 
 strip:

@@ -5,5 +5,5 @@
 package kernels
 
 // assembly holds every kernel of the package by name.
-// This build has none.
+// This build has no assembly.
 var assembly = map[string]any{}

@@ -12,8 +12,8 @@ import (
 
 // Comments cite the statements of the spec. zoo/deberta_v3.dspec is a file of debertac: `debertac explain zoo/deberta_v3.dspec` prints it, with the numbers of its lines.
 
-// The rows that one call of a product may have, by the terms of a sum and the columns. A call takes at most about 100 µs: a garbage
-// collection waits for it, as assembly cannot be preempted.
+// The greatest number of rows in one call of a product, by the terms of a sum and the columns. A call takes at
+// most about 100 µs, because a garbage collection waits for it: assembly cannot be preempted.
 const (
 	rows1536x32 = 98
 	rows384x16  = 812
@@ -25,7 +25,7 @@ type exec struct {
 	*engine.Exec
 	k        *kernels
 	w        *weights
-	layerNow *layerWeights // of the layer that is running
+	layerNow *layerWeights // weights of the layer that is running
 
 	tokens, sequences int
 	rowsNow           int      // rows of the result of the step that is running

@@ -163,8 +163,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -176,7 +176,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 24576(R8), R14
 
 strip:
@@ -476,7 +476,7 @@ store1:
 	DECQ    R11
 	JNZ     strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -1163,7 +1163,7 @@ sum0:
 	DECQ         BX
 	JNZ          row0
 
-	// The statistics of all rows, a vector at a time.
+	// The statistics of all rows, one vector at a time.
 	MOVQ stats+8(FP), AX
 	MOVQ m+16(FP), CX
 
@@ -1646,8 +1646,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -1659,7 +1659,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 24576(R8), R14
 
 strip:
@@ -1986,7 +1986,7 @@ store1:
 	DECQ    R11
 	JNZ     strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -2013,8 +2013,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -2026,7 +2026,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 24576(R8), R14
 
 strip:
@@ -2433,7 +2433,7 @@ act:
 	DECQ         R11
 	JNZ          strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -2459,8 +2459,8 @@ panel:
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -2472,7 +2472,7 @@ panel:
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 98304(R8), R14
 
 strip:
@@ -2799,7 +2799,7 @@ store1:
 	DECQ    R11
 	JNZ     strip
 
-	// The next panel, all rows again: a panel stays in the nearest cache.
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
@@ -2823,8 +2823,8 @@ TEXT ·gemm_f32_384x16_lda384_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 6 rows, balanced: strips = ceil(m / 6), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 5(CX), AX
 	XORL DX, DX
 	MOVQ $+6, BX
@@ -2836,7 +2836,7 @@ TEXT ·gemm_f32_384x16_lda384_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 24576(R8), R14
 
 strip:

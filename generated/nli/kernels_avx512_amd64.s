@@ -164,8 +164,8 @@ TEXT ·gemm_f32_384x32_lda384_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -177,7 +177,7 @@ TEXT ·gemm_f32_384x32_lda384_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 49152(R8), R14
 
 strip:
@@ -2779,7 +2779,7 @@ sum0:
 	DECQ             BX
 	JNZ              row0
 
-	// The statistics of all rows, a vector at a time.
+	// The statistics of all rows, one vector at a time.
 	MOVQ stats+8(FP), AX
 	MOVQ m+16(FP), CX
 
@@ -3781,8 +3781,8 @@ TEXT ·gemm_f32_384x32_lda384_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -3794,7 +3794,7 @@ TEXT ·gemm_f32_384x32_lda384_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 49152(R8), R14
 
 strip:
@@ -4665,8 +4665,8 @@ TEXT ·gemm_f32_384x32_lda384_bias_gelu_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -4678,7 +4678,7 @@ TEXT ·gemm_f32_384x32_lda384_bias_gelu_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 49152(R8), R14
 
 strip:
@@ -5581,8 +5581,8 @@ TEXT ·gemm_f32_1536x32_lda1552_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ a+8(FP), SI
 	MOVQ m+40(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -5594,7 +5594,7 @@ TEXT ·gemm_f32_1536x32_lda1552_bias_residual_avx512(SB), NOSPLIT, $0-56
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 196608(R8), R14
 
 strip:
@@ -6465,8 +6465,8 @@ TEXT ·gemm_f32_384x16_lda384_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ a+8(FP), SI
 	MOVQ m+32(FP), CX
 
-	// Strips of at most 14 rows, balanced: strips = ceil(m / 14), of which m mod strips
-	// have one row more than floor(m / strips).
+	// strips = ceil(m / 14): strips of at most 14 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
 	LEAQ 13(CX), AX
 	XORL DX, DX
 	MOVQ $+14, BX
@@ -6478,7 +6478,7 @@ TEXT ·gemm_f32_384x16_lda384_bias_avx512(SB), NOSPLIT, $0-48
 	MOVQ AX, R12
 	MOVQ DX, R13
 
-	// What to prefetch: the panels after these, during the first strips.
+	// The first strips prefetch the panels that follow these.
 	LEAQ 24576(R8), R14
 
 strip:

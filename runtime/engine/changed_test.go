@@ -40,7 +40,7 @@ func TestShrunkFile(t *testing.T) {
 			require.ErrorContains(t, err, path+": ")
 			require.ErrorContains(t, err, "the file of weights changed or became shorter while it was open")
 			var p *pool.PanicError
-			require.False(t, errors.As(err, &p), "it is no fault of the program")
+			require.False(t, errors.As(err, &p), "the program is not at fault")
 		}
 		_, err = runKind(context.Background(), c, oneSequence(20))
 		changed(err)

@@ -120,7 +120,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestNumbersAreAll checks that no exported call of this package with a number is missing above.
+// TestNumbersAreAll checks that no exported call with a number is missing above, in this package, in runtime and in pool.
 func TestNumbersAreAll(t *testing.T) {
 	known := map[string]bool{}
 	for call := range numbers(t) {
@@ -130,8 +130,7 @@ func TestNumbersAreAll(t *testing.T) {
 	for _, call := range elsewhere {
 		known[call] = true
 	}
-	sources, err := filepath.Glob("*.go")
-	require.NoError(t, err)
+	prefix := ""
 	look := func(n ast.Node) bool {
 		d, ok := n.(*ast.FuncDecl)
 		if !ok {
@@ -148,17 +147,27 @@ func TestNumbersAreAll(t *testing.T) {
 		}
 		for _, p := range d.Type.Params.List {
 			if id, ok := p.Type.(*ast.Ident); ok && d.Name.IsExported() && strings.Contains(" int int32 int64 uint64 float32 float64 ", " "+id.Name+" ") {
-				require.True(t, known[d.Name.Name], "%s takes a number and is not drawn", d.Name.Name)
+				name := d.Name.Name
+				if d.Recv == nil {
+					name = prefix + name
+				}
+				require.True(t, known[name], "%s takes a number and is not drawn", name)
 			}
 		}
 		return false
 	}
-	for _, name := range sources {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+	for folder, of := range map[string]string{".": "", "..": "", "../pool": "pool."} {
+		sources, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		require.NoError(t, err)
-		ast.Inspect(f, look)
+		require.NotEmpty(t, sources)
+		prefix = of
+		for _, name := range sources {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+			require.NoError(t, err)
+			ast.Inspect(f, look)
+		}
 	}
 }

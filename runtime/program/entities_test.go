@@ -80,10 +80,10 @@ func TestRunEntities(t *testing.T) {
 	require.Equal(t, []any{1, "city", 22, 27}, []any{len(got[0].Entities), got[0].Entities[0].Label, got[0].Entities[0].Start, got[0].Entities[0].End})
 	require.Equal(t, []any{2, "Angela Merkel", "Merkel"}, []any{len(got[1].Entities), got[1].Entities[0].Text, got[1].Entities[1].Text}, "one inside the other")
 	for want, in := range map[string]string{
-		"there are no labels to look for":        `{"text":"a"}`,
-		`"labels": `:                             `{"text":"a","labels":[]}`,
-		`"labels" is "a", it must be an array`:   `{"text":"a","labels":"a"}`,
-		"a pair: this model's head takes single": `{"text":"a","pair":"b","labels":["c"]}`,
+		"there are no labels to look for":                  `{"text":"a"}`,
+		`"labels": `:                                       `{"text":"a","labels":[]}`,
+		`"labels" is "a", it must be an array`:             `{"text":"a","labels":"a"}`,
+		"it is a pair, and this model's head takes single": `{"text":"a","pair":"b","labels":["c"]}`,
 	} {
 		r := runTask(t, p, false, in, "--input", "-")
 		require.Equal(t, ExitInput, r.code, in)
@@ -91,7 +91,7 @@ func TestRunEntities(t *testing.T) {
 		require.Contains(t, r.err, want)
 	}
 	r = runTask(t, p, false, `{"text":"a","labels":["c"]}`, "--input", "-", "--labels", "d")
-	require.Contains(t, r.err, "would be others")
+	require.Contains(t, r.err, "sets others: leave out one of the two")
 	require.Equal(t, ExitUsage, runTask(t, p, false, "", "--labels", "a,a", "x").code)
 	// Thresholds of single labels, also if each record has labels of its own. A threshold of 0 keeps every entity, a threshold of 1 keeps no entity.
 	for threshold, want := range map[string]string{"1": "", "0.5,who=1": "city", "1, city=0": "city", `{"city": 1}`: "who", "who=0,city=1": "who"} {

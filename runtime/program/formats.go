@@ -140,7 +140,7 @@ func (o opening) open(ctx context.Context, stdin io.Reader) (*input, error) {
 		in.name = "standard input"
 		if format == "" {
 			format = formatJSONL
-			hint = fmt.Sprintf(" (its name does not tell the format: --format %s if it is no JSONL)", strings.Join(FormatNames()[1:], "|"))
+			hint = fmt.Sprintf(" (its name does not tell the format: --format %s if it is not JSONL)", strings.Join(FormatNames()[1:], "|"))
 		}
 	} else {
 		f, err := disk.OpenStream(ctx, o.path)
@@ -179,7 +179,7 @@ func (o opening) source(in *input, format, hint string) (source, error) {
 		}
 		b = bufio.NewReaderSize(z, 1<<16)
 	} else if strings.HasSuffix(strings.ToLower(o.path), ".gz") {
-		return nil, faulty(in.name, "its name ends in .gz, but it is no gzip file")
+		return nil, faulty(in.name, "its name ends in .gz, but it is not a gzip file")
 	}
 	if err := skipByteOrderMark(in.name, b); err != nil {
 		return nil, err

@@ -113,7 +113,7 @@ func readBatch(path string) (*runtime.Batch, error) {
 	}
 	for _, name := range f.Names() {
 		if !slices.Contains(known, name) {
-			return nil, faulty(path, "tensor %q is no part of a batch (%s)", name, strings.Join(known, " "))
+			return nil, faulty(path, "tensor %q is not a part of a batch (%s)", name, strings.Join(known, " "))
 		}
 	}
 	return b, nil

@@ -81,7 +81,7 @@ func (f *inputFlags) check() error {
 		}
 	}
 	if named != "" && (f.input == "" || format == formatLines) {
-		return usage("--%s belongs to an --input with fields (JSONL, JSON, CSV, TSV): lines and arguments are texts and nothing else", named)
+		return usage("--%s belongs to an --input with fields (JSONL, JSON, CSV, TSV): lines and arguments are texts without other fields", named)
 	}
 	return nil
 }
@@ -98,8 +98,8 @@ func (r *runFlags) source(ctx context.Context, s *session, args []string) (*inpu
 	switch {
 	case r.taskFlags.given["context"] && r.taskFlags.given["question"]:
 		if r.input != "" || len(args) > 0 {
-			return nil, usage("--question and --context are a whole question: further texts have no part in it; give only one of the two, and the other in " +
-				"the texts")
+			return nil, usage("--question and --context together are one whole question, so there can be no further texts: give only one of the two flags, " +
+				"and the other part in the texts")
 		}
 		return &input{source: &arguments{texts: []string{r.word("question")}}, size: -1, close: nothing}, nil
 	case r.input != "" && len(args) > 0:

@@ -24,7 +24,7 @@ func ReadLengths(path string, most int) ([]int, error) {
 		for f := range strings.FieldsSeq(row) {
 			n, err := strconv.Atoi(f)
 			if err != nil || n < 1 {
-				return nil, faulty(path+":"+strconv.Itoa(line), "%q is no number of tokens", shorten(f, 40))
+				return nil, faulty(path+":"+strconv.Itoa(line), "%q is not a number of tokens", shorten(f, 40))
 			}
 			if n > most {
 				return nil, faulty(path+":"+strconv.Itoa(line), "%d tokens, the limit of a sequence is %d", n, most)

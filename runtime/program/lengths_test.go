@@ -24,9 +24,9 @@ func TestReadLengths(t *testing.T) {
 	for text, want := range map[string]string{
 		"":       path + ": it holds no lengths",
 		"\n \n":  path + ": it holds no lengths",
-		"1\n0":   path + `:2: "0" is no number of tokens`,
-		"1\n-1":  path + `:2: "-1" is no number of tokens`,
-		"1\nx 2": path + `:2: "x" is no number of tokens`,
+		"1\n0":   path + `:2: "0" is not a number of tokens`,
+		"1\n-1":  path + `:2: "-1" is not a number of tokens`,
+		"1\nx 2": path + `:2: "x" is not a number of tokens`,
 		"10":     path + ":1: 10 tokens, the limit of a sequence is 9",
 	} {
 		_, err := read(text)

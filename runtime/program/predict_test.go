@@ -237,12 +237,12 @@ func TestRunRanking(t *testing.T) {
 	r = runTask(t, p, false, "", "--pair", "the capital", "a")
 	require.Equal(t, "    1.5000  a | the capital  (6 tokens)\n", r.out, "without a query each text has its score")
 	for want, args := range map[string][]string{
-		"--top needs --query":           {"--top", "2", "a"},
-		"counted by --top":              {"--query", "paris", "--examples", "1", "a"},
-		"--join needs --long windows":   {"--join", "max", "a"},
-		"choose a smaller stride":       {"--long", "windows:64", "a"},
-		`value "x" for flag --top: `:    {"--top", "x", "a"},
-		"provided but not defined: --x": {"--x", "a"},
+		"--top needs --query":              {"--top", "2", "a"},
+		"use --top to limit the best ones": {"--query", "paris", "--examples", "1", "a"},
+		"--join needs --long windows":      {"--join", "max", "a"},
+		"choose a smaller stride":          {"--long", "windows:64", "a"},
+		`value "x" for flag --top: `:       {"--top", "x", "a"},
+		"provided but not defined: --x":    {"--x", "a"},
 	} {
 		r := runTask(t, p, false, "", args...)
 		require.Equal(t, ExitUsage, r.code, r.err)

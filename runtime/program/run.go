@@ -71,7 +71,7 @@ func (r *runFlags) options() ([]runtime.Option, error) {
 	case r.taskFlags.given["join"] && !strings.HasPrefix(r.long, "windows"):
 		return nil, usage("--join needs --long windows:STRIDE: without windows there is nothing to join")
 	case r.taskFlags.given["examples"] && r.taskFlags.given["query"]:
-		return nil, usage("--examples counts texts as they come; the best of those that --query orders are counted by --top")
+		return nil, usage("--examples limits the texts in input order; with --query, use --top to limit the best ones")
 	}
 	return opts, nil
 }
@@ -154,7 +154,8 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	}
 	if stride, ok := strings.CutPrefix(r.long, "windows:"); ok {
 		if n, err := strconv.Atoi(stride); err == nil && n >= core.Options().MaxTokens {
-			return usage("--long windows:%d: the model sees %d tokens, by which windows cannot overlap: choose a smaller stride", n, core.Options().MaxTokens)
+			return usage("--long windows:%d: the model sees %d tokens, so windows cannot overlap by %[1]d: choose a smaller stride", n,
+				core.Options().MaxTokens)
 		}
 	}
 	out := bufio.NewWriterSize(s.Out, 1<<16)

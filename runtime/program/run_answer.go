@@ -36,9 +36,9 @@ func (q questions) prepare(r *record) error {
 	}
 	switch {
 	case q.givenQuestion && hasQuestion || q.givenContext && hasContext:
-		return faulty(r.where(), "the input has a question or context of its own, and --question or --context would be another")
+		return faulty(r.where(), "the input has a question or context of its own, and --question or --context sets another: leave out one of the two")
 	case r.text.Pair && (q.givenQuestion || q.givenContext || hasQuestion || hasContext):
-		return faulty(r.where(), "a pair is a question and its context: there is no place for another one")
+		return faulty(r.where(), "a pair is a question and its context already: leave out the other question or context")
 	case r.text.Pair:
 		return nil
 	}
@@ -148,7 +148,7 @@ func (s *choiceService) prepare(r *record) error {
 	}
 	switch {
 	case own != nil && s.options != nil:
-		return faulty(r.where(), "the input has options of its own, and --options would be others")
+		return faulty(r.where(), "the input has options of its own, and --options sets others: leave out one of the two")
 	case own == nil && s.options == nil:
 		return r.lacks("there are no options to choose from", "options")
 	case own != nil && len(own) == 0:

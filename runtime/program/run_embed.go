@@ -47,7 +47,7 @@ func (f *taskFlags) embedding(core *engine.Core, h *engine.Head, _ *page) (servi
 	s.o.Prompt, s.o.NoPrompt = f.word("prompt"), f.on("no-prompt")
 	if f.given["prompt"] {
 		if s.o.Prompt == "" {
-			return nil, usage("--prompt: the name of a prompt is wanted; --no-prompt puts none in front")
+			return nil, usage("--prompt is empty: it must be the name of a prompt (--no-prompt puts no prompt in front of texts)")
 		}
 		if _, err := m.Embed(context.Background(), nil, s.o); err != nil {
 			return nil, usage("--prompt: %v", err)

@@ -49,7 +49,7 @@ func (s *entityService) prepare(r *record) error {
 	}
 	switch {
 	case own != nil && s.labels != nil:
-		return faulty(r.where(), "the input has labels of its own, and --labels would be others")
+		return faulty(r.where(), "the input has labels of its own, and --labels sets others: leave out one of the two")
 	case own == nil && s.labels == nil:
 		return r.lacks("there are no labels to look for", "labels")
 	case own != nil:

@@ -52,7 +52,7 @@ func (f *taskFlags) labelling(core *engine.Core, h *engine.Head, _ *page) (servi
 	case f.given["top"] && s.regression():
 		return nil, usage("--top needs --query, by which texts are ordered; head %q of this model returns one number for each", h.Name)
 	case f.given["threshold"] && !h.Independent:
-		return nil, usage("--threshold chooses among labels that do not exclude each other; those of head %q do: take the best one", h.Name)
+		return nil, usage("--threshold chooses among labels that do not exclude each other; those of head %q do exclude each other: take the best one", h.Name)
 	case f.given["threshold"]:
 		s.thresholds, err = f.threshold.of(s.labels, 0.5)
 	}

@@ -31,7 +31,7 @@ func (f *taskFlags) predicting(core *engine.Core, h *engine.Head, p *page) (serv
 			return nil, usage("--%s belongs to text generation, and contradicts --perplexity", name)
 		}
 		if f.given[name] && !causal {
-			return nil, usage("--%s belongs to text generation; this model looks at both sides of a token, and cannot", name)
+			return nil, usage("--%s belongs to text generation; this model looks at both sides of a token and cannot generate text", name)
 		}
 	}
 	switch {
@@ -41,11 +41,11 @@ func (f *taskFlags) predicting(core *engine.Core, h *engine.Head, p *page) (serv
 		m, err := task.NewPerplexer(core, h.Name)
 		return &perplexityService{f.texts(), m}, err
 	case causal && (f.given["targets"] || f.given["top"]):
-		return nil, usage("--targets and --top belong to filling masks; this model is causal and writes on (--top-k bounds what it draws from)")
+		return nil, usage("--targets and --top belong to filling masks; this model is causal and continues texts (--top-k bounds what it draws from)")
 	case causal:
 		return f.generating(core, h, p)
 	case f.given["pair"]:
-		return nil, usage("--pair: masks are filled in single texts; with --perplexity pairs are taken")
+		return nil, usage("--pair: masks are filled in single texts only; pairs need --perplexity")
 	}
 	filler, err := task.NewFiller(core, h.Name)
 	if err != nil {
@@ -181,7 +181,7 @@ func (f *taskFlags) generating(core *engine.Core, h *engine.Head, p *page) (serv
 	if !f.given["temperature"] {
 		for _, name := range []string{"top-k", "top-p", "seed"} {
 			if f.given[name] {
-				return nil, usage("--%s needs --temperature: without it the likeliest token is taken, and nothing drawn", name)
+				return nil, usage("--%s needs --temperature: without it the likeliest token is taken, and nothing is drawn", name)
 			}
 		}
 		if s.o.Samples > 1 {

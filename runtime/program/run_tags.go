@@ -17,7 +17,7 @@ type noPairs struct{ texts }
 
 func (noPairs) prepare(r *record) error {
 	if r.text.Pair {
-		return faulty(r.where(), "a pair: this model's head takes single texts")
+		return faulty(r.where(), "it is a pair, and this model's head takes single texts")
 	}
 	return nil
 }
@@ -44,7 +44,7 @@ func (f *taskFlags) tagging(core *engine.Core, h *engine.Head, _ *page) (service
 		return nil, usage("--aggregate, --threshold: %v", err)
 	}
 	if s.o.BIO && !slices.ContainsFunc(t.Labels(), func(l string) bool { return strings.HasPrefix(l, "B-") }) {
-		return nil, usage("--bio: no label of the head begins with B-, they are %s: there is no sequence to hold them to", strings.Join(t.Labels(), ", "))
+		return nil, usage("--bio: no label of the head begins with B- (its labels: %s), so no sequence of labels can be wrong", strings.Join(t.Labels(), ", "))
 	}
 	return s, nil
 }

@@ -54,7 +54,7 @@ func zeroShotFault(err error) error {
 
 func (s *zeroShotService) prepare(r *record) error {
 	if r.text.Pair {
-		return faulty(r.where(), "a pair: with --labels each text is one of its own")
+		return faulty(r.where(), "it is a pair, and --labels takes single texts")
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (f *taskFlags) ranking(core *engine.Core, h *engine.Head) (service, error) 
 
 func (s *rankService) prepare(r *record) error {
 	if r.text.Pair {
-		return faulty(r.where(), "a pair: with --query each text is one of its own")
+		return faulty(r.where(), "it is a pair, and --query takes single texts")
 	}
 	return nil
 }

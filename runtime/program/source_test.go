@@ -144,7 +144,7 @@ func TestLongLine(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, firstFault(in), "standard input:1: the line is longer than 64 MiB")
 	_, err = in.next()
-	require.ErrorIs(t, err, io.EOF, "the rest of the line is none of its own")
+	require.ErrorIs(t, err, io.EOF, "the rest of the line does not count as a record")
 	in, err = openInput("-", formatCSV, io.MultiReader(strings.NewReader("text\n\"a"), io.LimitReader(zeros{}, 2*maxRecord)))
 	require.NoError(t, err)
 	_, err = in.next()
@@ -181,8 +181,8 @@ func TestBadRecords(t *testing.T) {
 		{formatLines, "one\rtwo\r", "its lines end in CR alone"},
 		{formatJSONL, "{\"text\":\"a\"}\r{\"text\":\"b\"}\r", "its lines end in CR alone"},
 		{formatCSV, "text,n\n\"open,1\nb,2\nc,3\n", "standard input:2: extraneous or missing \" in quoted-field in a row that goes on to line 4"},
-		{"", "a line\n", "--format json|csv|tsv|tsv-plain|lines if it is no JSONL"},
-		{"", "[1]\n", "--format json|csv|tsv|tsv-plain|lines if it is no JSONL"},
+		{"", "a line\n", "--format json|csv|tsv|tsv-plain|lines if it is not JSONL"},
+		{"", "[1]\n", "--format json|csv|tsv|tsv-plain|lines if it is not JSONL"},
 	} {
 		in, err := openInput("-", c.format, strings.NewReader(c.input))
 		if err == nil {
@@ -218,6 +218,6 @@ func TestNamedGzip(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "mails.txt.gz")
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 		_, err := openInput(path, "", nil)
-		require.ErrorContains(t, err, "mails.txt.gz: its name ends in .gz, but it is no gzip file")
+		require.ErrorContains(t, err, "mails.txt.gz: its name ends in .gz, but it is not a gzip file")
 	}
 }

@@ -285,7 +285,7 @@ func (f *taskFlags) texts() texts { return texts{f.word("pair"), f.given["pair"]
 func (t texts) prepare(r *record) error {
 	if t.pairs {
 		if r.text.Pair {
-			return faulty(r.where(), "it is a pair already, and --pair would be its second text")
+			return faulty(r.where(), "it is a pair already, and --pair sets another second text: leave out one of the two")
 		}
 		r.text.Second, r.text.Pair = t.pair, true
 	}

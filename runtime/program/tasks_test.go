@@ -208,7 +208,7 @@ func TestRunTags(t *testing.T) {
 	plain.Labels = []string{"O", "PER", "LOC"}
 	r = runTask(t, taskProgram(plain, nil, tagsOf), false, "", "--bio", "visited merkel")
 	require.Equal(t, ExitUsage, r.code)
-	require.Contains(t, r.err, "--bio: no label of the head begins with B-, they are O, PER, LOC")
+	require.Contains(t, r.err, "--bio: no label of the head begins with B- (its labels: O, PER, LOC)")
 }
 
 func TestRunReplaced(t *testing.T) {
@@ -224,7 +224,7 @@ func TestRunReplaced(t *testing.T) {
 	require.Equal(t, ExitUsage, runTask(t, p, false, "", "--threshold", "1.1", "a").code)
 	r = runTask(t, p, false, `{"text":"a","pair":"b"}`, "--input", "-")
 	require.Equal(t, ExitInput, r.code)
-	require.Contains(t, r.err, "standard input:1: a pair: this model's head takes single texts")
+	require.Contains(t, r.err, "standard input:1: it is a pair, and this model's head takes single texts")
 }
 
 var spanHead = engine.Head{Name: "qa", Task: tasktable.Span, Rows: engine.PerToken, C: 2}
@@ -300,7 +300,7 @@ func TestRunAnswers(t *testing.T) {
 		}
 	}
 	r = runTask(t, p, false, string(whole), "--input", "-", "--context", "other")
-	require.Contains(t, r.err, "would be another")
+	require.Contains(t, r.err, "sets another: leave out one of the two")
 	r = runTask(t, p, false, "", "--question", "q", "--context", "c", "more")
 	require.Equal(t, ExitUsage, r.code)
 	r = runTask(t, taskProgram(tagsHead, nil, tagsOf), false, string(whole), "--input", "-")

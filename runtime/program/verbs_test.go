@@ -70,7 +70,7 @@ func TestForward(t *testing.T) {
 	}
 	for want, tensors := range map[string]map[string][]int32{
 		"lacks the tensor \"starts\"":         {"ids": {1}},
-		"\"mask\" is no part of a batch":      {"ids": {1}, "starts": {0, 1}, "mask": {1}},
+		"\"mask\" is not a part of a batch":   {"ids": {1}, "starts": {0, 1}, "mask": {1}},
 		"id 100 is outside the vocabulary":    {"ids": {100}, "starts": {0, 1}},
 		"the model has no token types":        {"ids": {1}, "starts": {0, 1}, "types": {0}},
 		"positions must rise":                 {"ids": {1, 1}, "starts": {0, 2}, "positions": {3, 3}},
@@ -133,7 +133,7 @@ func TestBench(t *testing.T) {
 	r = runIn(t, "", "bench", "--weights", w, "--batch", "2", "--lengths", lengths, "--min-time", "20ms", "--starts", "0")
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.Contains(t, r.out, "2 sequences of 16.2 tokens per call")
-	for text, want := range map[string]string{"3\nx": ":2: \"x\" is no number of tokens", "": "it holds no lengths",
+	for text, want := range map[string]string{"3\nx": ":2: \"x\" is not a number of tokens", "": "it holds no lengths",
 		"3\n65": ":2: 65 tokens, the limit of a sequence is 64"} {
 		r = runIn(t, "", "bench", "--weights", w, "--lengths", write(t, "bad.txt", text), "--starts", "0")
 		require.Equal(t, ExitInput, r.code)

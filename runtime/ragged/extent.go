@@ -100,7 +100,7 @@ func init() {
 	}
 }
 
-// Row returns the extent's row of the table, or nil for a number that is no extent.
+// Row returns the extent's row of the table, or nil if e is not an extent.
 func (e Extent) Row() *ExtentRow {
 	if e >= Extents {
 		return nil

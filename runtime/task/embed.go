@@ -117,7 +117,7 @@ func (m *Embedder) prompt(o EmbedOptions) (string, error) {
 	name := o.Prompt
 	switch {
 	case o.NoPrompt && name != "":
-		return "", input("prompt %q, and no prompt: choose one of the two", name)
+		return "", input("prompt %q contradicts the option for no prompt: choose one of the two", name)
 	case o.NoPrompt:
 		return "", nil
 	case name == "" && m.usual == "":
@@ -133,7 +133,7 @@ func (m *Embedder) prompt(o EmbedOptions) (string, error) {
 		names = append(names, p.Name)
 	}
 	if len(names) == 0 {
-		return "", input("prompt %q: these weights have none", name)
+		return "", input("prompt %q: these weights have no prompts", name)
 	}
 	return "", input("prompt %q: these weights have %s", name, strings.Join(names, ", "))
 }

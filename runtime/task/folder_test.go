@@ -39,7 +39,7 @@ func TestPrompts(t *testing.T) {
 		require.Equal(t, len(ids), got[0].Tokens)
 	}
 	for want, o := range map[string]EmbedOptions{`prompt "passage": these weights have query, document`: {Prompt: "passage"},
-		`prompt "query", and no prompt`: {Prompt: "query", NoPrompt: true}} {
+		`prompt "query" contradicts the option for no prompt`: {Prompt: "query", NoPrompt: true}} {
 		_, err := m.Embed(background, []string{"a"}, o)
 		require.ErrorIs(t, err, runtime.ErrInput)
 		require.ErrorContains(t, err, want)
@@ -54,7 +54,7 @@ func TestPrompts(t *testing.T) {
 	plain, err := open(nil)
 	require.NoError(t, err)
 	_, err = plain.Embed(background, nil, EmbedOptions{Prompt: "query"})
-	require.ErrorContains(t, err, `prompt "query": these weights have none`)
+	require.ErrorContains(t, err, `prompt "query": these weights have no prompts`)
 	for _, extra := range []map[string]string{{PromptsKey: "["}, {PromptKey: "query"}, {NormalizeKey: "yes"}} {
 		_, err := open(extra)
 		require.ErrorContains(t, err, "run debertac pack again", "%v", extra)

@@ -390,7 +390,7 @@ func TestTagOffsets(t *testing.T) {
 	})
 	got, err := tagger.Tag(background, []string{" \n\t "}, TagOptions{})
 	require.NoError(t, err)
-	require.Empty(t, got[0].Entities, "white space is no entity")
+	require.Empty(t, got[0].Entities, "white space is not an entity")
 }
 
 func TestTagFaults(t *testing.T) {

@@ -192,7 +192,7 @@ func (e *emitter) assemble(sets [][]kernel.Kernel) error {
 	texts, errs := make([][]byte, len(sets)), make([]error, len(sets))
 	var wg sync.WaitGroup
 	for i, set := range sets {
-		wg.Go(func() { texts[i], errs[i] = kernel.Assemble("debertac from "+fileName(e.p.File), set) })
+		wg.Go(func() { texts[i], errs[i] = kernel.Assemble(e.origin(), set) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/alecthomas/participle/v2/lexer"
 
 	"github.com/debertac/debertac/spec/diag"
+	"github.com/debertac/debertac/spec/zoo"
 )
 
 // File is the syntax tree of a spec, including comments.
@@ -92,10 +93,11 @@ func Parse(name string, text []byte) (*File, diag.List) {
 }
 
 func missingHeader(name string) *diag.Diag {
-	return diag.Errorf("header", diag.Span{File: name, Line: 1, Col: 1, EndCol: 1}, "a spec starts with the version of its language").Hintf("dspec 1")
+	at := diag.Span{File: name, Line: 1, Col: 1, EndCol: 1}
+	return diag.Errorf("header", at, "a spec starts with the version of its language").Hintf("dspec %s", zoo.Language)
 }
 
-// header checks that the first statement is dspec 1.
+// header checks that the first statement names the version of the language.
 func (b *builder) header(f *File) {
 	if len(f.stmts()) == 0 {
 		b.add(missingHeader(f.Name))
@@ -110,8 +112,8 @@ func (b *builder) header(f *File) {
 		if i > 0 {
 			b.add(diag.Errorf("header", s.Pos, "the version of the language stands in the first line only"))
 		}
-		if form, ok := s.Form.(*versionForm); ok && form.Version != "1" {
-			b.add(diag.Errorf("header", s.Pos, "version %s of the language is not known, this debertac reads version 1", form.Version))
+		if form, ok := s.Form.(*versionForm); ok && form.Version != zoo.Language {
+			b.add(diag.Errorf("header", s.Pos, "version %s of the language is not known, this debertac reads version %s", form.Version, zoo.Language))
 		}
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// Language is the version of the language that specs are written in, the zoo's included. Their first line names it.
+const Language = "1"
+
 //go:embed *.dspec
 var files embed.FS
 

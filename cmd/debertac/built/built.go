@@ -31,7 +31,7 @@ import (
 // Program is a built model with its weights.
 type Program struct {
 	Binary  string
-	Weights string // packed
+	Weights string // path of the packed weights
 	Unit    *compiler.Unit
 
 	Normalize bool // embeddings are divided by their length, as its folder demands
@@ -96,7 +96,7 @@ func (m *Maker) Make(path string, o model.Options) (*Program, error) {
 			return nil, err
 		}
 	}
-	if !built { // what is not there is said before any work
+	if !built { // a missing Go toolchain is reported before any work
 		if _, err := build.FindGo(m.Context); err != nil {
 			return nil, err
 		}
@@ -116,8 +116,8 @@ func (m *Maker) Make(path string, o model.Options) (*Program, error) {
 	return p, err
 }
 
-// Binary builds one program of the units, or finds it in the cache. Generated code follows from the program and this very executable, so it is
-// only made when it is to be built.
+// Binary returns the path of one program of the units. It finds the program in the cache, or builds it. Generated code depends only on the units and
+// on this executable, so it is generated only for a build.
 func (m *Maker) Binary(units []*compiler.Unit) (string, error) {
 	name, err := m.binaryName(units)
 	if err != nil {
@@ -138,7 +138,7 @@ func (m *Maker) Binary(units []*compiler.Unit) (string, error) {
 	})
 }
 
-// binaryName is the name under which the cache has the program of the units, or would have it.
+// binaryName returns the name of the program of the units in the cache, whether it is there or not.
 func (m *Maker) binaryName(units []*compiler.Unit) (string, error) {
 	sum := sha256.New()
 	if err := m.identify(sum); err != nil {
@@ -197,7 +197,7 @@ func OwnSum() (string, error) {
 // hashed holds the result of OwnSum.
 var hashed atomic.Pointer[string]
 
-// identify writes what this program is.
+// identify writes the hash of this program, which is a part of all names in the cache.
 func (m *Maker) identify(w io.Writer) error {
 	sum, err := m.Sum()
 	if err == nil {
@@ -206,10 +206,10 @@ func (m *Maker) identify(w io.Writer) error {
 	return err
 }
 
-// WeightsFlag tells the program where its weights are.
+// WeightsFlag returns the flag that names the file of the program's weights.
 func (p *Program) WeightsFlag() flags.Flag { return flags.Value("--weights", p.Weights) }
 
-// Command prepares a verb of the built program. Signals reach it too, and it gets some time to stop.
+// Command returns the command that runs a verb of the built program. Signals reach the program too, and it gets some time to stop.
 func (p *Program) Command(m *Maker, verb string, args []string) *exec.Cmd {
 	cmd := exec.CommandContext(m.Context, p.Binary, slices.Concat([]string{verb}, args)...)
 	cmd.Args[0] = "debertac" // its name in messages; in the cache it has a number
@@ -217,7 +217,7 @@ func (p *Program) Command(m *Maker, verb string, args []string) *exec.Cmd {
 	return cmd
 }
 
-// Exec runs a verb of the built program on this program's streams; its exit code becomes ours.
+// Exec runs a verb of the built program on this program's streams. This program ends with the same exit code.
 func (p *Program) Exec(m *Maker, verb string, args []string) error {
 	return p.Feed(m, m.In, verb, args)
 }
@@ -231,19 +231,20 @@ func (p *Program) Feed(m *Maker, in io.Reader, verb string, args []string) error
 	cmd := p.Command(m, verb, args)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, m.Out, m.Err
 	if s, ok := m.Out.(*disk.Sink); ok {
-		cmd.Stdout = s.Unwrap() // the child is to have the terminal itself, not a pipe
+		cmd.Stdout = s.Unwrap() // the child gets the terminal itself, not a pipe
 	}
 	return m.ChildFault(cmd.Run())
 }
 
-// ChildFault passes the exit code of a built program on; it has said itself what is wrong. One that a signal ended could not.
+// ChildFault returns the error for a built program that failed, with the program's exit code. The program has printed its own message, unless a
+// signal ended it.
 func (m *Maker) ChildFault(err error) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return err
 	}
 	switch {
-	case exit.ExitCode() > 0 && m.Context.Err() != nil: // the signal is ours to report, whatever the program made of it
+	case exit.ExitCode() > 0 && m.Context.Err() != nil: // the signal reached this program too, which reports it whatever the program's exit code is
 		return &fault.Error{Code: interrupt.Code(m.Context)}
 	case exit.ExitCode() > 0:
 		return &fault.Error{Code: exit.ExitCode()}
@@ -254,7 +255,7 @@ func (m *Maker) ChildFault(err error) error {
 		return err
 	case m.Context.Err() != nil: // it took too long to stop
 		return m.Context.Err()
-	case status.Signal() == syscall.SIGPIPE: // who read the output has enough of it
+	case status.Signal() == syscall.SIGPIPE: // the reader of the output has closed it
 		return &fault.Error{Code: fault.ExitPipe}
 	case status.Signal() == syscall.SIGKILL:
 		return fault.Input("debertac", "the model's program was killed from outside").Hint("is there enough memory?")
@@ -266,7 +267,7 @@ func (m *Maker) ChildFault(err error) error {
 type Maker struct {
 	*console.Console
 	Sum   func() (string, error) // the hash of this program: OwnSum, or a function that returns a known hash
-	cache *cache.Cache           // nil until it is wanted
+	cache *cache.Cache           // nil until Store opens it
 
 	// Interpret runs a verb of a model in this process. Only tests set it, because they cannot build a program for each of many models.
 	Interpret func(p *Program, in io.Reader, verb string, args []string) error

@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 )
 
-// Store opens the cache, where built programs and packed weights are kept between runs. It is the same one for the whole run.
+// Store opens the cache, where built programs and packed weights are kept between runs. Later calls return the same cache.
 func (m *Maker) Store() (*cache.Cache, error) {
 	if m.cache == nil {
 		dir, err := cache.Default()
@@ -20,13 +20,13 @@ func (m *Maker) Store() (*cache.Cache, error) {
 	return m.cache, nil
 }
 
-// Cached returns the path of an entry of the cache, making it with create if it is not there or damaged. about describes it.
+// Cached returns the path of an entry of the cache. If the entry is missing or damaged, create makes it. about describes the entry.
 func (m *Maker) Cached(kind cache.Kind, name, about string, create func(temp string) error) (string, error) {
 	c, err := m.Store()
 	if err != nil {
 		return "", err
 	}
-	made := false // from there on faults are not those of the cache's folder
+	made := false // once create runs, faults are no longer those of the cache's folder
 	path, err := c.Get(m.Context, kind, name, about, func(temp string) error {
 		made = true
 		return create(temp)

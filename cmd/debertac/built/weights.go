@@ -14,7 +14,7 @@ import (
 	"github.com/debertac/debertac/runtime/appended"
 )
 
-// randomWeights packs drawn weights into the cache. dir and t may be nil.
+// randomWeights packs random weights into the cache. dir and t may be nil.
 func (m *Maker) randomWeights(u *compiler.Unit, seed uint64, dir *folder.Folder, t *folder.Lent) (string, error) {
 	key, err := m.packedKey(u, func(w io.Writer) error {
 		if _, err := fmt.Fprintf(w, "random %d\n", seed); err != nil {
@@ -62,7 +62,7 @@ func (m *Maker) packedKey(u *compiler.Unit, more func(io.Writer) error) (string,
 	return hex.EncodeToString(sum.Sum(nil))[:32], nil
 }
 
-// Embedded are the packed weights of every unit: the given file, or those of the folder.
+// Embedded returns the packed weights of every unit: the given file, or those of the folder.
 func (m *Maker) Embedded(units []*compiler.Unit, dir *folder.Folder, weights string) ([]appended.Source, error) {
 	var sources []appended.Source
 	for _, u := range units {

@@ -3,11 +3,11 @@
 // The folder of the cache has one folder per kind. An entry NAME is up to three files there:
 //
 //	NAME         the program or the weights
-//	NAME.sum     its length, its hash and when it was last of use (the time of the file's last change)
+//	NAME.sum     its length, its hash and when it was last used (the time of the file's last change)
 //	.NAME.lock   locked shared by every process that uses the entry, and exclusive by the one that makes or removes it
 //
-// The file limit holds the bound on the size of all, if it is not the default one. An entry takes its name when it is whole. One that differs from its sum,
-// or has none, is made again.
+// The file limit holds the limit on the total size, if it is not the default. An entry takes its name when it is complete. An entry that differs from
+// its sum, or has no sum, is made again.
 package cache
 
 import (
@@ -60,8 +60,8 @@ func Default() (string, error) {
 	return filepath.Join(dir, "debertac"), nil
 }
 
-// New returns the cache in a folder, which is made when an entry is. note is told what a person may want to know, such as that an entry was damaged;
-// it may be nil.
+// New returns the cache in a folder. The folder is made with the first entry. note is called with messages for people, such as that an entry was
+// damaged; it may be nil.
 func New(dir string, note func(format string, args ...any)) *Cache {
 	if note == nil {
 		note = func(string, ...any) {}
@@ -84,7 +84,7 @@ func (c *Cache) Close() error {
 // Dir returns the folder of the cache.
 func (c *Cache) Dir() string { return c.dir }
 
-// Path returns where an entry is, or would be.
+// Path returns the path of an entry, whether it exists or not.
 func (c *Cache) Path(kind Kind, name string) string { return filepath.Join(c.dir, string(kind), name) }
 
 // Has reports whether an entry is there and whole.
@@ -93,7 +93,7 @@ func (c *Cache) Has(kind Kind, name string) bool {
 	return fine
 }
 
-// ours is the form of names. What else lies in the folder of a kind is somebody's own, and is left alone.
+// ours matches the names of entries. Other files in the folder of a kind are not the cache's, and are left alone.
 var ours = regexp.MustCompile(`^([a-z]+-)?[0-9a-f]{32}(\.[a-z]+)?$`)
 
 func sumPath(path string) string { return path + ".sum" }
@@ -102,9 +102,9 @@ func lockPath(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock")
 }
 
-// Get returns the path of an entry. If it is not there, or is damaged, it is made: create writes it to the path that it is given, in a folder of its own.
-// about says for people what the entry is. A process that asks for what another one is making waits for it. The entry is in use, and not removed by
-// others, until Close or the end of this process.
+// Get returns the path of an entry. If the entry is missing or damaged, Get makes it: create writes it to the path temp, in a folder of its own.
+// about describes the entry for people. If another process is making the same entry, Get waits for it. The entry is in use, and other processes do
+// not remove it, until Close or the end of this process.
 func (c *Cache) Get(ctx context.Context, kind Kind, name, about string, create func(temp string) error) (string, error) {
 	if !ours.MatchString(name) || !slices.Contains(kinds, kind) {
 		return "", fmt.Errorf("cache: %q is not the name of an entry", name)
@@ -151,10 +151,10 @@ func (c *Cache) Get(ctx context.Context, kind Kind, name, about string, create f
 	return path, lock.Share()
 }
 
-// use reports whether the entry is there and whole. It is locked then until Close.
+// use reports whether the entry is there and whole. If so, the entry is locked until Close.
 func (c *Cache) use(path string) bool {
 	if ok, err := disk.Exists(path); !ok || err != nil {
-		return false // what cannot be looked at cannot be replaced either, and then that is the error
+		return false // an entry that cannot be read cannot be replaced either: making it reports the error
 	}
 	if c.held[path] == nil {
 		lock, err := disk.TryLock(lockPath(path), false)
@@ -164,16 +164,16 @@ func (c *Cache) use(path string) bool {
 		case err == nil:
 			c.held[path] = lock
 		}
-		// Without a lock, as in a cache that cannot be written, an entry still serves.
+		// An entry can be used without a lock too, as in a cache that cannot be written.
 	}
 	fine, _ := check(path)
 	if fine {
-		_ = disk.Touch(sumPath(path)) // likewise
+		_ = disk.Touch(sumPath(path)) // fails too in a cache that cannot be written
 	}
 	return fine
 }
 
-// making begins the name of the folder in which an entry is made.
+// making is the prefix of the name of the folder in which an entry is made.
 const making = ".making-"
 
 // make makes an entry. The caller has its lock.
@@ -201,7 +201,7 @@ func (c *Cache) make(path, about string, create func(temp string) error) (err er
 	return s.write(path)
 }
 
-// wipe removes what there is of an entry, and what a process that was killed has left of making it.
+// wipe removes the files of an entry, and those that a killed process left while it was making the entry.
 func wipe(path string) error {
 	dir, name := filepath.Split(path)
 	entries, err := disk.ReadDir(dir)
@@ -217,7 +217,7 @@ func wipe(path string) error {
 	return errors.Join(all...)
 }
 
-// check reports whether the entry is what its sum says. If not, damage says why, or is empty for an entry that is not there.
+// check reports whether the entry matches its sum. If not, damage is the reason; it is empty for an entry that is not there.
 func check(path string) (fine bool, damage string) {
 	st, err := disk.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -23,7 +23,7 @@ import (
 // name is a name of an entry.
 func name(i int) string { return fmt.Sprintf("%032x", i) }
 
-// writes makes an entry's content and counts.
+// writes returns a function that writes an entry's content and counts its calls.
 func writes(text string, count *int) func(string) error {
 	return func(temp string) error {
 		*count++
@@ -44,7 +44,7 @@ func get(t *testing.T, dir string, i int, text string) (made int) {
 	return made
 }
 
-// age makes an entry one that was last used some time ago.
+// age sets the last use of an entry to some time ago.
 func age(t *testing.T, path string, by time.Duration) {
 	t.Helper()
 	then := time.Now().Add(-by)
@@ -74,7 +74,7 @@ func TestAFailureLeavesNothing(t *testing.T) {
 	require.Equal(t, 1, get(t, dir, 1, "text"))
 }
 
-// TestDamageIsMended damages an entry in each way that a disk or a power failure knows.
+// TestDamageIsMended damages an entry in each way that a disk or a power failure can.
 func TestDamageIsMended(t *testing.T) {
 	for what, damage := range map[string]func(path string) error{
 		"emptied":        func(p string) error { return os.Truncate(p, 0) },
@@ -105,7 +105,7 @@ func TestDamageIsMended(t *testing.T) {
 	}
 }
 
-// TestBytesAreComparedAfterAStart: bytes that changed without a trace in length and time are found when the system has started again.
+// TestBytesAreComparedAfterAStart checks that bytes that changed, with the same length and time, are found after a restart of the system.
 func TestBytesAreComparedAfterAStart(t *testing.T) {
 	dir := t.TempDir()
 	require.Equal(t, 1, get(t, dir, 1, "text"))
@@ -145,7 +145,7 @@ func TestEntriesAndTrim(t *testing.T) {
 	}
 	require.Equal(t, 4, whole)
 
-	user := New(dir, nil) // has the oldest in use
+	user := New(dir, nil) // uses the oldest entry
 	_, err = user.Get(t.Context(), Built, name(3), "", nil)
 	require.NoError(t, err)
 	defer user.Close()
@@ -182,7 +182,7 @@ func TestEntriesOutOfUseAreRemoved(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, "built", name(2)))
 }
 
-// TestTwoProcesses: of many that ask at once one makes the entry, and the others wait for it.
+// TestTwoProcesses checks that one of many processes that ask at once makes the entry, and the others wait for it.
 func TestTwoProcesses(t *testing.T) {
 	if dir := os.Getenv("CACHE_TEST_DIR"); dir != "" { // a child of this test
 		_, err := New(dir, nil).Get(t.Context(), Built, name(1), "", func(temp string) error {

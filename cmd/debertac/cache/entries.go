@@ -18,11 +18,11 @@ type Entry struct {
 	About string // what it is, for people; "" if that is not known
 	Path  string
 	Size  int64     // in bytes, with what belongs to it
-	Used  time.Time // when it was last of use
-	Whole bool      // it has a sum; false for what a process that was killed has left
+	Used  time.Time // when it was last used
+	Whole bool      // it has a sum; false for files that a killed process left
 }
 
-// Entries lists the entries, the one that was last of use first. A cache that is not there has none.
+// Entries lists the entries, the most recently used first. A cache that does not exist has no entries.
 func (c *Cache) Entries() ([]Entry, error) {
 	var all []Entry
 	for _, kind := range kinds {
@@ -42,7 +42,7 @@ func (c *Cache) Entries() ([]Entry, error) {
 			name := n.Name()
 			entry := strings.TrimSuffix(name, ".sum")
 			if entry != name && have[entry] || !ours.MatchString(entry) && !ours.MatchString(beingMade(entry)) {
-				continue // it belongs to an entry, or is not of the cache
+				continue // it belongs to an entry, or not to the cache
 			}
 			e := Entry{Kind: kind, Name: entry, Path: filepath.Join(dir, entry)}
 			if err := e.measure(); errors.Is(err, fs.ErrNotExist) {
@@ -66,7 +66,7 @@ func beingMade(folder string) string {
 	return rest[:max(strings.LastIndexByte(rest, '-'), 0)]
 }
 
-// measure fills in what the disk knows.
+// measure fills in the size and the time of the last use.
 func (e *Entry) measure() error {
 	found := false
 	err := filepath.WalkDir(e.Path, func(_ string, d fs.DirEntry, err error) error {
@@ -104,7 +104,7 @@ func (e *Entry) measure() error {
 	return err
 }
 
-// Remove removes an entry. One that another process uses is an error that errors.Is finds as disk.ErrLocked, and stays.
+// Remove removes an entry. An entry that another process uses stays, and Remove returns an error that matches disk.ErrLocked.
 func (c *Cache) Remove(e Entry) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,8 +127,7 @@ func (c *Cache) remove(e Entry) error {
 	return errors.Join(append(all, disk.Remove(lockPath(path)), lock.Unlock())...)
 }
 
-// Trim removes entries until the others have at most limit bytes, those first that were out of use for the longest time. It returns what it removed. What
-// is in use stays.
+// Trim removes entries until the others have at most limit bytes, the least recently used first. It returns the entries that it removed. Entries in use stay.
 func (c *Cache) Trim(limit int64) ([]Entry, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,7 +137,7 @@ func (c *Cache) Trim(limit int64) ([]Entry, error) {
 // unusedFor is how long an entry is kept after its last use. Every change of a model, or of debertac, makes new ones.
 const unusedFor = 30 * 24 * time.Hour
 
-// prune removes the entries that were not of use for long, those beyond the limit, and within a day what is left of making others.
+// prune removes entries that were not used for unusedFor, entries beyond the limit, and, within a day, what killed processes left.
 func (c *Cache) prune() error {
 	now := time.Now()
 	limit, bad := c.Limit()
@@ -151,8 +150,7 @@ func (c *Cache) prune() error {
 	return errors.Join(bad, err)
 }
 
-// trim goes over the entries from the one that was out of use for the longest time, and removes those that goes wants to go; total is the size of all
-// that are left.
+// trim goes over the entries, the least recently used first, and removes those for which goes returns true. total is the size of all entries that are left.
 func (c *Cache) trim(goes func(e Entry, total int64) bool) ([]Entry, error) {
 	entries, err := c.Entries()
 	if err != nil {

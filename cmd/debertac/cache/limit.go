@@ -12,16 +12,16 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// DefaultLimit is the bound on the size of a cache that has no other one, in bytes: a dozen programs with the weights of base models.
+// DefaultLimit is the limit on the size of a cache for which no other limit is set, in bytes: a dozen programs with the weights of base models.
 const DefaultLimit = 10 << 30
 
-// NoLimit is the limit of a cache that may grow without bound.
+// NoLimit is the limit of a cache that may grow without a limit.
 const NoLimit = math.MaxInt64
 
 // limitFile holds the limit, in bytes, as a decimal number.
 const limitFile = "limit"
 
-// Limit returns the bound on the cache's size in bytes: DefaultLimit unless SetLimit has set another one.
+// Limit returns the limit on the cache's size in bytes: DefaultLimit unless SetLimit has set another one.
 func (c *Cache) Limit() (int64, error) {
 	path := filepath.Join(c.dir, limitFile)
 	text, err := disk.ReadFile(path, 64)
@@ -38,7 +38,7 @@ func (c *Cache) Limit() (int64, error) {
 	return n, nil
 }
 
-// SetLimit sets the bound on the cache's size in bytes, for all later runs. It removes nothing: Trim does.
+// SetLimit sets the limit on the cache's size in bytes, for all later runs. It removes nothing: Trim does.
 func (c *Cache) SetLimit(bytes int64) error {
 	if err := disk.MkdirAll(c.dir, 0o777); err != nil {
 		return err

@@ -22,7 +22,7 @@ func TestLimit(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 2500, limit)
 
-	// Whatever makes an entry holds the cache to the limit: the entries go that were out of use for the longest time, and what is in use stays.
+	// Making an entry applies the limit: the least recently used entries are removed, and entries in use stay.
 	user := New(dir, nil)
 	_, err = user.Get(t.Context(), Built, name(1), "", writes(strings.Repeat("x", 1000), new(int)))
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func TestLimit(t *testing.T) {
 	require.Equal(t, []string{name(4), name(1)}, left)
 	require.NoError(t, user.Close())
 
-	// A limit below the size of one entry does not take it from the process that has made it.
+	// With a limit below the size of one entry, the process that made the entry keeps it.
 	require.NoError(t, c.SetLimit(0))
 	one := New(dir, nil)
 	path, err := one.Get(t.Context(), Built, name(7), "", writes("text", new(int)))

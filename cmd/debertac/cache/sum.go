@@ -16,17 +16,17 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// sum is what is known of a whole entry.
+// sum is what the cache stores about a whole entry.
 type sum struct {
 	About   string      `json:"about"`
 	Size    int64       `json:"size"`
 	Mode    fs.FileMode `json:"mode"`    // the permissions
 	Changed time.Time   `json:"changed"` // the time of the entry's last change when its hash was last compared
-	Boot    string      `json:"boot"`    // the start of the system in which it was last compared, "" if that is not known
+	Boot    string      `json:"boot"`    // identifies the start of the system before the last comparison of the hash; "" if it is not known
 	Hash    string      `json:"hash"`    // see hashFile
 }
 
-// maxSum bounds the files of sums.
+// maxSum limits the size of a file with a sum, in bytes.
 const maxSum = 1 << 16
 
 // sumOf computes the sum of a file.
@@ -59,8 +59,8 @@ func (s *sum) write(path string) error {
 	return disk.RewriteFile(sumPath(path), append(text, '\n'), 0o666)
 }
 
-// holds compares a file with its sum. The hash is compared once after each start of the system, and again when the file's time has changed: a power
-// failure can leave a file with the right length and time and other bytes.
+// holds compares a file with its sum. The hash is compared once after each start of the system, and again when the file's time has changed: after a
+// power failure a file can have the right length and time but other bytes.
 func (s *sum) holds(path string, st fs.FileInfo) error {
 	switch {
 	case st.Size() != s.Size:
@@ -78,7 +78,7 @@ func (s *sum) holds(path string, st fs.FileInfo) error {
 		return errors.New("its bytes are not those that it was made with")
 	}
 	s.Changed, s.Boot = st.ModTime(), boot()
-	_ = s.write(path) // a cache that cannot be written compares each time
+	_ = s.write(path) // in a cache that cannot be written the hash is compared each time
 	return nil
 }
 
@@ -122,7 +122,7 @@ func hashFile(path string, size int64) (string, error) {
 	return hex.EncodeToString(all.Sum(nil)), errors.Join(faults...)
 }
 
-// boot identifies the start of the system, "" where it is not known.
+// boot returns a text that identifies the last start of the system, or "" where it is not known.
 var boot = sync.OnceValue(func() string {
 	text, err := disk.ReadFile("/proc/sys/kernel/random/boot_id", 100)
 	if err != nil {

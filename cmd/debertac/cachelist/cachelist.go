@@ -1,4 +1,4 @@
-// Package cachelist shows the cache to its user, and cleans and limits it.
+// Package cachelist implements the verb cache: it lists the cache for its user, cleans it, and limits its size.
 package cachelist
 
 import (
@@ -102,7 +102,7 @@ func Clean(cons *console.Console, c *cache.Cache, names []string) error {
 	return nil
 }
 
-// Limit prints the limit, or sets it to the one value.
+// Limit prints the limit, or sets it to the value if there is one.
 func Limit(cons *console.Console, c *cache.Cache, values []string) error {
 	switch len(values) {
 	case 0:
@@ -143,7 +143,7 @@ func limitText(limit int64) string {
 	return wording.Size(limit)
 }
 
-// sizeUnits are those of sizes: powers of 1024, as size prints them.
+// sizeUnits are the units of sizes: powers of 1024, as wording.Size prints them.
 var sizeUnits = []struct {
 	name  string
 	bytes float64

@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/cache"
 )
 
-// TestParseSize: sizes have units, which are powers of 1024 as those that are printed.
+// TestParseSize checks that the units of sizes are powers of 1024, like those of printed sizes.
 func TestParseSize(t *testing.T) {
 	for text, want := range map[string]int64{
 		"20GB": 20 << 30, "20 GiB": 20 << 30, "1.5kb": 1536, " 7 B ": 7, "0B": 0, "2tib": 2 << 40, "500MB": 500 << 20, "none": cache.NoLimit,

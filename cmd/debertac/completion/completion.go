@@ -16,14 +16,14 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// Values are what a flag or an argument takes. Without any of them it takes a text or a number, which cannot be completed.
+// Values describes the values that a flag or an argument takes. The zero Values stands for a text or a number, which cannot be completed.
 type Values struct {
 	Words []string // these words
 	Files []string // files with one of these endings; "" is any file
 	Dirs  bool     // folders
 }
 
-// Free reports whether nothing can be completed.
+// Free reports whether the values cannot be completed.
 func (v Values) Free() bool { return len(v.Words) == 0 && len(v.Files) == 0 && !v.Dirs }
 
 // Verb is what can be completed after a verb.
@@ -76,7 +76,7 @@ func verbOf(n *kong.Node, names []string) Verb {
 // specs are specs and model folders.
 var specs = Values{Files: []string{".dspec"}, Dirs: true}
 
-// valuesOfFlags are what flags take whose placeholder does not tell.
+// valuesOfFlags has the values of flags whose placeholder does not describe them.
 var valuesOfFlags = map[string]func() Values{
 	"head":      func() Values { return Values{Words: hf.Tasks} },
 	"pool":      func() Values { return Values{Words: hf.Pools} },
@@ -92,10 +92,10 @@ var valuesOfFlags = map[string]func() Values{
 	"tokenizer": func() Values { return Values{Files: []string{".json", ".model", ".txt"}, Dirs: true} },
 }
 
-// textEndings are those of files of texts.
+// textEndings are the extensions of files of texts.
 var textEndings = []string{".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".parquet", ".txt", ".text", ".gz", ".zst"}
 
-// valuesOfArgs are what the verbs' arguments are; those of other verbs are files.
+// valuesOfArgs has the values of the verbs' arguments. The arguments of other verbs are files.
 var valuesOfArgs = map[string]func(verbs []string) Values{
 	"init":    func([]string) Values { return Values{Dirs: true} },
 	"import":  func([]string) Values { return Values{Dirs: true} },
@@ -115,10 +115,10 @@ var valuesOfArgs = map[string]func(verbs []string) Values{
 	"help":    func(verbs []string) Values { return Values{Words: verbs} },
 }
 
-// optional is the part of a value in brackets that may be left out.
+// optional matches the parts of a value in brackets, which may be left out.
 var optional = regexp.MustCompile(`\[.*?\]`)
 
-// FlagValues are the values of a flag: those of the table, of its enumeration, or what its placeholder says, such as DIR or mean|max.
+// FlagValues returns the values of a flag: from the table, from its enumeration, or from its placeholder, such as DIR or mean|max.
 func FlagValues(name, placeholder, enum string) Values {
 	if make, ok := valuesOfFlags[name]; ok {
 		return make()
@@ -136,7 +136,7 @@ func FlagValues(name, placeholder, enum string) Values {
 	return Values{}
 }
 
-// ArgValues are the values of the first argument of a verb.
+// ArgValues returns the values of the first argument of a verb.
 func ArgValues(verb, enum string, verbs []string) Values {
 	if make, ok := valuesOfArgs[verb]; ok {
 		return make(verbs)
@@ -152,7 +152,7 @@ func enumWords(enum string) []string {
 	return slices.DeleteFunc(strings.Split(enum, ","), func(w string) bool { return w == "" })
 }
 
-// Explained are the message codes, the words of the language and the published models.
+// Explained returns what explain takes: the message codes, the words of the language and the published models.
 func Explained() []string {
 	var names []string
 	for _, c := range diag.Codes {

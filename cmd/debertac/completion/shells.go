@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// bashRule says for the script what is completed, with | between: W and words, D for folders, E and the ending of files. It is empty for nothing.
+// bashRule writes values for the script: W and words, D for folders, E and the extension of files, separated by |. It returns "" for values that
+// cannot be completed.
 func bashRule(v Values) string {
 	var rules []string
 	if len(v.Words) > 0 {
@@ -94,7 +95,7 @@ complete -F _debertac debertac
 // zshQuote makes a description safe inside of single quotes and of zsh's brackets.
 var zshQuote = strings.NewReplacer("'", "’", "[", "(", "]", ")", ":", ",")
 
-// zshAction is what _arguments does for values.
+// zshAction returns the action of zsh's _arguments for values.
 func zshAction(v Values) string {
 	var parts []string
 	if len(v.Words) > 0 {
@@ -169,7 +170,7 @@ if [ "$funcstack[1]" = "_debertac" ]; then _debertac "$@"; else compdef _deberta
 	return err
 }
 
-// fishWords is what fish's complete -a takes for values.
+// fishWords returns the argument of fish's complete -a for values.
 func fishWords(v Values) string {
 	parts := append([]string(nil), v.Words...)
 	if v.Dirs {

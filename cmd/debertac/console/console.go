@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Console is what a verb talks to: the streams of the process, and how messages look on them.
+// Console holds the streams of the process for a verb, and decides how messages look on them.
 type Console struct {
 	Context  context.Context // of the one command that the process runs
 	In       io.Reader
@@ -23,7 +23,7 @@ type Console struct {
 	Terminal bool // progress may be shown
 	Quiet    bool // long work is not announced
 
-	made map[string]string // specs that were made from a folder and are no files: what messages call them
+	made map[string]string // names for messages of specs that were made from a folder and are not files
 }
 
 // Report prints an error in the form of all messages and returns the exit code.
@@ -34,7 +34,7 @@ func (c *Console) Report(err error) int {
 	return f.Code
 }
 
-// ShowAs has messages about a spec that is not a file name the place that it was made from.
+// ShowAs makes messages about a spec that is not a file name the place that the spec was made from.
 func (c *Console) ShowAs(name, place string) {
 	if c.made == nil {
 		c.made = map[string]string{}
@@ -42,7 +42,7 @@ func (c *Console) ShowAs(name, place string) {
 	c.made[name] = place
 }
 
-// shown returns messages without the names of specs that are no files: the place that the user knows stands there instead.
+// shown returns messages in which the names of specs that are not files are replaced by places that the user knows.
 func (c *Console) shown(list diag.List, files diag.Sources) (diag.List, diag.Sources) {
 	if len(c.made) == 0 {
 		return list, files
@@ -77,7 +77,7 @@ func (c *Console) shown(list diag.List, files diag.Sources) (diag.List, diag.Sou
 	}
 }
 
-// Warn prints faults that stop nothing.
+// Warn prints warnings.
 func (c *Console) Warn(list diag.List, files diag.Sources) {
 	list, files = c.shown(list, files)
 	fmt.Fprint(c.Err, diag.Render(list, files, diag.Style{Color: c.Color}))
@@ -86,7 +86,7 @@ func (c *Console) Warn(list diag.List, files diag.Sources) {
 // Note prints a line for people, on stderr.
 func (c *Console) Note(format string, args ...any) { fmt.Fprintf(c.Err, format+"\n", args...) }
 
-// Progress shows what is being done, on a terminal only and only if it takes a while, until stop is called.
+// Progress shows what is being done until stop is called. It shows it only on a terminal, and only if it takes a while.
 func (c *Console) Progress(what string) (stop func()) {
 	if !c.Terminal {
 		return func() {}
@@ -112,8 +112,8 @@ func (c *Console) Progress(what string) (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// Building is progress for a build. One that takes longer than a second is announced in a line of its own, on a terminal or not: the first build of a
-// machine compiles Go's standard library too.
+// Building is Progress for a build. A build that takes longer than a second is announced in a line of its own, on a terminal or not, because the
+// first build on a machine compiles Go's standard library too.
 func (c *Console) Building() (stop func()) {
 	bar := c.Progress("building")
 	if c.Quiet {
@@ -121,7 +121,7 @@ func (c *Console) Building() (stop func()) {
 	}
 	line := "debertac: building the program with Go. This takes a few seconds, and up to a minute where Go's own cache is empty."
 	if c.Terminal {
-		line = "\r" + line // in the place of the progress
+		line = "\r" + line // replaces the line of the progress
 	}
 	slow := time.AfterFunc(time.Second, func() { c.Note("%s", line) })
 	return func() {

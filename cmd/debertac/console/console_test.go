@@ -18,7 +18,7 @@ func newConsole(t *testing.T) (*console.Console, *strings.Builder) {
 	return &console.Console{Context: t.Context(), Out: io.Discard, Err: &said}, &said
 }
 
-// TestShowAs: messages about a spec that is not a file name its origin, in notes too, and the excerpt is that of the spec.
+// TestShowAs checks that messages about a spec that is not a file name its origin, also in notes, and that the excerpt is from the spec.
 func TestShowAs(t *testing.T) {
 	c, said := newConsole(t)
 	c.ShowAs("folder/model.dspec", "folder/config.json")
@@ -41,7 +41,7 @@ func TestReport(t *testing.T) {
 	require.Equal(t, 1, strings.Count(said.String(), "broken"))
 }
 
-// TestProgress: without a terminal nothing is shown, and stopping does not wait.
+// TestProgress checks that nothing is shown without a terminal, and that stop does not wait.
 func TestProgress(t *testing.T) {
 	c, said := newConsole(t)
 	c.Progress("reading")()

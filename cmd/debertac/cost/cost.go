@@ -1,7 +1,7 @@
-// Package cost counts the useful floating-point operations of a forward call: what any implementation has to do, with nothing for padding,
-// and with what only weights determine (the projections of the relative table) done when weights are packed. A multiply-add counts as two;
-// element-wise work is not counted. Rates in GFLOP/s divide this count by the time, so they compare implementations whatever each of them
-// computes besides, or leaves out.
+// Package cost counts the useful floating-point operations of a forward call: what any implementation has to do. Padding is not counted, nor is work
+// that depends on weights alone (the projections of the relative table), which is done when weights are packed. A multiply-add counts as two;
+// element-wise work is not counted. Rates in GFLOP/s divide this count by the time. So implementations can be compared, whatever else each of them
+// computes or leaves out.
 package cost
 
 import (
@@ -11,11 +11,11 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// stripRows is how many queries share one product with the rows of the relative table that occur for them. Fewer would touch fewer rows, but
-// make thin products; 64 is what attention kernels work at.
+// stripRows is how many queries share one product with the rows of the relative table that occur for them. With fewer queries fewer rows would be
+// multiplied, but the products would be thin. Attention kernels work with about 64.
 const stripRows = 64
 
-// work is what the sequences of a call add up to, for one layer.
+// work is the sum of the work of all sequences of a call, for one layer.
 type work struct {
 	tokens  float64 // T
 	queries float64 // rows that the layer's result is needed for
@@ -39,8 +39,8 @@ func sum(m *spec.Model, lengths []int, first bool) work {
 	return w
 }
 
-// Flops counts the useful operations of one forward call on sequences of the given lengths. head may be nil. Every layer counts in full, also
-// where the head reads one row of the last one: that is the usual count, by which implementations are compared.
+// Flops counts the useful operations of one forward call on sequences of the given lengths. head may be nil. Every layer counts in full, even if the
+// head reads only one row of the last layer: this is the usual count for comparing implementations.
 func Flops(m *spec.Model, head *spec.Head, lengths []int) float64 {
 	w := sum(m, lengths, false)
 	hidden := float64(m.Hidden)
@@ -60,8 +60,8 @@ func Flops(m *spec.Model, head *spec.Head, lengths []int) float64 {
 	return flops + headFlops(head, w.tokens, float64(len(lengths)))
 }
 
-// Needed counts what the result needs: Flops without the rows of the last layer that a head of first rows does not read. It is what a share of
-// a machine's peak must be taken of, as leaving work out is no arithmetic.
+// Needed counts the operations that the result needs: Flops without the rows of the last layer that the head does not read, if it reads first rows
+// only. The share of a machine's peak is computed from this count, because operations that are left out are not arithmetic.
 func Needed(m *spec.Model, head *spec.Head, lengths []int) float64 {
 	flops := Flops(m, head, lengths)
 	if head == nil || head.Decoder != nil || head.Take.Rows != spec.First || m.Encoder.Conv != nil && m.Layers == 1 {
@@ -75,7 +75,7 @@ func (w work) layer(m *spec.Model) float64 {
 	a, hidden := &m.Encoder.Attention, float64(m.Hidden)
 	flops := 2*w.queries*hidden*hidden + 2*w.pairs*hidden + 4*w.queries*hidden*float64(m.Encoder.FFN.Inner)
 	for _, p := range a.Projections {
-		if p.Of != spec.X || p.Kind != spec.Linear || p.Reuse != nil && p.Reuse.Of == spec.X { // what is shared on the same rows is the same numbers
+		if p.Of != spec.X || p.Kind != spec.Linear || p.Reuse != nil && p.Reuse.Of == spec.X { // a projection that shares weights on the same rows has the same results
 			continue
 		}
 		rows := w.tokens
@@ -100,7 +100,7 @@ func (w work) layer(m *spec.Model) float64 {
 	return flops
 }
 
-// onlyQuery reports whether a projection is read for queries and for nothing else.
+// onlyQuery reports whether a projection is used only for queries.
 func onlyQuery(a *spec.Attention, p *spec.Proj) bool {
 	if p == a.Value() {
 		return false
@@ -120,7 +120,7 @@ func onlyQuery(a *spec.Attention, p *spec.Proj) bool {
 	return query
 }
 
-// headFlops counts the products of a head. Heads on masked tokens or on words are counted on all rows, of which they read a part.
+// headFlops counts the products of a head. Heads on masked tokens or on words are counted on all rows, although they read only some of them.
 func headFlops(h *spec.Head, tokens, sequences float64) float64 {
 	rows := tokens
 	if h.Take.Rows == spec.First || h.Take.Rows == spec.Mean {
@@ -157,9 +157,9 @@ func stripWork(m *spec.Model, n, q int) float64 {
 	return work
 }
 
-// rising returns how often the row changes between the offset 0 and the offset sign·d, for 0 <= d < n. Rows do not fall with the offset, so that is
-// how many rows there are beside the one of 0. It takes no time by the length: where buckets are narrower than a token each offset has a row of its own,
-// and where they are wider rows rise one by one.
+// rising returns a function that counts how often the row changes between the offset 0 and the offset sign·d, for 0 <= d < n. Rows do not fall with
+// the offset, so this is the number of rows other than the row of 0. The time does not grow with the length: where buckets are narrower than a token
+// each offset has a row of its own, and where they are wider, rows rise one by one.
 func rising(r *spec.Relative, sign, n int) func(d int) int {
 	row := func(d int) int { return sign * r.Row(sign*d) }
 	last := row(n - 1)
@@ -167,7 +167,7 @@ func rising(r *spec.Relative, sign, n int) func(d int) int {
 	each := 0                                                         // up to here each offset has its own row
 	if b := r.Bucket; b.Kind == spec.Log {
 		each = b.Exact
-		if slow := float64(b.Exact-1) / math.Log(float64(b.Reach-1)/float64(b.Exact)); slow > float64(each) { // where the bucket's slope is 1
+		if slow := float64(b.Exact-1) / math.Log(float64(b.Reach-1)/float64(b.Exact)); slow > float64(each) { // the offset at which the slope of the buckets is 1
 			each = int(min(slow, float64(n)))
 		}
 	}

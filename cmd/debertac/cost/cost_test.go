@@ -11,14 +11,14 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// TestUsefulCount holds the count to figures that were computed by hand for one layer of DeBERTa v3 base: 8·N·H² + 4·N·H·F for the
+// TestUsefulCount compares the count with figures that were computed by hand for one layer of DeBERTa v3 base: 8·N·H² + 4·N·H·F for the
 // products, 4·N²·H for attention, and 4·N·H times the rows of the relative table that occur for a strip of 64 queries, on average.
 func TestUsefulCount(t *testing.T) {
 	m := spec.ZooModel("deberta_v3_base")
 	require.NotNil(t, m)
 	for _, c := range []struct {
 		tokens                   int
-		linear, attention, terms float64 // GFLOP a layer
+		linear, attention, terms float64 // GFLOP per layer
 	}{
 		{128, 1.81, 0.05, 0.08},
 		{512, 7.25, 0.81, 0.59},
@@ -41,7 +41,7 @@ func TestHead(t *testing.T) {
 	require.Equal(t, 2.0*2*768*(768+3), cost.Flops(m, s.Heads[0], lengths)-cost.Flops(m, nil, lengths))
 }
 
-// TestScore: a model without offsets pays for none.
+// TestScore checks that no operations for offsets are counted for a model without them.
 func TestScore(t *testing.T) {
 	bert := spec.ZooModel("bert_base")
 	require.NotNil(t, bert)
@@ -49,7 +49,7 @@ func TestScore(t *testing.T) {
 	require.Equal(t, 12*(n*(8*768*768+4*768*3072)+4*n*n*768), cost.Flops(bert, nil, []int{100}))
 }
 
-// TestNeeded: a classifier needs one query, one output row and one feed-forward row of the last layer, and all keys and values.
+// TestNeeded checks that a classifier needs one query, one output row and one feed-forward row of the last layer, and all keys and values.
 func TestNeeded(t *testing.T) {
 	s, faults := spec.ParseAndResolve("test", []byte("dspec 1\nmodel m like bert_base { checkpoint own }\nhead h on m { take first; linear 2 as "+
 		"labels(\"a\", \"b\"); loss cross_entropy }\nhead e on m { take each; linear 2 as labels(\"a\", \"b\"); loss cross_entropy }\n"))
@@ -61,7 +61,7 @@ func TestNeeded(t *testing.T) {
 	require.Equal(t, cost.Flops(m, nil, []int{100}), cost.Needed(m, nil, []int{100}))
 }
 
-// TestStrips holds the count of rows to one by one counting, for buckets of every kind: clamped, logarithmic, and narrower than a token.
+// TestStrips compares the count of rows with counting them one by one, for buckets of every kind: clamped, logarithmic, and narrower than a token.
 func TestStrips(t *testing.T) {
 	for _, of := range []string{"dim span = 6; relative rel { bucket clamp }", "dim span = 300; relative rel { bucket clamp }",
 		"dim span = 8; dim reach = 16", "dim span = 16; dim reach = 64", "dim span = 40; dim reach = 41", "dim span = 256; dim reach = 512"} {
@@ -92,7 +92,7 @@ func TestStrips(t *testing.T) {
 	}
 }
 
-// TestLong: the count of the longest text that a spec can name takes no time by its length.
+// TestLong checks that the time of the count does not grow with the length, for the longest text that a spec can name.
 func TestLong(t *testing.T) {
 	m := resolve(t, "dim seq <= 16777216; dim span = 1048576; dim reach = 16777216")
 	begin := time.Now()

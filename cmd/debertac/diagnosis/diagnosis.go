@@ -1,4 +1,4 @@
-// Package diagnosis describes a machine, and what debertac has there.
+// Package diagnosis describes a machine: its processor, the kernels that run on it, the Go toolchain, and the cache.
 package diagnosis
 
 import (
@@ -32,16 +32,16 @@ type Go struct {
 	Fault   string `json:"fault,omitempty"` // why it cannot be used
 }
 
-// Cache is what is kept between runs.
+// Cache describes the cache, which is kept between runs.
 type Cache struct {
 	Path    string `json:"path,omitempty"`
 	Bytes   int64  `json:"bytes"`
 	Entries int    `json:"entries"`
-	Limit   *int64 `json:"limit,omitempty"` // in bytes; absent: none
+	Limit   *int64 `json:"limit,omitempty"` // in bytes; absent: there is no limit
 	Fault   string `json:"fault,omitempty"`
 }
 
-// Of describes the machine that runs, and what debertac has there.
+// Of describes the machine that debertac runs on.
 func Of(m *built.Maker) Report {
 	return Report{Debertac: version.Read(), CPU: cpu.Describe(), Kernels: machine.KernelSets(), Go: goToolchain(m.Console), Cache: cacheState(m)}
 }

@@ -1,4 +1,4 @@
-// Package fault has the errors of debertac. An error knows whose fault it is, which is the exit code, and what to do about it.
+// Package fault has the errors of debertac. An error has an exit code, which depends on whose fault it is, and a hint what to do.
 package fault
 
 import (
@@ -19,11 +19,11 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Error is an error with the exit code that it means.
+// Error is an error with the exit code that it leads to.
 type Error struct {
 	Code  int
-	List  diag.List    // what to print; may be empty: everything has been said
-	Files diag.Sources // for excerpts; nil: none
+	List  diag.List    // what to print; empty if everything has been printed already
+	Files diag.Sources // for excerpts; nil: there are no excerpts
 	more  string       // lines that follow, such as another program's output
 }
 
@@ -37,12 +37,12 @@ func (f *Error) Error() string {
 
 // Input returns the error for a fault of the user's input. place is a file or folder; "" means no place.
 func Input(place, format string, args ...any) *Error {
-	// A message is one line; what an error has to say beyond that follows it.
+	// A message is one line; the other lines of an error are printed after it.
 	message, more, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
 	return &Error{Code: ExitInput, List: diag.List{diag.Errorf("", diag.Span{File: place}, "%s", message)}, more: more}
 }
 
-// Hint adds something that can be typed.
+// Hint adds a hint: a command or flag that can be typed.
 func (f *Error) Hint(format string, args ...any) *Error {
 	f.List[len(f.List)-1].Hintf(format, args...)
 	return f
@@ -55,7 +55,7 @@ func Usage(hint, format string, args ...any) *Error {
 	return f
 }
 
-// NotHeld returns the error for a check that did not hold. What failed has been printed already.
+// NotHeld returns the error for a check that failed. The details have been printed already.
 func NotHeld() *Error { return &Error{Code: ExitNotHeld} }
 
 // Ours returns the error for a fault of debertac itself.
@@ -87,7 +87,7 @@ func OverInput(path string, err *disk.InputError) *Error {
 	return f
 }
 
-// Classify finds out whose fault an error is.
+// Classify finds out whose fault an error is, and returns it with the exit code for that.
 func Classify(ctx context.Context, err error) *Error {
 	var f *Error
 	if errors.As(err, &f) {
@@ -120,8 +120,8 @@ func Classify(ctx context.Context, err error) *Error {
 const (
 	ExitDone    = 0
 	ExitInput   = 1   // the user's input is at fault
-	ExitUsage   = 2   // the command line is
-	ExitNotHeld = 3   // a check did not hold
-	ExitOurs    = 4   // debertac is
-	ExitPipe    = 141 // the reader of the output has closed it, as shells count it; signals are in runtime/interrupt
+	ExitUsage   = 2   // the command line is at fault
+	ExitNotHeld = 3   // a check failed
+	ExitOurs    = 4   // debertac is at fault
+	ExitPipe    = 141 // the reader of the output has closed it; shells use the same number. The codes of signals are in runtime/interrupt
 )

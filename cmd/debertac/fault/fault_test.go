@@ -16,7 +16,7 @@ import (
 	"github.com/debertac/debertac/runtime/resource"
 )
 
-// TestClassify: whatever wraps an error, its kind decides whose it is. What is of no known kind is an internal error.
+// TestClassify checks that the kind of an error decides whose fault it is, however the error is wrapped. An error of no known kind is an internal error.
 func TestClassify(t *testing.T) {
 	missing := &fs.PathError{Op: "open", Path: "a.dspec", Err: fs.ErrNotExist}
 	for name, x := range map[string]struct {
@@ -43,7 +43,7 @@ func TestClassify(t *testing.T) {
 	require.Equal(t, "exit code 3", fault.NotHeld().Error())
 }
 
-// TestClassifyAfterASignal: an error that follows the end of the context is reported as the end.
+// TestClassifyAfterASignal checks that an error after the end of the context is reported as the end of the context.
 func TestClassifyAfterASignal(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -52,7 +52,7 @@ func TestClassifyAfterASignal(t *testing.T) {
 	require.Equal(t, "debertac: stopped\n", got.Render(false))
 }
 
-// TestRender: lines after the first stand below the message, without control characters.
+// TestRender checks that lines after the first are printed below the message, without control characters.
 func TestRender(t *testing.T) {
 	f := fault.Input("go", "it does not build\nfirst\x1b[31m\n\tsecond\n").Hint("go %s", "vet")
 	require.Equal(t, "go: it does not build\n     hint: go vet\nfirst\ufffd[31m\n\tsecond\n", f.Render(false))

@@ -1,4 +1,4 @@
-// Package flags checks the numbers of the command line, has the flags of run as the table lists them, and writes flags for built programs.
+// Package flags checks the numbers on the command line, makes the flags of run from the table of tasks, and writes flags for built programs.
 package flags
 
 import (
@@ -8,7 +8,7 @@ import (
 // Flag is one flag of a built program.
 type Flag struct{ Name, Value string }
 
-// Switch is a flag without a value, "" if it is off.
+// Switch returns a flag without a value. If on is false, its name is "".
 func Switch(name string, on bool) Flag {
 	if on {
 		return Flag{Name: name}
@@ -16,7 +16,7 @@ func Switch(name string, on bool) Flag {
 	return Flag{}
 }
 
-// Count is a flag that is left out when it is 0.
+// Count returns a flag that is left out if n is 0.
 func Count(name string, n int) Flag {
 	if n == 0 {
 		return Flag{}
@@ -24,7 +24,7 @@ func Count(name string, n int) Flag {
 	return Flag{name, strconv.Itoa(n)}
 }
 
-// Args writes flags as arguments; those without a name are left out, and so are those of an empty value that need one.
+// Args writes flags as arguments. Flags without a name are left out.
 func Args(list ...Flag) []string {
 	var args []string
 	for _, f := range list {
@@ -39,7 +39,7 @@ func Args(list ...Flag) []string {
 	return args
 }
 
-// Value is a flag that is left out when its value is empty.
+// Value returns a flag that is left out if its value is empty.
 func Value(name, value string) Flag {
 	if value == "" {
 		return Flag{}
@@ -47,7 +47,7 @@ func Value(name, value string) Flag {
 	return Flag{name, value}
 }
 
-// OptionalCount is a flag that is left out when it was not given; 0 is a value.
+// OptionalCount returns a flag that is left out if n is nil; 0 is a value.
 func OptionalCount(name string, n *int) Flag {
 	if n == nil {
 		return Flag{}
@@ -63,13 +63,13 @@ func realFlag(name string, x *float64) Flag {
 	return Flag{name, strconv.FormatFloat(*x, 'g', -1, 64)}
 }
 
-// Text is a flag that is left out when it was not given; the empty text is a value.
+// Text returns a flag that is left out if text is nil; the empty text is a value.
 func Text(name string, text *string) Flag {
 	switch {
 	case text == nil:
 		return Flag{}
 	case *text == "":
-		return Flag{Name: name + "="} // empty, which the program may refuse, and not left out
+		return Flag{Name: name + "="} // an empty value is passed on, and the program may refuse it
 	}
 	return Flag{name, *text}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/flags"
 )
 
-// TestWithin: a number outside its range is refused with the flag, the number and the range; the ends are inside, and a flag that was not given is not
-// looked at.
+// TestWithin checks that a number outside its range is refused with the flag, the number and the range. The ends are inside, and a flag that was not
+// given is not checked.
 func TestWithin(t *testing.T) {
 	whole := func(n, least, most int) error { return flags.Within(flags.Whole("--n", &n, least, most)) }
 	real := func(x, least, most float64) error { return flags.Within(flags.Real("--x", &x, least, most)) }
@@ -33,7 +33,7 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// TestArgs: flags that were not given are left out, and an empty text that was given is not.
+// TestArgs checks that flags that were not given are left out, but an empty text that was given is not.
 func TestArgs(t *testing.T) {
 	list := []flags.Flag{flags.Switch("--on", true), flags.Switch("--off", false), flags.Count("--n", 3), flags.Count("--zero", 0), flags.Value("--v", "x y"),
 		flags.Value("--none", "")}

@@ -10,14 +10,15 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// Handed are the flags of run that are handed on to the built program: those of the table. The program knows its head and what fits it.
+// Handed holds the flags of run that are passed on to the built program: those of the table of tasks. The program knows its head and refuses flags
+// that do not fit it.
 type Handed struct {
 	// Fields points at a struct with one field per flag of the table, in its order. The parser reads the tags of the fields. A flag that was not
 	// given is nil, or false.
 	Fields any `embed:""`
 }
 
-// handed are the rows of the table.
+// handed holds the rows of the table.
 var handed = tasktable.RunFlags()
 
 // NewHanded makes the struct that the parser fills.
@@ -77,7 +78,7 @@ func (t *Handed) On(name string) bool { return t.field(name).Bool() }
 // TurnOn turns a switch on.
 func (t *Handed) TurnOn(name string) { t.field(name).SetBool(true) }
 
-// Text returns the value of a text, "" if it was not given.
+// Text returns the value of a flag that takes a text, "" if it was not given.
 func (t *Handed) Text(name string) string {
 	if p, ok := t.field(name).Interface().(*string); ok && p != nil {
 		return *p
@@ -85,10 +86,10 @@ func (t *Handed) Text(name string) string {
 	return ""
 }
 
-// SetText sets the value of a text.
+// SetText sets the value of a flag that takes a text.
 func (t *Handed) SetText(name, value string) { t.field(name).Set(reflect.ValueOf(&value)) }
 
-// Count returns the value of a whole number, 0 if it was not given.
+// Count returns the value of a flag that takes a whole number, 0 if it was not given.
 func (t *Handed) Count(name string) int {
 	if p, ok := t.field(name).Interface().(*int); ok && p != nil {
 		return *p
@@ -96,7 +97,7 @@ func (t *Handed) Count(name string) int {
 	return 0
 }
 
-// Flags are the arguments of the built program.
+// Flags returns the flags for the built program.
 func (t *Handed) Flags() []Flag {
 	var list []Flag
 	for i := range handed {

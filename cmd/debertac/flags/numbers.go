@@ -8,14 +8,14 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 )
 
-// Number is what a flag says, with the range that it must lie in. A flag that was not given has no number.
+// Number is the value of a flag, with the result of comparing it with its range. A flag that was not given has no number.
 type Number struct {
 	flag, said string
 	held       bool   // the number lies in the range, or the flag was not given
 	want       string // the range in words
 }
 
-// Whole is a flag that takes a whole number from least to most; most is math.MaxInt where only the model knows more.
+// Whole returns the Number of a flag that takes a whole number from least to most; most is math.MaxInt where only the model knows the limit.
 func Whole(flag string, n *int, least, most int) Number {
 	if n == nil {
 		return Number{held: true}
@@ -27,7 +27,7 @@ func Whole(flag string, n *int, least, most int) Number {
 	return Number{flag, fmt.Sprint(*n), least <= *n && *n <= most, want}
 }
 
-// Real is a flag that takes a finite number from least to most; most is math.MaxFloat64 where there is no limit.
+// Real returns the Number of a flag that takes a finite number from least to most; most is math.MaxFloat64 where there is no limit.
 func Real(flag string, x *float64, least, most float64) Number {
 	if x == nil {
 		return Number{held: true}
@@ -39,7 +39,7 @@ func Real(flag string, x *float64, least, most float64) Number {
 	case most == math.MaxFloat64:
 		want = fmt.Sprintf("a number, at least %v", least)
 	}
-	return Number{flag, fmt.Sprint(*x), least <= *x && *x <= most, want} // not a number is in no range
+	return Number{flag, fmt.Sprint(*x), least <= *x && *x <= most, want} // false for NaN
 }
 
 // Within refuses the first number that is outside its range.
@@ -52,8 +52,8 @@ func Within(list ...Number) error {
 	return nil
 }
 
-// Numbers are those of the flags that are handed on, with the ranges of the table. They are held to them before anything is built; the built program,
-// which can be called by itself, holds them to the same ones.
+// Numbers returns the numbers of the flags that are passed on, with the ranges of the table. The ranges are checked before anything is built. The
+// built program checks them too, because it can be called by itself.
 func (t *Handed) Numbers() []Number {
 	var list []Number
 	for i := range handed {

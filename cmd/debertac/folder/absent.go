@@ -13,10 +13,10 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 )
 
-// repository is how the Hub names a model.
+// repository matches the name of a model on the Hub.
 var repository = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$`)
 
-// NoFolder is the fault of a path where nothing is. A name of the Hub gets the command that downloads the model.
+// NoFolder returns the error for a path where nothing exists. If the path is the name of a model on the Hub, the hint is the command that downloads the model.
 func NoFolder(path string, err error) error {
 	if !repository.MatchString(path) || strings.HasSuffix(path, ".dspec") {
 		return err
@@ -26,7 +26,8 @@ func NoFolder(path string, err error) error {
 		"place", path, name, name)
 }
 
-// otherWeights are the forms of weights that are not read, with the first file that tells of each and what makes a folder that is.
+// otherWeights lists the forms of weights that are not read: the pattern of a file by which a form is recognised, its name, and how to make a folder
+// that is read.
 var otherWeights = []struct{ pattern, what, do string }{
 	{"adapter_model.*", "an adapter (PEFT)", ""},
 	{"*.onnx", "ONNX", "download model.safetensors of the model that was exported, or export from its folder again"},
@@ -49,7 +50,7 @@ var otherWeights = []struct{ pattern, what, do string }{
 func (f *Folder) noModel(what string) error {
 	missing := fault.Input(f.Dir, "%s", what)
 	if weights, err := f.layout(); weights != nil && err == nil {
-		return missing // weights are not what is missing
+		return missing // the folder has weights: something else is missing
 	}
 	for _, o := range otherWeights {
 		found, err := fs.Glob(f.view, o.pattern)
@@ -68,14 +69,14 @@ func (f *Folder) noModel(what string) error {
 	return missing
 }
 
-// merge is how the weights of an adapter get into those of its model.
+// merge returns the command that merges the weights of an adapter into those of its model.
 func (f *Folder) merge() string {
 	var config struct {
 		Base string `json:"base_model_name_or_path"`
 		Task string `json:"task_type"`
 	}
 	if text, err := f.view.ReadFile("adapter_config.json"); err == nil {
-		_ = json.Unmarshal(text, &config) // what it does not say is left open
+		_ = json.Unmarshal(text, &config) // fields that it lacks stay empty
 	}
 	if config.Base == "" {
 		config.Base = "its base model"
@@ -87,16 +88,16 @@ func (f *Folder) merge() string {
 		config.Base, map[bool]string{true: "For" + class}[class != ""], filepath.ToSlash(f.Dir))
 }
 
-// pointerStart is how a file begins that stands for another one where a repository was cloned without Git LFS.
+// pointerStart is the beginning of a Git LFS pointer: in a repository that was cloned without Git LFS, pointers replace the large files.
 const pointerStart = "version https://git-lfs.github.com/spec/"
 
-// errPointer is the fault of such a file.
+// errPointer is the error for such a file.
 var errPointer = errors.New("this is a pointer of Git LFS, not the file itself: run git lfs pull in its repository, or download the file")
 
-// noPointers is a folder whose pointers of Git LFS cannot be read.
+// noPointers is the file system of a folder that returns an error for pointers of Git LFS.
 type noPointers struct{ fs.FS }
 
-// ReadFile reads a file that is no pointer.
+// ReadFile reads a file. It returns errPointer for a pointer.
 func (n noPointers) ReadFile(name string) ([]byte, error) {
 	text, err := fs.ReadFile(n.FS, name)
 	if err == nil && bytes.HasPrefix(text, []byte(pointerStart)) {

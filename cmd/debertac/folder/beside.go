@@ -10,8 +10,8 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// extra is what is packed of the folder for a model's tasks, by key: what its files say beside the configuration, and for a head that reads
-// labels in front of a text what entityExtra says.
+// extra returns the settings of the folder that are packed for a model's tasks, by key: those of its files other than the configuration, and, for a
+// head that reads labels in front of a text, those of entityExtra.
 func (f *Folder) extra(u *compiler.Unit) (map[string]string, error) {
 	extra, err := f.entityExtra(u)
 	if err != nil {
@@ -42,8 +42,9 @@ func (f *Folder) extra(u *compiler.Unit) (map[string]string, error) {
 	return extra, nil
 }
 
-// lowers reports whether texts for a model of this folder are lower-cased before the tokenizer: for the tasks that sentence-transformers
-// has, and for scores of pairs only if the folder lists its modules, as it is read without them otherwise.
+// lowers reports whether texts for a model of this folder are lower-cased before the tokenizer reads them. This applies to the tasks of
+// sentence-transformers. It applies to scores of pairs only if the folder lists its modules, because sentence-transformers reads the setting only
+// then.
 func (f *Folder) lowers(u *compiler.Unit) bool {
 	t := u.Program.Meta.Task
 	return f.Beside.LowerCase && (Vectors(t) || f.Beside.Sentences != nil && tasktable.Of(t).ServedBy("Scorer"))

@@ -12,7 +12,7 @@ import (
 	"github.com/debertac/debertac/compiler/pack"
 )
 
-// PackEnsemble packs the weights of an ensemble's members together, from the folders that are named for them: tables that are equal are stored once, and
+// PackEnsemble packs the weights of an ensemble's members into one file, from the folders that are named for them. Equal tables are stored once, and
 // there is one tokenizer. place is the spec, for messages.
 func PackEnsemble(c *console.Console, unit *compiler.Unit, place string, folders map[string]string, ignore []string, out string) error {
 	var options pack.Options

@@ -14,8 +14,8 @@ import (
 // glinerConfig is the configuration of a folder whose model reads labels in front of a text.
 const glinerConfig = "gliner_config.json"
 
-// entityExtra is what is packed for a head that reads labels in front of a text: the model's own limit on the words of a text, and the numbers of the
-// tokens around labels where the tokenizer, that of the plain encoder, does not have them; nil for other folders.
+// entityExtra returns the settings that are packed for a head that reads labels in front of a text: the model's own limit on the words of a text, and
+// the ids of the tokens around labels if the tokenizer, that of the plain encoder, does not have these tokens. It returns nil for other folders.
 func (f *Folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
 	p := u.Program.Meta.Prompt
 	if f.name != glinerConfig || p == nil {
@@ -48,7 +48,8 @@ func (f *Folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
 		}
 		return extra, nil
 	}
-	// The library adds them after the tokenizer's own tokens, the end after the mark; configs written before it has done so have no number, or -1.
+	// The library adds these tokens after the tokenizer's own: first the mark, then the end. Configurations that were written before the library
+	// added them have no id, or -1.
 	first := u.Model.Vocab - 2
 	if config.Class != nil && *config.Class >= 0 {
 		first = *config.Class

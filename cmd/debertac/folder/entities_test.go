@@ -15,7 +15,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// TestEntityExtra reads the limit on words, and the numbers of the tokens around labels where the tokenizer is that of the plain encoder.
+// TestEntityExtra reads the limit on words, and the ids of the tokens around labels if the tokenizer is that of the plain encoder.
 func TestEntityExtra(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "examples", "tasks", "entities", "tokenizer.json"))
 	require.NoError(t, err)

@@ -1,5 +1,4 @@
-// Package folder reads Hugging Face model folders: their configuration, weights and tokenizer, the spec that they stand for, and what is packed of
-// them.
+// Package folder reads Hugging Face model folders: their configuration, weights and tokenizer. It writes the spec of a folder, and packs its weights.
 package folder
 
 import (
@@ -29,23 +28,23 @@ import (
 type Folder struct {
 	Dir     string
 	ignore  []string // names of files and fields, as the user gave them
-	view    *hf.View // its small files, without what is ignored
+	view    *hf.View // its small files, without those that are ignored
 	Beside  *hf.Beside
-	name    string // of the configuration's file
+	name    string // of the file with the configuration
 	config  []byte
 	Weights pack.Weights     // nil: the folder has none
-	Wish    hf.Options       // what is to be made of it
+	Wish    hf.Options       // what to make from the folder
 	Token   *token.Tokenizer // nil: the folder has none
 	kind    string           // of the tokenizer, in the spec's words; "none" without one
 	lent    *Lent            // where the tokenizer comes from if it is not the folder's own
 	notes   []string
 }
 
-// MostText bounds what is read into memory of a folder's small files; the largest are tokenizers.
+// MostText limits the size of a small file of the folder that is read into memory, in bytes; the largest are tokenizers.
 const MostText = 1 << 29
 
-// Open reads a model folder's configuration, the header of its weights and its tokenizer. What the folder lacks is nil; with needWeights, weights must be
-// there. What ignore names is as if it were not there.
+// Open reads a model folder's configuration, the header of its weights and its tokenizer. Weights and Token are nil if the folder lacks them; with
+// needWeights, missing weights are an error. The folder is read as if the files and fields that ignore names were not there.
 func Open(dir string, needWeights bool, ignore []string) (*Folder, error) {
 	if dir == "" {
 		return nil, fault.Usage("", "the name of the model folder is empty")
@@ -100,7 +99,7 @@ func Open(dir string, needWeights bool, ignore []string) (*Folder, error) {
 	return f, nil
 }
 
-// named puts the full name of a file into its error.
+// named puts the full path of a file into its error.
 func (f *Folder) named(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) && !filepath.IsAbs(path.Path) && !strings.HasPrefix(path.Path, f.Dir) {
@@ -112,7 +111,7 @@ func (f *Folder) named(err error) error {
 	return fault.Input(f.Dir, "%v", err)
 }
 
-// Close lets go of the weights.
+// Close closes the weights.
 func (f *Folder) Close() error {
 	if f == nil || f.Weights == nil {
 		return nil
@@ -120,7 +119,7 @@ func (f *Folder) Close() error {
 	return f.Weights.Close()
 }
 
-// readTokenizer loads what there is. A folder without any of a tokenizer's files gets a note.
+// readTokenizer loads the folder's tokenizer. For a folder without any of a tokenizer's files it adds a note.
 func (f *Folder) readTokenizer() error {
 	f.kind = "none"
 	found := false
@@ -173,7 +172,7 @@ func (f *Folder) shapes() (map[string][]int, error) {
 	return shapes, nil
 }
 
-// Spec writes the folder's spec, with its wish; what o sets beside goes first.
+// Spec writes the folder's spec, with the options in Wish. The names, Warn and, if it is set, Seq of o replace those of Wish.
 func (f *Folder) Spec(o hf.Options) (text string, notes []string, err error) {
 	shapes, err := f.shapes()
 	if err != nil {
@@ -195,7 +194,7 @@ func (f *Folder) Spec(o hf.Options) (text string, notes []string, err error) {
 	return text, append(notes, f.notes...), nil
 }
 
-// fieldFault puts a fault of one of the folder's files into the form of all messages, with what to do.
+// fieldFault turns a fault in one of the folder's files into a message with a hint.
 func (f *Folder) fieldFault(file string, err error) error {
 	var field *hf.FieldError
 	if !errors.As(err, &field) {
@@ -211,8 +210,8 @@ func (f *Folder) fieldFault(file string, err error) error {
 	return fault
 }
 
-// MaxTokens is the model's own limit on the tokens of a text: the smaller of the rows of absolute positions, or without them the spec's seq, and of
-// what the folder's files say. Of these the limit of sentence-transformers decides for embeddings, and the tokenizer's otherwise.
+// MaxTokens returns the model's own limit on the tokens of a text. It is the smallest of the spec's seq, the rows of absolute positions if the model
+// has them, and the limit in the folder's files. The last is the limit of sentence-transformers for embeddings, and the tokenizer's limit otherwise.
 func (f *Folder) MaxTokens(m *spec.Model, embeds bool) int {
 	limit := m.Seq
 	if a := m.Embed.Absolute; a != nil {
@@ -228,7 +227,7 @@ func (f *Folder) MaxTokens(m *spec.Model, embeds bool) int {
 	return limit
 }
 
-// limitIn reads a positive number from a JSON object; 0 if it is absent, null, or so large that it stands for no limit.
+// limitIn reads a positive number from a JSON object. It returns 0 if the number is absent, null, or so large that it means no limit.
 func limitIn(text []byte, field string, below float64) (int, error) {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(text, &all); err != nil {
@@ -260,7 +259,7 @@ func (f *Folder) Hash(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "ignore %q\n", f.ignore)
-	weights := ".safetensors" // what else the folder holds is not read
+	weights := ".safetensors" // the folder's other files are not read
 	safe, err := safetensors.In(f.Dir)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ type layout struct {
 	open   func(dir string) (pack.Weights, error)
 }
 
-// layouts are tried in their order.
+// layouts are tried in this order.
 var layouts = []layout{
 	{"model.safetensors", "model-*-of-*.safetensors", safetensors.In, func(dir string) (pack.Weights, error) { return opened(safetensors.OpenDir(dir)) }},
 	{"pytorch_model.bin", "pytorch_model-*-of-*.bin", torchfile.In, func(dir string) (pack.Weights, error) { return opened(torchfile.OpenDir(dir)) }},
@@ -37,7 +37,7 @@ func opened[W pack.Weights](w W, err error) (pack.Weights, error) {
 	return w, nil
 }
 
-// layout returns the form of the folder's weights; nil if it has none, or they are left out (--ignore).
+// layout returns the form of the folder's weights. It returns nil if there are no weights, or if they are left out (--ignore).
 func (f *Folder) layout() (*layout, error) {
 	for i := range layouts {
 		l := &layouts[i]

@@ -16,7 +16,7 @@ import (
 	"github.com/debertac/debertac/runtime/token"
 )
 
-// NoWeights returns the error for a spec without weights, with a hint how they are made into the file out. more continues the hint.
+// NoWeights returns the error for a spec without weights, with a hint how to pack weights into the file out. more is added to the hint.
 func NoWeights(src *source.Source, path, what, out, more string) error {
 	for _, t := range src.Spec.Targets {
 		for _, e := range t.Emit {
@@ -34,7 +34,7 @@ func NoWeights(src *source.Source, path, what, out, more string) error {
 	return fault.Input(path, "%s", what).Hint("debertac pack MODEL_FOLDER --spec %s -o %s%s", wording.Quoted(path), wording.Quoted(out), more)
 }
 
-// PackRandom packs drawn weights, with the tokenizer and the limit of the folder if there is one, or else with the tokenizer t. Both may be nil.
+// PackRandom packs random weights, with the tokenizer and the limit of the folder dir, or without a folder with the tokenizer t. Both may be nil.
 func PackRandom(c *console.Console, u *compiler.Unit, seed uint64, dir *Folder, t *Lent, out string) error {
 	o, err := PackOptions(c, u, dir)
 	if err != nil {
@@ -50,7 +50,7 @@ func PackRandom(c *console.Console, u *compiler.Unit, seed uint64, dir *Folder, 
 	return pack.Write(out, u.Program, pack.Random{Seed: seed, Std: u.Model.Defaults.Init.Std}, o)
 }
 
-// PackOptions are what is packed beside the weights: the folder's tokenizer and its limit on tokens. dir may be nil.
+// PackOptions returns what is packed besides the weights: the folder's tokenizer and its limit on tokens. dir may be nil.
 func PackOptions(c *console.Console, u *compiler.Unit, dir *Folder) (o pack.Options, err error) {
 	o.Context = c.Context
 	if dir == nil {
@@ -105,7 +105,7 @@ func Leftover(c *console.Console, dir string, source *pack.Checkpoint) error {
 	return err
 }
 
-// notPacked lists the tensors that were left out, the first ones by name.
+// notPacked describes the tensors that were left out; it names the first ones.
 func notPacked(unused []string) string {
 	const shown = 5
 	names := wording.List(unused)
@@ -115,15 +115,15 @@ func notPacked(unused []string) string {
 	return wording.Counted(len(unused), "tensor is not part of the spec and was not packed: ", "tensors are not part of the spec and were not packed: ") + names
 }
 
-// PackFault returns the error for weights that cannot be packed: a tensor is missing, has another shape, or is damaged. Faults of the file system speak for
-// themselves.
+// PackFault returns the error for weights that cannot be packed: a tensor is missing, has another shape, or is damaged. Errors of the file system are
+// returned as they are.
 func PackFault(c *console.Console, path string, err error) error {
 	var system *fs.PathError
 	if errors.As(err, &system) || c.Context.Err() != nil {
 		return err
 	}
 	var tensor *safetensors.Error
-	if errors.As(err, &tensor) { // it names the file and the tensor, so that where packing was does not matter
+	if errors.As(err, &tensor) { // it names the file and the tensor, so the place of packing is not needed
 		return fault.Input("", "%v", tensor)
 	}
 	return fault.Input(path, "the weights cannot be packed: %v", err)

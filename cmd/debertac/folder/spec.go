@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// SpecOf returns the spec of a model folder: the given file's, or the one that import would write, whose bound is raised to seq.
+// SpecOf returns the spec of a model folder: the spec in file, or else the spec that import would write, with its limit on tokens raised to seq.
 func SpecOf(c *console.Console, dir *Folder, file string, seq int) (*source.Source, error) {
 	if file != "" {
 		return source.Load(c, file)
@@ -41,7 +41,7 @@ func Vectors(t tasktable.Task) bool { return tasktable.Of(t).ServedBy("Embedder"
 
 var notIdentifier = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
-// NameOf makes an identifier of a folder's name, which is no published model's.
+// NameOf makes an identifier from a folder's name. It is never the name of a published model.
 func NameOf(dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
@@ -52,7 +52,7 @@ func NameOf(dir string) string {
 	}
 	name = strings.TrimRight(name, "_")
 	if spec.ZooModel(name) != nil {
-		return "my_" + name // it will be like the published one, and nothing can be like itself
+		return "my_" + name // the model will be like the published one, and no model can be like itself
 	}
 	return name
 }

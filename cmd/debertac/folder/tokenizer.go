@@ -18,12 +18,12 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// LentFlag names a tokenizer for a model folder without the files of one.
+// LentFlag is the flag that names a tokenizer for a model folder without tokenizer files.
 type LentFlag struct {
 	Tokenizer string `placeholder:"DIR|FILE" help:"Tokenizer for a model folder that has none: a folder, or a file tokenizer.json, spm.model or vocab.txt."`
 }
 
-// DrawnFlag is LentFlag for verbs that draw the weights of a spec: a spec with drawn weights has no tokenizer either.
+// DrawnFlag is LentFlag for verbs that can draw random weights for a spec: a spec with random weights has no tokenizer either.
 type DrawnFlag struct {
 	Tokenizer string `placeholder:"DIR|FILE" help:"@folder_drawn_tokenizer"`
 }
@@ -35,18 +35,19 @@ type Lent struct {
 	Kind  string // in the spec's words
 }
 
-// kindsOfTokenizer are the spec's words for the kinds of tokenizers.
+// kindsOfTokenizer maps the kinds of tokenizers to the spec's words for them.
 var kindsOfTokenizer = map[string]string{"unigram": "sentencepiece", "byte-level BPE": "bytebpe", "WordPiece": "wordpiece"}
 
-// tokenizerLimit bounds a file of a tokenizer. The largest published ones have 20 MB.
+// tokenizerLimit limits the size of a tokenizer's file, in bytes. The largest published files have 20 MB.
 const tokenizerLimit = 256 << 20
 
-// loadTokenizer reads a folder's tokenizer; what is left out of its tokenizer_config.json is decided by its tokenizer.json.
+// loadTokenizer reads a folder's tokenizer. If a field of its tokenizer_config.json is left out, its tokenizer.json decides.
 func loadTokenizer(v *hf.View) (*token.Tokenizer, error) {
 	return token.LoadWithout(v, func(field string) bool { return v.LeftOut("tokenizer_config.json", field) })
 }
 
-// TokenizerFault is the fault of a tokenizer whose files are in dir; place is how the user named it. A field of them can be left out.
+// TokenizerFault returns the error for a tokenizer whose files are in dir; place is how the user named it. If a field of a file is at fault, the hint
+// tells how to leave it out.
 func TokenizerFault(place, dir string, err error) error {
 	var field *token.FieldError
 	if !errors.As(err, &field) {
@@ -60,7 +61,8 @@ func TokenizerFault(place, dir string, err error) error {
 	return fault
 }
 
-// Lend reads the tokenizer that --tokenizer names, without what ignore names; nil for "". Its notes are printed.
+// Lend reads the tokenizer that --tokenizer names, without the files and fields that ignore names. It prints the tokenizer's notes. It returns nil if
+// path is "".
 func Lend(c *console.Console, path string, ignore []string) (*Lent, error) {
 	if path == "" {
 		return nil, nil
@@ -93,10 +95,11 @@ func Lend(c *console.Console, path string, ignore []string) (*Lent, error) {
 	return &Lent{path, t, kindsOfTokenizer[t.Kind()]}, nil
 }
 
-// besides are the files that say more about a tokenizer than its own file does.
+// besides lists the files with further settings of a tokenizer.
 var besides = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 
-// single is the folder of a tokenizer's file as if nothing else than the file and besides were in it. Inside, the file has the name that says its form.
+// single is the file system of a folder in which only one tokenizer file and the files of besides can be seen. In it the tokenizer file has the usual
+// name of its format.
 type single struct {
 	fs.FS
 	file, name string
@@ -133,8 +136,8 @@ func oneFile(path string) (fs.FS, error) {
 	return s, nil
 }
 
-// OpenWith opens a model folder with the tokenizer that --tokenizer names, if any. What ignore names of a tokenizer's files that the model folder
-// lacks is left out of the other one.
+// OpenWith opens a model folder with the tokenizer that --tokenizer names, if any. If ignore names a tokenizer's file or field that the model folder
+// lacks, it is left out of that tokenizer.
 func OpenWith(c *console.Console, dir string, needWeights bool, ignore []string, tokenizer string) (*Folder, error) {
 	own, its := ignore, []string(nil)
 	if tokenizer != "" {
@@ -169,7 +172,7 @@ func (f *Folder) borrow(t *Lent) error {
 	return nil
 }
 
-// Fits refuses a tokenizer whose ids are not those of the model. place is where it comes from.
+// Fits returns an error for a tokenizer whose ids are not those of the model. place is where the tokenizer comes from.
 func Fits(t *token.Tokenizer, kind, place string, u *compiler.Unit) error {
 	switch {
 	case kind != u.Model.Tokenizer:
@@ -184,7 +187,7 @@ func Fits(t *token.Tokenizer, kind, place string, u *compiler.Unit) error {
 	return nil
 }
 
-// options adds the tokenizer to what is packed.
+// options adds the tokenizer to the options of packing.
 func (t *Lent) options(u *compiler.Unit, o *pack.Options) (err error) {
 	if err := Fits(t.Token, t.Kind, t.Path, u); err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// Wishes are the flags that choose what is made of a model folder.
+// Wishes holds the flags that choose what is made from a model folder.
 type Wishes struct {
 	Head   string   `placeholder:"NAME" help:"@folder_head"`
 	Layer  *int     `group:"Model folders" placeholder:"N" help:"With --head embed: use layer N, counted from 1. Default: the last layer."`
@@ -18,12 +18,12 @@ type Wishes struct {
 	Seq    *int     `group:"Model folders" placeholder:"TOKENS" help:"@folder_seq"`
 }
 
-// Given reports whether there is any wish.
+// Given reports whether any of the flags is set.
 func (w *Wishes) Given() bool {
 	return w.Head != "" || w.Layer != nil || w.Pool != "" || w.Mask != "" || w.Seq != nil || len(w.Ignore) > 0
 }
 
-// Options are the wishes in the words of the import.
+// Options returns the flags as options of the import.
 func (w *Wishes) Options() hf.Options {
 	o := hf.Options{Task: w.Head, Pool: w.Pool, Mask: w.Mask}
 	if w.Layer != nil {
@@ -35,12 +35,12 @@ func (w *Wishes) Options() hf.Options {
 	return o
 }
 
-// Check refuses what no folder could grant.
+// Check refuses values that are right for no folder.
 func (w *Wishes) Check() error {
 	return flags.Within(flags.Whole("--seq", w.Seq, 1, math.MaxInt), flags.Whole("--layer", w.Layer, 1, math.MaxInt))
 }
 
-// OfFolder refuses wishes that no folder could grant, in the words of the import.
+// OfFolder refuses values that are right for no folder, with the messages of the import.
 func (w *Wishes) OfFolder() error {
 	if err := w.Check(); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (w *Wishes) OfFolder() error {
 	return nil
 }
 
-// OfSpec refuses wishes that only a folder can grant.
+// OfSpec refuses flags that only apply to a folder.
 func (w *Wishes) OfSpec(path string) error {
 	for _, f := range []struct {
 		name  string
@@ -65,7 +65,7 @@ func (w *Wishes) OfSpec(path string) error {
 	return nil
 }
 
-// BesideSpec refuses wishes for a folder whose spec is given; what is to be ignored is the folder's.
+// BesideSpec refuses flags for a folder whose spec is given by --spec. Only --ignore is allowed, which applies to the folder.
 func (w *Wishes) BesideSpec(path string) error {
 	o := *w
 	o.Ignore = nil

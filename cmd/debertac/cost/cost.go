@@ -75,7 +75,7 @@ func (w work) layer(m *spec.Model) float64 {
 	a, hidden := &m.Encoder.Attention, float64(m.Hidden)
 	flops := 2*w.queries*hidden*hidden + 2*w.pairs*hidden + 4*w.queries*hidden*float64(m.Encoder.FFN.Inner)
 	for _, p := range a.Projections {
-		if p.Of != spec.X || p.Kind != spec.Linear || p.Reuse != nil && p.Reuse.Of == spec.X { // a projection that shares weights on the same rows has the same results
+		if p.Of != spec.X || p.Kind != spec.Linear || p.Reuse != nil && p.Reuse.Of == spec.X { // shared weights on the same rows: the same results
 			continue
 		}
 		rows := w.tokens
@@ -167,7 +167,7 @@ func rising(r *spec.Relative, sign, n int) func(d int) int {
 	each := 0                                                         // up to here each offset has its own row
 	if b := r.Bucket; b.Kind == spec.Log {
 		each = b.Exact
-		if slow := float64(b.Exact-1) / math.Log(float64(b.Reach-1)/float64(b.Exact)); slow > float64(each) { // the offset at which the slope of the buckets is 1
+		if slow := float64(b.Exact-1) / math.Log(float64(b.Reach-1)/float64(b.Exact)); slow > float64(each) { // where the bucket's slope is 1
 			each = int(min(slow, float64(n)))
 		}
 	}

@@ -10,10 +10,10 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// liveRows is where the live tokens of a case lie in the batch that is run.
+// liveRows maps the live tokens of a case to rows of the batch that is run.
 type liveRows struct {
 	row    []int // [S, N] → row of the batch, -1 for a dead position
-	seq    []int // [S] → sequence of the batch, -1 if nothing of it is live
+	seq    []int // [S] → sequence of the batch, -1 if no token of it is live
 	starts []int // [sequences of the batch + 1]
 	tokens int   // T
 	pairs  []int // [sequences of the batch] → where the sequence's N×N block starts in [A, P] tensors
@@ -43,17 +43,17 @@ func (c *Case) layout() *liveRows {
 	return r
 }
 
-// Needs say what a model reads of a batch.
+// Needs describes what a model reads of a batch.
 type Needs struct {
-	Types  int     // token types; 0: none
+	Types  int     // number of token types; 0: the model has none
 	First  bool    // the head reads the first token of each sequence
-	Rows   bool    // the head computes chosen rows
-	Hidden int     // numbers of a token that are added to the input; 0: none
-	Prefix []int32 // of each sequence of the case, for a mask with a prefix; nil: none
-	Pad    int64   // RoBERTa: the padding token, which positions do not count; below 0: they count every token
+	Rows   bool    // the head computes only chosen rows
+	Hidden int     // numbers per token that are added to the input; 0: nothing is added
+	Prefix []int32 // length of each sequence's prefix, for a mask with a prefix; nil: another mask
+	Pad    int64   // RoBERTa: the padding token, which is not counted in positions; below 0: every token is counted
 }
 
-// Batch returns the live tokens as the ragged batch of a pass. Positions are given if a sequence has holes or does not start at 0.
+// Batch returns the live tokens as the ragged batch of a pass. It has positions if a sequence has holes or does not start at 0.
 func (c *Case) Batch(p Pass, n Needs) (*runtime.Batch, error) {
 	ids, err := c.idsOf(p)
 	if err != nil {

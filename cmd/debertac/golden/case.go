@@ -10,40 +10,40 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Tolerance bounds a difference: |got − want| <= Abs + Rel·|want| + OfLargest·max|want|, the largest number that is compared of the tensor.
+// Tolerance limits a difference: |got − want| <= Abs + Rel·|want| + OfLargest·max|want|, where max|want| is the largest compared number of the tensor.
 type Tolerance struct {
 	Abs       float64 `json:"atol"`
 	Rel       float64 `json:"rtol"`
 	OfLargest float64 `json:"of_largest,omitempty"`
 }
 
-// Case is one case, with its inputs read.
+// Case is one case with its inputs.
 type Case struct {
 	Dir       string               `json:"-"`
 	Name      string               `json:"name"`
 	Kind      string               `json:"kind"`
 	Shows     string               `json:"shows"`
 	Head      string               `json:"head"`
-	Tolerance map[string]Tolerance `json:"tolerance"` // by group
+	Tolerance map[string]Tolerance `json:"tolerance"` // by group, see Group
 
-	Texts []Text `json:"-"` // of kind gliner, instead of the following
+	Texts []Text `json:"-"` // of a case of kind gliner, instead of the following fields
 
 	IDs, Mask, Types []int64 // [S, N]
-	Sequences        int     // S; the choices of a multiple choice count one by one
+	Sequences        int     // S; each choice of a question counts as a sequence
 	Length           int     // N
-	Choices          int     // of each question; 1 without questions
+	Choices          int     // per question; 1 without questions
 	inputs           string  // the file that holds them
-	pairs            []int64 // attention_mask_3d, [S, N, N]; nil: none
+	pairs            []int64 // attention_mask_3d, [S, N, N]; nil if the case has no such mask
 
-	// What is in the inputs beside ids: what losses compare with, and what other passes are fed.
+	// extra holds the other inputs by name: the targets of losses, and the inputs of other passes.
 	extra map[string]*given
 
 	Lambda      float64 `json:"rtd_lambda"`  // weight of the discriminator's loss
 	Adversarial float64 `json:"sift_lambda"` // weight of the disagreement with the perturbed pass
-	Inner       string  `json:"inner_loss"`  // by which the perturbation was found: symmetric-kl, kl or mse
+	Inner       string  `json:"inner_loss"`  // the loss by which the perturbation was found: symmetric-kl, kl or mse
 }
 
-// The kinds of cases, in case.json. Those that begin with train are training runs.
+// The kinds of cases in case.json. Kinds that begin with train are training runs.
 const (
 	KindLibrary = "library" // one forward pass
 	KindEMD     = "emd"     // the enhanced mask decoder
@@ -63,20 +63,20 @@ const (
 	outputsFile = "outputs.safetensors"
 )
 
-// FaultError describes what is wrong with a case, or with what it is compared with.
+// FaultError is the error for a case, or a file that it is compared with, that cannot be used.
 type FaultError struct {
 	File   string
 	Reason string
 }
 
-// Error is the file and the reason.
+// Error returns the file and the reason.
 func (e *FaultError) Error() string { return e.File + ": " + e.Reason }
 
 func fault(file, format string, args ...any) error {
 	return &FaultError{file, fmt.Sprintf(format, args...)}
 }
 
-// mostText bounds the JSON files of a case, in bytes.
+// mostText limits the size of a case's JSON files, in bytes.
 const mostText = 256 << 20
 
 // Open reads a case's description and inputs. Errors are of type *FaultError, *safetensors.Error, or those of the file system.
@@ -106,8 +106,8 @@ func Open(dir string) (*Case, error) {
 	return nil, fault(filepath.Join(dir, caseFile), "kind %q is unknown: there are library, emd, rtd, sift, gliner, train and train_ref", c.Kind)
 }
 
-// OpenModel makes a case of recorded outputs of a real model: a safetensors file that holds input_ids, attention_mask and, if there are types,
-// token_type_ids beside the outputs. Everything is held to one tolerance.
+// OpenModel makes a case of recorded outputs of a real model: a safetensors file with the outputs, input_ids, attention_mask and, if there are types,
+// token_type_ids. All tensors have the tolerance t.
 func OpenModel(name, outputs string, t Tolerance) (*Case, error) {
 	c := &Case{Dir: filepath.Dir(outputs), Name: name, Kind: kindModel, Tolerance: map[string]Tolerance{}}
 	for _, g := range []string{"hidden_states", "attentions", "grad", "param", "loss", "other"} {
@@ -116,7 +116,7 @@ func OpenModel(name, outputs string, t Tolerance) (*Case, error) {
 	return c, c.readInputs(outputs)
 }
 
-// Group is the group of tolerances that a tensor belongs to.
+// Group returns the group of a tensor; tolerances are per group.
 func Group(name string) string {
 	for _, g := range []string{"grad", "hidden_states", "attentions", "param"} {
 		if strings.HasPrefix(name, g+".") {

@@ -17,22 +17,22 @@ type Result struct {
 	Tensor   string  `json:"tensor"`
 	Group    string  `json:"group"`
 	Error    float64 `json:"error"`   // largest |got − want|
-	Largest  float64 `json:"largest"` // largest |want| of what was compared
-	Abs      float64 `json:"atol"`    // with the part that comes from Largest
+	Largest  float64 `json:"largest"` // largest |want| of the numbers that were compared
+	Abs      float64 `json:"atol"`    // absolute tolerance, with the part that comes from Largest
 	Rel      float64 `json:"rtol"`
 	Compared int     `json:"compared"`         // numbers that were compared
 	At       []int   `json:"at,omitempty"`     // index of the number that is furthest outside its tolerance, or of the largest error
-	Reason   string  `json:"reason,omitempty"` // why it was not compared, or is not accepted for another reason than Error
-	Left     string  `json:"left,omitempty"`   // why it is left out: it depends on rows that attention_mask leaves out
+	Reason   string  `json:"reason,omitempty"` // why the tensor was not compared, or was not accepted for a reason other than Error
+	Left     string  `json:"left,omitempty"`   // why the tensor is left out: it depends on rows that attention_mask leaves out
 	OK       bool    `json:"ok"`
 }
 
-// Produced is what the case's model gave.
+// Produced describes what the case's model has computed.
 type Produced struct {
-	Files  map[string]string // by pass, safetensors: traced tensors by name, and "output", the head's own rows
+	Files  map[string]string // safetensors files by pass: traced tensors by name, and "output", the head's own rows
 	Layers int               // L
 	Head   bool              // the model has a head: output is its logits, and not the last layer's rows
-	Loss   string            // of the head, in the language's word; "" it has none
+	Loss   string            // of the head, as the language names it; "" if it has no loss
 	Unit   bool              // a sentence_embedding is output divided by its length, which happens after the model
 	Widths int               // of a head that scores spans of words for labels: the longest span; 0: other heads
 }
@@ -43,8 +43,8 @@ type Scope struct {
 	Layers  []int // of the hidden states, only those after these layers; nil: all
 }
 
-// Compare holds every recorded tensor to what the model gave, in the order in which a model computes them. A recorded tensor that the model does not
-// give is a result with a reason and not OK; one that depends on rows which a compiled model does not compute is a result with Left.
+// Compare compares every recorded tensor with what the model has computed, in the order in which a model computes them. For a recorded tensor that
+// the model does not produce, OK is false and Reason is set. For a tensor that depends on rows which a compiled model does not compute, Left is set.
 func (c *Case) Compare(outputs string, p Produced, scope Scope) ([]Result, error) {
 	want, err := safetensors.Open(outputs)
 	if err != nil {
@@ -104,19 +104,19 @@ func recorded(f *safetensors.File, scope Scope) []string {
 	return names
 }
 
-// Outputs is the path of the case's recorded tensors.
+// Outputs returns the path of the case's recorded tensors.
 func (c *Case) Outputs() string { return filepath.Join(c.Dir, outputsFile) }
 
-// inputNames are the inputs that recorded outputs of a real model hold beside the outputs.
+// inputNames lists the inputs that a file of recorded outputs of a real model holds besides the outputs.
 var inputNames = append([]string{"input_ids", "attention_mask", "token_type_ids", "attention_mask_3d"}, givenNames...)
 
-// stages are the tensors after the layers, in the order in which a model computes them; those that are not listed come before the losses.
+// stages lists the tensors after the layers, in the order in which a model computes them. Tensors that are not listed come before the losses.
 var stages = []string{
 	"last_hidden_state", "steps.0", "steps.1", "positions", "pooler_output", "normed", "clean_logits", "task_loss", "probe_logits", "inner_loss",
 	"pert_logits", "adv_loss", "mlm_logits", "mlm_loss", "new_input_ids", "rtd_labels", "rtd_logits", "rtd_loss", "", "loss_per_token", "loss",
 }
 
-// order ranks tensors as a model computes them: layer by layer, then the head, then what training adds.
+// order returns the place of a tensor in the order of computation: layer by layer, then the head, then what training adds.
 func order(name string) int {
 	for i, stem := range []string{"hidden_states.", "attentions."} {
 		if rest, ok := strings.CutPrefix(name, stem); ok {
@@ -135,7 +135,7 @@ func order(name string) int {
 	return 1<<20 + stage
 }
 
-// comparison is one case against one set of produced tensors.
+// comparison compares one case with one set of produced tensors.
 type comparison struct {
 	*Case
 	layout   *liveRows
@@ -179,7 +179,7 @@ func (k *comparison) tensor(want *safetensors.File, name string) (Result, error)
 	return r, nil
 }
 
-// largest finds the largest number that is compared.
+// largest sets r.Largest to the largest |want| that is compared.
 func (r *Result) largest(want []float64, shape []int, read reader) {
 	each(shape, func(i int, index []int) {
 		if _, skip := read(index); !skip {
@@ -201,11 +201,11 @@ func (r *Result) hold(want []float64, shape []int, read reader) {
 		r.Compared++
 		d := math.Abs(got - w)
 		if math.IsNaN(d) || math.IsInf(d, 0) {
-			d = math.MaxFloat64 // not infinite, which JSON cannot say
+			d = math.MaxFloat64 // JSON has no infinity
 		}
 		r.Error = math.Max(r.Error, d)
 		beyond := d - (r.Abs + r.Rel*math.Abs(w))
-		if !(beyond <= 0) { // a tolerance that is no number holds nothing
+		if !(beyond <= 0) { // also true if the tolerance is NaN
 			r.OK = false
 		}
 		if beyond > worst {
@@ -217,7 +217,7 @@ func (r *Result) hold(want []float64, shape []int, read reader) {
 	}
 }
 
-// each visits the indices of a row-major tensor; i counts them.
+// each calls visit with every index of a row-major tensor, and with its number i.
 func each(shape []int, visit func(i int, index []int)) {
 	n := 1
 	for _, d := range shape {

@@ -16,21 +16,21 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// textsFile holds a case of texts: one per line, with what the reference made of it.
+// textsFile is the file of a case of texts: one text per line, with the reference's results for it.
 const textsFile = "expected.jsonl"
 
-// Text is a text with labels as the reference read it, and the entities that it found.
+// Text is a text with labels, as the reference tokenized it, and the entities that the reference found.
 type Text struct {
 	Text   string     `json:"text"`
 	Labels []string   `json:"labels"`
 	Words  [][]any    `json:"words"`      // text, start, end of each word
 	IDs    []int32    `json:"input_ids"`  // of the labels and the text
-	Mask   []int32    `json:"words_mask"` // the word that a token counts for, from 1 on; 0: none
+	Mask   []int32    `json:"words_mask"` // the number of the word that a token stands for, from 1; 0: no word
 	Logits string     `json:"logits"`     // name of the recorded tensor
 	Found  []Findings `json:"results"`
 }
 
-// Findings are the entities under one setting.
+// Findings are the entities that were found with one setting.
 type Findings struct {
 	Threshold  float64 `json:"threshold"`
 	Flat       bool    `json:"flat_ner"`
@@ -65,7 +65,8 @@ func (c *Case) readTexts() error {
 	return nil
 }
 
-// TextBatch is the batch of a case of texts, for a prompt whose labels follow the token mark and are read there, or at the token after it.
+// TextBatch returns the batch of a case of texts, for a prompt in which each label follows the token mark. A label is read at its mark, or with after
+// at the token after it.
 func (c *Case) TextBatch(mark int32, after bool) (*runtime.Batch, error) {
 	b := &runtime.Batch{}
 	for i, t := range c.Texts {
@@ -98,8 +99,8 @@ func (c *Case) TextBatch(mark int32, after bool) (*runtime.Batch, error) {
 	return b, nil
 }
 
-// compareTexts holds the scores of all texts to the recorded ones, and the entities that the published decoding finds in them.
-// A span head scores spans of up to widths words; with widths 0 the scores are start, end and inside.
+// compareTexts compares the scores of all texts, and the entities that the published decoding finds in them, with the recorded ones. A span head
+// scores spans of up to widths words; with widths 0 the scores are start, end and inside.
 func (c *Case) compareTexts(want, got *safetensors.File, widths int) ([]Result, error) {
 	info, err := got.Info("output")
 	if err != nil {
@@ -138,8 +139,8 @@ func (c *Case) compareTexts(want, got *safetensors.File, widths int) ([]Result, 
 	return append(results, entities...), nil
 }
 
-// compareScores compares the scores of one text: recorded as [1, words, widths, labels] of a span head, of which those count whose last word is there,
-// or as [1, words, labels, 3] of a token head.
+// compareScores compares the scores of one text. Those of a span head are recorded as [1, words, widths, labels]; only spans whose last word exists
+// are compared. Those of a token head are recorded as [1, words, labels, 3].
 func (c *Case) compareScores(want *safetensors.File, t *Text, got []float32, widths int) (Result, error) {
 	r := Result{Tensor: t.Logits, Group: Group(t.Logits)}
 	tol, ok := c.Tolerance[r.Group]
@@ -178,7 +179,7 @@ func (c *Case) compareScores(want *safetensors.File, t *Text, got []float32, wid
 	return r, nil
 }
 
-// compareEntities decodes scores under every recorded setting; the error is the largest difference of a probability.
+// compareEntities decodes scores with every recorded setting. The error of the result is the largest difference between probabilities.
 func (c *Case) compareEntities(t *Text, number int, scores []float32, widths int) (Result, error) {
 	r := Result{Tensor: fmt.Sprintf("entities.%d", number), Group: "score", OK: true}
 	tol, ok := c.Tolerance[r.Group]

@@ -45,7 +45,7 @@ func TestTextBatch(t *testing.T) {
 	require.ErrorContains(t, err, "line 1 has 2 labels and 0 tokens in front of labels")
 }
 
-// Spans of up to two words: those after the text are not compared, the others and the entities among them are.
+// TestCompareTexts compares spans of up to two words. Spans that reach beyond the text are not compared; the others, and the entities among them, are.
 func TestCompareTexts(t *testing.T) {
 	const found = `{"start": 0, "end": 4, "text": "a bc", "label": "y", "score": 0.8807971}`
 	run := func(entities string, change func(want, got tensors)) []golden.Result {

@@ -91,10 +91,10 @@ func TestFirstTokenMustLive(t *testing.T) {
 	require.ErrorContains(t, err, "first token")
 }
 
-// one is the file of a case's only pass.
+// one returns the files of a case with one pass.
 func one(file string) map[string]string { return map[string]string{"": file} }
 
-// produce makes what a perfect model would give for a case of hidden states: the recorded numbers, ragged.
+// produce writes the output of a perfect model for a case of hidden states: the recorded numbers as a ragged batch.
 func produce(t *testing.T, c *golden.Case, change func(name string, row, column int, v float32) float32) string {
 	t.Helper()
 	want, err := safetensors.Open(c.Outputs())
@@ -165,7 +165,7 @@ func TestCompareAcceptsTheRecordedNumbers(t *testing.T) {
 	var names []string
 	for _, r := range results {
 		require.True(t, r.OK, "%s: %s", r.Tensor, r.Reason)
-		if r.Group == "loss" { // it is a sum of all numbers, recorded as float32
+		if r.Group == "loss" { // a loss is a sum of all numbers, recorded as float32
 			require.Less(t, r.Error, 1e-5)
 		} else {
 			require.Zero(t, r.Error, r.Tensor)
@@ -294,7 +294,7 @@ func TestBadCases(t *testing.T) {
 	require.ErrorContains(t, err, "case.json")
 }
 
-// The tolerance of one tensor scales with its own largest live number.
+// TestToleranceOfTheLargest checks that the tolerance of a tensor scales with its own largest live number.
 func TestToleranceOfTheLargest(t *testing.T) {
 	c := holes(t)
 	results, err := c.Compare(c.Outputs(), golden.Produced{Files: one(produce(t, c, func(_ string, _, _ int, v float32) float32 { return v })),

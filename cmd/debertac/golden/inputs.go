@@ -74,17 +74,17 @@ func (c *Case) readInputs(path string) error {
 	return c.readGiven(f)
 }
 
-// given is a tensor of the inputs beside ids, or of the outputs that a pass is fed with.
+// given is a tensor of the inputs other than ids, or a tensor of the outputs that a pass takes as its input.
 type given struct {
 	shape   []int
 	data    []float64
 	integer bool
 }
 
-// givenNames are the inputs of losses and of passes.
+// givenNames lists the inputs of losses and of passes.
 var givenNames = []string{"labels", "start_positions", "end_positions", "grad_output", "sampled_ids", "delta0"}
 
-// readGiven reads those that are there.
+// readGiven reads the tensors of givenNames that are in the file.
 func (c *Case) readGiven(f *safetensors.File) error {
 	c.extra = map[string]*given{}
 	for _, name := range givenNames {
@@ -126,12 +126,12 @@ func readTensor(f *safetensors.File, name string) (*given, error) {
 	return t, nil
 }
 
-// isInteger reports whether a type's numbers are read as integers.
+// isInteger reports whether numbers of a type are read as integers.
 func isInteger(t safetensors.DType) bool {
 	return slices.Contains([]safetensors.DType{safetensors.I64, safetensors.I32, safetensors.U8, safetensors.Bool}, t)
 }
 
-// need returns a tensor of the inputs, which must be there and have that many numbers.
+// need returns a tensor of the inputs. It is an error if the tensor is missing or does not have size numbers.
 func (c *Case) need(name string, size int, integer bool) (*given, error) {
 	t := c.extra[name]
 	switch {

@@ -14,13 +14,13 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// kind is a case of the test data with what its model is.
+// kind is a case of the test data, with properties of its model.
 type kind struct {
 	name   string
 	loss   string // of the head; "" without one
 	layers int
 	left   []string // tensors that are left out
-	other  []string // that follow from the inputs alone
+	other  []string // tensors that follow from the inputs alone
 }
 
 var kinds = []kind{
@@ -36,20 +36,20 @@ var kinds = []kind{
 	{name: "sift_v2_regression", loss: "mean_squared_error", layers: 2},
 }
 
-// passes are where recorded tensors come from, beside the only pass of a case.
+// passes maps recorded tensors to the pass that they come from, in cases with several passes.
 var passes = map[string]string{
 	"pooler_output": "pooler", "normed": "clean", "clean_logits": "clean", "probe_logits": "probe", "pert_logits": "perturbed",
 	"mlm_logits": "generator", "rtd_logits": "discriminator",
 }
 
-// spoil changes the number at i of a tensor; nil leaves everything as recorded.
+// spoil is a change of the number at index i of a tensor; nil means no change.
 type spoil struct {
 	tensor string
 	i      int
 	by     float32
 }
 
-// perfect writes what a model without rounding of its own produces: the recorded numbers, ragged, in one file per pass.
+// perfect writes the output of a model without rounding errors: the recorded numbers as ragged batches, in one file per pass.
 func perfect(t *testing.T, c *golden.Case, k kind, s *spoil) golden.Produced {
 	t.Helper()
 	want, err := safetensors.Open(c.Outputs())
@@ -91,7 +91,7 @@ func perfect(t *testing.T, c *golden.Case, k kind, s *spoil) golden.Produced {
 			require.NoError(t, err)
 			put("decoder."+strconv.Itoa(step+1), rows(info.Shape[2]), info.Shape[2])
 		case name == "last_hidden_state":
-		case name == "end_logits": // beside start_logits, in two columns
+		case name == "end_logits": // start_logits and end_logits are two columns of one tensor
 			var both []float32
 			start := make([]float32, len(data))
 			require.NoError(t, want.Floats("start_logits", start))
@@ -123,7 +123,8 @@ func perfect(t *testing.T, c *golden.Case, k kind, s *spoil) golden.Produced {
 	return p
 }
 
-// Everything that is recorded of a forward pass is accepted, and the losses that follow from it are the reference's.
+// TestEveryKindAcceptsTheRecordedNumbers checks that all recorded numbers of a forward pass are accepted, and that the losses computed from them are
+// the reference's.
 func TestEveryKindAcceptsTheRecordedNumbers(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
@@ -142,14 +143,14 @@ func TestEveryKindAcceptsTheRecordedNumbers(t *testing.T) {
 	}
 }
 
-// follow are the tensors in which a wrong number of another shows too.
+// follow maps a tensor to the tensors in which a wrong number of it shows too.
 var follow = map[string][]string{
 	"logits": {"loss", "loss_per_token"}, "last_hidden_state": {"loss"}, "hidden_states.2": {"last_hidden_state", "loss"}, "mlm_logits": {"mlm_loss", "loss"},
 	"rtd_logits": {"rtd_loss", "loss"}, "clean_logits": {"task_loss", "inner_loss", "adv_loss", "loss"}, "probe_logits": {"inner_loss"},
 	"pert_logits": {"adv_loss", "loss"},
 }
 
-// One wrong number of any tensor is found, in it and in nothing that does not follow from it.
+// TestEveryKindFindsOneWrongNumber checks that one wrong number in any tensor is found, in this tensor and only in those that follow from it.
 func TestEveryKindFindsOneWrongNumber(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
@@ -177,7 +178,7 @@ func TestEveryKindFindsOneWrongNumber(t *testing.T) {
 	}
 }
 
-// What a pass reads follows from the case: noise, replaced tokens, rows that are predicted, positions after padding.
+// TestBatchesOfPasses checks what passes read of a case: noise, replaced tokens, rows that are predicted, positions after padding.
 func TestBatchesOfPasses(t *testing.T) {
 	need := golden.Needs{Pad: -1}
 	c := open(t, "rtd_gdes")
@@ -227,13 +228,13 @@ func TestBatchesOfPasses(t *testing.T) {
 	c.IDs[2] = 1
 	_, err = c.Batch(golden.Pass{}, golden.Needs{Pad: 1})
 	require.ErrorContains(t, err, "padding token")
-	c.Mask[2] = 0 // RoBERTa does not count padding, wherever it stands
+	c.Mask[2] = 0 // RoBERTa does not count padding, wherever it is
 	b, err = c.Batch(golden.Pass{}, golden.Needs{Pad: 1})
 	require.NoError(t, err)
 	require.Nil(t, b.Positions)
 }
 
-// The hidden states of some layers only can be compared.
+// TestLayersOnly checks that the comparison can be limited to the hidden states of some layers.
 func TestLayersOnly(t *testing.T) {
 	names, err := golden.Recorded(open(t, "emd_v2").Outputs(), golden.Scope{Forward: true, Layers: []int{0, 3}})
 	require.NoError(t, err)

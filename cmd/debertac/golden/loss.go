@@ -19,7 +19,7 @@ func logSoftmax(z []float64) []float64 {
 	return out
 }
 
-// crossEntropy is −Σ_c p_c log softmax(z)_c.
+// crossEntropy returns −Σ_c p_c log softmax(z)_c.
 func crossEntropy(p, z []float64) float64 {
 	sum := 0.0
 	for c, l := range logSoftmax(z) {
@@ -39,18 +39,18 @@ func softmax(z []float64) []float64 {
 	return p
 }
 
-// disagreement is CE(softmax(b), a) + CE(softmax(a), b): the symmetric Kullback-Leibler divergence up to the entropies, as the authors' code
-// of scale-invariant fine-tuning has it.
+// disagreement returns CE(softmax(b), a) + CE(softmax(a), b). This is the symmetric Kullback-Leibler divergence plus the entropies, as in the
+// authors' code of scale-invariant fine-tuning.
 func disagreement(a, b []float64) float64 {
 	return crossEntropy(softmax(b), a) + crossEntropy(softmax(a), b)
 }
 
-// binaryCrossEntropy is −y log σ(z) − (1−y) log(1−σ(z)).
+// binaryCrossEntropy returns −y log σ(z) − (1−y) log(1−σ(z)).
 func binaryCrossEntropy(z, y float64) float64 {
 	return math.Max(z, 0) - z*y + math.Log1p(math.Exp(-math.Abs(z)))
 }
 
-// meanOf is the mean of f over n numbers.
+// meanOf returns the mean of f(i) for 0 <= i < n.
 func meanOf(n int, f func(i int) float64) float64 {
 	sum := 0.0
 	for i := range n {
@@ -59,7 +59,7 @@ func meanOf(n int, f func(i int) float64) float64 {
 	return sum / float64(n)
 }
 
-// squares is the mean squared difference.
+// squares returns the mean squared difference.
 func squares(a, b []float64) float64 {
 	return meanOf(len(a), func(i int) float64 { return (a[i] - b[i]) * (a[i] - b[i]) })
 }

@@ -28,7 +28,7 @@ func TestLossFormulas(t *testing.T) {
 		one[1] = 1
 		require.InDelta(t, -math.Log(softmax(a)[1]), crossEntropy(one, a), 1e-9)
 		require.InDelta(t, disagreement(a, b), disagreement(b, a), 1e-9)
-		// Both cross entropies are least where the rows agree: there they are the entropies.
+		// Both cross entropies are smallest where the rows agree: there they are the entropies.
 		require.GreaterOrEqual(t, disagreement(a, b)+1e-9, crossEntropy(softmax(a), a)+crossEntropy(softmax(b), b))
 		y := float64(rapid.IntRange(0, 1).Draw(t, "y"))
 		s := 1 / (1 + math.Exp(-a[0]))
@@ -44,7 +44,7 @@ func TestLossesStayFinite(t *testing.T) {
 	require.InDelta(t, 4.0/3, squares([]float64{1, 2, 3}, []float64{1, 2, 1}), 1e-12)
 }
 
-// The losses of sequences follow the head's word and the labels' form.
+// TestLossesOfSequences checks that the head's loss and the form of the labels decide the loss of sequences.
 func TestLossesOfSequences(t *testing.T) {
 	z := &grid{[]float64{0, math.Log(3), 0, 0}, 2, 2}
 	for name, x := range map[string]struct {

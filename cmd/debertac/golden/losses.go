@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// deadRows is why a loss is left out.
+// deadRows is the reason why a loss is left out.
 const deadRows = "it depends on rows that attention_mask leaves out"
 
-// loss computes a loss in float64 from what the model gave and the case's labels; the recorded shape is [1], or one number a predicted token.
+// loss computes a loss in float64 from the model's outputs and the case's labels. The recorded shape is [1], or one number per predicted token.
 func (k *comparison) loss(name string, shape []int) (value, error) {
 	compute := k.libraryLoss
 	switch k.Kind {
@@ -29,16 +29,16 @@ func (k *comparison) loss(name string, shape []int) (value, error) {
 	return value{read: func(index []int) (float64, bool) { return numbers[index[0]], false }}, nil
 }
 
-// single is a loss of one number.
+// single returns a loss of one number.
 func single(x float64) ([]float64, value, error) { return []float64{x}, value{}, nil }
 
-// without is a loss that cannot be computed.
+// without returns a loss that cannot be computed, with the reason.
 func without(reason string) ([]float64, value, error) { return nil, value{reason: reason}, nil }
 
-// leftOut is a loss that depends on rows which are not computed.
+// leftOut returns a loss that is left out because it depends on rows which are not computed.
 func leftOut() ([]float64, value, error) { return nil, value{left: deadRows}, nil }
 
-// libraryLoss is the loss of one forward pass by the head's kind.
+// libraryLoss computes the loss of one forward pass, which depends on the kind of head.
 func (k *comparison) libraryLoss(name string) ([]float64, value, error) {
 	if name != "loss" {
 		return nil, notProduced, nil
@@ -69,7 +69,7 @@ func (k *comparison) libraryLoss(name string) ([]float64, value, error) {
 	return k.sequences(logits, labels)
 }
 
-// weighted is the loss of a model without a head: the sum of the last rows times given numbers.
+// weighted computes the loss of a model without a head: the sum of the last layer's rows times the numbers of grad_output.
 func (k *comparison) weighted() ([]float64, value, error) {
 	weights := k.extra["grad_output"]
 	if weights == nil {
@@ -100,7 +100,7 @@ func (k *comparison) weighted() ([]float64, value, error) {
 // ignored is the label of a token that no loss counts.
 const ignored = -100
 
-// tokens is the mean cross entropy over the tokens with a label.
+// tokens computes the mean cross entropy over the tokens with a label.
 func (k *comparison) tokens(logits *grid, labels *given) ([]float64, value, error) {
 	var each []float64
 	for i, label := range labels.data {
@@ -118,7 +118,7 @@ func (k *comparison) tokens(logits *grid, labels *given) ([]float64, value, erro
 	return single(meanOf(len(each), func(i int) float64 { return each[i] }))
 }
 
-// sequences is the loss of one row per sequence or question, by the head's word and the labels' form.
+// sequences computes the loss of a head with one row per sequence or question. The head's loss and the form of the labels decide which loss it is.
 func (k *comparison) sequences(logits *grid, labels *given) ([]float64, value, error) {
 	n := len(logits.data)
 	switch {
@@ -126,7 +126,7 @@ func (k *comparison) sequences(logits *grid, labels *given) ([]float64, value, e
 		return single(squares(logits.data, labels.data))
 	case k.produced.Loss == "binary_cross_entropy" && len(labels.data) == n:
 		return single(meanOf(n, func(i int) float64 { return binaryCrossEntropy(logits.data[i], labels.data[i]) }))
-	case k.produced.Loss == "cross_entropy" && !labels.integer && len(labels.data) == n: // probabilities
+	case k.produced.Loss == "cross_entropy" && !labels.integer && len(labels.data) == n: // the labels are probabilities
 		return single(meanOf(logits.rows, func(i int) float64 {
 			return crossEntropy(labels.data[i*logits.columns:(i+1)*logits.columns], logits.row(i))
 		}))
@@ -136,7 +136,7 @@ func (k *comparison) sequences(logits *grid, labels *given) ([]float64, value, e
 	return without(fmt.Sprintf("labels of the shape %v do not go with the head's loss %q", labels.shape, k.produced.Loss))
 }
 
-// labelled is the mean cross entropy over the rows with a label; without any it is 0.
+// labelled computes the mean cross entropy over the rows with a label. It is 0 if no row has one.
 func labelled(logits *grid, labels *given) ([]float64, value, error) {
 	sum, count := 0.0, 0
 	for i, label := range labels.data {
@@ -152,8 +152,8 @@ func labelled(logits *grid, labels *given) ([]float64, value, error) {
 	return single(sum / float64(max(count, 1)))
 }
 
-// spans is half the sum of two cross entropies over all positions of a sequence, dead ones included: there must not be any. A target beyond the
-// sequence counts nowhere.
+// spans computes half the sum of two cross entropies over all positions of a sequence. The reference includes dead positions, so the loss is left out
+// if there are any. A target beyond the sequence is ignored.
 func (k *comparison) spans(logits *grid, start, end *given) ([]float64, value, error) {
 	if logits.rows != len(k.IDs) {
 		return leftOut()
@@ -180,7 +180,7 @@ func (k *comparison) spans(logits *grid, start, end *given) ([]float64, value, e
 	return single(total)
 }
 
-// predicted are the losses of the tokens that were to be predicted, in the order of the rows of a head on chosen rows.
+// predicted computes the losses of the tokens that were to be predicted, in the order of the rows of a head on chosen rows.
 func (k *comparison) predicted(pass string) ([]float64, value, error) {
 	logits, err := k.grid(pass, outputTensor)
 	if err != nil || logits == nil {
@@ -203,7 +203,7 @@ func (k *comparison) predicted(pass string) ([]float64, value, error) {
 	return each, value{}, nil
 }
 
-// decoderLoss are the losses of the enhanced mask decoder.
+// decoderLoss computes the losses of the enhanced mask decoder.
 func (k *comparison) decoderLoss(name string) ([]float64, value, error) {
 	each, v, err := k.predicted("")
 	switch {
@@ -217,7 +217,7 @@ func (k *comparison) decoderLoss(name string) ([]float64, value, error) {
 	return nil, notProduced, nil
 }
 
-// pairLoss are the losses of a generator and a discriminator: the mean over the predicted tokens, the mean over all live tokens, and their sum.
+// pairLoss computes the losses of a generator and a discriminator: the mean over the predicted tokens, the mean over all live tokens, and their weighted sum.
 func (k *comparison) pairLoss(name string) ([]float64, value, error) {
 	each, v, err := k.predicted(passGenerator)
 	if err != nil || v.reason != "" {
@@ -254,7 +254,7 @@ func (k *comparison) pairLoss(name string) ([]float64, value, error) {
 	return nil, notProduced, nil
 }
 
-// perturbedLoss are the losses of scale-invariant fine-tuning. Of a head with one column the batch is one row.
+// perturbedLoss computes the losses of scale-invariant fine-tuning. For a head with one column, the numbers of the batch are one row.
 func (k *comparison) perturbedLoss(name string) ([]float64, value, error) {
 	z := map[string]*grid{}
 	for _, pass := range []string{passClean, passProbe, passPerturbed} {

@@ -1,17 +1,17 @@
 package golden
 
-// MaskKind is which keys a query sees.
+// MaskKind states which keys a query sees.
 type MaskKind uint8
 
 // The masks that a spec can state.
 const (
 	MaskLive   MaskKind = iota // all live keys
 	MaskCausal                 // no key after the query
-	MaskPrefix                 // no key after the query, but for those of the prefix
+	MaskPrefix                 // no key after the query, except those of the prefix
 )
 
-// AttentionMask recognises attention_mask_3d: causal, or sequence to sequence with the length of each prefix, counted in live tokens, [S].
-// Any other mask is an error.
+// AttentionMask returns the kind of attention_mask_3d: causal, or sequence to sequence with the length of each prefix in live tokens, [S]. Any other
+// mask is an error.
 func (c *Case) AttentionMask() (kind MaskKind, prefix []int32, err error) {
 	if c.pairs == nil {
 		return MaskLive, nil, nil

@@ -6,22 +6,22 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Model is a form of the case's model that a pass runs, in the words of the import: the task that its head is for and how rows are pooled, "" what
-// the folder says. Perturb asks for an input to which numbers can be added.
+// Model is a form of the case's model that a pass runs. Task and Pool are options of the import: the task of the head and how rows are pooled; ""
+// leaves the choice to the folder. Perturb asks for an input to which numbers can be added.
 type Model struct {
 	Task, Pool string
 	Perturb    bool
 }
 
-// Pass is one run of a model that a case consists of.
+// Pass is one of the runs that a case consists of.
 type Pass struct {
-	Name  string // "" of the first where the case has no names
+	Name  string // "" for the first pass of a case whose passes have no names
 	Model Model
 }
 
 // The passes that have names.
 const (
-	passPooler        = "pooler"        // the first rows after the encoder's own pooler
+	passPooler        = "pooler"        // the first rows, after the encoder's own pooler
 	passGenerator     = "generator"     // fills masks
 	passDiscriminator = "discriminator" // judges what the generator wrote
 	passClean         = "clean"         // without noise
@@ -54,7 +54,8 @@ func (c *Case) Passes(outputs string) ([]Pass, error) {
 	return passes, f.Close()
 }
 
-// replaced is what the discriminator reads: the token drawn from the generator where one was to be predicted, else the generator's input.
+// replaced returns the ids that the discriminator reads, [S, N]: the token drawn from the generator where one was to be predicted, otherwise the
+// generator's input.
 func (c *Case) replaced() ([]int64, error) {
 	labels, err := c.need("labels", len(c.IDs), true)
 	if err != nil {
@@ -73,7 +74,7 @@ func (c *Case) replaced() ([]int64, error) {
 	return ids, nil
 }
 
-// idsOf are the token ids of a pass, [S, N].
+// idsOf returns the token ids of a pass, [S, N].
 func (c *Case) idsOf(p Pass) ([]int64, error) {
 	if p.Name == passDiscriminator {
 		return c.replaced()
@@ -81,7 +82,8 @@ func (c *Case) idsOf(p Pass) ([]int64, error) {
 	return c.IDs, nil
 }
 
-// chosen reports which positions a head on chosen rows computes: those with a label above 0 where only they are predicted, else every live one.
+// chosen returns a function that reports whether a head on chosen rows computes a position: if only labelled tokens are predicted, the positions with
+// a label above 0, otherwise every live one.
 func (c *Case) chosen() (func(i int) bool, error) {
 	if c.Kind != KindEMD && c.Kind != KindRTD {
 		return func(int) bool { return true }, nil
@@ -98,7 +100,7 @@ func (c *Case) chosen() (func(i int) bool, error) {
 	return func(i int) bool { return labels.data[i] > 0 }, nil
 }
 
-// noise is what a pass adds to the normalised input, [S, N, hidden]; nil: nothing.
+// noise returns the numbers that a pass adds to the normalised input, [S, N, hidden]. It returns nil if nothing is added.
 func (c *Case) noise(p Pass, hidden int) ([]float64, error) {
 	size := len(c.IDs) * hidden
 	switch p.Name {
@@ -108,7 +110,7 @@ func (c *Case) noise(p Pass, hidden int) ([]float64, error) {
 			return nil, err
 		}
 		return t.data, nil
-	case passPerturbed: // computing it takes a gradient; the recorded one is taken
+	case passPerturbed: // computing this noise takes a gradient, so the recorded noise is used
 		f, err := safetensors.Open(c.Outputs())
 		if err != nil {
 			return nil, err

@@ -8,26 +8,26 @@ import (
 	"strings"
 )
 
-// reader returns one produced number for an index of a recorded tensor. skip reports whether the index is not to be compared.
+// reader returns the produced number for an index of a recorded tensor. skip reports that this number is not compared.
 type reader func(index []int) (got float64, skip bool)
 
-// value is what was produced for a recorded tensor: a reader, or the reason why nothing was.
+// value is what was produced for a recorded tensor: a reader, or the reason why nothing was produced.
 type value struct {
 	read   reader
 	reason string // it is not produced
 	left   string // it is left out
 }
 
-// outputTensor is what a head produces, in the file of a pass.
+// outputTensor is the name of the head's output in the file of a pass.
 const outputTensor = "output"
 
-// sources are the passes that give tensors with a name of their own.
+// sources maps recorded tensors with names of their own to the passes that produce them.
 var sources = map[string]string{
 	"pooler_output": passPooler, "clean_logits": passClean, "probe_logits": passProbe, "pert_logits": passPerturbed, "mlm_logits": passGenerator,
 	"rtd_logits": passDiscriminator,
 }
 
-// source finds the pass and its tensor that give a recorded one.
+// source returns the pass, and the tensor of that pass, that a recorded tensor is compared with.
 func (k *comparison) source(name string) (pass, tensor string) {
 	if pass, ok := sources[name]; ok {
 		return pass, outputTensor
@@ -47,13 +47,13 @@ func (k *comparison) source(name string) (pass, tensor string) {
 			if tensor := fmt.Sprintf("decoder.%d", step+1); step > 0 || k.has("", tensor) {
 				return "", tensor
 			}
-			return "", fmt.Sprintf("hidden_states.%d", k.produced.Layers) // without the decoder its head reads the last layer
+			return "", fmt.Sprintf("hidden_states.%d", k.produced.Layers) // without the decoder the head reads the last layer
 		}
 	}
 	return "", name
 }
 
-// has reports whether a pass gave a tensor.
+// has reports whether a pass has produced a tensor.
 func (k *comparison) has(pass, tensor string) bool {
 	return k.files[pass] != nil && k.files[pass].Has(tensor)
 }
@@ -64,10 +64,10 @@ type grid struct {
 	rows, columns int
 }
 
-// row is one row.
+// row returns row i.
 func (g *grid) row(i int) []float64 { return g.data[i*g.columns : (i+1)*g.columns] }
 
-// grid reads a tensor of a pass; nil if the pass did not give it.
+// grid reads a tensor of a pass. It returns nil if the pass did not produce it.
 func (k *comparison) grid(pass, tensor string) (*grid, error) {
 	if !k.has(pass, tensor) {
 		return nil, nil
@@ -82,7 +82,7 @@ func (k *comparison) grid(pass, tensor string) (*grid, error) {
 	return &grid{t.data, t.shape[0], t.shape[1]}, nil
 }
 
-// value finds what the model gave for a recorded tensor of the given shape.
+// value returns what the model has produced for a recorded tensor of the given shape.
 func (k *comparison) value(name string, shape []int) (value, error) {
 	switch {
 	case OnlyTraining(name):
@@ -113,7 +113,7 @@ func (k *comparison) value(name string, shape []int) (value, error) {
 // notProduced is the value of a tensor that no pass produces.
 var notProduced = value{reason: "this version does not produce it"}
 
-// reader finds how a recorded tensor of the given shape lies in a produced one; nil if it cannot.
+// reader returns a reader that maps the indices of a recorded tensor of the given shape to numbers of g. It returns nil if the shapes do not fit.
 func (k *comparison) reader(name string, g *grid, shape []int) reader {
 	l, dims := k.layout, len(shape)
 	perToken := g.rows == l.tokens && dims >= 2 && shape[0] == k.Sequences && shape[1] == k.Length
@@ -152,7 +152,7 @@ func (k *comparison) reader(name string, g *grid, shape []int) reader {
 	return nil
 }
 
-// given are the tensors that follow from the inputs: which positions are predicted, what the discriminator reads, and what it should say.
+// given returns the tensors that follow from the inputs: which positions are predicted, what the discriminator reads, and its targets.
 func (k *comparison) given(name string, shape []int) (value, error) {
 	chosen, err := k.chosen()
 	if err != nil {
@@ -187,7 +187,7 @@ func (k *comparison) given(name string, shape []int) (value, error) {
 	}}, nil
 }
 
-// written are the ids that the discriminator reads, [S, N].
+// written returns the ids that the discriminator reads, [S, N].
 func (k *comparison) written() ([]float64, error) {
 	ids, err := k.replaced()
 	out := make([]float64, len(ids))
@@ -197,7 +197,7 @@ func (k *comparison) written() ([]float64, error) {
 	return out, err
 }
 
-// targets are 1 where the token that the generator wrote is not the original one, [S, N].
+// targets returns 1 where the token that the generator wrote is not the original one, otherwise 0, [S, N].
 func (k *comparison) targets() ([]float64, error) {
 	ids, err := k.replaced()
 	if err != nil {
@@ -212,7 +212,7 @@ func (k *comparison) targets() ([]float64, error) {
 	return out, nil
 }
 
-// divideByLength divides every row by its Euclidean length; a row of zeros stays.
+// divideByLength divides every row by its Euclidean length. A row of zeros stays as it is.
 func divideByLength(g *grid) {
 	for i := range g.rows {
 		squares := 0.0
@@ -227,7 +227,7 @@ func divideByLength(g *grid) {
 	}
 }
 
-// tokensOf reads a [T, columns] tensor for indices that begin with sequence and position.
+// tokensOf returns a reader of a [T, columns] tensor for indices that begin with sequence and position.
 func (k *comparison) tokensOf(g *grid, column func([]int) int) reader {
 	return func(index []int) (float64, bool) {
 		row := k.layout.row[index[0]*k.Length+index[1]]
@@ -238,7 +238,7 @@ func (k *comparison) tokensOf(g *grid, column func([]int) int) reader {
 	}
 }
 
-// sequencesOf reads a [B, columns] tensor; at returns the sequence and the column of an index.
+// sequencesOf returns a reader of a [B, columns] tensor; at returns the sequence and the column of an index.
 func (k *comparison) sequencesOf(g *grid, at func([]int) (seq, column int)) reader {
 	return func(index []int) (float64, bool) {
 		s, column := at(index)
@@ -249,8 +249,8 @@ func (k *comparison) sequencesOf(g *grid, at func([]int) (seq, column int)) read
 	}
 }
 
-// pairsOf reads an [A, P] tensor of attention weights for indices [sequence, head, query, key]. A live query's weight on a dead key is exactly
-// 0: the ragged batch does not have the key.
+// pairsOf returns a reader of an [A, P] tensor of attention weights for indices [sequence, head, query, key]. A live query's weight on a dead key is
+// exactly 0, because the ragged batch does not have the key.
 func (k *comparison) pairsOf(g *grid) reader {
 	l := k.layout
 	return func(index []int) (float64, bool) {

@@ -44,7 +44,7 @@ func Generate(c *console.Console, file string, part source.Choice, o model.Optio
 	return GenerateFrom(c, src, part, p)
 }
 
-// GenerateFrom is generate for a spec at hand.
+// GenerateFrom is Generate for a spec that has been loaded already.
 func GenerateFrom(c *console.Console, src *source.Source, part source.Choice, p Place) ([]Package, error) {
 	if p.Package != "" {
 		if err := compiler.CheckPackageName(p.Package); err != nil {
@@ -80,7 +80,7 @@ func GenerateFrom(c *console.Console, src *source.Source, part source.Choice, p 
 	return made, nil
 }
 
-// name names the package of a single unit. Several have the names in their target, or those of their models.
+// name sets the name of the package of a single unit. Packages of several units have the names in their target, or those of their models.
 func (p *Place) name(units []*compiler.Unit) error {
 	if len(units) != 1 {
 		if p.Package != "" {
@@ -115,13 +115,13 @@ func (p *Place) name(units []*compiler.Unit) error {
 	return nil
 }
 
-// Place are the flags that say where a package lies and what its name is.
+// Place holds the flags for the folder and the name of a package.
 type Place struct {
 	Out     string `short:"o" placeholder:"DIR" help:"@gopackage_out"`
 	Package string `placeholder:"NAME" help:"@gopackage_package"`
 }
 
-// FolderFault is for errors about what lies in the output folder: they are the user's to resolve.
+// FolderFault returns the error for a problem with files in the output folder, which the user has to resolve.
 func FolderFault(dir string, err error) error {
 	var system *fs.PathError
 	if errors.As(err, &system) {
@@ -130,10 +130,10 @@ func FolderFault(dir string, err error) error {
 	return fault.Input(dir, "%v", err)
 }
 
-// emitted are the packages that this process has generated, by the hash of what they follow from.
+// emitted holds the packages that this process has generated, by the hash of what they depend on.
 var emitted sync.Map
 
-// Emit generates the package of a program. A process that asks twice for the same one gets the one of before, which it must not change.
+// Emit generates the package of a program. A second call for the same program returns the same package, so callers must not change it.
 func Emit(p *ir.Program) (*codegen.Package, error) {
 	sum := sha256.New()
 	if err := Describe(sum, p); err != nil {
@@ -150,9 +150,9 @@ func Emit(p *ir.Program) (*codegen.Package, error) {
 	return made, err
 }
 
-// Describe writes everything that the code of a program follows from.
+// Describe writes everything that the code of a program depends on.
 func Describe(w io.Writer, p *ir.Program) error {
-	meta, err := json.Marshal(p.Meta) // what its pointers point at, and not where that lies
+	meta, err := json.Marshal(p.Meta) // JSON has the values that pointers point at, and no addresses
 	if err != nil {
 		return fault.Ours(err)
 	}

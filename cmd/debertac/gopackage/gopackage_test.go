@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// A program is found again by what it is, and not by where parts of its description lie in memory.
+// TestUnitsAreDescribedByTheirContent checks that a program's description depends on its content, and not on addresses in memory.
 func TestUnitsAreDescribedByTheirContent(t *testing.T) {
 	describe := func(mark string) string {
 		var b bytes.Buffer

@@ -6,13 +6,13 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// groups lists what the pass fuse joins to one operation, in the order of computation. Other operations are single.
+// groups has the parts of each operation that the pass fuse joins from several, in the order of computation. Other operations have no parts.
 var groups = map[string]func(*ir.Node) []string{
 	"gemm":      gemmParts,
 	"attention": attentionParts,
 }
 
-// fused lists the parts of an operation, nil for a single one.
+// fused returns the parts of an operation, nil if it has no parts.
 func fused(n *ir.Node) []string {
 	if parts := groups[n.Op]; parts != nil {
 		return parts(n)

@@ -48,7 +48,7 @@ func pictures(list []*ir.Program, after string, pack bool) []*graph.Picture {
 	return out
 }
 
-// A picture has a panel per call and a box per operation, with what is fused and where results lie.
+// TestPicture checks that a picture has one panel per call and one box per operation, with its fused parts and the slots of results.
 func TestPicture(t *testing.T) {
 	p := programs(t, decoded, "threads")[0]
 	d := graph.Of(p, "threads", graph.Options{})
@@ -87,14 +87,14 @@ func TestPicture(t *testing.T) {
 	require.Contains(t, html, "<h2>Arena of ")
 }
 
-// rect is a rectangle of an SVG document.
+// rect matches a rectangle of an SVG document.
 var rect = regexp.MustCompile(`<rect x="([-0-9.]+)" y="([-0-9.]+)" width="([-0-9.]+)" height="([-0-9.]+)" rx="([0-9.]+)" fill="(#[0-9a-f]+)" ` +
 	`stroke="(#[0-9a-f]+)"`)
 
 type box struct{ x, y, w, h float64 }
 
-// Whatever the program, the picture is well-formed, the same each time, its boxes do not overlap and lie in a panel, panels do not overlap, and all of
-// it lies on the page.
+// TestPicturesAreSound checks pictures of random programs: a picture is well-formed and the same each time; boxes do not overlap and lie in a panel;
+// panels do not overlap; everything lies on the page.
 func TestPicturesAreSound(t *testing.T) {
 	texts := []string{decoded, "dspec 1\nmodel m like deberta_v2_xlarge { }\nhead a on m { take first; linear hidden; act; linear 2 as labels(\"<a> & " +
 		"\\\"b\\\"\", \"ü\"); loss cross_entropy }\n"}

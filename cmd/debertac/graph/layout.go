@@ -5,25 +5,26 @@ import (
 	"slices"
 )
 
-// Boxes are laid out in ranks (Sugiyama, Tagawa and Toda 1981): a box stands below all that it reads, an edge over several ranks passes each
-// through a place of its own, places of a rank are ordered by the mean of what they are connected with, and moved under it where there is room.
+// Boxes are laid out in ranks (Sugiyama, Tagawa and Toda 1981). A box is below all boxes that it reads. An edge over several ranks passes each of
+// them through a place of its own. The places of a rank are ordered by the mean position of the places that they are connected with, and moved below
+// that mean where there is room.
 
 // point is a place in a picture, in pixels.
 type point struct{ x, y float64 }
 
-// Distances in pixels. Letters are of equal width, so that sizes need no font.
+// Distances in pixels. The font is monospaced, so that sizes can be computed without it.
 const (
 	fontSize  = 12.0
-	letter    = 0.602 * fontSize // the advance of common fixed fonts
+	letter    = 0.602 * fontSize // the advance of common monospaced fonts
 	lineStep  = 15.0
 	padding   = 8.0
 	between   = 22.0 // boxes of a rank
 	rankGap   = 30.0
 	dummyWide = 10.0
-	mostText  = 58 // letters in a line of a box; the whole text is in its tip
+	mostText  = 58 // characters in a line of a box; the whole text is in the box's tooltip
 )
 
-// place is a box in its rank, or where an edge passes.
+// place is the place of a box in its rank, or a point that an edge passes.
 type place struct {
 	box      *Box
 	w        float64
@@ -60,7 +61,7 @@ func (b *Box) measure() {
 	}
 }
 
-// partsWidth is the width of the chips of fused parts.
+// partsWidth returns the width of the labels of fused parts.
 func (b *Box) partsWidth() float64 {
 	w := 0.0
 	for _, p := range b.Parts {
@@ -74,10 +75,11 @@ const (
 	chipGap     = 4.0
 )
 
-// mostWide is how wide parts of a panel that are not connected may stand side by side.
+// mostWide is the largest width of a row of unconnected parts of a panel.
 const mostWide = 1500.0
 
-// layOut places the boxes of a panel; it returns the size that they take. What is not connected is laid out by itself, and stands side by side in rows.
+// layOut places the boxes of a panel and returns the size that they take. Parts that are not connected are laid out separately, and placed side by
+// side in rows.
 func (p *Panel) layOut() (w, h float64) {
 	x, y, row := 0.0, 0.0, 0.0
 	for _, part := range p.components() {
@@ -145,7 +147,7 @@ func (p *Panel) components() []part {
 	return parts
 }
 
-// layOut places connected boxes; it returns the size that they take.
+// layOut places connected boxes and returns the size that they take.
 func (p part) layOut() (w, h float64) {
 	for _, b := range p {
 		b.measure()
@@ -184,7 +186,8 @@ func (p part) layOut() (w, h float64) {
 	return w, y - rankGap
 }
 
-// rank sets the rank of each box to the length of the longest way to it. What enters, and what is made of weights alone, stands just above its first reader.
+// rank sets the rank of each box to the length of the longest path to it. Inputs, and boxes that depend on weights alone, are placed just above their
+// first reader.
 func (p part) rank() {
 	for _, b := range p { // the list is in the order of computation
 		for _, e := range b.To {
@@ -203,7 +206,7 @@ func (p part) rank() {
 	}
 }
 
-// places makes a place for each box and for each rank that an edge passes, edges of one box sharing theirs.
+// places makes a place for each box and for each rank that an edge passes. Edges that leave the same box share their places.
 func (p part) places() [][]*place {
 	last := 0
 	for _, b := range p {
@@ -244,7 +247,7 @@ func connect(from, to *place) {
 	to.up = append(to.up, from)
 }
 
-// order sorts each rank by the mean position of what its places are connected with, down and up some times.
+// order sorts each rank by the mean position of the places that its places are connected with. It goes down and up several times.
 func order(ranks [][]*place) {
 	number := func(r []*place) {
 		for i, x := range r {
@@ -284,7 +287,7 @@ func mean(list []*place) float64 {
 	return sum / float64(len(list))
 }
 
-// settle sets the positions of places: first side by side, then under what they are connected with, without overlap. It returns the width.
+// settle sets the positions of places: first side by side, then below the places that they are connected with, without overlap. It returns the width.
 func settle(ranks [][]*place) float64 {
 	for _, r := range ranks {
 		x := 0.0
@@ -327,8 +330,8 @@ func shift(r []*place, by float64) {
 	}
 }
 
-// spread puts the places of a rank where they want to be (key), in their order and without overlap: runs that touch are moved to the mean of their
-// wishes (pool adjacent violators).
+// spread moves the places of a rank to their wanted positions (key), in their order and without overlap: runs that touch are moved to the mean of
+// their wanted positions (pool adjacent violators).
 func spread(r []*place) {
 	type run struct {
 		from, to    int

@@ -1,5 +1,6 @@
-// Package graph draws a program of the intermediate representation: one panel per call of the schedule, the operations of its region as boxes, with
-// what is fused in them, the shapes of what they make and the slots of the arena where it lies. A layer that is called many times is drawn once.
+// Package graph draws a program of the intermediate representation: one panel per call of the schedule, with the operations of its region as boxes. A
+// box has the parts that are fused in it, the shape of its result, and the result's slot in the arena. A layer that is called many times is drawn
+// once.
 package graph
 
 import (
@@ -11,13 +12,13 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// Picture is what is drawn of one program.
+// Picture is the picture of one program.
 type Picture struct {
 	Title  string
-	Notes  []string // lines under the title: bounds, outputs
+	Notes  []string // lines below the title: bounds, outputs
 	Panels []*Panel // calls in the order of the schedule
-	Links  []Link   // values that calls hand to later ones
-	Slots  []Slot   // of the arena; none before the pass memory
+	Links  []Link   // values that calls pass to later ones
+	Slots  []Slot   // of the arena; empty before the pass memory
 }
 
 // Panel is one call of the schedule.
@@ -27,22 +28,22 @@ type Panel struct {
 	Times int    // how often it is called, one layer after another
 	First int    // the layer of the first call
 	Pack  bool   // it is computed when weights are packed
-	Boxes []*Box // in the order of computation, the ends first
+	Boxes []*Box // in the order of computation, after the ends
 }
 
-// Box is an operation, or an end: a value that comes from an earlier call or is handed to a later one.
+// Box is an operation, or an end: a value that comes from an earlier call or is passed to a later one.
 type Box struct {
 	Op    string
-	Parts []string // what is fused in it, in the order of computation
+	Parts []string // the operations that are fused in it, in the order of computation
 	Lines []Text
-	Slot  int    // of its result, -1 for none
-	Tip   string // everything about it
+	Slot  int    // of its result, -1 if it has none
+	Tip   string // the text of the tooltip, with everything about the box
 	End   bool
 	To    []Edge
 
 	value *ir.Value // of an end
 
-	run  bool // it depends on the batch or on an earlier call, and not on weights alone
+	run  bool // it depends on the batch or on an earlier call, not only on weights
 	rank int
 	x, y float64 // of the upper left corner
 	w, h float64
@@ -70,7 +71,7 @@ const (
 type Edge struct {
 	To *Box
 
-	via     []point // where the edge passes the ranks between
+	via     []point // where the edge passes the ranks in between
 	through []*place
 }
 
@@ -87,12 +88,12 @@ type Slot struct {
 	Values []string
 }
 
-// Options say what is drawn.
+// Options selects what is drawn.
 type Options struct {
 	Pack bool // what is computed when weights are packed, too
 }
 
-// Of makes the picture of a program. pass is the name of the last pass that ran, for the title.
+// Of returns the picture of a program. pass is the name of the last pass that ran, for the title.
 func Of(p *ir.Program, pass string, o Options) *Picture {
 	b := &builder{program: p, slots: map[[2]string]int{}, steps: map[string]ir.Step{}}
 	b.plan()
@@ -128,7 +129,7 @@ func Of(p *ir.Program, pass string, o Options) *Picture {
 	return d
 }
 
-// end is where a value of the store was written.
+// end is the place where a value of the store was written.
 type end struct {
 	box   *Box
 	panel *Panel
@@ -143,7 +144,7 @@ type builder struct {
 	steps   map[string]ir.Step
 }
 
-// plan indexes the decisions of the passes tile, memory and threads.
+// plan makes an index of the decisions of the passes tile, memory and threads.
 func (b *builder) plan() {
 	if b.program.Plan == nil {
 		return
@@ -192,7 +193,7 @@ func (b *builder) arena() []Slot {
 	return out
 }
 
-// bytes is a size with its unit.
+// bytes writes a size with its unit.
 func bytes(n int64) string {
 	if n < 1<<20 {
 		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
@@ -232,7 +233,7 @@ func (b *builder) panel(c ir.Call) *Panel {
 	}
 	for _, v := range r.Out {
 		from := of[v]
-		if from == nil { // a tensor that is packed as it is
+		if from == nil { // a tensor that is packed unchanged
 			continue
 		}
 		box := b.end(r, v)
@@ -249,7 +250,7 @@ func (b *builder) end(r *ir.Region, v *ir.Value) *Box {
 	return box
 }
 
-// slot is where a value lies, -1 for nowhere.
+// slot returns the slot of a value, -1 if it has none.
 func (b *builder) slot(r *ir.Region, v *ir.Value) int {
 	if s, ok := b.slots[[2]string{r.Name, v.Name}]; ok {
 		return s
@@ -260,7 +261,7 @@ func (b *builder) slot(r *ir.Region, v *ir.Value) int {
 	return -1
 }
 
-// place names a value's slot.
+// place returns a text that names a value's slot.
 func (b *builder) place(r *ir.Region, v *ir.Value) string {
 	if s := b.slot(r, v); s >= 0 {
 		return fmt.Sprintf(" · slot %d", s)

@@ -12,13 +12,13 @@ const (
 	panelPad   = 18.0
 	panelHead  = 44.0
 	panelGap   = 34.0
-	loopSpace  = 46.0 // left of the boxes of a panel that is called again and again
+	loopSpace  = 46.0 // space left of the boxes of a panel that is called several times
 	laneStep   = 12.0
 	titleStep  = 20.0
-	aboutWidth = 110 // letters of a panel's second line
+	aboutWidth = 110 // characters of a panel's second line
 )
 
-// palette colours slots; a slot beyond it takes the first colours again.
+// palette has the colours of slots. Slots beyond its length use the colours again from the first.
 var palette = []string{"#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#e15759", "#76b7b2", "#9c755f", "#edc948", "#ff9da7", "#bab0ac"}
 
 func colour(slot int) string {
@@ -28,7 +28,7 @@ func colour(slot int) string {
 	return palette[slot%len(palette)]
 }
 
-// SVG draws pictures under each other as one SVG document. It needs no font but a fixed one, and no other file.
+// SVG draws pictures below each other as one SVG document. The document needs a monospaced font and no other file.
 func SVG(pictures []*Picture) []byte {
 	s := &svg{}
 	y, w := margin, 0.0
@@ -52,7 +52,7 @@ func SVG(pictures []*Picture) []byte {
 	return []byte(out.String())
 }
 
-// svg collects elements.
+// svg collects the elements of a document.
 type svg struct{ text strings.Builder }
 
 func (s *svg) add(format string, args ...any) { fmt.Fprintf(&s.text, format+"\n", args...) }
@@ -62,10 +62,10 @@ func (s *svg) label(x, y float64, style, text string) {
 	s.add(`<text x="%.1f" y="%.1f" %s>%s</text>`, x, y, style, html.EscapeString(text))
 }
 
-// frame is where a panel lies.
+// frame is the rectangle of a panel.
 type frame struct{ x, y, w, h, left float64 }
 
-// picture draws one program from y on; it returns the size that it takes.
+// picture draws one program, from y downwards, and returns the size that it takes.
 func (s *svg) picture(p *Picture, y float64) (w, h float64) {
 	top := y
 	s.label(margin, y+16, `font-size="17" font-weight="bold" fill="#1b1f24"`, p.Title)
@@ -77,7 +77,7 @@ func (s *svg) picture(p *Picture, y float64) (w, h float64) {
 	y += 10
 	y = s.legend(p, y)
 	frames := map[*Panel]frame{}
-	columns := [2]float64{margin, 0} // the run, and what is done when weights are packed, to its right
+	columns := [2]float64{margin, 0} // the run; to its right, what is computed when weights are packed
 	wide := [2]float64{}
 	for _, x := range p.Panels {
 		boxes, high := x.layOut()
@@ -145,7 +145,7 @@ func (s *svg) legend(p *Picture, y float64) float64 {
 	return y + 16
 }
 
-// head is a panel's first line.
+// head returns a panel's first line.
 func (p *Panel) head() string {
 	switch {
 	case p.Times > 1:
@@ -165,7 +165,7 @@ func shortenTo(text string, most int) string {
 	return string(r[:most-1]) + "…"
 }
 
-// panel draws a panel with the edges inside of it.
+// panel draws a panel with the edges inside it.
 func (s *svg) panel(p *Panel, f frame) {
 	fill := "#f6f8fa"
 	if p.Pack {
@@ -186,7 +186,7 @@ func (s *svg) panel(p *Panel, f frame) {
 	}
 }
 
-// loop draws that a panel's last result is its first input again.
+// loop draws an arrow from a panel's last result back to its first input.
 func (s *svg) loop(p *Panel, f frame) {
 	x, top, bottom := f.x+panelPad+10, f.y+panelHead+14, f.y+f.h-panelPad-14
 	s.add(`<path d="M%.1f %.1f H%.1f V%.1f H%.1f" fill="none" stroke="#8a8f98" stroke-width="1.5" stroke-dasharray="5 3" marker-end="url(#tip)"/>`,
@@ -195,7 +195,7 @@ func (s *svg) loop(p *Panel, f frame) {
 		(top+bottom)/2), fmt.Sprintf("× %d", p.Times))
 }
 
-// edge draws an edge inside of a panel as a smooth line through the ranks that it passes.
+// edge draws an edge inside a panel as a smooth line through the ranks that it passes.
 func (s *svg) edge(b *Box, e Edge) {
 	points := append([]point{{b.x + b.w/2, b.y + b.h}}, e.via...)
 	points = append(points, point{e.To.x + e.To.w/2, e.To.y - 1})
@@ -229,7 +229,7 @@ func (p *Picture) next(l Link) bool {
 	return false
 }
 
-// links draws what calls hand to later ones: straight down to the next panel, else through a lane at the right of the column.
+// links draws the values that calls pass to later ones: straight down to the next panel, or through a lane at the right of the column.
 func (s *svg) links(p *Picture, frames map[*Panel]frame, right float64) {
 	lane := right + laneStep
 	for _, l := range p.Links {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// HTML is a page that holds the pictures as SVG, and the slots of the arena with their values as tables.
+// HTML returns a page with the pictures as SVG, and tables of the arena's slots with their values.
 func HTML(pictures []*Picture) []byte {
 	var b strings.Builder
 	b.WriteString("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
@@ -42,7 +42,7 @@ func title(pictures []*Picture) string {
 	return strings.Join(list, "; ")
 }
 
-// DOT is the pictures in the language of Graphviz, one cluster per call.
+// DOT returns the pictures in the language of Graphviz, with one cluster per call.
 func DOT(pictures []*Picture) []byte {
 	var b strings.Builder
 	b.WriteString("digraph {\n\trankdir = TB\n\tnode [shape = box, fontname = \"monospace\", fontsize = 10]\n")

@@ -9,7 +9,7 @@ import (
 	"github.com/debertac/debertac/runtime/cpu"
 )
 
-// IsaNames are the instruction sets that --isa takes.
+// IsaNames returns the instruction sets that --isa takes.
 func IsaNames() []string {
 	var names []string
 	for _, k := range KernelSets() {
@@ -44,7 +44,7 @@ func KernelSets() []KernelSet {
 	return append(out, KernelSet{ISA: cpu.ISAGo.String(), Families: []string{"everything, in portable Go"}, Usable: true})
 }
 
-// CheckISA refuses an instruction set that no program could use here. "auto" and none are the best that there is.
+// CheckISA refuses an instruction set that no program could use here. "auto" and "" stand for the best one of this machine.
 func CheckISA(name string) error {
 	if name == "" || name == "auto" {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Faults of --isa list just the instruction sets that there are kernels for.
+// TestISAsThatAreListedHaveKernels checks that messages about --isa list exactly the instruction sets that have kernels.
 func TestISAsThatAreListedHaveKernels(t *testing.T) {
 	_, err := cpu.ParseISA("nonsense")
 	_, listed, found := strings.Cut(err.Error(), "there are: ")

@@ -1,4 +1,4 @@
-// Package machine measures the limits of the machine that benchmarks are compared with: the highest rate of multiply-adds of an instruction
+// Package machine measures the limits of a machine, for comparison with benchmarks: the highest rate of multiply-adds of an instruction
 // set, and the rate at which memory is read. It builds a small program around the peak kernels, with the Go toolchain alone.
 package machine
 
@@ -23,19 +23,19 @@ import (
 //go:embed source
 var source embed.FS
 
-// Limits are what the machine reaches with a number of threads.
+// Limits holds the rates that the machine reaches with a number of threads.
 type Limits struct {
 	ISA    string  `json:"isa"`
 	GFLOPS float64 `json:"gflops"`       // float32, a multiply-add counts as two
 	GBps   float64 `json:"gbytes_per_s"` // reading memory, 1 GB = 10⁹ bytes
 }
 
-// Roof is the shortest time, in seconds, in which the machine can do the operations and read the bytes: the larger of the two times.
+// Roof returns the shortest time, in seconds, in which the machine can do the operations and read the bytes: the larger of the two times.
 func (l Limits) Roof(flops, bytes float64) float64 {
 	return max(flops/(l.GFLOPS*1e9), bytes/(l.GBps*1e9))
 }
 
-// BestISA is the name of the best instruction set with a peak kernel that this machine can run, or "".
+// BestISA returns the name of the best instruction set with a peak kernel that this machine can run, or "".
 func BestISA() string {
 	best := ""
 	for _, i := range kernel.ISAs() { // best last
@@ -46,7 +46,7 @@ func BestISA() string {
 	return best
 }
 
-// Files are the sources of the measuring program, by name. They depend on nothing but this package.
+// Files returns the sources of the measuring program, by name. They depend only on this package.
 func Files() (map[string][]byte, error) {
 	var peaks []kernel.Kernel
 	for _, i := range kernel.ISAs() {

@@ -9,8 +9,8 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/machine"
 )
 
-// TestMeasure builds and runs the program. What a machine reaches is not known beforehand, so it is held to physics: more than a processor of
-// the last fifteen years, less than any, and threads add up.
+// TestMeasure builds and runs the program. The limits of a machine are not known in advance, so the test checks what holds for any machine: more than
+// any processor of the last fifteen years falls short of, and less than any can reach.
 func TestMeasure(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a program")

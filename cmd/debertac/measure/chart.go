@@ -41,7 +41,7 @@ type chart struct {
 	curves      []curve
 }
 
-// draw adds the chart to a drawing, with its left edge at x0.
+// draw adds the chart to a drawing, with the chart's left edge at x0.
 func (c *chart) draw(d *drawing, x0 float64) {
 	low, high, most := c.at[0], c.at[len(c.at)-1], 0.0
 	if low == high {

@@ -11,11 +11,11 @@ import (
 // confidence is the level of the intervals that Compare reports.
 const confidence = 0.95
 
-// RoundsForInterval is the smallest number of rounds for which a median has an interval of 95 %: of n independent values all lie on one side of
-// the true median with probability 2·2⁻ⁿ, which is below 5 % from 6 on.
+// RoundsForInterval is the smallest number of rounds for which a median has an interval of 95 %. All of n independent values lie on the same side of
+// the true median with probability 2·2⁻ⁿ, which is below 5 % for n >= 6.
 const RoundsForInterval = 6
 
-// Comparison holds a result to an earlier one of the same point.
+// Comparison compares a result with an earlier one of the same point.
 type Comparison struct {
 	Before, Now benchmath.Summary // medians of the rounds with their intervals, in ms
 	Rounds      [2]int            // before and now
@@ -23,7 +23,7 @@ type Comparison struct {
 	Low, High   float64           // the change between the nearest and the farthest ends of the two intervals; infinite if a side has too few rounds
 }
 
-// Allow names what Compare does not refuse.
+// Allow lists what Compare does not refuse.
 type Allow struct {
 	Machine bool // results of another machine, or of an unknown one
 	Spec    bool // results of another spec, or of an unknown one
@@ -67,7 +67,7 @@ func Compare(before []Result, now *Result, allow Allow) (*Comparison, error) {
 	return c, nil
 }
 
-// MachineError says why results of two machines are not compared.
+// MachineError reports why results of two machines are not compared.
 type MachineError struct{ Why string }
 
 func (e *MachineError) Error() string { return "it is of another machine: " + e.Why }
@@ -88,8 +88,8 @@ func (r *Result) samePoint(o *Result) bool {
 		r.Precision == o.Precision && r.ISA == o.ISA
 }
 
-// Slower reports whether now is slower than before by more than the tolerance (0.1: 10 %). With enough rounds even the most favourable end of
-// the interval must be; with fewer, the medians decide.
+// Slower reports whether now is slower than before by more than the tolerance (0.1: 10 %). With enough rounds, even the most favourable end of the
+// interval must be slower by more; with fewer, the medians decide.
 func (c *Comparison) Slower(tolerance float64) bool {
 	if math.IsInf(c.Low, 0) {
 		return c.Change > tolerance

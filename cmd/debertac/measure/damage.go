@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// mostMS bounds the times of results, in ms: 30 years. A larger one, whose sums could overflow, is damage.
+// mostMS is the largest time in results, in ms: 30 years. A larger time, whose sums could overflow, is damage.
 const mostMS = 1e12
 
 // damage returns an error for a result that debertac bench --json cannot have written. raw is the text of its object, which encoding/json accepts.
@@ -46,11 +46,11 @@ func damage(raw []byte, r *Result) error {
 	return nil
 }
 
-// isTime reports whether a call can take ms milliseconds.
+// isTime reports whether ms is a possible duration of a call, in milliseconds.
 func isTime(ms float64) bool { return ms > 0 && ms <= mostMS && !math.IsNaN(ms) }
 
-// keysOf returns the keys of an object in lower case, as encoding/json compares them. Keys that are there twice, also in objects in it, and values that
-// are null are errors.
+// keysOf returns the keys of an object in lower case, as encoding/json compares them. A key that occurs twice, also in a nested object, is an error,
+// and so is a value null.
 func keysOf(raw []byte) (map[string]bool, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := d.Token(); err != nil { // the brace

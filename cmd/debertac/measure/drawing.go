@@ -17,10 +17,10 @@ import (
 	"golang.org/x/image/vector"
 )
 
-// pngScale is how many pixels of a PNG one of an SVG has along an edge.
+// pngScale is the number of pixels of a PNG per pixel of an SVG, in each direction.
 const pngScale = 1.5
 
-// drawing is what both formats show: lines and dots, and labels on top of them.
+// drawing is the content of both formats: lines and dots, with labels on top.
 type drawing struct {
 	width, height float64
 	shapes        []shape
@@ -30,12 +30,12 @@ type drawing struct {
 // shape is a line through points, or a dot at the only one.
 type shape struct {
 	ink    color.RGBA
-	width  float64 // of a line; of a dot its radius
+	width  float64 // width of a line, or radius of a dot
 	dash   []float64
 	points []point
 }
 
-// text is a label. anchor is the part of it that lies before the point; size is in units of textSize; a turned one is read upwards.
+// text is a label. anchor is the share of the text that lies before the point; size is in units of textSize; a turned label is read upwards.
 type text struct {
 	at           point
 	text         string
@@ -159,9 +159,9 @@ func fill(m *image.RGBA, ink color.RGBA, corners []point) {
 	z.Draw(m, image.Rectangle{at, at.Add(size)}, image.NewUniform(ink), image.Point{})
 }
 
-// strokes are the straight parts of a line that are painted.
+// strokes returns the straight parts of a line that are painted.
 func (s *shape) strokes() (list [][2]point) {
-	along, on := 0.0, 0 // what is left of the dash or gap, and which it is
+	along, on := 0.0, 0 // the length that is left of the dash or gap, and whether it is a dash
 	if s.dash != nil {
 		along = s.dash[0]
 	}
@@ -198,7 +198,7 @@ func (l *text) paint(m *image.RGBA, face font.Face) {
 		(&font.Drawer{Dst: m, Src: ink, Face: face, Dot: dot}).DrawString(l.text)
 		return
 	}
-	// It is written on a strip, whose pixels are then turned.
+	// The label is written on a strip, whose pixels are then turned.
 	rise := face.Metrics().Ascent.Ceil()
 	strip := image.NewAlpha(image.Rect(0, 0, width.Ceil(), rise+face.Metrics().Descent.Ceil()))
 	(&font.Drawer{Dst: strip, Src: image.Opaque, Face: face, Dot: fixed.P(0, rise)}).DrawString(l.text)

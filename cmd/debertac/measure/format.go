@@ -61,7 +61,7 @@ var columns = []column{
 	number(1, func(r *Result) float64 { return r.StartMS }).named("start ms", "start_ms"),
 }
 
-// percent writes a share; one that is not known is a dash.
+// percent writes a share in per cent. It returns a dash if the share is not known.
 func percent(x float64) string {
 	if x == 0 {
 		return "-"
@@ -76,7 +76,7 @@ func share(x float64) string {
 	return strconv.FormatFloat(x, 'g', -1, 64)
 }
 
-// Formats are the names that Write takes.
+// Formats lists the formats that Write takes.
 var Formats = []string{"table", "markdown", "csv", "json", "benchstat"}
 
 // Write writes results in a format of Formats.
@@ -123,7 +123,7 @@ func writeTable(w io.Writer, results []Result) error {
 	return t.Flush()
 }
 
-// lines describe the environment, for people.
+// lines returns a description of the environment for people.
 func (e *Environment) lines() []string {
 	var lines []string
 	if m := e.Machine; m != nil {
@@ -231,7 +231,7 @@ func writeBenchstat(w io.Writer, results []Result) error {
 	return err
 }
 
-// key makes a name that can stand in a benchmark's name.
+// key makes a name that can be a part of a benchmark's name.
 func key(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '/' || r == '=' || r <= ' ' {

@@ -21,7 +21,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// round is what one process measured at a point.
+// round returns what one process measured at a point.
 func round(batch int, tokens, p50 float64) measure.Result {
 	return measure.Result{
 		Model: "m", Batch: batch, Tokens: tokens, Threads: 2, Precision: "f32", ISA: "go", MinMS: p50 * 0.9, P50MS: p50, P90MS: p50 * 1.1, P99MS: p50 * 1.2,
@@ -31,7 +31,7 @@ func round(batch int, tokens, p50 float64) measure.Result {
 	}
 }
 
-// joined is a point with a median for each of the given rounds.
+// joined returns a point with a median for each of the given rounds.
 func joined(batch int, tokens float64, p50 ...float64) measure.Result {
 	var rounds []measure.Result
 	for _, ms := range p50 {
@@ -79,7 +79,7 @@ func TestCompare(t *testing.T) {
 	require.ErrorContains(t, err, "it has no result of m with 1 × 16 tokens")
 }
 
-// TestCompareMachines: results of another machine, or of none that is known, are refused unless told otherwise.
+// TestCompareMachines checks that results of another machine, or of an unknown one, are refused unless they are allowed.
 func TestCompareMachines(t *testing.T) {
 	now := joined(1, 16, 10)
 	for want, change := range map[string]func(*measure.Result){
@@ -91,7 +91,7 @@ func TestCompareMachines(t *testing.T) {
 	} {
 		before := joined(1, 16, 9)
 		if len(before.Machine.Caches) == 0 && strings.Contains(want, "caches") {
-			continue // the system does not tell its caches
+			continue // the system does not report its caches
 		}
 		change(&before)
 		_, err := measure.Compare([]measure.Result{before}, &now, measure.Allow{})
@@ -249,7 +249,7 @@ func program(t *testing.T) *ir.Program {
 	return units[0].Program
 }
 
-// TestExplain: the times of the schedule's steps become rows whose times add up to the call, with a layer for each run of a region.
+// TestExplain checks that the times of the schedule's steps become rows whose times add up to the time of the call, with one layer for each run of a region.
 func TestExplain(t *testing.T) {
 	p := program(t)
 	r := joined(1, 16, 1)

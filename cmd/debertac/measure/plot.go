@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// CheckPlotName reports why no plot can be written under a name; the ending decides the format.
+// CheckPlotName returns an error if no plot can be written under a name. The extension decides the format.
 func CheckPlotName(name string) error {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".png", ".svg":
@@ -18,7 +18,7 @@ func CheckPlotName(name string) error {
 	return fmt.Errorf("%s: a plot is written as .png or .svg", name)
 }
 
-// colours are told apart by people with the common forms of colour blindness (Okabe and Ito).
+// colours can be told apart by people with the common forms of colour blindness (Okabe and Ito).
 var colours = []color.RGBA{{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255},
 	{0, 0, 0, 255}}
 

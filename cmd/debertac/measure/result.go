@@ -1,5 +1,5 @@
-// Package measure is what debertac bench does with measurements: it joins the rounds of a point, writes results in several formats, draws
-// sweeps, and compares results with earlier ones.
+// Package measure handles the measurements of debertac bench: it joins the rounds of a point, writes results in several formats, draws sweeps, and
+// compares results with earlier ones.
 package measure
 
 import (
@@ -31,17 +31,17 @@ type Result struct {
 	TokensPerS    float64 `json:"tokens_per_s"`
 	SequencesPerS float64 `json:"sequences_per_s"`
 	GFLOPS        float64 `json:"gflops"`
-	PeakShare     float64 `json:"peak_share,omitempty"`     // of the multiply-adds that this machine reached; missing if they cannot be measured here
-	RooflineShare float64 `json:"roofline_share,omitempty"` // of the time that arithmetic or reading the weights needs at least
+	PeakShare     float64 `json:"peak_share,omitempty"`     // of the rate of multiply-adds that this machine reached; missing if it cannot be measured here
+	RooflineShare float64 `json:"roofline_share,omitempty"` // the shortest time for arithmetic or for reading the weights, divided by the time of the call
 	Allocs        float64 `json:"allocs"`                   // per call
 	RSSMiB        float64 `json:"rss_mib"`                  // peak of the process
-	WeightsRSSMiB float64 `json:"weights_rss_mib"`          // of it, the mapped weights
+	WeightsRSSMiB float64 `json:"weights_rss_mib"`          // the part of RSSMiB that is mapped weights
 	StartMS       float64 `json:"start_ms"`                 // from exec to the first result
 
 	Model string  `json:"model"`
-	Calls int     `json:"calls"`        // measured, of all rounds
+	Calls int     `json:"calls"`        // calls that were measured in all rounds
 	GFLOP float64 `json:"gflop"`        // useful operations of a call; with lengths, of a pass
-	Needs float64 `json:"gflop_needed"` // those without the rows of the last layer that nobody reads; the shares refer to them
+	Needs float64 `json:"gflop_needed"` // without the rows of the last layer that nothing reads; the shares refer to this count
 
 	Rounds      int       `json:"rounds,omitempty"`       // processes that measured, one after the other
 	RoundsMS    []float64 `json:"rounds_ms,omitempty"`    // the median of each round
@@ -49,14 +49,14 @@ type Result struct {
 
 	Environment
 
-	StepMS    []float64     `json:"-"` // of the first round, in the order of the schedule
+	StepMS    []float64     `json:"-"` // times of the steps in the first round, in the order of the schedule
 	BetweenMS float64       `json:"between_ms,omitempty"`
 	Steps     []Step        `json:"steps,omitempty"`
 	Layers    []Layer       `json:"layers,omitempty"`
-	Extents   *engine.Sizes `json:"extents,omitempty"` // of a call: the costs of its steps follow from them
+	Extents   *engine.Sizes `json:"extents,omitempty"` // of a call; the costs of its steps follow from these
 }
 
-// Environment is what a figure depends on besides the model and the point.
+// Environment describes what a figure depends on besides the model and the point.
 type Environment struct {
 	Machine  *Machine `json:"machine,omitempty"`
 	Go       string   `json:"go,omitempty"`          // toolchain that built the measured program
@@ -65,7 +65,7 @@ type Environment struct {
 	Time     string   `json:"time,omitempty"`        // RFC 3339, when the measurement began
 }
 
-// Machine tells machines apart.
+// Machine identifies a kind of machine.
 type Machine struct {
 	CPU     string      `json:"cpu"` // as the system names it
 	Arch    string      `json:"arch"`
@@ -80,7 +80,7 @@ func ThisMachine() *Machine {
 	return &Machine{CPU: c.Model, Arch: c.Arch, OS: goruntime.GOOS, Logical: c.Logical, Caches: c.Caches}
 }
 
-// difference names what tells two machines apart, "" if nothing does. A result of an unknown machine could be of any.
+// difference describes the first difference between two machines, or returns "". An unknown machine counts as a difference.
 func (m *Machine) difference(here *Machine) string {
 	switch {
 	case m == nil:
@@ -126,7 +126,7 @@ func Join(rounds []Result) Result {
 	return r
 }
 
-// Median is the middle value, or the mean of the two in the middle. The list must not be empty.
+// Median returns the middle value of a list, or the mean of the two in the middle. The list must not be empty.
 func Median(list []float64) float64 {
 	s := slices.Sorted(slices.Values(list))
 	if n := len(s); n%2 == 0 {
@@ -135,7 +135,7 @@ func Median(list []float64) float64 {
 	return s[len(s)/2]
 }
 
-// deviation is the sample standard deviation, 0 for fewer than two values.
+// deviation returns the sample standard deviation, 0 for fewer than two values.
 func deviation(list []float64) float64 {
 	n := float64(len(list))
 	if n < 2 {
@@ -151,8 +151,8 @@ func deviation(list []float64) float64 {
 	return math.Sqrt(sum / (n - 1))
 }
 
-// Read reads results in the form of --json: one JSON object after another. Its error has the line of an object that is not a result, or that has
-// values which no measurement has.
+// Read reads results in the form of --json: one JSON object after another. If an object is not a result, or has values that no measurement can have,
+// the error has its line.
 func Read(text []byte) ([]Result, error) {
 	var list []Result
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -187,7 +187,7 @@ func Read(text []byte) ([]Result, error) {
 	return list, nil
 }
 
-// plain words an error of encoding/json without the names of Go's types.
+// plain writes an error of encoding/json without the names of Go types.
 func plain(err error) string {
 	if t, ok := err.(*json.UnmarshalTypeError); ok {
 		if t.Field == "" {
@@ -198,7 +198,7 @@ func plain(err error) string {
 	return err.Error()
 }
 
-// Now is the time of a measurement in the form that results carry.
+// Now returns the current time in the form that results have.
 func Now() string { return time.Now().UTC().Format(time.RFC3339) }
 
 // point describes the point of a result for messages.

@@ -14,7 +14,7 @@ type Step struct {
 	Region   string  `json:"region"`         // part of the schedule: embed, layer, head, …
 	Op       string  `json:"op"`             // operation, with the shape of its result
 	Line     string  `json:"line,omitempty"` // statement of the spec, with its place
-	Kernel   string  `json:"kernel"`         // without the instruction set
+	Kernel   string  `json:"kernel"`         // name without the instruction set
 	Runs     int     `json:"runs"`           // times that a call runs it
 	MS       float64 `json:"ms"`             // of all runs of a call
 	Share    float64 `json:"share"`          // of the call
@@ -32,8 +32,8 @@ type Layer struct {
 // Roof returns the shortest time in seconds for a number of operations and a number of bytes from memory.
 type Roof func(flops, bytes float64) float64
 
-// Explain names the times of r.StepMS after the steps of the program's schedule, and fills r.Steps and r.Layers. roof may be nil. A step's
-// bytes are those of the weights that it reads: they are larger than caches, while activations mostly stay in them.
+// Explain names the times of r.StepMS after the steps of the program's schedule, and fills r.Steps and r.Layers. roof may be nil. The bytes of a step
+// are those of the weights that it reads: weights are larger than caches, while activations mostly stay in caches.
 func (r *Result) Explain(p *ir.Program, roof Roof) error {
 	kernels := map[string]string{}
 	for _, s := range p.Plan.Steps {
@@ -87,8 +87,7 @@ func (r *Result) Explain(p *ir.Program, roof Roof) error {
 	return nil
 }
 
-// work counts the operations of one run of a node and the bytes of weights that it reads. A gather reads some rows of its table only: as many
-// as it returns.
+// work counts the operations of one run of a node and the bytes of weights that it reads. A gather reads only as many rows of its table as it returns.
 func work(n *ir.Node, sizes ir.Sizes) (flops, bytes float64) {
 	op := ir.Lookup(n.Op)
 	if op == nil {

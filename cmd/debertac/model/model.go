@@ -50,7 +50,7 @@ func Open(c *console.Console, path string, o Options) (*source.Source, *folder.F
 	}
 	ofSpec := o.Wishes
 	if o.Tokenizer != "" {
-		ofSpec.Ignore = nil // it is the tokenizer's
+		ofSpec.Ignore = nil // --ignore applies to the tokenizer
 	}
 	if err := ofSpec.OfSpec(path); err != nil {
 		return nil, nil, err
@@ -70,7 +70,7 @@ func Open(c *console.Console, path string, o Options) (*source.Source, *folder.F
 	return src, nil, err
 }
 
-// One compiles the one thing that is wanted. A folder's own spec has the head that was wished for, and no other.
+// One compiles the one model or head that o selects. A folder's own spec has only the head that --head selected.
 func One(c *console.Console, src *source.Source, dir *folder.Folder, o Options) (*compiler.Unit, error) {
 	head := o.Head
 	if dir != nil && o.Spec == "" {
@@ -82,19 +82,19 @@ func One(c *console.Console, src *source.Source, dir *folder.Folder, o Options) 
 	return source.UnitFor(c, src, o.Target, head, compiler.Options{})
 }
 
-// Options say how a model is to be made runnable.
+// Options selects how a model is made runnable.
 type Options struct {
 	folder.Wishes
 	folder.LentFlag
 	Target     string
 	Spec       string                     // of a model folder: use this spec instead of the folder's own
 	Weights    string                     // packed weights; "" packs the folder's
-	ShapesOnly bool                       // of a model folder: its weights may be missing, only their shapes are looked at
-	Texts      bool                       // it is to read texts: a folder needs a tokenizer
+	ShapesOnly bool                       // of a model folder: only the shapes of the weights are read, and weights may be missing
+	Texts      bool                       // the model must read texts: a folder needs a tokenizer
 	Seed       *uint64                    // random weights instead
 	Draw       bool                       // the verb has --random-weights and takes a tokenizer for it
-	Draws      bool                       // weights that are drawn serve as well: the verb measures
-	Accept     func(*compiler.Unit) error // holds what the verb wants to what is compiled, before anything is packed or built; nil: it wants nothing
+	Draws      bool                       // random weights are as good as real ones, because the verb only measures
+	Accept     func(*compiler.Unit) error // checks the verb's flags against the compiled unit before anything is packed or built; nil: no check
 }
 
 // LentToSpec reads the tokenizer for a spec without a folder; nil if there is a folder, or none was named.

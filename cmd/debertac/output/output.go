@@ -10,7 +10,8 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// Place says, before any work, why no file could be made at path. It returns the file that would be replaced, after following links.
+// Place checks before any work whether a file can be made at path. It returns the path of the file that would be replaced, after following links, or
+// an error with the reason.
 func Place(path string) (string, error) {
 	if path == "-" {
 		return "", fault.Usage("./-, if the file is to have this name", "-: this output is a file, and cannot be the standard output: name a file")
@@ -19,7 +20,7 @@ func Place(path string) (string, error) {
 	if err != nil {
 		return "", Fault(err)
 	}
-	o, err := disk.Create(path, 0o666) // whether the folder can be written is found out by writing
+	o, err := disk.Create(path, 0o666) // only writing shows whether the folder can be written
 	if err != nil {
 		return "", Fault(err)
 	}
@@ -27,7 +28,7 @@ func Place(path string) (string, error) {
 	return target, nil
 }
 
-// Fault says why a file cannot be written.
+// Fault returns the error for a file that cannot be written.
 func Fault(err error) error {
 	var system *fs.PathError
 	if !errors.As(err, &system) {
@@ -61,7 +62,7 @@ func Apart(flagA, a, flagB, b string) error {
 	return nil
 }
 
-// Write writes a file in one step: a crash leaves the old text or the new one.
+// Write writes a file atomically: a crash leaves the old text or the new one.
 func Write(file string, text []byte) error {
 	return Fault(disk.WriteFile(file, text, 0o666))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/output"
 )
 
-// TestPlace: a place where a file can be made is returned after following links, and nothing is left there. Others are refused with what to do.
+// TestPlace checks that Place returns a path where a file can be made, after following links, and leaves nothing there. Other paths are refused with a hint.
 func TestPlace(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.Mkdir("dir", 0o777))
@@ -43,7 +43,7 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// TestApart: two outputs are one file if their paths lead to the same one.
+// TestApart checks that two outputs count as one file if their paths lead to the same file.
 func TestApart(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.Mkdir("dir", 0o777))

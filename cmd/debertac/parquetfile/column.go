@@ -20,8 +20,8 @@ type column struct {
 	name   string
 	quoted []byte // name in JSON
 	leaf   parquet.LeafColumn
-	// The definition levels from which the field is there, and its list has an element (Dremel, Melnik et al. 2010). A list is a column whose
-	// repetition level is not 0.
+	// present is the smallest definition level at which the field is there, element the smallest at which its list has an element (Dremel, Melnik et
+	// al. 2010). A column is a list if its repetition level is not 0.
 	present, element int
 	convert          func(b *bytes.Buffer, v parquet.Value)
 
@@ -72,11 +72,11 @@ func newColumn(s *parquet.Schema, f parquet.Field) (*column, error) {
 	return c, nil
 }
 
-// codecs are the compressions that are read. LZ4 is not: the decoder doubles its room for as long as a block does not decode, so that one damaged block
-// takes all memory.
+// codecs lists the compressions that are read. LZ4 is not read: its decoder doubles its buffer until a block can be decoded, so one damaged block
+// would take all memory.
 var codecs = []format.CompressionCodec{format.Uncompressed, format.Snappy, format.Gzip, format.Brotli, format.Zstd}
 
-// unpacks reports a compression of the column, in one of the row groups, that is not read.
+// unpacks returns an error if the column has, in one of the row groups, a compression that is not read.
 func (c *column) unpacks(d *format.FileMetaData) error {
 	for _, group := range d.RowGroups {
 		if c.leaf.ColumnIndex >= len(group.Columns) {
@@ -90,7 +90,7 @@ func (c *column) unpacks(d *format.FileMetaData) error {
 	return nil
 }
 
-// close lets go of the current row group.
+// close closes the current row group.
 func (c *column) close() error {
 	if c.page != nil {
 		parquet.Release(c.page)
@@ -119,7 +119,7 @@ func (c *column) peek() (parquet.Value, error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return parquet.Value{}, err
 		}
-		if n == 0 { // the page is read
+		if n == 0 { // the page has been read to its end
 			parquet.Release(c.page)
 			c.page, c.values = nil, nil
 		}
@@ -176,7 +176,7 @@ func (c *column) scalar(b *bytes.Buffer, v parquet.Value) {
 	c.convert(b, v)
 }
 
-// converter returns what writes values of a type as JSON; nil if there is nothing that means the same.
+// converter returns a function that writes values of a type as JSON. It returns nil if JSON has no form for the type.
 func converter(t parquet.Type) func(*bytes.Buffer, parquet.Value) {
 	var logical format.LogicalTypeValue
 	if l := t.LogicalType(); l != nil {
@@ -232,7 +232,7 @@ func integers(kind parquet.Kind, logical format.LogicalTypeValue) func(*bytes.Bu
 			writeString(b, []byte(time.Unix(number(v)*24*3600, 0).UTC().Format(time.DateOnly)))
 		}
 	case *format.TimestampType:
-		if l.Unit.Value == nil { // of a damaged description
+		if l.Unit.Value == nil { // the description is damaged
 			return nil
 		}
 		unit := l.Unit.Value.Duration()
@@ -251,7 +251,7 @@ func integers(kind parquet.Kind, logical format.LogicalTypeValue) func(*bytes.Bu
 	return func(b *bytes.Buffer, v parquet.Value) { b.WriteString(strconv.FormatInt(number(v), 10)) }
 }
 
-// writeFloat writes a number; JSON has none for NaN and the infinities, which become strings.
+// writeFloat writes a number. NaN and the infinities, which JSON does not have, become strings.
 func writeFloat(b *bytes.Buffer, x float64, bits int) {
 	text := strconv.FormatFloat(x, 'g', -1, bits)
 	if math.IsNaN(x) || math.IsInf(x, 0) {

@@ -9,14 +9,14 @@ import (
 
 // Limits of a footer.
 const (
-	maxFooter = 256 << 20 // bytes; files of 100,000 row groups stay below
-	maxDepth  = 32        // of values inside values; Parquet has 8 levels
+	maxFooter = 256 << 20 // bytes; the footers of files with 100,000 row groups are smaller
+	maxDepth  = 32        // depth of values inside values; Parquet uses 8 levels
 )
 
-// checkFooter reads the description at the end of a file of the given size and checks every length in it against the bytes that are there. The decoder of the
-// Parquet package makes room for a list before it reads it, however long the list claims to be.
+// checkFooter reads the description at the end of a file of the given size and checks every length in it against the bytes that are there. This check
+// is needed because the decoder of the Parquet package allocates a list before it reads it, however long the list claims to be.
 func checkFooter(r io.ReaderAt, size int64) error {
-	const ends = 4 + 8 // the mark at the beginning; the length and the mark at the end
+	const ends = 4 + 8 // bytes of the mark at the beginning, and of the length and the mark at the end
 	if size < ends {
 		return fmt.Errorf("it has %d bytes: it is not a Parquet file", size)
 	}
@@ -61,7 +61,7 @@ const (
 	typeUUID   = 13
 )
 
-// walker goes over values in Thrift's compact protocol without keeping any.
+// walker reads over values in Thrift's compact protocol without storing them.
 type walker struct {
 	text []byte
 	at   int
@@ -69,7 +69,7 @@ type walker struct {
 
 var errShort = errors.New("it ends inside a value")
 
-// skip passes n bytes.
+// skip skips n bytes.
 func (w *walker) skip(n uint64) error {
 	if n > uint64(len(w.text)-w.at) {
 		return errShort
@@ -95,7 +95,7 @@ func (w *walker) varint() (uint64, error) {
 	return v, nil
 }
 
-// structure passes fields up to the stop.
+// structure skips the fields of a structure up to its end.
 func (w *walker) structure(depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("values inside values are more than %d deep", maxDepth)
@@ -105,12 +105,12 @@ func (w *walker) structure(depth int) error {
 		if err != nil || head == 0 {
 			return err
 		}
-		if head>>4 == 0 { // the field's number follows; it is not a difference to the last one
+		if head>>4 == 0 { // the field's number follows, instead of a difference from the last one
 			if _, err := w.varint(); err != nil {
 				return err
 			}
 		}
-		if kind := head & 15; kind != typeTrue && kind != typeFalse { // of a field, these two are their own value
+		if kind := head & 15; kind != typeTrue && kind != typeFalse { // as the type of a field, these two hold the value themselves
 			if err := w.value(kind, depth+1); err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func (w *walker) structure(depth int) error {
 	}
 }
 
-// value passes a value of a type.
+// value skips a value of a type.
 func (w *walker) value(kind byte, depth int) error {
 	switch kind {
 	case typeTrue, typeFalse, typeByte:
@@ -164,7 +164,7 @@ func (w *walker) value(kind byte, depth int) error {
 	return fmt.Errorf("there is no type %d", kind)
 }
 
-// values passes n times one value of each type. A value has a byte at least.
+// values skips n groups of values, with one value of each kind per group. A value has at least one byte.
 func (w *walker) values(n uint64, depth int, kinds ...byte) error {
 	if depth > maxDepth {
 		return fmt.Errorf("values inside values are more than %d deep", maxDepth)

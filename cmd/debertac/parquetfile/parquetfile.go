@@ -21,7 +21,7 @@ type File struct {
 	fields []parquet.Field
 }
 
-// Open opens a file and reads its description. A file that is not a Parquet file, or is damaged, is an error that tells which.
+// Open opens a file and reads its description. It returns an error for a file that is not a Parquet file or is damaged.
 func Open(path string) (*File, error) {
 	f, err := disk.Open(path)
 	if err != nil {
@@ -76,7 +76,7 @@ func (p *File) Columns() []string {
 	return names
 }
 
-// Lines returns a reader of one JSON object per row, with the named columns. Each object is one line. Strings, numbers, truth values, dates, times and
+// Lines returns a reader that yields one JSON object per row, with the named columns. Each object is one line. Strings, numbers, truth values, dates, times and
 // lists of them are read; a column of another type is an error that names it. Bytes that are not UTF-8 are copied as they are.
 func (p *File) Lines(names []string) (r io.Reader, err error) {
 	defer damaged(&err)
@@ -98,21 +98,21 @@ func (p *File) Lines(names []string) (r io.Reader, err error) {
 	return l, nil
 }
 
-// lines reads rows of some columns.
+// lines reads the rows of some columns as lines of JSON.
 type lines struct {
 	file    *parquet.File
 	columns []*column
 	group   int   // the next row group
-	left    int64 // rows of the current one
+	left    int64 // rows of the current row group that are left
 	row     int64 // rows that were read
 	buf     bytes.Buffer
 	err     error
 }
 
-// block is how many bytes are made at a time, at least.
+// block is the smallest number of bytes that are made at a time.
 const block = 1 << 15
 
-// Read reads lines.
+// Read reads from the lines.
 func (l *lines) Read(p []byte) (int, error) {
 	if l.buf.Len() == 0 && l.err == nil {
 		l.buf.Reset()

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// columns.parquet is what PyArrow 26 writes of a table of all types, two rows per row group, zstd. CC0.
+// recorded is a file that PyArrow 26 wrote from a table of all types, with two rows per row group, compressed with zstd. CC0.
 const recorded = "testdata/columns.parquet"
 
 // linesOf reads the columns of a file.
@@ -77,7 +77,7 @@ func TestColumns(t *testing.T) {
 	require.Equal(t, "uid text label labels small score half ok day at local price point deep kind", strings.Join(f.Columns(), " "))
 }
 
-// TestDamage: no damage of a file stops the process or goes on for ever; cut files are refused.
+// TestDamage checks that a damaged file neither ends the process nor makes it run for ever, and that truncated files are refused.
 func TestDamage(t *testing.T) {
 	whole, err := os.ReadFile(recorded)
 	require.NoError(t, err)
@@ -104,11 +104,11 @@ func TestDamage(t *testing.T) {
 		bad := append([]byte(nil), whole...)
 		bad[at] ^= 0xff
 		require.NoError(t, os.WriteFile(path, bad, 0o600))
-		_ = read() // a fault or another content, but no panic
+		_ = read() // an error or other content, but no panic
 	}
 }
 
-// TestCompressions: each compression that can be written is read, or refused by its name.
+// TestCompressions checks that each compression that can be written is read, or is refused with its name.
 func TestCompressions(t *testing.T) {
 	type row struct {
 		Text string `parquet:"text"`
@@ -129,7 +129,7 @@ func TestCompressions(t *testing.T) {
 	}
 }
 
-// TestMemory: a file of many rows is read a part at a time.
+// TestMemory checks that a file with many rows is read in parts.
 func TestMemory(t *testing.T) {
 	type row struct {
 		Text string `parquet:"text,zstd"`
@@ -171,7 +171,7 @@ func TestMemory(t *testing.T) {
 	require.Less(t, most, before.HeapAlloc+16<<20, "of 55 MB")
 }
 
-// FuzzLines reads any bytes as a Parquet file: lines of JSON, or an error; never a panic, nor more lines than a small file can have.
+// FuzzLines reads any bytes as a Parquet file. The result must be lines of JSON or an error, never a panic, nor more lines than a small file can have.
 func FuzzLines(f *testing.F) {
 	whole, err := os.ReadFile(recorded)
 	require.NoError(f, err)
@@ -198,7 +198,7 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-// TestFooterLengths: a list that claims more elements than the file has bytes is refused before anything is made for it.
+// TestFooterLengths checks that a list that claims more elements than the file has bytes is refused before memory is allocated for it.
 func TestFooterLengths(t *testing.T) {
 	whole, err := os.ReadFile(recorded)
 	require.NoError(t, err)

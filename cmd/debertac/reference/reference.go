@@ -24,7 +24,7 @@ func Codes(out io.Writer) error {
 	return w.Flush()
 }
 
-// Rows finds a word in all blocks of the language.
+// Rows returns the rows of a word in all blocks of the language.
 func Rows(word string) []*spec.Row {
 	var rows []*spec.Row
 	for _, r := range spec.Schema {
@@ -66,7 +66,8 @@ func Words(out io.Writer, rows []*spec.Row) error {
 	return nil
 }
 
-// Sums prints the sums of a spec as JSON objects: one per model, and one per head. tokens is the length of a sequence; nil: the seq of the model.
+// Sums prints the parameters and operations of a spec as JSON objects: one per model, and one per head. tokens is the length of a sequence; nil means
+// the seq of the model.
 func Sums(out io.Writer, s *spec.Spec, tokens *int) error {
 	for _, m := range s.Models {
 		if tokens != nil && *tokens > m.Seq {

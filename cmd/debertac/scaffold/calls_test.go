@@ -12,7 +12,8 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// TestCallsHaveTemplates: each call that the table of tasks makes a program of has statements, and each file of statements is of such a call.
+// TestCallsHaveTemplates checks that each call in the table of tasks from which init makes a program has a template, and that each template belongs
+// to such a call.
 func TestCallsHaveTemplates(t *testing.T) {
 	left, err := filepath.Glob("template/calls/*.tmpl")
 	require.NoError(t, err)

@@ -22,7 +22,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// call is a call of generated packages that a new program is made of. Its statements are template/calls/NAME.tmpl.
+// call is a call of generated packages that a new program makes. Its statements are in template/calls/NAME.tmpl.
 type call struct {
 	Name string
 	*tasktable.Start
@@ -31,8 +31,8 @@ type call struct {
 // template returns the name of the file of the call's statements.
 func (c *call) template() string { return cmp.Or(c.Template, c.Name) }
 
-// callFor returns the call that a program of the package is made of: of those of its task that it has, the one that the word of --head asks for;
-// else one for models with such labels; else the first. It is nil if the package has no call on texts.
+// callFor returns the call that a program for the package makes. Of the calls of its task that the package has, it is the one that the word of --head
+// asks for, else one for models with such labels, else the first. It is nil if the package has no call that takes texts.
 func callFor(g *gopackage.Package, head string) *call {
 	m := &g.Unit.Program.Meta
 	row := tasktable.Of(m.Task)
@@ -60,7 +60,7 @@ func callFor(g *gopackage.Package, head string) *call {
 	return best
 }
 
-// fromFolder makes the folder of a model folder: its spec, the package of its head, a program of the right call, and its weights.
+// fromFolder makes the new folder from a model folder: the spec, the package of its head, a program with the right call, and the weights.
 func (v *Scaffold) fromFolder(c *console.Console, s *start) error {
 	dir, err := v.open(c)
 	if err != nil {
@@ -82,7 +82,7 @@ func (v *Scaffold) fromFolder(c *console.Console, s *start) error {
 		return err
 	}
 	in := gopackage.Place{}
-	if name := compiler.PackageName(s.Model); name == path.Base(s.Module) { // go build names the program so, in the folder that holds the package's folder
+	if name := compiler.PackageName(s.Model); name == path.Base(s.Module) { // the program of go build has this name too, in the same folder
 		in.Package = name + "model"
 	}
 	made, err := gopackage.GenerateFrom(c, src, source.Choice{}, in)
@@ -176,7 +176,7 @@ func (s *start) programFrom() (map[string][]byte, error) {
 	return texts, nil
 }
 
-// commandPath is a path as a line of go generate in the folder dir has it: relative, so that both can move together.
+// commandPath returns a path for a line of go generate in the folder dir. It is relative, so that both can be moved together.
 func commandPath(dir, path string) (string, error) {
 	from, err := filepath.Abs(dir)
 	if err != nil {
@@ -193,7 +193,7 @@ func commandPath(dir, path string) (string, error) {
 	return argument(rel), nil
 }
 
-// argument is a word as a line of go generate has it: quoted if it must be.
+// argument returns a word as a line of go generate needs it: quoted if necessary.
 func argument(word string) string {
 	if strings.ContainsAny(word, " \t\"$") {
 		return strconv.Quote(word)

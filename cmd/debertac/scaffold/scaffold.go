@@ -28,7 +28,7 @@ import (
 // modulePath is the module that generated code links.
 const modulePath = "github.com/debertac/debertac"
 
-// Scaffold is what a new program is made of, as flags.
+// Scaffold holds the flags that describe a new program.
 type Scaffold struct {
 	Dir     string   `arg:"" help:"Folder to make; it must be new or empty."`
 	From    string   `placeholder:"DIR" help:"Hugging Face model folder to start from: its spec, its head, its weights."`
@@ -53,7 +53,7 @@ func FromCheckout() []string {
 //go:embed template
 var templates embed.FS
 
-// start is what the templates are filled with.
+// start holds the values that the templates are filled with.
 type start struct {
 	Module  string   // path of the new module
 	Model   string   // its name in the spec
@@ -63,20 +63,20 @@ type start struct {
 	Go      string   // version for go.mod
 	Debertac,
 	Version, Replace string
-	Call      *call    // of a program for a model folder
+	Call      *call    // that a program for a model folder makes
 	Body      string   // its statements
 	From      string   // the model folder, as a command in the package's folder names it, with its flags
 	FromName  string   // its name
 	Weights   string   // the file of the packed weights
 	Normalize bool     // embeddings are divided by their length
-	Requires  []string // lines "path version" of what debertac's sources in Replace require
-	sums      []byte   // its go.sum: with both the module builds without a network
+	Requires  []string // lines "path version" of the modules that debertac's sources in Replace require
+	sums      []byte   // go.sum of these sources: with both the module builds without a network
 }
 
 // specFile is the spec's name in the new folder.
 const specFile = "model.dspec"
 
-// taken are the first elements of paths that belong to Go: its packages, its commands, and names that the go command treats in its own way.
+// taken lists the first elements of paths that belong to Go: its packages, its commands, and names with a special meaning for the go command.
 var taken = strings.Fields("all archive arena bufio builtin bytes cmd cmp compress container context crypto database debug embed encoding errors " +
 	"expvar flag fmt go hash html image " +
 	"index internal io iter log main maps math mime net os path plugin reflect regexp runtime slices sort std strconv strings structs sync syscall " +
@@ -110,7 +110,7 @@ func (v *Scaffold) Make(c *console.Console) error {
 	if v.Given() || v.Tokenizer != "" {
 		return fault.Usage("debertac init --help", "--head, --layer, --pool, --mask, --seq, --ignore and --tokenizer belong to --from, a model folder")
 	}
-	// Everything is made in memory first: a model that cannot be compiled leaves no half of a folder.
+	// Everything is made in memory first, so a model that cannot be compiled leaves no incomplete folder.
 	texts := map[string][]byte{}
 	for path, name := range map[string]string{
 		"go.mod": "go.mod.tmpl", "main.go": "main.go.tmpl", specFile: "model.dspec.tmpl", filepath.Join(s.Package, "doc.go"): "doc.go.tmpl",
@@ -154,7 +154,7 @@ func (v *Scaffold) plan() (*start, error) {
 	switch {
 	case strings.Trim(name, "0123456789_") == "":
 		name = "model" + name
-	case name[0] >= '0' && name[0] <= '9', spec.ZooModel(name) != nil: // a name begins with a letter, and nothing can be like itself
+	case name[0] >= '0' && name[0] <= '9', spec.ZooModel(name) != nil: // a name begins with a letter, and no model can be like itself
 		name = "my_" + name
 	}
 	if err := v.Check(); err != nil {
@@ -200,7 +200,7 @@ func (v *Scaffold) plan() (*start, error) {
 	if s.Version == "" {
 		s.Version = version.Read().Version
 		if module.IsPseudoVersion(s.Version) || strings.Contains(s.Version, "+dirty") {
-			s.Version = "" // of a work tree
+			s.Version = "" // the version of a work tree is not published
 		}
 	}
 	if !semver.IsValid(s.Version) {

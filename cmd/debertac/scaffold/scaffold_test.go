@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPlan: the names of the model, the package and the module follow from the folder, and keep out of the way of Go's and of published models.
+// TestPlan checks that the names of the model, the package and the module follow from the folder, and differ from names of Go and of published models.
 func TestPlan(t *testing.T) {
 	for dir, want := range map[string]struct{ model, pkg, module string }{
 		"mails":             {"mails", "mailsclassifier", "mails"},
@@ -36,7 +36,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestArgument: a word of a line of go generate is quoted if it must be.
+// TestArgument checks that a word in a line of go generate is quoted if necessary.
 func TestArgument(t *testing.T) {
 	require.Equal(t, "../a/b.json", argument("../a/b.json"))
 	require.Equal(t, `"../a b"`, argument("../a b"))

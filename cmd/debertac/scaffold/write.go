@@ -19,13 +19,14 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// ownWeights are the weights that init packs beside its files.
+// ownWeights are the weights that init packs next to its files.
 type ownWeights struct {
 	name string // in the folder; "" without weights
 	unit *compiler.Unit
 }
 
-// free refuses a folder that holds anything but what init would write there: such as a run that was killed has left, which this one completes.
+// free refuses a folder that holds anything but files that init would write there. Files that a killed run has left are such files: this run
+// completes the folder.
 func (v *Scaffold) free(texts map[string][]byte, weights ownWeights) error {
 	err := filepath.WalkDir(v.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -64,12 +65,12 @@ func (v *Scaffold) free(texts map[string][]byte, weights ownWeights) error {
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		_, err = disk.Exists(v.Dir) // a link that leads nowhere is no new folder
+		_, err = disk.Exists(v.Dir) // a link that leads nowhere cannot become the new folder
 	}
 	return err
 }
 
-// write writes the files of the folder, by their paths in it, and the generated packages. If one fails, those that are new go again.
+// write writes the files of the folder, by their paths in it, and the generated packages. If a write fails, it removes the new files again.
 func (v *Scaffold) write(c *console.Console, texts map[string][]byte, packages []gopackage.Package, weights ownWeights) (err error) {
 	for _, g := range packages {
 		dir, err := filepath.Rel(v.Dir, g.Dir)

@@ -4,13 +4,13 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 )
 
-// Choice are the flags by which a verb picks a part of a spec.
+// Choice holds the flags that select a part of a spec.
 type Choice struct {
 	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first."`
 	Emit   string `placeholder:"NAME" help:"The one output of the target to use: MODEL or MODEL.HEAD. Default: all."`
 }
 
-// Narrow makes --head of a spec the choice of what is emitted. A folder's own spec has just the head that was asked for.
+// Narrow makes --head select what a spec emits. For a folder it changes nothing, because the folder's own spec has only the head that was asked for.
 func (c *Choice) Narrow(src *Source, isFolder bool, head string) error {
 	if head == "" || isFolder {
 		return nil

@@ -1,4 +1,4 @@
-// Package source reads specs, from a file or a text at hand, and compiles them.
+// Package source reads specs, from a file or from memory, and compiles them.
 package source
 
 import (
@@ -23,7 +23,7 @@ type Source struct {
 	Spec *spec.Spec
 }
 
-// maxSpec bounds what is read of a spec, in bytes. The language's own limit is below it and has the better message.
+// maxSpec is the largest size of a spec that is read, in bytes. The language's own limit is smaller and has a better message.
 const maxSpec = 16 << 20
 
 // Read returns a file's bytes; "-" is the standard input.
@@ -37,7 +37,7 @@ func Read(c *console.Console, file string) (name string, text []byte, err error)
 			return file, nil, fault.Input(file, "these are packed weights, a .dspec file is wanted").Hint("the spec that they were packed for, then "+
 				"--weights %s", wording.Quoted(file))
 		}
-		if text, err = disk.ReadStream(c.Context, file, maxSpec); err != nil { // a pipe will do
+		if text, err = disk.ReadStream(c.Context, file, maxSpec); err != nil { // a pipe is accepted
 			return file, nil, err
 		}
 		return file, text, noSpec(file, text)
@@ -48,7 +48,7 @@ func Read(c *console.Console, file string) (name string, text []byte, err error)
 	return "stdin", text, noSpec("stdin", text)
 }
 
-// packedWeights reports whether a file is what debertac pack writes.
+// packedWeights reports whether a file was written by debertac pack.
 func packedWeights(file string) bool {
 	if st, err := disk.Stat(file); err != nil || !st.Mode().IsRegular() || filepath.Ext(file) == ".dspec" {
 		return false
@@ -61,7 +61,7 @@ func packedWeights(file string) bool {
 	return f.Metadata()[engine.LayoutKey] != ""
 }
 
-// noSpec refuses what is no spec at first sight, such as the files of a model folder: the faults that its lines have as a spec would tell nothing.
+// noSpec refuses a file that is obviously not a spec, such as a file of a model folder: the faults of its lines as a spec would tell the user nothing.
 func noSpec(file string, text []byte) error {
 	start := bytes.TrimSpace(text)
 	if bytes.HasPrefix(start, []byte("dspec")) {
@@ -85,10 +85,10 @@ func noSpec(file string, text []byte) error {
 	return fault
 }
 
-// Load reads, parses and resolves a spec. Warnings are printed, errors come back with everything that was found.
+// Load reads, parses and resolves a spec. It prints warnings. An error holds all faults that were found.
 func Load(c *console.Console, file string) (*Source, error) { return LoadWith(c, file, spec.Options{}) }
 
-// LoadWith is load for a use that changes what is checked.
+// LoadWith is Load with options that change what is checked.
 func LoadWith(c *console.Console, file string, o spec.Options) (*Source, error) {
 	name, text, err := Read(c, file)
 	if err != nil {
@@ -97,12 +97,12 @@ func LoadWith(c *console.Console, file string, o spec.Options) (*Source, error) 
 	return parseWith(c, name, text, o)
 }
 
-// Parse is load for a text at hand.
+// Parse is Load for a text in memory.
 func Parse(c *console.Console, name string, text []byte) (*Source, error) {
 	return parseWith(c, name, text, spec.Options{})
 }
 
-// parseWith is parse for a use that changes what is checked.
+// parseWith is Parse with options that change what is checked.
 func parseWith(c *console.Console, name string, text []byte, o spec.Options) (*Source, error) {
 	tree, faults := spec.Parse(name, text)
 	s, more := spec.ResolveWith(tree, o)

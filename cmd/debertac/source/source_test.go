@@ -25,7 +25,7 @@ func newConsole(t *testing.T, in string) *console.Console {
 	return &console.Console{Context: t.Context(), In: strings.NewReader(in), Out: io.Discard, Err: io.Discard}
 }
 
-// TestLoad: a spec comes from a file or from the standard input, and what is not a spec at first sight is called what it is.
+// TestLoad checks that a spec is read from a file or from the standard input, and that the message for a file that is obviously not a spec names what it is.
 func TestLoad(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.WriteFile("m.dspec", []byte(twoHeads), 0o600))
@@ -49,7 +49,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestUnitFor: one head is chosen by its name or its full name, and is asked for where there are several.
+// TestUnitFor checks that a head is selected by its name or its full name, and that one must be selected if there are several.
 func TestUnitFor(t *testing.T) {
 	c := newConsole(t, "")
 	src, err := source.Parse(c, "m.dspec", []byte(twoHeads))
@@ -70,7 +70,7 @@ func TestUnitFor(t *testing.T) {
 	require.NoError(t, choice.Narrow(src, true, "spam"), "the spec of a folder has just the head that was asked for")
 }
 
-// TestUnitsAfter: a pass is named, or it is the last one.
+// TestUnitsAfter checks that compilation stops after the named pass, or after the last one without a name.
 func TestUnitsAfter(t *testing.T) {
 	passes := source.Passes()
 	require.Equal(t, "build", passes[0])

@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Units compiles a spec. Warnings are printed.
+// Units compiles a spec and prints warnings.
 func Units(c *console.Console, src *Source, o compiler.Options) ([]*compiler.Unit, error) {
 	units, faults, err := compiler.Compile(src.Spec, o)
 	if err != nil {
@@ -26,7 +26,7 @@ func Units(c *console.Console, src *Source, o compiler.Options) ([]*compiler.Uni
 	return units, nil
 }
 
-// oneUnit compiles a spec of which just one thing is wanted. Where there are more, its error tells how to choose.
+// oneUnit compiles a spec that must emit exactly one unit. If there are several, its error tells how to choose.
 func oneUnit(c *console.Console, src *Source, o compiler.Options) (*compiler.Unit, error) {
 	units, err := Units(c, src, o)
 	if err != nil {
@@ -41,7 +41,7 @@ func oneUnit(c *console.Console, src *Source, o compiler.Options) (*compiler.Uni
 			Hintf("%s", fmt.Sprintf("--head %s", names[0]))}}
 }
 
-// UnitName is the name by which --emit picks a unit.
+// UnitName returns the name by which --emit selects a unit.
 func UnitName(u *compiler.Unit) string {
 	if u.Ensemble != nil {
 		return u.Ensemble.Name
@@ -52,7 +52,7 @@ func UnitName(u *compiler.Unit) string {
 	return u.Model.Name
 }
 
-// UnitNames are the names by which --emit picks units.
+// UnitNames returns the names by which --emit selects units.
 func UnitNames(units []*compiler.Unit) []string {
 	var names []string
 	for _, u := range units {
@@ -61,7 +61,7 @@ func UnitNames(units []*compiler.Unit) []string {
 	return names
 }
 
-// UnitFor compiles what the target emits and picks one: the named head, or the only one there is.
+// UnitFor compiles what the target emits and returns one unit: the named head, or the only one there is.
 func UnitFor(c *console.Console, src *Source, target, head string, o compiler.Options) (*compiler.Unit, error) {
 	o.Target = target
 	if head != "" {
@@ -103,10 +103,10 @@ func findHead(src *Source, name string) (*spec.Head, error) {
 	return nil, fault.Input(src.Tree.Name, "several heads are named %s: give one of %s", name, wording.List(names))
 }
 
-// ModelName is the name of a unit in a built program.
+// ModelName returns the name of a unit in a built program.
 func ModelName(u *compiler.Unit) string { return u.Program.Name }
 
-// UnitsAfter compiles a spec as far as a pass, and returns the name of that pass. Without a name it is the last one.
+// UnitsAfter compiles a spec up to a pass, and returns the name of that pass. If pass is "", it is the last one.
 func UnitsAfter(c *console.Console, file, pass string, o compiler.Options) ([]*compiler.Unit, string, error) {
 	names := Passes()
 	last := cmp.Or(pass, names[len(names)-1])
@@ -122,7 +122,7 @@ func UnitsAfter(c *console.Console, file, pass string, o compiler.Options) ([]*c
 	return units, last, err
 }
 
-// Passes are the passes that dump --after takes.
+// Passes returns the names of the passes that dump --after takes.
 func Passes() []string {
 	names := []string{"build"}
 	for _, p := range compiler.Passes() {

@@ -24,7 +24,7 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// Measure measures every point, all of them in each round, so that slow changes of the machine's speed meet all alike.
+// Measure measures all points in each round, so that slow changes of the machine's speed affect all points alike.
 func (v *Sweep) Measure(m *built.Maker, p *built.Program, lengths [][]int) ([]measure.Result, error) {
 	points := v.points()
 	env := environment(p)
@@ -91,7 +91,7 @@ func (v *Sweep) once(m *built.Maker, p *built.Program, pt point, lengths []int, 
 	if err != nil {
 		return nil, m.ChildFault(err)
 	}
-	type child struct { // the steps have names in results, and numbers here
+	type child struct { // in results steps have names, here they have numbers
 		measure.Result
 		StepMS []float64 `json:"step_ms"`
 	}
@@ -103,14 +103,14 @@ func (v *Sweep) once(m *built.Maker, p *built.Program, pt point, lengths []int, 
 	return &c.Result, nil
 }
 
-// limitsOf measures the machine once for each number of threads.
+// limitsOf measures the machine, once per number of threads.
 type limitsOf struct {
 	maker  *built.Maker
 	binary string
 	known  map[int]*machine.Limits
 }
 
-// of returns what the machine reaches with that many threads, nil if it has no instruction set with a peak kernel.
+// of returns the machine's limits with that many threads. It returns nil if the machine has no instruction set with a peak kernel.
 func (l *limitsOf) of(threads int) (*machine.Limits, error) {
 	isa := machine.BestISA()
 	if isa == "" {
@@ -136,7 +136,7 @@ func (l *limitsOf) of(threads int) (*machine.Limits, error) {
 	return &limits, nil
 }
 
-// machineProgram builds the program that measures the machine, or finds it in the cache.
+// machineProgram returns the path of the program that measures the machine. It finds the program in the cache, or builds it.
 func machineProgram(m *built.Maker) (string, error) {
 	files, err := machine.Files()
 	if err != nil {
@@ -155,8 +155,8 @@ func machineProgram(m *built.Maker) (string, error) {
 	})
 }
 
-// shares fills in the rates that refer to the machine. Weights that every call reads count as read from memory, but for the token table, of
-// which a call reads one row per token.
+// shares fills in the rates that refer to the machine. All weights count as read from memory in every call, except the token table, of which a call
+// reads one row per token.
 func (v *Sweep) shares(p *built.Program, r *measure.Result, lengths []int, limits *machine.Limits) error {
 	if limits == nil {
 		return nil
@@ -173,7 +173,7 @@ func (v *Sweep) shares(p *built.Program, r *measure.Result, lengths []int, limit
 		// The peak is the best that the machine did, so it is compared with the best call; calls of different lengths have no best.
 		r.GFLOPS = r.GFLOP / r.MinMS * 1e3
 	}
-	seconds := r.GFLOP / r.GFLOPS // of a call, or of a pass
+	seconds := r.GFLOP / r.GFLOPS // duration of a call, or of a pass over the file of lengths
 	r.Needs = cost.Needed(p.Unit.Model, p.Unit.Head, lengths) / 1e9
 	r.PeakShare = r.Needs / seconds / limits.GFLOPS
 	r.RooflineShare = limits.Roof(r.Needs*1e9, calls*max(float64(st.Size())-table, 0)) / seconds
@@ -190,7 +190,7 @@ func digest(files map[string][]byte) string {
 	return hex.EncodeToString(sum.Sum(nil))[:32]
 }
 
-// environment is what every result of this run carries.
+// environment returns the environment that every result of this run has.
 func environment(p *built.Program) measure.Environment {
 	info := version.Read()
 	version := info.Version

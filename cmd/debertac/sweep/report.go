@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// Report draws and prints the results, and holds them to those of before.
+// Report draws and prints the results, and compares them with earlier ones.
 func (v *Sweep) Report(c *console.Console, before, results []measure.Result) error {
 	if v.Plot != "" {
 		drawn, err := measure.Plot(v.Plot, results)
@@ -28,7 +28,7 @@ func (v *Sweep) Report(c *console.Console, before, results []measure.Result) err
 	return v.compare(c, before, results)
 }
 
-// print writes the results in the wanted format.
+// print writes the results in the format that the flags select.
 func (v *Sweep) print(c *console.Console, results []measure.Result) error {
 	format := v.Format
 	switch {
@@ -86,10 +86,10 @@ func paragraph(m *measure.Result) string {
 	return b.String()
 }
 
-// mostResults bounds a file of results, in bytes.
+// mostResults is the largest size of a file of results, in bytes.
 const mostResults = 64 << 20
 
-// Before reads the results to compare with; nil without --against.
+// Before reads the earlier results to compare with. It returns nil without --against.
 func (v *Sweep) Before() ([]measure.Result, error) {
 	if v.Against == "" {
 		return nil, nil
@@ -105,7 +105,7 @@ func (v *Sweep) Before() ([]measure.Result, error) {
 	return before, nil
 }
 
-// compare holds the medians to the earlier ones.
+// compare compares the medians with the earlier ones.
 func (v *Sweep) compare(c *console.Console, before, results []measure.Result) error {
 	slower := false
 	for i := range results {

@@ -20,7 +20,8 @@ import (
 	builtprogram "github.com/debertac/debertac/runtime/program"
 )
 
-// Sweep is what bench measures, how it measures it, and what becomes of the results, as flags: every combination of some numbers is one point.
+// Sweep holds the flags of bench: what is measured, how, and what is done with the results. Each combination of --batch, --tokens, --threads and
+// --isa is one point.
 type Sweep struct {
 	Batch      []int         `default:"1" placeholder:"N,..." help:"@sweep_batch"`
 	Tokens     []int         `placeholder:"N,..." help:"Tokens per sequence. Default: 128."`
@@ -51,7 +52,7 @@ type point struct {
 	isa                    string
 }
 
-// Check refuses what no model could do.
+// Check refuses flags that are wrong for every model.
 func (v *Sweep) Check() error {
 	if v.Train {
 		return fault.Input("debertac", "this version measures forward calls only: training is not compiled yet")
@@ -69,7 +70,7 @@ func (v *Sweep) Check() error {
 		return fault.Usage("give one of them", "--json and --format %s contradict each other", v.Format)
 	case v.MinTime <= 0:
 		return fault.Usage("debertac bench --help", "--min-time %v: it must be positive", v.MinTime)
-	case !(v.tolerance() >= 0) || math.IsInf(v.tolerance(), 0): // not a number is no tolerance either
+	case !(v.tolerance() >= 0) || math.IsInf(v.tolerance(), 0): // NaN is refused too
 		return fault.Usage("debertac bench --help", "--tolerance %v: it must be a number of per cent from 0", v.tolerance())
 	}
 	if err := flags.Within(flags.Whole("--repeat", v.Repeat, 1, mostRounds)); err != nil {
@@ -102,7 +103,7 @@ func (v *Sweep) Check() error {
 	return nil
 }
 
-// places refuses outputs that cannot be written, or that would replace each other or a file that was read until now.
+// places refuses outputs that cannot be written, or that would replace each other or a file that has been read.
 func (v *Sweep) places() error {
 	for _, file := range []string{v.CPUProfile, v.Plot} {
 		if file == "" {
@@ -115,7 +116,7 @@ func (v *Sweep) places() error {
 	return output.Apart("--cpuprofile", v.CPUProfile, "--plot", v.Plot)
 }
 
-// checkList holds each element of a flag to check, and refuses the same one twice.
+// checkList calls check for each element of a flag, and refuses an element that occurs twice.
 func checkList[T comparable](name string, list []T, check func(T) error) error {
 	for i, x := range list {
 		if err := check(x); err != nil {
@@ -128,7 +129,7 @@ func checkList[T comparable](name string, list []T, check func(T) error) error {
 	return nil
 }
 
-// mostRounds bounds --repeat: a number beyond it is a slip.
+// mostRounds is the largest value of --repeat: a larger one is a typing error.
 const mostRounds = 1000
 
 // rounds is how often each point is measured.
@@ -167,7 +168,7 @@ func (v *Sweep) points() []point {
 	return list
 }
 
-// tolerance is how much slower than before is still the same, in per cent.
+// tolerance returns by how much a point may be slower than before without counting as slower, in per cent.
 func (v *Sweep) tolerance() float64 {
 	if v.Tolerance == nil {
 		return 10
@@ -175,7 +176,7 @@ func (v *Sweep) tolerance() float64 {
 	return *v.Tolerance
 }
 
-// Accept holds the flags to what the program of path is compiled for, before it is built, and lists the lengths of the sequences of each point.
+// Accept refuses flags beyond the limits of the program of path, before the program is built. It returns the lengths of the sequences of each point.
 func (v *Sweep) Accept(u *compiler.Unit, path string) ([][]int, error) {
 	if got := u.Target.Weights.Kind; v.Precision != "" && v.Precision != got {
 		fault := fault.Input(u.Program.File, "the target's weights are %s, not %s", got, v.Precision)
@@ -193,11 +194,10 @@ func (v *Sweep) Accept(u *compiler.Unit, path string) ([][]int, error) {
 		}
 		all = append(all, list)
 	}
-	return all, v.places() // now that the inputs are known
+	return all, v.places() // here, because the inputs are known now
 }
 
-// lengths lists the sequences of one call of a point, or of one pass over the file. They are held to the program's bounds before a list is
-// made of them.
+// lengths returns the lengths of the sequences of one call of a point, or of one pass over the file. The program's limits are checked before the list is made.
 func (v *Sweep) lengths(u *compiler.Unit, pt point) ([]int, error) {
 	b := u.Program.Bounds
 	switch {
@@ -205,7 +205,7 @@ func (v *Sweep) lengths(u *compiler.Unit, pt point) ([]int, error) {
 		return nil, fault.Usage("", "--batch %d: the limit of a batch is %d sequences", pt.batch, b.Sequences)
 	case v.Lengths == "" && pt.tokens > b.Length:
 		return nil, fault.Usage("", "--tokens %d: the limit of a sequence is %d tokens", pt.tokens, b.Length)
-	case v.Lengths == "" && pt.batch*pt.tokens > b.Tokens: // both are small numbers by now
+	case v.Lengths == "" && pt.batch*pt.tokens > b.Tokens: // both numbers are small here, so the product cannot overflow
 		return nil, fault.Usage("", "--batch %d --tokens %d: the limit of a batch is %d tokens", pt.batch, pt.tokens, b.Tokens)
 	}
 	if v.Lengths == "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// TestPoints: every combination is one point, and the flags that are not given have one value.
+// TestPoints checks that every combination is one point, and that flags that are not given count as one value.
 func TestPoints(t *testing.T) {
 	require.Equal(t, []point{{1, 128, 0, ""}}, (&Sweep{Batch: []int{1}}).points())
 	v := Sweep{Batch: []int{1, 2}, Tokens: []int{8, 16}, Threads: []int{3}, ISA: []string{"go", "avx2"}}
@@ -22,7 +22,7 @@ func TestPoints(t *testing.T) {
 	}, v.points())
 }
 
-// TestRounds: one round is enough to measure, and a comparison takes as many as an interval wants.
+// TestRounds checks the default number of rounds: one for a measurement, and as many as an interval needs for a comparison.
 func TestRounds(t *testing.T) {
 	three := 3
 	require.Equal(t, 1, (&Sweep{}).rounds())
@@ -30,7 +30,7 @@ func TestRounds(t *testing.T) {
 	require.Equal(t, three, (&Sweep{Against: "before", Repeat: &three}).rounds())
 }
 
-// TestCheck: what contradicts itself is refused before any work.
+// TestCheck checks that flags that contradict each other are refused before any work.
 func TestCheck(t *testing.T) {
 	t.Chdir(t.TempDir())
 	good := func() *Sweep { return &Sweep{Batch: []int{1}, MinTime: time.Second} }
@@ -56,7 +56,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestAccept: the lengths of each point are held to the limits of the program.
+// TestAccept checks that the lengths of each point are compared with the limits of the program.
 func TestAccept(t *testing.T) {
 	u := &compiler.Unit{Program: &ir.Program{File: "m.dspec", Bounds: ir.Bounds{Length: 16, Sequences: 4, Tokens: 32}}, Target: &spec.Target{}}
 	u.Target.Weights.Kind = "f32"

@@ -21,16 +21,16 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// The inputs that debertac run converts, so that built programs do not link what reads them.
+// The extensions of inputs that debertac run converts, so that built programs do not have to link their decoders.
 const (
 	parquetExtension = ".parquet"
 	zstdExtension    = ".zst"
 )
 
-// zstdWindow bounds the memory that decompressing takes; zstd -d has the same limit.
+// zstdWindow is the limit on the memory of decompression, in bytes; zstd -d has the same limit.
 const zstdWindow = 128 << 20
 
-// converts reports whether a file has to be converted, by its name.
+// converts reports, by the name of a file, whether it has to be converted.
 func converts(name string) bool {
 	return slices.Contains([]string{parquetExtension, zstdExtension}, strings.ToLower(filepath.Ext(name)))
 }
@@ -48,7 +48,7 @@ type faulty struct {
 	fault func(error) error
 }
 
-// Read reads what the program is to read.
+// Read reads from the wrapped reader, and turns its errors into faults of the input.
 func (f *faulty) Read(p []byte) (int, error) {
 	n, err := f.Reader.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -57,7 +57,7 @@ func (f *faulty) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Convert opens an input that built programs do not read; nil for one that they do.
+// Convert opens an input that built programs cannot read. It returns nil for an input that they can read.
 func (i *Args) Convert(ctx context.Context) (*Converted, error) {
 	if !converts(i.Input) {
 		return nil, nil
@@ -70,7 +70,7 @@ func (i *Args) Convert(ctx context.Context) (*Converted, error) {
 
 // decompress opens an input that zstd has compressed.
 func (i *Args) decompress(ctx context.Context) (*Converted, error) {
-	format, input := i.Format, i.Input // the flag is another one when the input is read
+	format, input := i.Format, i.Input // copies, because the flags change before the input is read
 	if format == "" {
 		name := strings.TrimSuffix(i.Input, filepath.Ext(i.Input))
 		var err error
@@ -116,11 +116,11 @@ func (i *Args) convertParquet() (c *Converted, err error) {
 	if err != nil {
 		return nil, parquetFault(i.Input, err)
 	}
-	name := i.Input // the flag is another one when the rows are read
+	name := i.Input // a copy, because the flag changes before the rows are read
 	return &Converted{Reader: &faulty{r, func(err error) error { return parquetFault(name, err) }}, Format: "jsonl", Close: f.Close}, nil
 }
 
-// parquetFault is a fault of a Parquet file. An error of the system names the file already.
+// parquetFault returns the error for a fault of a Parquet file. An error of the system names the file already.
 func parquetFault(name string, err error) error {
 	var path *os.PathError
 	if errors.As(err, &path) {

@@ -11,13 +11,13 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// Args are the flags of run that say where the texts come from and which fields they have.
+// Args holds the flags of run for where the texts come from and which fields they have.
 type Args struct {
 	Input, Format string
 	Fields        map[string]string // values of the other flags of the input that were given, by the name of the flag
 }
 
-// Of returns what the flags of run say.
+// Of returns the Args of the flags of run.
 func Of(run *flags.Handed) Args {
 	i := Args{Input: run.Text("input"), Format: run.Text("format"), Fields: map[string]string{}}
 	for _, f := range tasktable.CommonFlags {
@@ -28,7 +28,7 @@ func Of(run *flags.Handed) Args {
 	return i
 }
 
-// Check finds out before anything is built whether the input can be read.
+// Check checks, before anything is built, whether the input can be read.
 func (i *Args) Check() error {
 	if i.Input == "" || i.Input == "-" {
 		return nil
@@ -40,7 +40,7 @@ func (i *Args) Check() error {
 	case st.IsDir():
 		return fault.Input(i.Input, "this is a folder, a file of texts is wanted")
 	}
-	if i.Format == "" && !converts(i.Input) && st.Mode().IsRegular() { // the names of pipes tell nothing
+	if i.Format == "" && !converts(i.Input) && st.Mode().IsRegular() { // the name of a pipe does not tell its format
 		if _, err := builtprogram.InputFormat(i.Input); err != nil {
 			return fault.Input(i.Input, "%s", strings.TrimPrefix(err.Error(), i.Input+": "))
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 )
 
-// Comparison holds trials to what was recorded, and prints what it finds.
+// Comparison compares trials with what was recorded, and prints the results.
 type Comparison struct {
 	Maker *built.Maker
 	ISA   []string // instruction sets to compare on; empty: all of this machine
@@ -58,7 +58,7 @@ func (v *Comparison) Judge(trials []*Trial) error {
 	return err
 }
 
-// leave reports that a training run is left out.
+// leave prints that a training run is left out.
 func (v *Comparison) leave(t *Trial) {
 	const reason = "a training run, which --only forward leaves out"
 	if v.JSON {
@@ -68,7 +68,7 @@ func (v *Comparison) leave(t *Trial) {
 	fmt.Fprintf(v.Maker.Out, "%s: %s\n", t.golden.Name, reason)
 }
 
-// one runs and compares one case on every instruction set, and reports whether everything held.
+// one runs and compares one case on every instruction set, and reports whether all tensors are within their tolerances.
 func (v *Comparison) one(t *Trial, temp string, total *tally) bool {
 	if t.fault != nil {
 		v.say(t, "", t.fault.Error())
@@ -76,7 +76,7 @@ func (v *Comparison) one(t *Trial, temp string, total *tally) bool {
 		total.missing += len(names)
 		switch {
 		case v.JSON:
-		case err != nil && strings.Contains(t.fault.Error(), t.outputs): // that is the fault
+		case err != nil && strings.Contains(t.fault.Error(), t.outputs): // the file of outputs is what is at fault
 		case err != nil:
 			fmt.Fprintf(v.Maker.Out, "  %v\n", err)
 		case len(names) == 0:
@@ -108,10 +108,10 @@ func (v *Comparison) one(t *Trial, temp string, total *tally) bool {
 	return held
 }
 
-// mostLines bounds what is shown of the reason why a case failed.
+// mostLines is the largest number of lines that are shown of the reason why a case failed.
 const mostLines = 12
 
-// say reports why a case could not be compared.
+// say prints why a case could not be compared.
 func (v *Comparison) say(t *Trial, isa, reason string) {
 	if v.JSON {
 		names, err := golden.Recorded(t.outputs, v.Scope)
@@ -140,7 +140,7 @@ type tensorRow struct {
 	golden.Result
 }
 
-// print prints the table of one case on one instruction set and reports whether all of it held.
+// print prints the table of one case on one instruction set, and reports whether all tensors are within their tolerances.
 func (v *Comparison) print(t *Trial, isa string, results []golden.Result) bool {
 	held := len(results) > 0
 	var first *golden.Result
@@ -214,7 +214,7 @@ func (t *tally) names() []string {
 	return names
 }
 
-// line is the summary.
+// line returns the summary.
 func (t *tally) line() string {
 	s := fmt.Sprintf("%d of %d cases hold", t.held, t.cases)
 	if len(t.isas) > 0 {
@@ -229,7 +229,7 @@ func (t *tally) line() string {
 	return s
 }
 
-// ok reports whether everything held; nothing at all does not.
+// ok reports whether all cases passed. It is false if there were no cases.
 func (t *tally) ok() bool { return t.cases > 0 && t.held == t.cases }
 
 func (t *tally) json() map[string]any {

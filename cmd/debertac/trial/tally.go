@@ -3,7 +3,7 @@ package trial
 // tally counts what was compared.
 type tally struct {
 	cases, held      int
-	left             int // cases of training
+	left             int // training runs that were left out
 	tensors, missing int
 	isas             map[string]bool
 }

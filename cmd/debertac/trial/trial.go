@@ -1,4 +1,5 @@
-// Package trial brings recorded cases to a comparison: it imports, compiles and builds their models, runs them, and holds them to what was recorded.
+// Package trial compares models with recorded cases: it imports, compiles and builds the models of the cases, runs them, and compares the results
+// with what was recorded.
 package trial
 
 import (
@@ -30,7 +31,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// textBatch is the batch of a case of texts, whose prompt the model's head describes.
+// textBatch returns the batch of a case of texts, whose prompt the model's head describes.
 func (t *Trial) textBatch(dir *folder.Folder, u *compiler.Unit) (*runtime.Batch, error) {
 	p := u.Program.Meta.Prompt
 	if p == nil {
@@ -46,7 +47,7 @@ func (t *Trial) textBatch(dir *folder.Folder, u *compiler.Unit) (*runtime.Batch,
 	return t.golden.TextBatch(mark, p.After)
 }
 
-// Trial is one case on its way through the compiler.
+// Trial is one case with its compiled model.
 type Trial struct {
 	golden  *golden.Case
 	outputs string // the recorded tensors
@@ -57,21 +58,21 @@ type Trial struct {
 	fault   error // why it cannot be run; nil if it can
 }
 
-// pass is one run that a case consists of.
+// pass is one of the runs that a case consists of.
 type pass struct {
 	golden.Pass
 	form  *form
 	batch string // file of its ragged batch
 }
 
-// form is a compiled form of a case's model, which several passes may run.
+// form is one compiled form of a case's model. Several passes may run the same form.
 type form struct {
 	built.Program
 	model  golden.Model
 	prefix []int32
 }
 
-// OfCase reads and compiles a case. A folder that is no case is an error; a case that cannot be compiled is a trial with a fault.
+// OfCase reads and compiles a case. A folder that is not a case is an error. For a case that cannot be compiled, OfCase returns a trial with a fault.
 func OfCase(m *built.Maker, dir string) (*Trial, error) {
 	c, err := golden.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) && lacksCase(dir) {
@@ -96,7 +97,7 @@ func lacksCase(dir string) bool {
 	return err == nil && !there
 }
 
-// OfModel makes a case of a model folder and the outputs that were recorded of it in a file.
+// OfModel makes a trial from a model folder and a file of recorded outputs.
 func OfModel(m *built.Maker, dir, outputs string, tolerance golden.Tolerance, wishes *folder.Wishes) (*Trial, error) {
 	if _, err := disk.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil, folder.NoFolder(dir, err)
@@ -110,7 +111,7 @@ func OfModel(m *built.Maker, dir, outputs string, tolerance golden.Tolerance, wi
 	return t, nil
 }
 
-// caseFault puts what is wrong with a case into the form of all messages.
+// caseFault turns a fault of a case into an error with a place.
 func caseFault(err error) error {
 	var bad *golden.FaultError
 	if errors.As(err, &bad) {
@@ -158,7 +159,7 @@ func (t *Trial) form(c *console.Console, m golden.Model) (*form, error) {
 	if dir.Wish.Task == "" && dir.IsPair() {
 		return nil, fault.Input(dir.Dir, "the folder is a generator and a discriminator, one of them is wanted").Hint("--head fill-mask or --head rtd")
 	}
-	quiet := *c // what import and the compiler remark is not what is verified
+	quiet := *c // notes of the import and the compiler are not results of the comparison
 	quiet.Err = &bytes.Buffer{}
 	src, err := folder.SpecOf(&quiet, dir, "", t.golden.Length)
 	if err != nil {
@@ -176,7 +177,7 @@ func (t *Trial) form(c *console.Console, m golden.Model) (*form, error) {
 	return f, nil
 }
 
-// rendered is an error with all its messages in full.
+// rendered returns an error whose text is all messages of err in full.
 func rendered(c *console.Console, err error) error {
 	if err == nil {
 		return nil
@@ -201,7 +202,7 @@ func masked(c *console.Console, dir *folder.Folder, kind golden.MaskKind, src *s
 	return source.Parse(c, src.Tree.Name, []byte(before+"{\nencoder.attention.mask "+word+"\n"+after))
 }
 
-// forms lists the compiled forms of the model, each once.
+// forms returns the compiled forms of the model, each once.
 func (t *Trial) forms() []*form {
 	var list []*form
 	for _, p := range t.passes {
@@ -212,7 +213,7 @@ func (t *Trial) forms() []*form {
 	return list
 }
 
-// isas lists the instruction sets of the compiled model that this machine has.
+// isas returns the instruction sets of the compiled model that this machine has.
 func (t *Trial) isas() []string {
 	var names []string
 	for _, name := range t.passes[0].form.Unit.Program.Meta.ISAs {
@@ -248,7 +249,7 @@ func buildTrials(m *built.Maker, trials []*Trial, temp string) error {
 		return nil
 	}
 	binary, err := m.Binary(units)
-	if err != nil { // a form that no code can be generated for is not to keep the others from being built
+	if err != nil { // one form for which no code can be generated must not prevent the others from being built
 		bad := false
 		for _, t := range trials {
 			if t.fault == nil {
@@ -274,7 +275,7 @@ func buildTrials(m *built.Maker, trials []*Trial, temp string) error {
 	return nil
 }
 
-// unitsOf lists what is to be built for the trials that can run.
+// unitsOf returns the units to build for the trials that can run.
 func unitsOf(trials []*Trial) []*compiler.Unit {
 	var units []*compiler.Unit
 	for _, t := range trials {
@@ -287,7 +288,7 @@ func unitsOf(trials []*Trial) []*compiler.Unit {
 	return units
 }
 
-// emits reports why no code can be generated for a form; nil if it can for all.
+// emits returns the error of the first form for which no code can be generated, or nil.
 func (t *Trial) emits() error {
 	for _, f := range t.forms() {
 		if _, err := gopackage.Emit(f.Unit.Program); err != nil {
@@ -340,7 +341,7 @@ func (t *Trial) batch(dir *folder.Folder, p *pass) (*runtime.Batch, error) {
 	if p.Model.Perturb {
 		n.Hidden = u.Model.Hidden
 	}
-	if abs := u.Model.Embed.Absolute; abs != nil && abs.From > 0 { // positions are counted from the row after that of the padding token
+	if abs := u.Model.Embed.Absolute; abs != nil && abs.From > 0 { // positions begin at the row after that of the padding token
 		n.Pad = int64(abs.From - 1)
 	}
 	return t.golden.Batch(p.Pass, n)
@@ -365,7 +366,7 @@ func (t *Trial) forward(m *built.Maker, temp, isa string) (map[string]string, er
 	return files, nil
 }
 
-// compare holds what the passes gave to the recorded tensors.
+// compare compares the outputs of the passes with the recorded tensors.
 func (t *Trial) compare(files map[string]string, scope golden.Scope) ([]golden.Result, error) {
 	main := t.passes[0].form
 	p := golden.Produced{Files: files, Layers: main.Unit.Model.Layers, Unit: main.Normalize, Widths: main.Unit.Program.Meta.Widths}

@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// Quoted returns a word as a shell takes it. Characters that are not printed are escaped, which the shells bash, zsh and ksh read.
+// Quoted returns a word quoted for a shell. Characters that cannot be printed are escaped in a form that bash, zsh and ksh read.
 func Quoted(word string) string {
 	if strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		var b strings.Builder
@@ -32,7 +32,7 @@ func Quoted(word string) string {
 	return word
 }
 
-// Ignoring returns the flag that leaves out a file or field, as it can be typed.
+// Ignoring returns the flag that leaves out a file or field, quoted for a shell.
 func Ignoring(name string) string {
 	if strings.HasPrefix(name, "-") {
 		return "--ignore=" + Quoted(name)

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestIgnoring: a shell takes the flag of a hint as the name that is meant, and the flag can be parsed.
+// TestIgnoring checks that a shell and the parser read the flag of a hint as the name that is meant.
 func TestIgnoring(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package wording writes what messages are made of: lists, counts, sizes, and words as a shell takes them.
+// Package wording writes parts of messages: lists, counts, sizes, and words quoted for a shell.
 package wording
 
 import (
@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// List joins words as a sentence does: a, b and c.
+// List joins words as in a sentence: a, b and c.
 func List(words []string) string {
 	switch n := len(words); n {
 	case 0:

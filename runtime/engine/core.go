@@ -360,7 +360,7 @@ func (c *Core) HeadIndex(name string) (int, error) {
 	return 0, ragged.Errorf("no head %q in package %s (there is: %s)", name, c.program.Name, strings.Join(names, ", "))
 }
 
-// Report is what the verbs doctor and bench print about an open model.
+// Report describes an open model. The verbs doctor and bench print it.
 type Report struct {
 	Package     string     `json:"package"`
 	Weights     string     `json:"weights"`      // path

@@ -143,7 +143,7 @@ func TestNoRoom(t *testing.T) {
 	}
 	_, cut, err := fitted(&e, 4, Sequencer{Long: runtime.Truncate, Cutting: CutLonger, MaxTokens: 2}, 2)
 	require.NoError(t, err)
-	require.Equal(t, 3, cut, "cutting may leave nothing, and says so")
+	require.Equal(t, 3, cut, "all tokens may be cut, and the count reports it")
 }
 
 // TestCutFirst checks that the second text stays whole, whatever the lengths.

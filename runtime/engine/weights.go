@@ -15,7 +15,7 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Want is what a generated package expects of its weights.
+// Want describes the weights that a generated package expects.
 type Want struct {
 	SpecHash string // sha256 of the canonical spec, hex
 	Layout   string // version of the packing

@@ -78,7 +78,7 @@ func TestCutWithinAPage(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, testing.AllocsPerRun(10, func() { m.Whole() }))
 	require.NoError(t, os.Truncate(path, 200_000))
-	require.True(t, m.Whole(), "what follows is not ours")
+	require.True(t, m.Whole(), "the bytes after the range do not count")
 }
 
 func TestReadAt(t *testing.T) {
@@ -91,7 +91,7 @@ func TestReadAt(t *testing.T) {
 		require.Equal(t, 100, n)
 		require.EqualValues(t, 1, p[99])
 		n, err = m.ReadAt(p, 2950)
-		require.Equal(t, io.EOF, err, "what follows in the file is not ours")
+		require.Equal(t, io.EOF, err, "the bytes after the range are not read")
 		require.Equal(t, 50, n)
 		_, err = m.ReadAt(p, 3000)
 		require.Equal(t, io.EOF, err)

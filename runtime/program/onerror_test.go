@@ -210,7 +210,7 @@ func TestFields(t *testing.T) {
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.True(t, strings.HasPrefix(r.out, "id=7  n=[1, 2]\ngood  (3 tokens)\n"), r.out)
 	r = runIn(t, `{"text":"good"}`+"\n", "run", "--weights", w, "--json", "--input", "-", "--echo", "sorce")
-	require.Equal(t, ExitInput, r.code, "a field that no record has is a slip")
+	require.Equal(t, ExitInput, r.code, "a field that no record has is taken for a typing error")
 	require.Contains(t, r.err, `no object has a field "sorce", which --echo names`)
 	require.Contains(t, r.out, `"echo":{"sorce":null}`)
 

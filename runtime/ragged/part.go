@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// Content is what the numbers of a part are. It decides what happens to them when sequences are put
-// together and taken apart.
+// Content tells what the numbers of a part mean. It decides what happens to them when sequences are
+// put together and taken apart.
 type Content uint8
 
 // The contents.

@@ -246,7 +246,7 @@ func TestZeroShotByCall(t *testing.T) {
 	require.NoError(t, err)
 	got, err := other.Classify(background, texts, candidates, ZeroShotOptions{Multi: true, Entailment: "2"})
 	require.NoError(t, err)
-	require.Equal(t, want, got, "contradiction is still the one that it was made with")
+	require.Equal(t, want, got, "the call changes only the label for entailment")
 	for want, o := range map[string]ZeroShotOptions{
 		"entailment: none of the head's labels (LABEL_0, LABEL_1, LABEL_2) has such a name": {},
 		`entailment: the head has no label "3"`:                                             {Entailment: "3"},
@@ -261,5 +261,5 @@ func TestZeroShotByCall(t *testing.T) {
 	named, err := NewZeroShotByCall(nli(nliLabels, nliLogit).open(t), "")
 	require.NoError(t, err)
 	_, err = named.Classify(background, texts, candidates, ZeroShotOptions{})
-	require.NoError(t, err, "names that tell need no call that does")
+	require.NoError(t, err, "if the names tell what they mean, a call does not have to")
 }

@@ -21,7 +21,7 @@ var CommonFlags = []Flag{
 	},
 	{
 		Name: "max-tokens", Kind: Count, Placeholder: "N",
-		Help: "Limit on the tokens of a text, including special tokens. Default, and for 0: the limit of the model.",
+		Help: "Limit on the tokens of a text, including special tokens. Without this flag, or for 0, it is the model's own limit.",
 		Most: math.MaxInt, Must: "at least 0",
 	},
 	{
@@ -31,18 +31,18 @@ var CommonFlags = []Flag{
 	},
 	{
 		Name: "threads", Kind: Count, Placeholder: "N",
-		Help: "Threads per call. Default, and for 0: the number of physical cores.",
+		Help: "Threads per call. Without this flag, or for 0, one per physical core.",
 		Most: 1024, Must: "from 0 to 1024",
 	},
 	{Name: "pin", Kind: Switch, Help: "Bind threads to cores (Linux). This is faster beside other busy programs, unless they do it too."},
 	{Name: "verify", Kind: Switch, Help: "Compare all weights with their hashes before the first text."},
 	{
 		Name: "isa", Kind: Text, Placeholder: "SET",
-		Help: "Instruction set: go, avx2 or avx512. Default, and for auto: the value of DEBERTAC_ISA, else the best of this machine.",
+		Help: "Instruction set: go, avx2 or avx512. Without this flag, or for auto, the value of DEBERTAC_ISA, else the best of this machine.",
 	},
 	{
 		Name: "batch-tokens", Kind: Count, Placeholder: "N",
-		Help: "Compute up to N tokens at a time; for 0, as many as the default. It changes speed and memory, not results.",
+		Help: "Compute up to N tokens at a time; 0 stands for the default. It changes speed and memory, not results.",
 		Most: math.MaxInt, Must: "at least 0",
 	},
 	{
@@ -65,7 +65,7 @@ var CommonFlags = []Flag{
 	},
 	{
 		Name: "on-error", Kind: Text, Group: InputGroup, Placeholder: "stop|skip|report",
-		Help: "What a text does that cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): " +
+		Help: "What happens if a text cannot be computed (too long, not UTF-8, malformed, a field missing or of a wrong type): " +
 			"stop ends the run, skip leaves it out, report prints its error in its place; skip and report count them and exit with 1.",
 		Default: "stop", OneOf: []string{"stop", "skip", "report"},
 	},

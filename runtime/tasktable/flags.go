@@ -149,7 +149,7 @@ var Flags = []Flag{
 	},
 	{
 		Name: "temperature", Kind: Real, Group: "Masks and text", Placeholder: "T",
-		Help:    "0 takes the likeliest token; more makes less likely tokens more frequent.",
+		Help:    "0 takes the likeliest token; higher values make less likely tokens more frequent.",
 		Default: "0", Most: math.MaxFloat64, Must: "a number from 0 on",
 	},
 	{

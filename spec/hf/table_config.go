@@ -30,21 +30,21 @@ var configTable = []group{
 		"a dropout changes no result", nil},
 	{Applied, "legacy", "which of two heads for masked tokens, if the tensors do not tell (DeBERTa)", nil},
 	{Applied, "id2label", "names of the labels. A name that is missing, or that several labels have, gets the label's number, with a message", nil},
-	{Applied, "num_labels", "number of the labels without id2label; otherwise only compared with it", nil},
+	{Applied, "num_labels", "number of labels if there is no id2label; otherwise only compared with it", nil},
 	{Applied, "label2id", "compared with id2label, which decides; a difference is reported", nil},
 	{Applied, "problem_type", "whether labels exclude each other, and whether a head is a regression", nil},
-	{Applied, "is_decoder", "whether tokens see only those before them (BERT, RoBERTa); of DeBERTa only false is understood", nil},
+	{Applied, "is_decoder", "whether a token sees only the tokens before it (BERT, RoBERTa); for DeBERTa only false is understood", nil},
 	{Applied, "tie_word_embeddings",
 		"a head on the vocabulary shares the token table; with false it reads the decoder that the checkpoint stores, and its bias", nil},
 	{Applied, "sentence_transformers activation_fn sbert_ce_default_activation_function",
-		"the function that a cross-encoder applies to its logit: scores are logits without a function or with Identity, and the function's results with " +
-			"Sigmoid or Tanh", nil},
+		"the function that a cross-encoder applies to its logit: with Sigmoid or Tanh the score is the function's result; with Identity, or without a " +
+			"function, it is the logit", nil},
 	{Applied, "generator discriminator embedding_sharing", "the two models of replaced-token detection", nil},
 
 	{Harmless, "_name_or_path name_or_path _commit_hash transformers_version _diffusers_version language tags license finetuning_task model_name " +
 		"unsloth_version transformers.js_config custom_pipelines is_composition",
 		"names the writer, the origin and the purpose of the file", nil},
-	{Harmless, "adapters", "names adapters, whose weights are files of their own that nothing reads here", nil},
+	{Harmless, "adapters", "names adapters, whose weights are files of their own, which are not read", nil},
 	{Harmless, "_attn_implementation _attn_implementation_autoset _attn_implementation_internal attn_implementation _experts_implementation " +
 		"experts_implementation torch_dtype dtype use_bfloat16 torchscript tf_legacy_loss xla_device gradient_checkpointing gradient_checkpointing_kwargs " +
 		"chunk_size_feed_forward",

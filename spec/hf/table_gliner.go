@@ -30,7 +30,7 @@ var glinerTable = append([]group{
 	{Harmless, "num_post_fusion_layers", "counts the layers of post_fusion_schema, and there are no such layers", nil},
 
 	{Harmless, "words_splitter_type", "texts are cut into words by the splitter whitespace", []string{`"whitespace"`}},
-	{Harmless, "represent_spans", "the spans that words make would be scored once more", []string{"false"}},
+	{Harmless, "represent_spans", "the spans that result from words would be scored a second time", []string{"false"}},
 	{Harmless, "fuse_layers", "the rows of several layers would be mixed", []string{"false"}},
 	{Harmless, "post_fusion_schema", "layers of attention between words and labels are not understood", []string{`""`}},
 	{Harmless, "precomputed_prompts_mode", "labels are read with each text", []string{"false"}},

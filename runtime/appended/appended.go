@@ -37,7 +37,7 @@ type Entry struct {
 
 // Source is a file to append.
 type Source struct {
-	Name string // of the entry; the same name twice is an error
+	Name string // name of the entry; the same name twice is an error
 	Path string
 }
 

@@ -60,9 +60,9 @@ type Call struct {
 	O                   *float32 // [To-From, DP], at the place of row From
 	Q, K, V             *float32 // [N, DP] at the sequence's first row and the head's first column
 	KR, QR              *float32 // panels [R/16][DP][16] of the head, with R rounded up
-	Bias                *float32 // at the entry of offset 0
+	Bias                *float32 // points at the entry of offset 0
 	MixScore, MixWeight *float32 // [heads, heads], for forms that mix heads
-	Index               *int32   // at the entry of offset 0; entries rise with the offset
+	Index               *int32   // points at the entry of offset 0; entries rise with the offset
 	Positions           *int32   // [N] rising, if rows of the sequence may be missing; nil stands for 0, 1, …
 	Scratch             *float32 // [Form.Scratch(N)]
 	N, From, To         int

@@ -111,7 +111,7 @@ func (w *work) biases(bias *float32) {
 // rows of 16 offsets lie in a window of 16.
 func (w *work) offsets(index *int32) bool {
 	other := uint32(0)
-	first, count := 1-w.to, w.n+w.to-w.from-1 // of j-i; of i-j, the last is -first
+	first, count := 1-w.to, w.n+w.to-w.from-1 // the first j-i and their count; the last i-j is -first
 	last := 1 - count - first
 	if s := w.Terms.KeyPosition; s == Reverse {
 		other |= inOrder(w.along, unsafe.Slice(at(index, first), count))

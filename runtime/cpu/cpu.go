@@ -15,7 +15,7 @@ type Description struct {
 	Arch     string   `json:"arch"`               // GOARCH
 	Logical  int      `json:"logical"`            // logical processors that this process may use
 	Threads  int      `json:"threads"`            // DefaultThreads
-	Caches   []Cache  `json:"caches,omitempty"`   // of the first processor
+	Caches   []Cache  `json:"caches,omitempty"`   // caches of the first processor
 	Features []string `json:"features,omitempty"` // instruction set extensions of interest
 	ISAs     []string `json:"isas"`               // can be forced with DEBERTAC_ISA, if compiled in
 }

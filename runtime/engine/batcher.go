@@ -22,11 +22,11 @@ type Batcher struct {
 
 	core    *Core
 	head    *Head
-	index   int // of the head
+	index   int // index of the head
 	take    func(w *Window, out []float32) error
-	windows []Window // in the batch
-	sizes   []int    // rows of outputs of each window
-	fresh   []Window // of the text being added
+	windows []Window // windows in the batch
+	sizes   []int    // number of rows of outputs of each window
+	fresh   []Window // windows of the text being added
 	batch   runtime.Batch
 	next    Sequence // memory of the sequence being made
 	out     []float32

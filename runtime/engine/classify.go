@@ -72,7 +72,7 @@ type classifyWork struct {
 	k       *Classifier
 	encoded Encoded
 	dst     []runtime.Classification
-	scores  []float32 // of one window
+	scores  []float32 // scores of one window
 }
 
 // Classify classifies texts and returns the results in the order of the input. On an error the

@@ -364,16 +364,16 @@ func (c *Core) HeadIndex(name string) (int, error) {
 type Report struct {
 	Package     string     `json:"package"`
 	Weights     string     `json:"weights"`      // path
-	WeightBytes int64      `json:"weight_bytes"` // of the file
+	WeightBytes int64      `json:"weight_bytes"` // size of the file
 	Layout      string     `json:"layout"`
 	SpecHash    string     `json:"spec_sha256"`
-	ISA         string     `json:"isa"`      // in use
+	ISA         string     `json:"isa"`      // instruction set in use
 	Compiled    []string   `json:"compiled"` // instruction sets of the package
 	Threads     int        `json:"threads"`
 	Concurrency int        `json:"concurrency"`
-	ArenaBytes  int64      `json:"arena_bytes"` // of all executions, now
+	ArenaBytes  int64      `json:"arena_bytes"` // present size of the arenas of all executions
 	ArenaLimit  int64      `json:"arena_limit"` // upper bound of ArenaBytes
-	MaxTokens   int        `json:"max_tokens"`  // of a text
+	MaxTokens   int        `json:"max_tokens"`  // limit on the tokens of a text
 	SelfTest    TestResult `json:"self_test"`
 }
 

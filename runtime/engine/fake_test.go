@@ -39,9 +39,9 @@ const (
 )
 
 type fakeHooks struct {
-	layer  func(x *engine.Exec, l int) // before layer l
-	row    func(row int)               // in a task
-	panics any                         // of Bind
+	layer  func(x *engine.Exec, l int) // called before layer l
+	row    func(row int)               // called in a task
+	panics any                         // what Bind panics with
 }
 
 func fakeProgram(h fakeHooks) *engine.Program {

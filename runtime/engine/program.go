@@ -13,13 +13,13 @@ import (
 // Program describes a generated package. It is fixed at compile time and shared by all open models
 // of the package.
 type Program struct {
-	Name   string    // of the package, for messages
-	Want   Want      // what its weights must be
+	Name   string    // name of the package, for messages
+	Want   Want      // the weights that it expects
 	ISAs   []cpu.ISA // instruction sets that its kernels exist for
 	Limits Limits    // the spec's limits
 	// Threads is the most threads that a call may use, from the spec's target; 0: no limit.
 	Threads int
-	Heads   []Head // in the order of Call.Head
+	Heads   []Head // Call.Head is an index into Heads
 
 	// Past is the size of what the program can keep of each token; zero: nothing.
 	Past PastShape
@@ -66,7 +66,7 @@ const (
 
 // Head describes one output of a program.
 type Head struct {
-	Name   string   // of the head in the spec
+	Name   string   // name of the head in the spec
 	Task   Task     // what the outputs mean
 	Rows   Rows     // what one row of outputs stands for
 	C      int      // outputs per row
@@ -130,7 +130,7 @@ func (h *Head) check(l Limits) error {
 	if row == nil {
 		return fmt.Errorf("has the task %q, which this runtime does not know", h.Task)
 	}
-	columns := int(row.Columns) // that the task has; 0: any number
+	columns := int(row.Columns) // columns of the task; 0: any number
 	switch {
 	case row.Columns == tasktable.VocabColumns:
 		columns = l.Vocab

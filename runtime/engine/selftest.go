@@ -15,7 +15,7 @@ const SelfTestTensor = "self_test"
 type SelfTest struct {
 	Head      string    `json:"head"` // "" is the first head
 	Sequence            // parts that the model needs and that are missing here are filled in, see Batch.FillNeeded
-	Outputs   []float32 `json:"outputs,omitempty"` // of the head, row-major; nil: they are in the tensor SelfTestTensor
+	Outputs   []float32 `json:"outputs,omitempty"` // outputs of the head, row-major; nil: they are in the tensor SelfTestTensor
 	Tolerance float64   `json:"tolerance"`         // |got − recorded| ≤ Tolerance·(1 + |recorded|)
 }
 

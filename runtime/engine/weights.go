@@ -45,7 +45,7 @@ type Weights struct {
 
 	meta    Meta
 	tensors map[string]packedTensor
-	order   []string // by offset
+	order   []string // names in the order of their offsets
 
 	refs   atomic.Int64 // the open handle and users; at 0 the memory is unmapped
 	closed atomic.Bool
@@ -56,7 +56,7 @@ type Weights struct {
 type packedTensor struct {
 	dtype  safetensors.DType
 	bytes  []byte // without padding
-	offset int64  // in the packed file
+	offset int64  // byte offset in the packed file
 	stored int64  // bytes with padding
 	sha256 string
 }

@@ -108,7 +108,7 @@ func (w *Weights) checkAll(threads int) error {
 	defer w.Release()
 	names := slices.Clone(w.order)
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(w.tensors[b].stored, w.tensors[a].stored) })
-	faults := make([]error, len(names)) // by the index in names
+	faults := make([]error, len(names)) // fault of each tensor of names
 	var next atomic.Int64
 	var done sync.WaitGroup
 	for range min(threads, len(names)) {

@@ -34,7 +34,7 @@ type WeightsWriter struct {
 	meta  Meta
 	decls []TensorDecl
 	sums  []string // sha256 of the complete tensors
-	size  int      // of prefix and header
+	size  int      // size of prefix and header, in bytes
 	hash  hash.Hash
 	done  int64 // bytes written of the current tensor, decls[len(sums)]
 	err   error

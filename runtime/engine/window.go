@@ -60,7 +60,7 @@ const (
 // around them.
 type Window struct {
 	Text      int // index of the text
-	Index     int // of the window among those of the text, from 0
+	Index     int // index of the window among those of the text, from 0
 	Count     int // number of windows of the text
 	First     int // first token of the first text
 	FirstEnd  int // the token after the last one of the first text

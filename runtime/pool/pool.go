@@ -47,7 +47,7 @@ type Pool struct {
 }
 
 type worker struct {
-	index  int // from 1; the caller is 0
+	index  int // worker number from 1; the caller is 0
 	cpu    int // processor that it is bound to, or -1
 	asleep atomic.Bool
 	wake   chan struct{} // capacity 1
@@ -124,7 +124,7 @@ type Team struct {
 	_       [56]byte
 	units   atomic.Int64
 	inside  atomic.Int64 // workers that may be using task
-	open    atomic.Bool  // whether workers may enter
+	open    atomic.Bool  // workers may enter
 	waiting atomic.Bool  // the caller sleeps until inside is 0
 	_       [40]byte
 }
@@ -284,7 +284,7 @@ func (p *Pool) spinForWork(w *worker) bool {
 			if p.closing.Load() || time.Since(begin) > spinTime {
 				return false
 			}
-			if w.cpu < 0 { // for a goroutine that is bound to its thread this is slow
+			if w.cpu < 0 { // not if bound: Gosched is slow for a goroutine that is bound to its thread
 				runtime.Gosched() // lets other goroutines use this processor
 			}
 		}

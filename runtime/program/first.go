@@ -39,7 +39,7 @@ func newFirst(fs *flag.FlagSet) action {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintln(s.Out, firstReady); err != nil { // before anything else: bench takes the time here
+		if _, err := fmt.Fprintln(s.Out, firstReady); err != nil { // printed first, because bench takes the time here
 			return err
 		}
 		if age := processAge(); age > 0 {

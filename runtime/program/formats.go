@@ -107,9 +107,9 @@ var signatures = []struct{ start, what string }{
 // input is an open input.
 type input struct {
 	source
-	name    string       // for messages
+	name    string       // name in messages
 	columns *columns     // nil: its records have no fields
-	size    int64        // of the file in bytes, as stored; -1 if not known
+	size    int64        // size of the file in bytes, as stored; -1 if not known
 	read    *countReader // bytes read of it so far
 	close   func() error // never nil
 }

@@ -144,7 +144,7 @@ func (p *page) around(text string, part task.Part, indent string) {
 type row struct {
 	name  string
 	score float64 // from 0 to 1
-	rest  string  // after the bar
+	rest  string  // what follows the bar
 }
 
 // rows prints one line per score: the name, the score and a bar. The names are aligned.

@@ -13,7 +13,7 @@ import (
 type kind string
 
 const (
-	kindOther    kind = "not usable" // by the task: a text without a mask, a pair where single texts are wanted
+	kindOther    kind = "not usable" // refused by the task, such as a text without a mask, or a pair if single texts are wanted
 	kindLong     kind = "too long"
 	kindEncoding kind = "not UTF-8"
 	kindSyntax   kind = "malformed"

@@ -20,7 +20,7 @@ import (
 type Model struct {
 	Name      string          // what --model takes
 	Program   *engine.Program // the generated package's description of itself
-	Precision string          // of the products, for bench: f32, bf16, int8; "" if not known
+	Precision string          // number format of the products, for bench: f32, bf16, int8; "" if not known
 }
 
 // Streams holds the standard streams of a run of the program.
@@ -68,7 +68,7 @@ func terminal(f *os.File) bool {
 // verb is one row of the table of verbs.
 type verb struct {
 	name    string
-	args    string // for the usage line
+	args    string // arguments in the usage line
 	doc     string
 	example string // without the binary's name
 	make    func(*flag.FlagSet) action
@@ -81,7 +81,7 @@ type action func(ctx context.Context, s *session, args []string) error
 type session struct {
 	Streams
 	models []Model
-	name   string // of the binary, for messages
+	name   string // name of the binary, for messages
 }
 
 // verbs returns the table of verbs. It is a function because the functions in the table use it: help lists the verbs.

@@ -33,8 +33,8 @@ type record struct {
 
 	columns *columns // names of the fields; nil: this input has none
 	fault   error    // why the record cannot be computed; the input goes on after it
-	number  int      // in the input, from 0
-	place   int      // among the records that are computed together
+	number  int      // number of the record in the input, from 0
+	place   int      // index among the records that are computed together
 }
 
 // unit names the records of an input, for the places in messages.
@@ -42,8 +42,8 @@ type unit string
 
 const (
 	unitLine     unit = "line"
-	unitElement  unit = "element" // of a JSON array
-	unitRow      unit = "row"     // of an input that was converted, such as Parquet
+	unitElement  unit = "element" // an element of a JSON array
+	unitRow      unit = "row"     // a row of an input that was converted, such as Parquet
 	unitArgument unit = "argument"
 )
 
@@ -70,7 +70,7 @@ type columns struct {
 	// wanted holds the roles whose fields the command line names. These fields must be there.
 	wanted map[string]bool
 	echo   []string
-	seen   []bool // of echo: some record has had the field
+	seen   []bool // for each field of echo: some record has had it
 
 	asks    bool     // texts are questions, so a record with a question needs no text
 	subject string   // the field that messages ask for if a record has neither text nor question: "text" or "question"

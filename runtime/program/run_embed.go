@@ -41,7 +41,7 @@ func (f *taskFlags) embedding(core *engine.Core, h *engine.Head, _ *page) (servi
 	if f.given["pooling"] { // otherwise the head decides
 		s.o.Pooling = task.Pooling(f.word("pooling"))
 	}
-	if _, err := m.Embed(context.Background(), nil, s.o); err != nil { // what is wrong without any text
+	if _, err := m.Embed(context.Background(), nil, s.o); err != nil { // finds wrong settings before any text is read
 		return nil, usage("--pooling: %v", err)
 	}
 	s.o.Prompt, s.o.NoPrompt = f.word("prompt"), f.on("no-prompt")

@@ -106,7 +106,7 @@ func (c *classified) number() float32 { return float32(c.service.score(float64(c
 
 // chosenLabels is the JSON of a text whose labels were chosen by --threshold.
 type chosenLabels struct {
-	Labels []string `json:"labels"` // whose scores reach their thresholds, the best first
+	Labels []string `json:"labels"` // labels whose scores reach their thresholds, the best first
 	*runtime.Classification
 }
 

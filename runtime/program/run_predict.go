@@ -55,7 +55,7 @@ func (f *taskFlags) predicting(core *engine.Core, h *engine.Head, p *page) (serv
 	if s.o.Targets, err = f.words("targets"); err != nil {
 		return nil, err
 	}
-	if _, err := filler.Fill(context.Background(), nil, s.o); err != nil { // what is wrong without any text
+	if _, err := filler.Fill(context.Background(), nil, s.o); err != nil { // finds wrong settings before any text is read
 		return nil, usage("--targets: %v", err)
 	}
 	return s, nil
@@ -191,7 +191,7 @@ func (f *taskFlags) generating(core *engine.Core, h *engine.Head, p *page) (serv
 	if f.given["top-p"] && s.o.TopP == 0 {
 		return nil, usage("--top-p 0 keeps no token: it must be above 0")
 	}
-	if _, err := g.Generate(context.Background(), nil, s.o); err != nil { // what is wrong without any text
+	if _, err := g.Generate(context.Background(), nil, s.o); err != nil { // finds wrong settings before any text is read
 		return nil, usage("%v", err)
 	}
 	return s, nil

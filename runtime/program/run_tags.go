@@ -40,7 +40,7 @@ func (f *taskFlags) tagging(core *engine.Core, h *engine.Head, _ *page) (service
 	if f.threshold.all != nil {
 		s.o.Threshold = *f.threshold.all
 	}
-	if _, err := t.Tag(context.Background(), nil, s.o); err != nil { // what is wrong without any text
+	if _, err := t.Tag(context.Background(), nil, s.o); err != nil { // finds wrong settings before any text is read
 		return nil, usage("--aggregate, --threshold: %v", err)
 	}
 	if s.o.BIO && !slices.ContainsFunc(t.Labels(), func(l string) bool { return strings.HasPrefix(l, "B-") }) {

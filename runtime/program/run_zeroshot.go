@@ -35,7 +35,7 @@ func (f *taskFlags) zeroShot(core *engine.Core, h *engine.Head) (service, error)
 		return nil, zeroShotFault(err)
 	}
 	s := &zeroShotService{labels: labels, zero: z, o: task.ZeroShotOptions{Template: f.word("template"), Multi: f.on("multi")}, top: f.best(len(labels))}
-	if _, err := z.Classify(context.Background(), nil, labels, s.o); err != nil { // what is wrong without any text
+	if _, err := z.Classify(context.Background(), nil, labels, s.o); err != nil { // finds wrong settings before any text is read
 		return nil, zeroShotFault(err)
 	}
 	return s, nil
@@ -113,7 +113,7 @@ func (f *taskFlags) ranking(core *engine.Core, h *engine.Head) (service, error) 
 		return nil, err
 	}
 	s := &rankService{ranker: r, query: f.word("query"), top: f.best(math.MaxInt), o: task.RankOptions{Sigmoid: f.on("sigmoid"), Positive: f.word("positive")}}
-	if _, err := r.Rank(context.Background(), s.query, nil, s.o); err != nil { // what is wrong without any text
+	if _, err := r.Rank(context.Background(), s.query, nil, s.o); err != nil { // finds wrong settings before any text is read
 		return nil, usage("--query: %v", err)
 	}
 	return s, nil

@@ -55,7 +55,7 @@ func printable(s string) string {
 type shower struct {
 	w      io.Writer
 	labels []string
-	width  int // of the longest label in runes
+	width  int // width of the longest label in runes
 	top    int // labels shown per text
 	order  []int
 }

@@ -135,7 +135,7 @@ func (l *lines) next() (record, error) {
 type objects struct {
 	lines
 	columns *columns
-	hint    string // after the message that a line is no JSON
+	hint    string // end of the message that a line is not JSON
 }
 
 func (o *objects) next() (record, error) {

@@ -161,7 +161,7 @@ func (t *table) fault(err error) error {
 type plainRows struct {
 	lines
 	separator string
-	cells     int // of the header
+	cells     int // number of cells of the header
 }
 
 // Read returns the cells of the next row.

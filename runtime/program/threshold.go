@@ -11,7 +11,7 @@ import (
 // limits holds the probabilities of --threshold.
 type limits struct {
 	all    *float64           // for labels without a limit of their own; nil: the default
-	single map[string]float64 // by label
+	single map[string]float64 // limit by label
 }
 
 // read parses P, LABEL=P, several of these with commas between them, or a JSON object of labels.

@@ -189,7 +189,7 @@ func TestQuantile(t *testing.T) {
 		for i := range sorted {
 			sorted[i] = time.Duration(i + 1)
 		}
-		got := float64(quantile(sorted, q)) // of 1 … n, the value is the number of samples not above it
+		got := float64(quantile(sorted, q)) // the samples are 1 … n, so the value is the number of samples not above it
 		if got < q*float64(n) || got-1 >= q*float64(n) {
 			t.Fatalf("quantile %v of %d samples is %v", q, n, got)
 		}

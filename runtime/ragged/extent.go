@@ -25,10 +25,10 @@ const (
 
 // ExtentRow describes an extent.
 type ExtentRow struct {
-	Symbol string // in shapes; the field of Sizes has the same name
+	Symbol string // letter in shapes, and name of the field of Sizes
 	One    string // what is counted, as in "one row per token"
-	Many   string // as in "12 tokens"
-	Key    string // in JSON
+	Many   string // the plural, as in "12 tokens"
+	Key    string // key in JSON
 	Rows   string // name that package engine has for the rows of a head of this extent; "": no head has such rows
 	Space  string // name of the buffers of this extent in the text of programs
 	// Typical is the size in an ordinary call. The compiler orders buffers by it; no result depends
@@ -149,7 +149,7 @@ type Sizes struct {
 	C       int // labels of prompts, len(Batch.Marks)
 	P       int // pairs of tokens of the same sequence
 	N       int // tokens of the longest sequence
-	Threads int // of the pool: workers are numbered from 0 to Threads-1
+	Threads int // threads of the pool: workers are numbered from 0 to Threads-1
 }
 
 // At returns the place of an extent's size. It must be an extent.

@@ -24,9 +24,9 @@ const ByLimit = -1
 // it together from sequences, names in files and programs. Functions do what differs from part to
 // part.
 type PartRow struct {
-	Name     string // of its tensor in a file that holds a batch
-	Operand  string // of the input in the text of programs; "": Name
-	Field    string // of Batch. A Sequence has a field of the same name if texts can lead to the part
+	Name     string // name of its tensor in a file that holds a batch
+	Operand  string // name of the input in the text of programs; "": Name
+	Field    string // field of Batch. A Sequence has a field of the same name if texts can lead to the part
 	What     string // what an entry is, in the plural
 	Each     Extent // the part has one entry for each unit of this extent
 	Plus     int    // further entries

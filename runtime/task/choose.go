@@ -37,11 +37,11 @@ func (q *ChoiceQuestion) pair(option string) runtime.Text {
 
 // Choice is the result for one question.
 type Choice struct {
-	Index  int            `json:"index"`  // of the option that was chosen
+	Index  int            `json:"index"`  // index of the option that was chosen
 	Option string         `json:"option"` // text of the chosen option
 	Score  float64        `json:"score"`  // score of the chosen option
 	Scores []float64      `json:"scores"` // softmax of Logits over the options
-	Logits []float64      `json:"logits"` // of each option; the mean over its windows
+	Logits []float64      `json:"logits"` // logit of each option, the mean over its windows
 	Seen   []runtime.Seen `json:"seen"`   // how much the model saw of each option's pair of texts
 }
 

@@ -36,7 +36,7 @@ type EntityOptions struct {
 
 // Extraction is the result for one text.
 type Extraction struct {
-	Entities []Entity `json:"entities"` // in the order of their first words; ties: the better one first. Scores are probabilities
+	Entities []Entity `json:"entities"` // ordered by their first words; ties: the better one first. Scores are probabilities
 	Words    int      `json:"words"`    // number of words of the text
 	// Tokens includes the labels' tokens. A text without words is not computed: it has no tokens and no windows.
 	runtime.Seen

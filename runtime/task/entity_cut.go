@@ -7,7 +7,7 @@ import (
 
 // extraction is a text while its windows are computed.
 type extraction struct {
-	words   []wordSpan // of the text, without words that have no tokens
+	words   []wordSpan // words of the text, without words that have no tokens
 	windows []frameOf
 	found   []found
 }

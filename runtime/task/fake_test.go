@@ -37,8 +37,8 @@ type fake struct {
 	forward func(x *engine.Exec)
 	past    engine.PastShape
 	tensors map[string][]float32
-	labels  map[string][]string // in the weight file
-	extra   map[string]string   // in the weight file too
+	labels  map[string][]string // labels in the weight file
+	extra   map[string]string   // Meta.Extra in the weight file
 	token   tokenizer.Tokenizer // nil: pieces{}
 }
 

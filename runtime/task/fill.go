@@ -43,8 +43,8 @@ type Blank struct {
 
 // Filled is the result for one text.
 type Filled struct {
-	Text   string  `json:"text"`  // with every mask filled by its best candidate, each chosen separately
-	Blanks []Blank `json:"masks"` // in the order of the text
+	Text   string  `json:"text"`  // the text with every mask filled by its best candidate, each chosen separately
+	Blanks []Blank `json:"masks"` // masks in the order of the text
 	runtime.Seen
 }
 

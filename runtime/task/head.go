@@ -205,11 +205,11 @@ func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting engine.
 // before a cut one. The text's own ends are not edges.
 type rows struct {
 	c      int
-	tokens int // of the text
+	tokens int // tokens of the text
 	units  []unit
 	words  bool
 	values []float32 // [units, C]
-	margin []int     // of each unit's row; -1: no row yet
+	margin []int     // margin of each unit's row; -1: no row yet
 }
 
 // newRows returns rows with room for a text's tokens or words.

@@ -123,7 +123,7 @@ func (m *Perplexer) add(ctx context.Context, a *asking, r *Perplexity, n int, t 
 	if t.Pair {
 		lo, hi, at = e.Split, len(e.IDs), places{text: t.Second}
 	}
-	rows := make([][]int32, len(windows)) // of the counted tokens
+	rows := make([][]int32, len(windows)) // rows of the counted tokens, by window
 	for token := lo; token < hi; token++ {
 		i := m.home(windows, token, t.Pair, lo, hi)
 		if i < 0 {

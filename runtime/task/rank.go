@@ -27,7 +27,7 @@ type RankOptions struct {
 
 // Ranked is one document with its score.
 type Ranked struct {
-	Index int     `json:"index"` // of the document in the caller's list
+	Index int     `json:"index"` // index of the document in the caller's list
 	Text  string  `json:"text"`  // the document
 	Score float64 `json:"score"` // higher fits better
 	runtime.Seen

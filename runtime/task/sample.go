@@ -69,7 +69,7 @@ type Generated struct {
 // second one (sequence to sequence; Dong et al. 2019). It is safe for concurrent use.
 type Generator struct {
 	predictor
-	allowed []bool // by id: pieces of texts, and the tokens that end a text
+	allowed []bool // whether an id may be drawn: pieces of texts, and the tokens that end a text
 	ends    []int32
 	prefix  bool
 	memory  int64 // bytes that the pasts of one call may take
@@ -142,7 +142,7 @@ type growth struct {
 	Generated
 	prompt, sample int
 	seq            engine.Sequence // what the model sees
-	past           *engine.Past    // what was computed of it; nil: it is computed again for each token
+	past           *engine.Past    // what was computed for seq; nil: seq is computed again for each token
 	need           int64           // bytes of past
 	before         int32           // the prompt's last token; -1 if a new text begins
 	draw           *rand.Rand

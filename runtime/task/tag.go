@@ -61,7 +61,7 @@ type Entity struct {
 
 // Tagged is the result for one text.
 type Tagged struct {
-	Entities []Entity   `json:"entities"` // in the order of the text, without those that are only white space
+	Entities []Entity   `json:"entities"` // entities in the order of the text, without those that are only white space
 	Tags     []TokenTag `json:"tags"`     // every token that the model saw, without special tokens
 	// LogProbability is the logarithm of the probability of this sequence of labels among all
 	// allowed ones, if labels are decoded together (CRF or BIO); else 0.
@@ -214,7 +214,7 @@ func (t *Tagger) label(res *Tagged, logits []float32, o *TagOptions) (path []int
 type item struct {
 	start, end int // bytes
 	word       int
-	index      int // of its label
+	index      int // index of its label
 	score      float64
 }
 
@@ -298,7 +298,7 @@ func (t *Tagger) group(at *places, items []item, o *TagOptions, least []float64)
 	list := []Entity{}
 	for i := 0; i < len(items); {
 		j, sum := i+1, items[i].score
-		closed := t.scheme.closes(items[i].index) // by a label of the last word
+		closed := t.scheme.closes(items[i].index) // the last word has a label that closes the entity
 		for ; o.Aggregation != AggregateNone && j < len(items); j++ {
 			last, next := &items[j-1], &items[j]
 			within := last.word == next.word && !apart(at.text, last.end, next.start)

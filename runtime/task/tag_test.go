@@ -137,7 +137,7 @@ func TestBIO(t *testing.T) {
 				best, bestPath = s, append([]int(nil), path...)
 			}
 		})
-		score := 0.0 // of the path that was found: others may be equally good
+		score := 0.0 // score of the path that was found: others may be equally good
 		for i, tag := range got[0].Tags {
 			require.Equal(rt, bioLabels[tag.Index], tag.Label)
 			score += float64(float32(3 * noise(seed, int(spans[i].ID), tag.Index)))

@@ -39,16 +39,16 @@ const logitBytes = 256 << 20
 type job struct {
 	text  int     // index of the text
 	first int     // index of rows[0], as the caller of add counts
-	rows  []int32 // of the sequence
+	rows  []int32 // rows of the sequence
 }
 
 // asking puts sequences into batches, with no more rows per batch than logitBytes allows.
 type asking struct {
 	p    *predictor
 	b    *engine.Batcher
-	jobs []job // in the batch, in order
+	jobs []job // jobs in the batch, in order
 	next int   // job whose outputs come next
-	rows int   // of outputs in the batch
+	rows int   // rows of outputs in the batch
 	most int   // most rows of outputs in a batch
 	take func(j *job, i int, logits []float32) error
 }

@@ -34,7 +34,7 @@ type ZeroShotOptions struct {
 // LabelScore is one label with its score.
 type LabelScore struct {
 	Label string  `json:"label"`
-	Index int     `json:"index"` // of the label in the caller's list
+	Index int     `json:"index"` // index of the label in the caller's list
 	Score float64 `json:"score"` // probability
 }
 

@@ -7,10 +7,10 @@ import (
 
 // Service is a type that makes results from a head's numbers. Generated packages have one call for each of its verbs.
 type Service struct {
-	Name    string // of the type. In runtime/task, the function named New followed by this name makes it from an open model and the name of a head
+	Name    string // name of the type. The function New followed by this name, in runtime/task, makes it from an open model and the name of a head
 	Use     string // what the head is needed for, in messages
-	Field   string // of the generated Model; the field holds a function that makes the service once
-	Maker   string // name of that function, if it differs
+	Field   string // field of the generated Model; it holds a function that makes the service once
+	Maker   string // name of the function in runtime/task, if it is not New followed by Name
 	Options string // a type of runtime/task whose zero value is the last argument of the New function; "": no such argument
 	When    Condition
 	Types   []Type // types that the verbs take and return, for which the generated package declares short names
@@ -49,21 +49,21 @@ type Type struct{ Name, Doc string }
 
 // Verb is a method of the generated Model that calls a method of a service.
 type Verb struct {
-	Name   string // of the Model's method
-	Method string // of the service's method; "": Name
+	Name   string // name of the Model's method
+	Method string // name of the service's method; "": Name
 	In     string // parameters as Go writes them. A type without a package is a short name of the generated package
 	Given  string // the options that an example sets, as Go writes the fields of a literal
 	Out    string // results
-	Doc    string // of the method, after its name
+	Doc    string // doc comment of the method, after its name
 	Start  *Start // the program that debertac init --from writes for this call; nil: no program
 }
 
 // Start describes a small program that makes one call. Its statements are a template of the verb's name in cmd/debertac/scaffold/template/calls.
 type Start struct {
 	Doc      string   // what the program does
-	Args     string   // of the program, after the weights
+	Args     string   // arguments of the program, after the weights
 	Least    int      // the least length of os.Args
-	Imports  []string // of the standard library
+	Imports  []string // imports from the standard library
 	Runtime  bool     // it needs package runtime
 	Template string   // the name of the template, if it has another one
 	Head     string   // the word of debertac --head that asks for this program; "": the program for all other words
@@ -73,7 +73,7 @@ type Start struct {
 // Wish is a word by which debertac --head asks for a head of a model folder.
 type Wish struct {
 	Word string
-	Task Task // of the head that it asks for
+	Task Task // task of the head that the word asks for
 }
 
 // Wishes lists the words of debertac --head, in the order in which help lists them.

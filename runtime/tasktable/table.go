@@ -54,7 +54,7 @@ type Row struct {
 	// Wants is the field that a record of run's input must have beside its text, unless the flag of that name sets it for all records; "": no field.
 	Wants string
 
-	Page   string // in docs/tasks
+	Page   string // file name in docs/tasks
 	Sample string // the block of a head of this task, as an example and for tests
 }
 

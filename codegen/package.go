@@ -58,7 +58,8 @@ func unfinished(have, want []byte) bool {
 const MaxFile = 64 << 20
 
 // WriteTo writes the files into a folder, which it makes if needed, and removes generated files there that the package no longer has. However the process ends,
-// each file is either complete or unchanged. If a file of the user has one of the names, WriteTo returns an error and writes nothing.
+// each file is either complete or unchanged; an error tells if some have changed and others not. If a file of the user has one of the names, WriteTo returns an
+// error and writes nothing.
 func (p *Package) WriteTo(dir string) error {
 	changes, err := p.Diff(dir)
 	if err != nil {
@@ -67,15 +68,18 @@ func (p *Package) WriteTo(dir string) error {
 	if err := disk.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	for _, c := range changes {
+	for i, c := range changes {
 		path := filepath.Join(dir, c.Name)
 		if c.Kind == Orphan {
-			if err := disk.Remove(path); err != nil {
-				return err
-			}
-			continue
+			err = disk.Remove(path)
+		} else {
+			err = disk.RewriteFile(path, c.want, 0o666)
 		}
-		if err := disk.RewriteFile(path, c.want, 0o666); err != nil {
+		switch {
+		case err != nil && i > 0:
+			return fmt.Errorf("%w (%d of %d files are new, the others are those of before: the package cannot be used until it is written again)", err, i,
+				len(changes))
+		case err != nil:
 			return err
 		}
 	}

@@ -1,11 +1,15 @@
 package codegen_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 // TestWriteToRepairs checks that writing the package again repairs a folder that was left half written, as earlier versions did on a full disk.
@@ -29,6 +33,38 @@ func TestWriteToRepairs(t *testing.T) {
 	own := filepath.Join(dir, p.Files[0].Name)
 	require.NoError(t, os.WriteFile(own, []byte("package m // mine"), 0o666))
 	require.ErrorContains(t, p.WriteTo(dir), "is not a generated file")
+}
+
+// TestWriteToInPart checks that an error tells how many files are new: the package is then of two versions.
+func TestWriteToInPart(t *testing.T) {
+	old, p := emit(t, "m.dspec", tiny+`"a", "b") }`), emit(t, "m.dspec", tiny+`"c", "d") }`)
+	dir := t.TempDir()
+	require.NoError(t, old.WriteTo(dir))
+	changes, err := p.Diff(dir)
+	require.NoError(t, err)
+	require.Greater(t, len(changes), 1)
+	full := errors.New("no space left on device")
+	for n := range changes {
+		left := n
+		restore := disk.Inject(func(op disk.Op, path string) error {
+			if op != disk.OpRename {
+				return nil
+			}
+			if left--; left < 0 {
+				return full
+			}
+			return nil
+		})
+		err := p.WriteTo(dir)
+		restore()
+		require.ErrorIs(t, err, full)
+		if n > 0 {
+			require.ErrorContains(t, err, fmt.Sprintf("%d of %d files are new", n, len(changes)))
+		} else {
+			require.NotContains(t, err.Error(), "are new")
+		}
+		require.NoError(t, old.WriteTo(dir))
+	}
 }
 
 // TestWriteToBesideOtherFiles checks that files of the user may lie beside generated files if both can be compiled together, and that otherwise nothing is

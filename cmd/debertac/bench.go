@@ -45,7 +45,7 @@ func (v *benchVerb) Run(m *built.Maker) error {
 		return err
 	}
 	var lengths [][]int // of each point
-	o := model.Options{Wishes: v.Wishes, Target: v.Target, Weights: v.Weights, Seed: v.Random, Draws: true}
+	o := model.Options{Wishes: v.Wishes, Target: v.Target, Weights: v.Weights, Seed: v.Random, DrawsAlone: true}
 	o.Accept = func(u *compiler.Unit) (err error) {
 		lengths, err = v.Accept(u, v.Path)
 		return err

@@ -39,7 +39,7 @@ Examples:
 
 // Run packs the weights into the file.
 func (v *packVerb) Run(c *console.Console) error {
-	o := model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), Draw: true, Target: v.Target, Spec: v.Spec, Seed: v.Random}
+	o := model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), DrawsForTokenizer: true, Target: v.Target, Spec: v.Spec, Seed: v.Random}
 	if len(v.Member) > 0 {
 		o.Ignore = nil // --ignore applies to the members' folders
 	}

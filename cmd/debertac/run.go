@@ -100,7 +100,7 @@ func (v *runVerb) Run(m *built.Maker) error {
 		v.SetText("format", in.Format)
 	}
 	m.Quiet = v.On("quiet")
-	p, err := m.Make(v.Path, model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), Draw: true, Target: v.Target,
+	p, err := m.Make(v.Path, model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), DrawsForTokenizer: true, Target: v.Target,
 		Weights: v.Weights, Seed: v.Random, Texts: true, Accept: v.accept})
 	if err != nil {
 		return err

@@ -108,13 +108,11 @@ func TestSignature(t *testing.T) {
 	assert.Equal(t, "func f(y *float32, ids *int32, a, b *float32, m int)", k.Declaration())
 }
 
-// TestReach checks row strides and the bound on row-wise calls.
+// TestReach checks row strides.
 func TestReach(t *testing.T) {
 	for n, want := range map[int]int{1: 16, 16: 16, 17: 32, 255: 272, 256: 272, 768: 784, 784: 784, 3072: 3088} {
 		assert.Equal(t, want, LD(n), "LD(%d)", n)
 	}
-	assert.Equal(t, 130, MaxRowsRowwise(768))
-	assert.Equal(t, 1, MaxRowsRowwise(1<<20))
 }
 
 // TestNumber checks that floats become parts of identifiers.

@@ -155,7 +155,3 @@ func checkRow(family string, n int, lds ...int) error {
 	}
 	return nil
 }
-
-// MaxRowsRowwise returns the greatest number of rows of the given width (in floats) for one call of a row-wise kernel (act, embed, layernorm), so that the call
-// takes at most about 100 µs on a slow core. The slowest function, GELU with AVX2, takes 0.6 ns per float at 3.7 GHz, so 1 ns is assumed.
-func MaxRowsRowwise(width int) int { return max(1, int(callBudget)/width) }

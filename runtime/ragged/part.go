@@ -106,16 +106,6 @@ func field(t reflect.Type, name string) (f reflect.StructField, ok bool) {
 // Row returns the part's row of the table. It must be a part.
 func (p Part) Row() *PartRow { return &parts[p] }
 
-// ByOperand returns the part that is the input of that name in programs.
-func ByOperand(name string) (p Part, ok bool) {
-	for i := range parts {
-		if parts[i].Operand == name {
-			return Part(i), true
-		}
-	}
-	return 0, false
-}
-
 // Floats reports whether the part's numbers are float32; otherwise they are int32.
 func (r *PartRow) Floats() bool { return r.floats }
 

@@ -31,14 +31,9 @@ func TestNamesAreUnique(t *testing.T) {
 		unique("operand", r.Operand)
 		unique("field", r.Field)
 		require.Equal(t, r.Limit == "", r.Absent == "", "%s: the error for a model that does not read it", r.Field)
-		found, ok := ByOperand(r.Operand)
-		require.True(t, ok)
-		require.Equal(t, p, found)
 	}
 	_, ok := BySymbol("V")
 	require.False(t, ok)
-	_, ok = ByOperand("positions")
-	require.False(t, ok, "programs call them pos")
 	require.Equal(t, "Extent(200)", Extent(200).String())
 	require.Nil(t, Extent(200).Row())
 }

@@ -49,9 +49,9 @@ func (m *Maker) Make(path string, o model.Options) (*Program, error) {
 	defer dir.Close()
 	if dir == nil && o.Weights == "" && o.Seed == nil {
 		more := ", then --weights model.weights"
-		if o.Draws {
+		if o.DrawsAlone {
 			more += "; or --random-weights 1, which draws them"
-		} else if o.Draw {
+		} else if o.DrawsForTokenizer {
 			more += "; or --random-weights 1 with --tokenizer DIR, which draws them"
 		}
 		return nil, folder.NoWeights(src, path, "a spec has no weights: name packed ones", "model.weights", more)

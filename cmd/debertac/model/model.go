@@ -55,7 +55,7 @@ func Open(c *console.Console, path string, o Options) (*source.Source, *folder.F
 	if err := ofSpec.OfSpec(path); err != nil {
 		return nil, nil, err
 	}
-	if o.Tokenizer != "" && !o.Draw {
+	if o.Tokenizer != "" && !o.DrawsForTokenizer {
 		return nil, nil, fault.Usage("leave out --tokenizer", "--tokenizer is for a model folder that has none: %s is a spec, whose weights are packed "+
 			"with their tokenizer", path)
 	}
@@ -86,15 +86,15 @@ func One(c *console.Console, src *source.Source, dir *folder.Folder, o Options) 
 type Options struct {
 	folder.Wishes
 	folder.LentFlag
-	Target     string
-	Spec       string                     // of a model folder: use this spec instead of the folder's own
-	Weights    string                     // packed weights; "" packs the folder's
-	ShapesOnly bool                       // of a model folder: only the shapes of the weights are read, and weights may be missing
-	Texts      bool                       // the model must read texts: a folder needs a tokenizer
-	Seed       *uint64                    // random weights instead
-	Draw       bool                       // the verb has --random-weights and takes a tokenizer for it
-	Draws      bool                       // random weights are as good as real ones, because the verb only measures
-	Accept     func(*compiler.Unit) error // checks the verb's flags against the compiled unit before anything is packed or built; nil: no check
+	Target            string
+	Spec              string                     // of a model folder: use this spec instead of the folder's own
+	Weights           string                     // packed weights; "" packs the folder's
+	ShapesOnly        bool                       // of a model folder: only the shapes of the weights are read, and weights may be missing
+	Texts             bool                       // the model must read texts: a folder needs a tokenizer
+	Seed              *uint64                    // random weights instead
+	DrawsForTokenizer bool                       // the verb has --random-weights and takes a tokenizer for it
+	DrawsAlone        bool                       // random weights are as good as real ones, because the verb only measures
+	Accept            func(*compiler.Unit) error // checks the verb's flags against the compiled unit before anything is packed or built; nil: no check
 }
 
 // LentToSpec reads the tokenizer for a spec without a folder; nil if there is a folder, or none was named.

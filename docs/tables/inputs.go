@@ -8,7 +8,7 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// inputFiles lists what the files of a model folder do.
+// inputFiles writes the table of what the files of a model folder do.
 func inputFiles(context.Context) (string, error) {
 	var b strings.Builder
 	row(&b, "file", "here", "because")
@@ -17,7 +17,7 @@ func inputFiles(context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// inputFields lists what the fields of each JSON file do.
+// inputFields writes the tables of what the fields of each JSON file do.
 func inputFields(context.Context) (string, error) {
 	var b strings.Builder
 	for _, in := range hf.Fields() {
@@ -29,7 +29,7 @@ func inputFields(context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// effects writes a row for each run of names that have their effect and its reason in common.
+// effects writes one row for each run of names with the same effect and the same reason.
 func effects(b *strings.Builder, rows []hf.Row, name func(hf.Row) string) {
 	for i := 0; i < len(rows); {
 		var names []string

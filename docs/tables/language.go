@@ -11,7 +11,7 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// words is the schema: a table a block.
+// words writes the schema as tables, one per block.
 func words(context.Context) (string, error) {
 	var b strings.Builder
 	var blocks []string
@@ -33,7 +33,7 @@ func words(context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// codes lists the codes of messages.
+// codes writes the table of message codes.
 func codes(context.Context) (string, error) {
 	var b strings.Builder
 	row(&b, "code", "meaning")
@@ -44,7 +44,7 @@ func codes(context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// models lists the zoo, with the messages of this version when it is to compile each model.
+// models writes the table of the zoo's models, with whether this version compiles each of them, or the reason why not.
 func models(context.Context) (string, error) {
 	var b strings.Builder
 	row(&b, "model", "layers", "hidden", "parameters", "this version")
@@ -63,7 +63,7 @@ func models(context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// compiles reports whether this version compiles a model with a head that classifies texts.
+// compiles returns "compiled" if this version compiles a model with a head that classifies texts. Otherwise it returns what is missing.
 func compiles(name string) (string, error) {
 	f, faults := spec.Parse("model.dspec", []byte("dspec 1\nmodel m like "+name+" { }\nhead h on m { take first; linear hidden; act; linear 2 as "+
 		"labels(\"no\", \"yes\") }\n"))

@@ -1,5 +1,5 @@
-// Tables fills in those parts of the documentation that the code knows: what stands between a line "<!-- generated: NAME -->" and the next
-// "<!-- end -->". Run it by "go generate ./docs".
+// Tables fills in the parts of the documentation that are made from the code: the text between a line "<!-- generated: NAME -->" and the next "<!--
+// end -->". Run it by "go generate ./docs".
 //
 // Usage: tables FOLDER
 package main
@@ -17,7 +17,7 @@ import (
 // pages are the files that have generated parts.
 var pages = []string{"language.md", "cli.md", "zoo.md", "inputs.md", "tasks/README.md"}
 
-// parts makes each part by its name.
+// parts has the functions that make the parts, by name.
 var parts = map[string]func(context.Context) (string, error){
 	"words":  words,
 	"codes":  codes,
@@ -49,7 +49,7 @@ func main() {
 	}
 }
 
-// rewrite brings one page up to date.
+// rewrite makes the generated parts of one page again.
 func rewrite(ctx context.Context, path string) error {
 	have, err := os.ReadFile(path)
 	if err != nil {
@@ -98,7 +98,7 @@ func fill(ctx context.Context, text string) (string, error) {
 // cell makes text fit a cell of a Markdown table.
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
 
-// code is text as code in a cell; empty text stays empty.
+// code formats text as code in a cell. Empty text stays empty.
 func code(s string) string {
 	if s == "" {
 		return ""
@@ -106,7 +106,7 @@ func code(s string) string {
 	return "`" + cell(s) + "`"
 }
 
-// row writes a table's row.
+// row writes a row of a table.
 func row(b *strings.Builder, cells ...string) {
 	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUpToDate makes the generated parts again.
+// TestUpToDate makes the generated parts again and compares them with the pages.
 func TestUpToDate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs")
@@ -31,7 +31,7 @@ func TestUpToDate(t *testing.T) {
 	}
 }
 
-// TestFill shows what is replaced, and which pages are refused.
+// TestFill checks what fill replaces, and which pages it refuses.
 func TestFill(t *testing.T) {
 	page := "before\n<!-- generated: codes -->\nold\n<!-- end -->\nafter\n"
 	got, err := fill(t.Context(), page)

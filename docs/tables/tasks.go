@@ -7,7 +7,7 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// tasks lists the tasks of heads, with a head of each in the language.
+// tasks writes the table of the tasks of heads, with a sample head for each.
 func tasks(context.Context) (string, error) {
 	var b strings.Builder
 	b.WriteString("\n")

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// verbs builds the command line and lets it print the help of every verb.
+// verbs builds debertac and returns the help that it prints for every verb.
 func verbs(ctx context.Context) (string, error) {
 	dir, err := os.MkdirTemp("", "debertac-docs-")
 	if err != nil {

@@ -38,7 +38,7 @@ var figures = []figure{
 	{"roberta_large", "355 M", fairseq},
 }
 
-// counts is the table of published models: what a spec of the zoo counts, beside what its publisher says.
+// counts writes the table of published models: the count that follows from a spec of the zoo, next to the figure of its publisher.
 func counts(context.Context) (string, error) {
 	var b strings.Builder
 	row(&b, "model", "layers", "hidden", "vocabulary", "parameters", "token table", "the rest", "published", "where")
@@ -55,7 +55,7 @@ func counts(context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// ablations is the table of the other models of the zoo: what each adds to or takes from the one that it is like.
+// ablations writes the table of the zoo's other models: how many parameters each has more or less than the model that it is like.
 func ablations(context.Context) (string, error) {
 	known := map[string]bool{}
 	for _, f := range figures {
@@ -69,7 +69,7 @@ func ablations(context.Context) (string, error) {
 			continue
 		}
 		m := spec.ZooModel(name)
-		if m == nil || len(m.Like) < 2 { // itself, then what it is like
+		if m == nil || len(m.Like) < 2 { // the model itself, then the models that it is like
 			return "", fmt.Errorf("the model %s of the zoo is neither published nor like one that is", name)
 		}
 		base := spec.ZooModel(m.Like[1])

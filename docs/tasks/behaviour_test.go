@@ -25,7 +25,7 @@ func objects[T any](t *testing.T, args ...string) (list []T) {
 	return list
 }
 
-// TestSampling: what is drawn is decided by the seed, and with one token to draw from it is the likeliest.
+// TestSampling checks that the seed decides which tokens are drawn, and that the most probable token is drawn if there is only one to draw from.
 func TestSampling(t *testing.T) {
 	t.Parallel()
 	type generated struct {
@@ -48,7 +48,7 @@ func TestSampling(t *testing.T) {
 	require.Equal(t, drawn[0].Samples[0].IDs, write("--temperature", "1.5", "--seed", "5")[0].IDs, "the first of several samples is the one alone")
 }
 
-// TestEnsemble holds an ensemble, on text, to the mean of its members' probabilities.
+// TestEnsemble compares the probabilities of an ensemble for a text with the mean of its members' probabilities.
 func TestEnsemble(t *testing.T) {
 	t.Parallel()
 	type classified struct {

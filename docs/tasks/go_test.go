@@ -21,13 +21,13 @@ type snippet struct {
 	page, text string
 	line       int
 	folder     string   // of examples/tasks
-	spec       string   // of examples/tasks, to compile for the folder's weights; "": what debertac makes of the folder
+	spec       string   // of examples/tasks, to compile for the folder's weights; "" is the spec that debertac makes from the folder
 	flags      []string // of debertac compile
 	option     string   // of Open
 }
 
-// snippets finds the Go blocks of the pages. Their fence names the folder, or a spec and the folder of its weights, then the flags that compile it,
-// and after --option an option of Open.
+// snippets finds the Go blocks of the pages. The fence of a block names the folder, or a spec and the folder of its weights, then the flags of
+// compile, and after --option an option of Open.
 func snippets(t *testing.T) (list []snippet, programs []string) {
 	all := pages(t)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -53,14 +53,14 @@ func snippets(t *testing.T) (list []snippet, programs []string) {
 	return list, programs
 }
 
-// called finds the names of packages that a snippet may use.
+// called matches the names of packages that a snippet may use.
 var called = map[string]*regexp.Regexp{
 	"fmt": regexp.MustCompile(`\bfmt\.`), "strings": regexp.MustCompile(`\bstrings\.`),
 	"github.com/debertac/debertac/runtime":      regexp.MustCompile(`\bruntime\.`),
 	"github.com/debertac/debertac/runtime/task": regexp.MustCompile(`\btask\.`),
 }
 
-// name is the package that the snippet's spec or folder is compiled to.
+// name returns the name of the package that the snippet's spec or folder is compiled to.
 func (s *snippet) name() string {
 	if s.spec != "" {
 		return strings.TrimSuffix(s.spec, ".dspec")
@@ -68,7 +68,7 @@ func (s *snippet) name() string {
 	return s.folder
 }
 
-// compile are the arguments of debertac that write the package to a folder, and pack those that write its weights.
+// compile returns the arguments of debertac that write the package to a folder, and the arguments that write its weights.
 func (s *snippet) compile(dir string) []string {
 	path := filepath.Join(models, s.folder)
 	if s.spec != "" {
@@ -85,7 +85,7 @@ func (s *snippet) pack(dir string) []string {
 	return args
 }
 
-// printed are the comments after a snippet's calls of fmt, which hold what they print.
+// printed matches the comments after a snippet's calls of fmt, which hold what the calls print.
 var printed = regexp.MustCompile(`(?m)fmt\.Print.*\)\s+// (.*)$`)
 
 // TestGo compiles the models of the pages' Go blocks, puts the blocks into one program, and compares what they print with their comments.
@@ -153,9 +153,9 @@ func TestGo(t *testing.T) {
 		got, _, _ := strings.Cut(rest, "page ")
 		var want []string
 		for _, m := range printed.FindAllStringSubmatch(s.text, -1) {
-			want = append(want, strings.Split(m[1], "; ")...) // of a line in a loop: one for each round
+			want = append(want, strings.Split(m[1], "; ")...) // a line in a loop has one text per iteration
 		}
-		if want == nil { // what it prints is not shown: it runs
+		if want == nil { // the page does not show what it prints: it only has to run
 			continue
 		}
 		if fault := differLines(strings.Join(want, "\n")+"\n", got); fault != "" {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// block is what stands between two fences of a page.
+// block is the text between two fences of a page.
 type block struct {
 	kind  string // the fence's words
 	text  string
@@ -60,7 +60,7 @@ type command struct {
 	line         int
 }
 
-// commands reads a console block: lines after "$ ", which go on after a backslash, and their outputs.
+// commands reads a console block: commands after "$ ", which continue on the next line after a backslash, and their outputs.
 func (b *block) commands() (list []command) {
 	more := false
 	for i, l := range strings.SplitAfter(b.text, "\n") {
@@ -80,11 +80,11 @@ func (b *block) commands() (list []command) {
 	return list
 }
 
-// waited is a note that depends on when the commands of other pages run.
+// waited matches a note that depends on when the commands of other pages run.
 var waited = regexp.MustCompile(`(?m)^waiting for another process that makes .*\n`)
 
-// TestPages runs the commands in the console blocks of the pages, each page's in a folder of its own, and compares what they print. With
-// UPDATE in the environment the pages get what is printed now.
+// TestPages runs the commands in the console blocks of the pages, each page's in a folder of its own, and compares what they print. With UPDATE in
+// the environment it writes the new outputs into the pages.
 func TestPages(t *testing.T) {
 	debertac(t)
 	examples, err := filepath.Abs("../../examples")
@@ -126,7 +126,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// built is the message about a build that takes long, which depends on the machine.
+// built matches the message about a build that takes long, which depends on the machine.
 var built = regexp.MustCompile(`(?m)^debertac: building the program with Go\..*\n`)
 
 // shell runs a command of a page.
@@ -140,10 +140,10 @@ func shell(t *testing.T, dir, text string) (out, said string, err error) {
 	return stdout.String(), built.ReplaceAllString(stderr.String(), ""), err
 }
 
-// number is a number with a point or an exponent: its last digits may differ between instruction sets.
+// number matches a number with a point or an exponent: its last digits may differ between instruction sets.
 var number = regexp.MustCompile(`-?[0-9]+(\.[0-9]+(e[-+]?[0-9]+)?|e[-+]?[0-9]+)`)
 
-// differLines describes how two outputs differ, numbers apart whose last digits do; "" is not at all.
+// differLines describes how two outputs differ, or returns "". Differences in the last digits of numbers do not count.
 func differLines(want, got string) string {
 	if a, b := number.ReplaceAllString(want, "#"), number.ReplaceAllString(got, "#"); a != b {
 		return "the page shows\n" + want
@@ -159,7 +159,7 @@ func differLines(want, got string) string {
 	return ""
 }
 
-// TestDifferLines sees that differences of outputs are seen.
+// TestDifferLines checks that differLines finds differences.
 func TestDifferLines(t *testing.T) {
 	for _, c := range []struct {
 		want, got string
@@ -172,7 +172,7 @@ func TestDifferLines(t *testing.T) {
 	}
 }
 
-// TestCommands reads a page in little.
+// TestCommands reads the commands of a small page.
 func TestCommands(t *testing.T) {
 	list := blocks("text\n```console\n$ a \\\n  b\nout 1\nout 2\n$ c\n```\nmore\n```go tag\nx\n```\n")
 	require.Len(t, list, 2)

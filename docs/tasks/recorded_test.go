@@ -1,4 +1,5 @@
-// Package tasks_test holds the models of examples/tasks to what is recorded of them, and the commands of the pages here to what they print.
+// Package tasks_test compares the results of the models of examples/tasks with recorded ones, and the outputs of the commands on the pages here with
+// the outputs that the pages show.
 package tasks_test
 
 import (
@@ -58,7 +59,7 @@ func debertac(t *testing.T) string {
 	return tool.path
 }
 
-// environment is what commands run with.
+// environment returns the environment of commands.
 func environment() []string {
 	return append(os.Environ(), "DEBERTAC_CACHE="+filepath.Join(tool.dir, "cache"), "NO_COLOR=1", "GOFLAGS=-trimpath",
 		"PATH="+tool.dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
@@ -86,17 +87,17 @@ type recording struct {
 	Spec   string            `json:"spec"`   // to compile instead of the one that import writes
 	Flags  []string          `json:"flags"`
 	Input  []json.RawMessage `json:"input"`
-	Want   []any             `json:"want"` // fields that are not named are not compared
+	Want   []any             `json:"want"` // fields that are not in it are not compared
 
 	file  string // without .json
-	first bool   // of its file
+	first bool   // the first recording of its file
 	model *compiled
 }
 
 const models = "../../examples/tasks"
 
-// compiled is a model of the one program that the recordings are compared with: compiling them together saves most of the time that
-// debertac run takes for the first text of each. The commands of the pages go the other way.
+// compiled is one model of the program that computes all recorded texts. One program for all models saves most of the time that debertac run takes
+// for the first text of each model. The commands of the pages use debertac run.
 type compiled struct {
 	name, folder, emit, weights string
 }
@@ -104,7 +105,7 @@ type compiled struct {
 // only restricts TestRecorded: compiling the models of all recordings takes a while.
 var only = flag.String("recording", "*", "compare the recordings of examples/tasks/expected whose names, without .json, match the pattern")
 
-// TestRecorded holds what the run of compiled models prints to examples/tasks/expected.
+// TestRecorded compares what the compiled models print with examples/tasks/expected.
 func TestRecorded(t *testing.T) {
 	debertac(t)
 	files, err := filepath.Glob(filepath.Join(models, "expected", *only+".json"))
@@ -219,7 +220,7 @@ func (r *recording) compare(t *testing.T, program string, more []string) {
 // Two numbers are the same if they differ by less than this, relative to those above 1.
 const tolerance = 1e-4
 
-// differ says where what was wanted and what came differ; "" is nowhere.
+// differ describes where two results differ, or returns "".
 func differ(want, got any, at string) string {
 	switch w := want.(type) {
 	case map[string]any:
@@ -259,7 +260,7 @@ func differ(want, got any, at string) string {
 	return ""
 }
 
-// TestDiffer sees that differences are seen.
+// TestDiffer checks that differ finds differences.
 func TestDiffer(t *testing.T) {
 	parse := func(s string) (v any) {
 		require.NoError(t, json.Unmarshal([]byte(s), &v))

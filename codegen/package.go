@@ -112,8 +112,9 @@ func (c Change) String() string {
 	return fmt.Sprintf("%s is %s", c.Name, map[ChangeKind]string{Missing: "missing", Orphan: "generated, but no longer part of the package"}[c.Kind])
 }
 
-// Diff compares the package with a folder's files. The result is empty if the folder holds exactly what WriteTo would write. It is an error if a file has the
-// name of a generated file but is not marked as generated, and if a Go file belongs to another package, because the two could not be compiled together.
+// Diff compares the package with a folder's files. The result is empty if the folder holds exactly what WriteTo would write. Two things
+// are errors: a file that has the name of a generated file but is not marked as generated, and a Go file of another package, because the two could not be
+// compiled together.
 func (p *Package) Diff(dir string) ([]Change, error) {
 	var changes []Change
 	names := map[string]bool{}

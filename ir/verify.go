@@ -6,10 +6,13 @@ import (
 	"strings"
 )
 
-// Verify returns the first fault of a program. The error names the region, the node and the spec's position. Verify checks that names are unique, that values
-// are defined before they are used, that every op exists and accepts its operands and attributes, that recorded types are those that the op returns, that a
-// region's inputs are in the store with the same type when it is called, that no name of the store is written twice, that calls write all outputs of the
-// program, and that no node is there that a rule forbids.
+// Verify returns the first fault of a program. The error names the region, the node and the spec's position. Verify checks that
+//
+//   - names are unique, and values are defined before they are used;
+//   - every op exists and accepts its operands and attributes, and recorded types are those that the op returns;
+//   - a region's inputs are in the store with the same type when it is called;
+//   - no name of the store is written twice, and calls write all outputs of the program;
+//   - the program has no node that a rule forbids.
 func Verify(p *Program, rules ...Rule) error {
 	v := verifier{regions: map[string]*Region{}, tensors: map[string]Type{}, packed: map[string]Type{}, stored: map[string]Type{}}
 	for _, b := range []struct {

@@ -5,8 +5,15 @@
 //	go run ./mutate [flags] packages       a sample of the mutants of these packages
 //	go run ./mutate -since main            those in lines that changed since the branch left main
 //
-// Mutants: a comparison moves by its boundary (< and <=), == and !=, + and -, && and || change places, a number becomes one more or one less, a statement is
-// removed, a returned error becomes nil. Two runs with the same seed try the same mutants in the same order.
+// These are the mutants:
+//
+//   - a comparison moves by its boundary (< and <=);
+//   - == and !=, + and -, && and || change places;
+//   - a number becomes one more or one less;
+//   - a statement is removed;
+//   - a returned error becomes nil.
+//
+// Two runs with the same seed try the same mutants in the same order.
 //
 // A mutant counts as found if the tests fail, do not end in time, or take too much memory. A line that no test runs counts as missed, without a trial. A mutant
 // that does not compile does not count.

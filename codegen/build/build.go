@@ -34,9 +34,12 @@ func Build(ctx context.Context, packages []*codegen.Package, out string) error {
 	return Binary(ctx, Options{Packages: packages, Out: out})
 }
 
-// Binary builds a program. Its error is a *ToolchainError if there is no Go toolchain that can build it, a *CompileError if the generated code does not compile
-// (which is an internal error), a *GoError if the toolchain fails for another reason, ctx's error, or an error of the file system. Package runtime/appended can
-// put weights after the end of the finished program.
+// Binary builds a program. Package runtime/appended can put weights after the end of the finished program. The error is
+//
+//   - a *ToolchainError if there is no Go toolchain that can build the program;
+//   - a *CompileError if the generated code does not compile, which is an internal error;
+//   - a *GoError if the toolchain fails for another reason;
+//   - otherwise ctx's error, or an error of the file system.
 func Binary(ctx context.Context, o Options) error {
 	files, err := o.tree()
 	if err != nil {

@@ -131,8 +131,8 @@ func TestBuild(t *testing.T) {
 	require.Contains(t, string(out), "every tensor holds what was packed")
 }
 
-// TestBuildAlone builds in an empty folder, without modules, network and home. Go's build cache may already hold compiled packages. This is no help to a wrong
-// build, because Go finds them by the content of the sources alone.
+// TestBuildAlone builds in an empty folder, without modules, network and home. Go's build cache may already hold compiled packages. It cannot hide a missing
+// source, because Go finds them by the content of the sources.
 func TestBuildAlone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs the Go toolchain")

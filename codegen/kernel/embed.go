@@ -34,8 +34,8 @@ func EmbedName(p EmbedParams, isa string) string {
 }
 
 // Embed returns a look-up kernel: func(y *float32, ids *int32, table *float32, m int), m ≥ 1. The caller has checked that the ids are rows of the table.
-// Columns of y from H to the next multiple of 16 become 0, or do not change with Add. Of the table, only the H columns of data are read, so its last row may
-// end a mapped file.
+// Columns of y from H to the next multiple of 16 become 0, or do not change with Add. The kernel reads only the H columns of data of a table's row, so the last
+// row may end at the end of a mapped file.
 func Embed(p EmbedParams, isa ISA) Kernel {
 	op := "="
 	if p.Add {

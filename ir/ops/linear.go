@@ -54,7 +54,7 @@ var _ = ir.Define(ir.Op{
 	),
 })
 
-// addVector adds a vector, if there is one, to each row of n columns. Of a padded vector it uses the first n numbers.
+// addVector adds a vector, if there is one, to each row of n columns. If the vector is padded, it uses the first n numbers.
 func addVector(y []float64, v *ir.Array, n int) {
 	if v == nil {
 		return

@@ -11,8 +11,8 @@
 //     RoBERTa and BERT. They are read as the tokenizer.json that these models were later published with.
 //
 // By default, a special token's name in a text, such as "[SEP]" typed by a user, is encoded as characters, whatever the
-// vocabulary holds. Only the runtime, which reads the
-// template, adds special tokens. The mode SpecialTokens reads the names as tokens.
+// vocabulary holds. Only the runtime adds special tokens; it reads them from the template. The mode SpecialTokens reads the
+// names as tokens.
 //
 // Each byte that is not valid UTF-8 counts as U+FFFD, in all forms. Offsets are in bytes of the original text.
 //

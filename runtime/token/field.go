@@ -66,8 +66,9 @@ func inFile(file string, err error) error {
 	return refuse(file, field, "cannot be read: %s: %s", n.path, n.text)
 }
 
-// LoadWithout is Load for a folder whose fields that mean nothing for the model were left out of fsys. hidden reports whether a field of tokenizer_config.json
-// was left out; nil means that no field was. If the folder has tokenizer.json, this file decides what a hidden field would have decided.
+// LoadWithout does the same as Load for a folder that is read without some fields, which mean nothing for the model: fsys leaves these fields out. hidden
+// reports whether a field of tokenizer_config.json was left out; nil means that no field was. If the folder has tokenizer.json, this file decides what a
+// hidden field would have decided.
 func LoadWithout(fsys fs.FS, hidden func(field string) bool) (*Tokenizer, error) {
 	cfg, err := readConfig(fsys)
 	if err != nil {

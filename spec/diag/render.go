@@ -18,7 +18,7 @@ type Style struct {
 	Color bool // ANSI colours; for terminals only
 }
 
-// A source line of up to maxColumns is shown whole. Of a longer line, margin columns are shown on each side of the span's start.
+// A source line of up to maxColumns is shown whole. A longer line is cut to margin columns on each side of the span's start.
 const (
 	maxColumns = 200
 	margin     = 80

@@ -164,7 +164,7 @@ func (c *config) limit(name string, below float64) (int, error) {
 	return int(x), nil
 }
 
-// transformer reads how sentence-transformers reads texts. Of the possible file names, the first one that exists counts.
+// transformer reads how sentence-transformers reads texts. The file has several possible names; the first one that exists counts.
 func (b *Beside) transformer(v *View) error {
 	for _, name := range strings.Fields(find(fileTable, "sentence_bert_config.json").names) {
 		c, err := v.object(name, transformerTable)

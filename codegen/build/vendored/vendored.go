@@ -1,5 +1,5 @@
-// Package vendored returns the sources that a generated program links. These are runtime and its subfolders, which package debertac embeds as they are, and the
-// third-party packages that they import, each with its licence, which are in an archive. With these sources and a Go toolchain a program can be built anywhere,
+// Package vendored returns the sources that a generated program links. Package debertac embeds package runtime and the packages below it as they are. The
+// third-party packages that they import are in an archive, each with its licence. With these sources and a Go toolchain a program can be built anywhere,
 // without a network. Package gather makes the archive, and its test checks that the archive is up to date.
 package vendored
 

@@ -16,11 +16,15 @@ import (
 	"github.com/debertac/debertac/runtime/token"
 )
 
-// VerifyDir compares every pair of files in dir: tokenizer<tag>.json with encodings<tag>.jsonl (names of special tokens
-// in a text are read as tokens, as recorded); vocab.json with merges.txt, or vocab.txt, also with encodings.jsonl; and
-// spm.model with sentencepiece.jsonl. The records may be compressed (.jsonl.gz). Each difference is reported with its
-// file, its line and the first thing that differs. VerifyDir returns how many lines were compared and how many failed.
-// err is not nil if a file cannot be read or if there is nothing to compare.
+// VerifyDir compares every pair of a tokenizer and its records in dir:
+//
+//   - tokenizer<tag>.json with encodings<tag>.jsonl;
+//   - vocab.json with merges.txt, or vocab.txt, with encodings.jsonl;
+//   - spm.model with sentencepiece.jsonl.
+//
+// The records may be compressed (.jsonl.gz). Names of special tokens in a text are read as tokens, as in the records. Each difference is reported with its
+// file, its line and the first thing that differs. VerifyDir returns how many lines were compared and how many failed. err is not nil if a file cannot be
+// read or if there is nothing to compare.
 func VerifyDir(dir string, report func(line string)) (compared, failed int, err error) {
 	return VerifyFS(disk.FS(dir, token.MaxFile), report)
 }

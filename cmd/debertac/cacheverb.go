@@ -8,8 +8,8 @@ import (
 
 type cacheVerb struct {
 	Action string   `arg:"" enum:"list,clean,limit" help:"list, clean or limit."`
-	Values []string `arg:"" optional:"" name:"value" help:"Of clean: names of entries; default all. Of limit: a size, such as 20GB, or none."`
-	JSON   bool     `name:"json" help:"Of list: one JSON object per entry."`
+	Values []string `arg:"" optional:"" name:"value" help:"For clean: names of entries; default all. For limit: a size, such as 20GB, or none."`
+	JSON   bool     `name:"json" help:"For list: print one JSON object per entry."`
 }
 
 // Help is the long help.

@@ -23,7 +23,7 @@ type diffVerb struct {
 // Help is the long help.
 func (diffVerb) Help() string {
 	return `Compares the package in a folder with what compile would write there. It lists files that are stale, missing, or no longer part
-of the package, and exits with 3 if there are any. Nothing is written. Give the same flags as to compile.
+of the package, and exits with 3 if there are any. Nothing is written. Pass the same flags as to compile.
 
 Example, in a CI job:
   debertac diff model.dspec -o internal/nli`

@@ -21,15 +21,16 @@ import (
 type explainVerb struct {
 	What   string `arg:"" optional:"" help:"Message code, word of the language, published model, file of the zoo, or spec; - is the standard input."`
 	Tokens *int   `placeholder:"N" help:"With --json: count the operations of one sequence of N tokens. Default: the model's seq."`
-	JSON   bool   `name:"json" help:"Of a spec: print the sums, one JSON object per model and head."`
+	JSON   bool   `name:"json" help:"For a spec: print the sums, one JSON object per model and head."`
 }
 
 // Help is the long help.
 func (explainVerb) Help() string {
-	return `Of a message code: what it means, with an example. Of a word: how it is written, and where. Of a spec or of a published
-model: every statement that makes numbers, with its place, shape, parameters and operations (a multiply-add counts as
-two). With --json: parameters, and the useful operations by which bench counts. Of a file of the zoo, such as the comments
-of generated code cite: its lines, with their numbers. Without an argument: the message codes.
+	return `For a message code, explain prints what it means, with an example. For a word, it prints how the word is written, and where.
+For a spec or a published model, it prints every statement that makes numbers, with its place, shape, parameters and
+operations (a multiply-add counts as two); with --json the sums of the parameters, and of the useful operations that bench
+counts. For a file of the zoo, which the comments of generated code cite, it prints the numbered lines. Without an argument
+it lists the message codes.
 
 Examples:
   debertac explain index-kind

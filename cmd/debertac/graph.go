@@ -25,8 +25,8 @@ type graphVerb struct {
 
 // Help is the long help.
 func (graphVerb) Help() string {
-	return `Draws the program of a spec after a pass: one panel per call of the schedule, its operations with what is fused in them, the
-shapes of their results, the statements of the spec that ask for them, and the slots of the arena. A layer that is called
+	return `Draws the program of a spec after a pass: one panel per call of the schedule, with its operations and their fused parts, the
+shapes of results, the statements of the spec that the operations come from, and the slots of the arena. A layer that is called
 many times is drawn once. The passes are those of debertac dump. No other program is needed for .svg and .html; .dot is for
 Graphviz.
 

@@ -35,7 +35,7 @@ func (verifyVerb) Help() string {
 	return `Compares a compiled model with recorded reference outputs. A case is a folder with config.json, model.safetensors,
 inputs.safetensors, outputs.safetensors and case.json (head and tolerances). The model is imported, compiled, built and run on
 every instruction set of this machine, and every recorded tensor is compared where the attention mask is 1. All cases share
-one build. A tensor that this version does not produce fails its case; the exit code is 3 if anything fails.
+one build. A case with a tensor that this version does not produce fails. The exit code is 3 if anything fails.
 
 A case can be one forward pass, one with the enhanced mask decoder, a generator with a discriminator, or the three passes of
 scale-invariant fine-tuning; the last one takes the recorded noise. Losses are computed from what the model produces and the

@@ -40,7 +40,7 @@ type Sweep struct {
 	Against    string        `placeholder:"FILE" help:"Compare medians with earlier results (--json); exit with 3 if a point is slower."`
 	AnyMachine bool          `help:"With --against: compare with results of another machine too."`
 	AnySpec    bool          `help:"With --against: compare with results of another spec too."`
-	Tolerance  *float64      `placeholder:"PERCENT" help:"With --against: how much slower is still the same; the default is 10."`
+	Tolerance  *float64      `placeholder:"PERCENT" help:"With --against: the slowdown that is tolerated, in per cent. Default: 10."`
 	Format     string        `enum:",table,markdown,csv,json,benchstat" default:"" placeholder:"table|markdown|csv|json|benchstat" help:"@sweep_format"`
 	JSON       bool          `name:"json" help:"The same as --format json: one JSON object per point."`
 	Plot       string        `placeholder:"FILE" help:"Draw latency and throughput of the points to a file that ends in .png or .svg."`

@@ -3,9 +3,10 @@ package ir_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec/diag"
-	"github.com/stretchr/testify/require"
 )
 
 var matrix = ir.Type{Shape: ir.Shape{ir.T, ir.N(4)}}

@@ -5,10 +5,11 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/debertac/debertac/ir"
-	"github.com/debertac/debertac/spec/diag"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec/diag"
 )
 
 // orNil makes an empty list nil, as a parser leaves it.

@@ -4,10 +4,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/debertac/debertac/ir"
 	_ "github.com/debertac/debertac/ir/ops"
 	"github.com/debertac/debertac/runtime/ragged"
-	"github.com/stretchr/testify/require"
 )
 
 // parse reads a program that the test wrote.

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"fmt"
+
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/pool"
 	"github.com/debertac/debertac/runtime/ragged"

@@ -10,9 +10,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"github.com/debertac/debertac/runtime/cpu"
 	"os"
 	"os/exec"
+
+	"github.com/debertac/debertac/runtime/cpu"
 )
 
 // least is the share of the peak that one thread must reach with 32 tokens, by instruction set. Zen 4 reaches 0.93 (avx512) and 0.87 (avx2); the rest is room

@@ -12,8 +12,9 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/cmd/debertac/fault"
 )
 
 // starting is one new program.

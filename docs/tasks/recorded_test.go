@@ -19,8 +19,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/cpu"
 )
 
 // tool is debertac, built once, with a cache of its own.

@@ -10,9 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime/cpu"
-
 	"github.com/debertac/debertac/examples/embed/spam"
+	"github.com/debertac/debertac/runtime/cpu"
 )
 
 // TestLabel runs the code that main runs.

@@ -6,10 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
 	_ "github.com/debertac/debertac/ir/ops"
-	"github.com/stretchr/testify/require"
 )
 
 // This program has a packing part. Layer l adds w.l, doubled when weights are packed, to each row; the last region reads first rows.

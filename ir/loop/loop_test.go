@@ -4,8 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/debertac/debertac/ir/loop"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/ir/loop"
 )
 
 // sum returns the nest of y[i] = Σ_j x[i·4+j]·w[pick[j]] for m rows of 4, where each product is rounded by itself.

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/debertac/debertac/ir"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/ir"
 )
 
 // TestLogBuckets compares buckets with those of the published models, recorded from PyTorch at every distance up to twice the reach.

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/debertac/debertac/ir"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/ir"
 )
 
 // TestGemmEpilogues compares the portable form of products with the reference, for each activation, with and without bias and residual. 33 columns and an odd

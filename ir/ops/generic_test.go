@@ -6,10 +6,11 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/runtime/ragged"
-	"github.com/stretchr/testify/require"
 )
 
 // TestShape checks that every result has the shape that the op returned and finite numbers, and that computing it again returns the same numbers.

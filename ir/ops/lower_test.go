@@ -5,10 +5,11 @@ import (
 	"math"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/loop"
 	"github.com/debertac/debertac/ir/ops"
-	"github.com/stretchr/testify/require"
 )
 
 // stray marks memory that no kernel may write or read as data: the padding between rows.

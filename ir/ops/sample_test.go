@@ -5,12 +5,13 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
 	_ "github.com/debertac/debertac/ir/ops"
 	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/ragged/raggedtest"
-	"github.com/stretchr/testify/require"
 )
 
 // trial is a sample together with operands that the test made up.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/tasktable"

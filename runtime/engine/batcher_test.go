@@ -123,3 +123,37 @@ func TestBatcherFaults(t *testing.T) {
 	_, err = k.Classify(ctx, []string{strings.Repeat("a", 9)})
 	require.ErrorContains(t, err, "leaves no room")
 }
+
+// TestTypesOfPairs checks that pairs need token types if the tokenizer marks second texts, unless the model has no types at all: then the marks are not used.
+func TestTypesOfPairs(t *testing.T) {
+	for types, refused := range map[int]bool{0: false, 1: true, 2: false} {
+		p := fakeProgram(fakeHooks{})
+		p.Limits.Types = types
+		c, err := engine.Open(p, packFake(t, fakeMeta(), true), runtime.SkipSelfTest())
+		require.NoError(t, err)
+		b, err := engine.NewBatcher(c, 0, false, func(*engine.Window, []float32) error { return nil })
+		require.NoError(t, err)
+		require.NoError(t, b.Begin(context.Background(), false), "single texts are of type 0")
+		err = b.Begin(context.Background(), true)
+		if refused {
+			require.ErrorIs(t, err, runtime.ErrInput)
+			require.ErrorContains(t, err, "token type 1, the model has only 1 types")
+		} else {
+			require.NoError(t, err)
+		}
+		require.NoError(t, c.Close())
+	}
+}
+
+// TestTensor checks reads of single tensors.
+func TestTensor(t *testing.T) {
+	c := openFake(t, fakeHooks{})
+	got, err := c.Tensor("head")
+	require.NoError(t, err)
+	require.Equal(t, fakeTensors()["head"], got)
+	_, err = c.Tensor("nothing")
+	var fault *runtime.WeightsError
+	require.ErrorAs(t, err, &fault)
+	require.Equal(t, "nothing", fault.Tensor)
+	require.ErrorContains(t, err, "it is not there")
+}

@@ -2,9 +2,10 @@ package engine
 
 import (
 	"errors"
+	"io"
+
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/pool"
-	"io"
 )
 
 // unreadable returns the error for open weights, or one of their tensors, that cannot be read. The

@@ -3,9 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strconv"
+
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/ragged"
-	"strconv"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }

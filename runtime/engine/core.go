@@ -5,16 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/debertac/debertac/runtime"
-	"github.com/debertac/debertac/runtime/cpu"
-	"github.com/debertac/debertac/runtime/pool"
-	"github.com/debertac/debertac/runtime/ragged"
-	"github.com/debertac/debertac/runtime/tokenizer"
 	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/pool"
+	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // Core is an open model: weights, threads and a bounded number of executions. It is safe for

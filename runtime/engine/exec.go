@@ -3,12 +3,13 @@ package engine
 import (
 	"context"
 	"fmt"
-	"github.com/debertac/debertac/runtime"
-	"github.com/debertac/debertac/runtime/pool"
 	"runtime/debug"
 	"slices"
 	"time"
 	"unsafe"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/pool"
 )
 
 // Exec is one execution: the state that the generated forward pass works on. One call at a time

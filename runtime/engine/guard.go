@@ -1,8 +1,9 @@
 package engine
 
 import (
-	"github.com/debertac/debertac/runtime/pool"
 	"runtime/debug"
+
+	"github.com/debertac/debertac/runtime/pool"
 )
 
 // guard runs f and turns panics into errors, including memory faults: reading a mapped file that

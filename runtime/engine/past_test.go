@@ -4,8 +4,9 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/debertac/debertac/runtime"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // pastCore returns a model that keeps rows of 8 floats in 2 layers.

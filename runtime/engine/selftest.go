@@ -3,8 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
-	"github.com/debertac/debertac/runtime"
 	"math"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // SelfTestTensor is the name of the F32 tensor that holds the outputs of a recorded self-test whose metadata do not hold

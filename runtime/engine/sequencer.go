@@ -1,9 +1,10 @@
 package engine
 
 import (
+	"unicode/utf8"
+
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/tokenizer"
-	"unicode/utf8"
 )
 
 // Sequencer turns texts into sequences for a model: it tokenizes a text, cuts it into windows if it

@@ -3,10 +3,11 @@ package engine
 import (
 	"testing"
 
-	"github.com/debertac/debertac/runtime"
-	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // fitted returns the windows of text number n, numbered by Cut.
@@ -222,4 +223,41 @@ func TestWholeWords(t *testing.T) {
 	_, seen, err = q.Cut(nil, 0, words(1, 1, 1))
 	require.NoError(t, err)
 	require.Equal(t, runtime.Seen{Tokens: 2, Truncated: 1, Windows: 1}, seen)
+}
+
+// TestRowsOfWords checks where a sequence holds each word: in the rows of its tokens, after the special tokens before them. Words of the second text count
+// anew.
+func TestRowsOfWords(t *testing.T) {
+	e := &Encoded{IDs: []int32{11, 12, 13, 14, 15}, Split: 3, Pair: true}
+	for _, w := range []int32{0, 1, 1, 0, 1} {
+		e.Spans = append(e.Spans, tokenizer.Span{Word: w})
+	}
+	frame := tokenizer.Frame{Open: []int32{1}, Middle: []int32{2, 3}, Close: []int32{2}}
+	for _, words := range []bool{true, false} {
+		q := Sequencer{Words: words, MaxTokens: 20, Frame: frame}
+		list, _, err := q.Cut(nil, 0, e)
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		var s Sequence
+		q.Sequence(&s, &list[0], e)
+		require.Equal(t, []int32{1, 11, 12, 13, 2, 3, 14, 15, 2}, s.IDs)
+		if words {
+			require.Equal(t, []int32{1, 2, 2, 4, 6, 7, 7, 8}, s.Words, "[from, to) of each word")
+		} else {
+			require.Empty(t, s.Words)
+		}
+	}
+}
+
+// TestInvalidBytes checks that texts that are not UTF-8 are refused by the place of the byte, and that U+FFFD itself is a character like others.
+func TestInvalidBytes(t *testing.T) {
+	var q Sequencer
+	for text, want := range map[string]string{"a\xffb": "byte 1 (0xff)", "\ufffd\xe2\x82": "byte 3 (0xe2)", "\x80": "byte 0 (0x80)"} {
+		err := CheckUTF8("the label", text)
+		require.ErrorIs(t, err, runtime.ErrInput)
+		require.ErrorContains(t, err, "the label: "+want)
+		require.ErrorContains(t, q.Encode(&Encoded{}, 5, runtime.Text{First: text}), "text 5: "+want)
+		require.ErrorContains(t, q.Encode(&Encoded{}, 5, runtime.Text{First: "x", Second: text, Pair: true}), "text 5: its second part: "+want)
+	}
+	require.NoError(t, CheckUTF8("the label", "\ufffd é"))
 }

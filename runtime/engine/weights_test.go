@@ -249,6 +249,14 @@ func TestWeightsWriterFaults(t *testing.T) {
 	require.NoError(t, w.WriteI32("b", []int32{7}))
 	require.NoError(t, w.Close())
 	require.ErrorContains(t, w.Write("a", nil), "closed")
+	meta := fakeMeta()
+	meta.Extra = map[string]string{"key": "value"}
+	w, err := engine.NewWeightsWriter(&seekBuffer{}, meta, decls)
+	require.NoError(t, err)
+	require.NoError(t, w.Write("a", []byte{1, 2}))
+	require.NoError(t, w.WriteI32("b", []int32{7}))
+	meta.Extra["key"] = strings.Repeat("longer", 40)
+	require.ErrorContains(t, w.Close(), "the header's length has changed since the file was begun")
 
 	for _, bad := range [][]engine.TensorDecl{
 		{{Name: "a", DType: 0, Len: 1}}, {{Name: "a", DType: safetensors.F32, Len: -1}},
@@ -259,7 +267,7 @@ func TestWeightsWriterFaults(t *testing.T) {
 	}
 
 	dir := t.TempDir()
-	w, err := engine.CreateWeights(filepath.Join(dir, "w"), fakeMeta(), decls)
+	w, err = engine.CreateWeights(filepath.Join(dir, "w"), fakeMeta(), decls)
 	require.NoError(t, err)
 	w.Abort()
 	w.Abort()

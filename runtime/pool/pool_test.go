@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/ragged"
-	"github.com/stretchr/testify/require"
 )
 
 func newPool(t testing.TB, n int) *Pool {

@@ -4,9 +4,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"strings"
+
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/engine"
-	"strings"
 )
 
 type doctorReport struct {

@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"github.com/debertac/debertac/runtime/engine"
 	"io"
 	goruntime "runtime"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // Version and Revision are the version of the debertac that built the binary, and its commit (with + at its end if its work tree had changes; ""

@@ -2,9 +2,10 @@ package task
 
 import (
 	"fmt"
-	"github.com/debertac/debertac/runtime/engine"
 	"math"
 	"slices"
+
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // Chain scores sequences of labels as a linear-chain conditional random field does (Lafferty,

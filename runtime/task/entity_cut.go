@@ -1,8 +1,9 @@
 package task
 
 import (
-	"github.com/debertac/debertac/runtime/engine"
 	"slices"
+
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // extraction is a text while its windows are computed.

@@ -3,11 +3,12 @@ package task
 import (
 	"cmp"
 	"context"
-	"github.com/debertac/debertac/runtime/engine"
-	"github.com/debertac/debertac/runtime/tokenizer"
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // predictor is a head that predicts tokens: for each requested row it has one logit per entry of

@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // benchText returns about 64 KiB of plain prose with every kind of character in it.

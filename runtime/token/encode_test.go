@@ -9,11 +9,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tokenizer"
-	"pgregory.net/rapid"
 )
 
 // TestTruncation checks truncation for all lengths: no more tokens than the limit, as many as fit, and windows that share stride

@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/debertac/debertac/runtime/engine"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // withoutSpecials returns a json tokenizer whose special tokens have names that no text contains. What is left are the

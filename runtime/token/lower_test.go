@@ -5,8 +5,9 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // TestLowerCase compares the lower case with that of Python 3.11's str.lower.

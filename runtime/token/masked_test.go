@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // TestAppendMasked checks texts with masks: the mask token's name becomes this token, as if all names were read as tokens;

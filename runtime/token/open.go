@@ -3,8 +3,9 @@ package token
 import (
 	"errors"
 	"fmt"
-	"github.com/debertac/debertac/runtime/tokenizer"
 	"slices"
+
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // PackedKind is the name of a tokenizer's flat form (see Marshal) in the metadata of packed weights.

@@ -8,10 +8,11 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/debertac/debertac/runtime/engine"
-	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // smallJSON is a complete tokenizer.json. Tests change parts of it.

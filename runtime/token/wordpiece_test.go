@@ -6,10 +6,11 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // plainPieces cuts a word greedily by definition; nil: the word is unknown.

@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/cpu"
 )
 
 // TestISAsThatAreListedHaveKernels checks that messages about --isa list exactly the instruction sets that have kernels.

@@ -6,13 +6,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"github.com/debertac/debertac/runtime/cpu"
-	"github.com/debertac/debertac/runtime/engine"
 	"math"
 	goruntime "runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 // Result is one point of a sweep: a model, a shape of the batch, threads and an instruction set. Times are milliseconds per call. With several

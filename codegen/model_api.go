@@ -50,7 +50,7 @@ func (e *emitter) modelType(f *jen.File) {
 		f.Commentf("%s %s", name, doc)
 		return f.Func().Params(jen.Id("m").Op("*").Id("Model")).Id(name)
 	}
-	method("Close", "waits for running calls and frees weights, memory and threads.").
+	method("Close", "frees weights, memory and threads. Calls that still run stop at their next layer and return runtime.ErrClosed.").
 		Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("Close").Call()))
 	method("Core", "returns the runtime's view of the model: reports, the tokenizer, calls with a trace.").
 		Params().Op("*").Add(engine("Core")).Block(jen.Return(jen.Id("m").Dot("core")))

@@ -140,7 +140,7 @@ func OpenBytes(data []byte, opts ...Option) (*Model, error) {
 	}, nil
 }
 
-// Close waits for running calls and frees weights, memory and threads.
+// Close frees weights, memory and threads. Calls that still run stop at their next layer and return runtime.ErrClosed.
 func (m *Model) Close() error {
 	return m.core.Close()
 }

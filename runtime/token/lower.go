@@ -8,8 +8,8 @@ import (
 )
 
 // LowerTexts makes the model's tokenizer lower-case each text before anything else, with the rules of Python's str.lower. sentence-transformers
-// does this for models that ask for it. Places of tokens are still those in the original text. The setting is part of what Marshal writes and
-// has no effect on Encode. LowerTexts must be called before the tokenizer is used.
+// does this for models that ask for it. Places of tokens are still those in the original text. The setting is part of what Marshal writes.
+// LowerTexts must be called before the tokenizer is used.
 func (t *Tokenizer) LowerTexts() { t.lowerTexts = true }
 
 // stretch is a character whose lower case has another length: bytes [at, end) of the lower-cased text stand for [from, to) of the original.

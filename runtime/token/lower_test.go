@@ -62,7 +62,7 @@ func TestLowerCasePlaces(t *testing.T) {
 }
 
 // TestLowerTexts checks a model's tokenizer that lower-cases texts: it returns the tokens of the lower-cased text with places in the original
-// text. The setting is packed with it, and Encode does not change.
+// text. The setting is packed with it, and the tokenizer itself does not change.
 func TestLowerTexts(t *testing.T) {
 	const vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nquick\nThe\n##s\nista\n"
 	load := func(lower bool) *Tokenizer {

@@ -1,4 +1,5 @@
-// Package tokenizer defines what a model needs of a tokenizer. Package runtime/token has implementations.
+// Package tokenizer defines what a model needs of a tokenizer. Package runtime/token has
+// implementations: ForModel makes a Tokenizer of each.
 package tokenizer
 
 // Tokenizer turns text into ids. It must be safe for concurrent use. Only the generated package

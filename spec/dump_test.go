@@ -83,6 +83,7 @@ func TestCanonical(t *testing.T) {
 	} {
 		require.NotEqual(t, base, text(other), other)
 	}
+	require.Equal(t, text("relative.rel { drop norm }"), text("drop relative.rel.norm"), "a path leads into blocks with names")
 	s := good(t, "m.dspec", []byte("dspec 1\nmodel other like deberta_v3_small { }\nhead x on other { take first; linear hidden; act; linear 2 as "+
 		"labels(\"a\", \"c\") }\n"))
 	require.Equal(t, string(spec.Canonical(s.Models[0], nil)), base[:len(spec.Canonical(s.Models[0], nil))], "names have no part in it")

@@ -37,8 +37,12 @@ type Batcher struct {
 // outputs, row-major with the head's C columns: one row if the head has one row per sequence, one
 // row for each token of the window if it has one per token, and so on. Window and outputs belong to
 // the batcher and change after take returns. An error of take ends the call. If spans is set, the
-// tokenizer must know the places of its tokens.
+// tokenizer must know the places of its tokens. Without take, a batcher can only make sequences: Add and
+// AddSequence return an error.
 func NewBatcher(c *Core, head int, spans bool, take func(w *Window, out []float32) error) (*Batcher, error) {
+	if c == nil {
+		return nil, errNoModel()
+	}
 	if head < 0 || head >= len(c.program.Heads) {
 		return nil, ragged.Errorf("head %d: this model has %d", head, len(c.program.Heads))
 	}
@@ -71,6 +75,8 @@ func (c *Core) SpanTokenizer() (tokenizer.SpanTokenizer, error) {
 	}
 	return nil, ragged.Errorf("the tokenizer does not tell where its tokens lie in the text: this task needs one that does")
 }
+
+func errNoModel() error { return ragged.Errorf("the model is nil") }
 
 func errNoTokenizer() error {
 	return ragged.Errorf("these weights were packed without a tokenizer, which texts need: "+
@@ -145,6 +151,9 @@ func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, runtime.Seen, 
 // It is for callers that make sequences themselves; they set only Text, Index and Count of w.
 // AddSequence keeps no reference to s.
 func (b *Batcher) AddSequence(ctx context.Context, w Window, s *Sequence) error {
+	if b.take == nil {
+		return ragged.Errorf("NewBatcher got nil for take: nothing could receive the outputs")
+	}
 	l, o := &b.core.program.Limits, &b.core.options
 	if err := s.Validate(*l); err != nil {
 		return textFault(w.Text, "%v", err)

@@ -22,6 +22,9 @@ type Classifier struct {
 // NewClassifier returns a classifier for the named head; "" means the first head. The head must
 // have one row per sequence. HeadLabels describes where its labels come from.
 func NewClassifier(c *Core, head string) (*Classifier, error) {
+	if c == nil {
+		return nil, errNoModel()
+	}
 	i, err := c.HeadIndex(head)
 	if err != nil {
 		return nil, err

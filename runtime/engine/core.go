@@ -87,14 +87,21 @@ func open(p *Program, opts []runtime.Option, load func(*runtime.Options) (*Weigh
 		return nil, err
 	}
 	c := &Core{program: p, closing: make(chan struct{})}
-	for _, o := range opts {
+	for i, o := range opts {
+		if o == nil {
+			return nil, ragged.Errorf("option %d of %d is nil: leave it out", i+1, len(opts))
+		}
 		if err := o(&c.options); err != nil {
 			return nil, err
 		}
 	}
+	if err := c.options.Check(); err != nil { // callers can write options of their own
+		return nil, err
+	}
 	if c.isa, err = cpu.PickISA(os.Getenv(cpu.EnvISA), c.options.ISA, p.ISAs); err != nil {
 		return nil, fmt.Errorf("package %s: %w", p.Name, err)
 	}
+	c.options.ISA = c.isa.String()
 	if c.weights, err = load(&c.options); err != nil {
 		return nil, err
 	}
@@ -126,9 +133,6 @@ func open(p *Program, opts []runtime.Option, load func(*runtime.Options) (*Weigh
 func (c *Core) resolve() error {
 	o, l := &c.options, c.program.Limits
 	if o.Pool != nil {
-		if o.Threads != 0 && o.Threads != o.Pool.Threads() {
-			return ragged.Errorf("Threads(%d) and a shared pool of %d threads contradict each other", o.Threads, o.Pool.Threads())
-		}
 		o.Threads = o.Pool.Threads()
 	}
 	if o.Threads == 0 {
@@ -177,7 +181,7 @@ func (c *Core) start() (err error) {
 		if c.pool, err = start(o.Threads); err != nil {
 			return err
 		}
-		c.ownPool = true
+		c.ownPool, o.Pool = true, c.pool
 	}
 	if c.token = o.Tokenizer; c.token == nil && p.Tokenizer != nil && c.weights.Has(TokenizerTensor) {
 		// A copy, because tokenizers may keep parts of it. They are used outside of calls too, when
@@ -187,6 +191,7 @@ func (c *Core) start() (err error) {
 			return fmt.Errorf("%s: its tokenizer: %w", c.weights.Name(), err)
 		}
 	}
+	o.Tokenizer = c.token
 	newForward, err := c.bind()
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.weights.Name(), err)
@@ -320,7 +325,8 @@ func (c *Core) CheckWeights() error {
 // Program returns the program that the model was opened with.
 func (c *Core) Program() *Program { return c.program }
 
-// Options returns the settings in force, with defaults filled in.
+// Options returns the settings in force, with defaults filled in. ISA is the instruction set in use. Pool is the
+// model's own pool if it shares none, and Close closes it. Tokenizer is what Tokenizer returns.
 func (c *Core) Options() runtime.Options { return c.options }
 
 // Tokenizer returns the model's tokenizer, or nil if the model takes ids only.

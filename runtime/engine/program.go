@@ -6,6 +6,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/runtime/tokenizer"
 )
@@ -102,6 +103,9 @@ func (h *Head) RowsOf(b *runtime.Batch) int { return b.Size(h.Rows) }
 
 // check reports errors in a generated package. These are internal errors, not the user's.
 func (p *Program) check() error {
+	if p == nil {
+		return ragged.Errorf("the program is nil: pass the Program of a generated package")
+	}
 	l := p.Limits
 	switch {
 	case p.Arena == nil || p.Bind == nil:

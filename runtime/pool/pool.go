@@ -95,6 +95,9 @@ func (p *Pool) Close() {
 	p.done.Wait()
 }
 
+// Closed reports whether Close was called.
+func (p *Pool) Closed() bool { return p.closing.Load() }
+
 // Run is Team.Run for callers that keep no Team.
 func (p *Pool) Run(units int, task func(worker, unit int)) error {
 	var t *Team

@@ -1,12 +1,18 @@
 package compiler_test
 
 import (
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -89,4 +95,39 @@ func TestEnsemblesInPlainGo(t *testing.T) {
 	early := compiler.NotYet(s)
 	require.Len(t, early, 1)
 	require.Contains(t, early[0].String(), "both.dspec:12:54: warning: no kernel mixes heads")
+}
+
+// TestEnsembleNumbers compares an ensemble's numbers with the weighted mean of its members', computed here from theirs.
+func TestEnsembleNumbers(t *testing.T) {
+	mean := func(of ...float64) float64 { return (3*of[0] + of[1]) / 4 } // the members weigh 3 and 1
+	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+	for head, c := range map[string]struct {
+		mean string
+		want func(a, b float64) float64
+	}{
+		"take first; linear 3 as labels(\"x\", \"y\", \"z\"); loss binary_cross_entropy": {"probabilities", func(a, b float64) float64 {
+			p := mean(sigmoid(a), sigmoid(b))
+			return math.Log(p / (1 - p)) // the logit of the mean probability
+		}},
+		"take first; linear 3 as labels(\"x\", \"y\", \"z\")": {"logits", func(a, b float64) float64 { return mean(a, b) }},
+		"take first; linear 1 as score":                       {"", func(a, b float64) float64 { return mean(a, b) }},
+	} {
+		text := strings.NewReplacer("HEAD", head, "MEAN", meanWord(c.mean), "member a.c", "member a.c weight 3").Replace(twoMembers)
+		p := compileTo(t, text, "build")
+		logits := map[string][]float64{}
+		store := batchOf(rand.New(rand.NewPCG(3, 1)), p, 1, 9, 17)
+		watch := func(_ string, _ int, v *ir.Value, a *ir.Array) error {
+			logits[v.Name] = a.Floats()
+			return nil
+		}
+		require.NoError(t, eval.Run(p, store, eval.From(shapesOf(p)), eval.Watch(watch)))
+		got, a, b := store[p.Outputs[0]].Floats(), logits["a.c.logits"], logits["b.c.logits"]
+		require.Len(t, a, len(got), "%s: %v", head, slices.Collect(maps.Keys(logits)))
+		require.Len(t, b, len(got))
+		for i := range got {
+			require.InDelta(t, c.want(a[i], b[i]), got[i], 1e-9, "%s, output %d", head, i)
+		}
+		single := compileTo(t, strings.Replace(text, "emit infer both", "emit infer a.c", 1), "build")
+		require.NotEqual(t, single.Meta.SpecHash, p.Meta.SpecHash, "an ensemble does not take its member's weights")
+	}
 }

@@ -14,9 +14,15 @@ import (
 // calls that Close interrupted. Test with errors.Is.
 var ErrClosed = errors.New("the model is closed")
 
-// ErrTooLong is wrapped by the error for a text that has more tokens than the model takes, if the
-// policy is Reject, and by the error for a text that has more bytes than its tokenizer takes.
-var ErrTooLong = errors.New("too long")
+// ErrTooLong is wrapped by every error whose cause is the length of what the caller gave:
+//   - a text that has more tokens than the model takes, if the policy is Reject;
+//   - a prompt, a question, a query, a label or a word that the policy must not cut, and that leaves
+//     no room for the rest;
+//   - a text that has more bytes than its tokenizer takes;
+//   - a batch, or a sequence of token ids, beyond the model's limits.
+//
+// Such errors wrap ErrInput as well.
+var ErrTooLong = ragged.ErrTooLong
 
 // ErrInput is wrapped by every error that the caller's input causes: a bad batch, a text that is
 // too long or cannot be encoded.

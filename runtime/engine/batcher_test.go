@@ -155,5 +155,6 @@ func TestTensor(t *testing.T) {
 	var fault *runtime.WeightsError
 	require.ErrorAs(t, err, &fault)
 	require.Equal(t, "nothing", fault.Tensor)
-	require.ErrorContains(t, err, "it is not there")
+	require.ErrorContains(t, err, "the weights have no tensor of this name")
+	require.NotContains(t, err.Error(), "pack", "the name is the caller's: packing again does not help")
 }

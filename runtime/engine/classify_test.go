@@ -176,7 +176,8 @@ func TestWindows(t *testing.T) {
 	requireLogits(t, mean([]string{text[0:6], "xyz"}, []string{text[2:8], "xyz"}, []string{text[4:10], "xyz"}), got[1])
 	_, err = k.ClassifyPairs(context.Background(), [][2]string{{text[:8], text}})
 	require.ErrorIs(t, err, runtime.ErrInput)
-	require.ErrorContains(t, err, "text 0: windows of 1 tokens beside 8 fixed ones cannot overlap by 4")
+	require.ErrorContains(t, err, "text 0: windows of 1 tokens beside 8 tokens of the first part cannot overlap by 4")
+	require.ErrorIs(t, err, runtime.ErrTooLong)
 }
 
 func TestSpecialText(t *testing.T) {

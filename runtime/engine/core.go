@@ -341,7 +341,7 @@ func (c *Core) Tensor(name string) ([]float32, error) {
 		return nil, runtime.ErrClosed
 	}
 	if !c.weights.Has(name) {
-		return nil, &runtime.WeightsError{File: c.weights.Name(), Tensor: name, Reason: "it is not there: " + again}
+		return nil, &runtime.WeightsError{File: c.weights.Name(), Tensor: name, Reason: unknownTensor}
 	}
 	return c.weights.floats(name)
 }

@@ -65,7 +65,7 @@ func TestBrokenPrograms(t *testing.T) {
 		"the bound from the spec is 640": func(p *engine.Program) {
 			p.Arena = func(s engine.Sizes) int64 { return int64(1280 - 640*min(s.B-1, 1)) }
 		},
-		"no such tensor": func(p *engine.Program) { p.Bind = bindUnknown },
+		"have no tensor of this name": func(p *engine.Program) { p.Bind = bindUnknown },
 	} {
 		p := fakeProgram(fakeHooks{})
 		spoil(p)

@@ -151,7 +151,7 @@ func (c *Core) takePasts(call *Call) (err error) {
 		taken = append(taken, p)
 		switch {
 		case p.tokens+fresh > p.capacity:
-			return ragged.Errorf("sequence %d: %d tokens after %d, its past has room for %d", s, fresh, p.tokens, p.capacity)
+			return ragged.TooLong("sequence %d: %d tokens after %d, its past has room for %d", s, fresh, p.tokens, p.capacity)
 		case p.tokens > 0 && len(b.Prefix) != 0 && b.Prefix[s] != 0:
 			return ragged.Errorf("sequence %d: a prefix of %d after %d tokens: only the first call may have a prefix, "+
 				"leave it 0 from then on", s, b.Prefix[s], p.tokens)

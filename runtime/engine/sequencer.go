@@ -26,6 +26,9 @@ type Sequencer struct {
 	Long      runtime.LongPolicy
 	MaxTokens int
 	Cutting   Cutting
+	// Kept and Cuttable name the text of a pair that Cutting never cuts, and the other one, for
+	// messages: "question" and "context". "": they are named by their places.
+	Kept, Cuttable string
 	// Left makes Truncate cut the start of a text instead of its end.
 	Left bool
 	// WholeWords cuts only between words, as Spans numbers them. It is for single texts, and Left
@@ -121,15 +124,18 @@ func (q *Sequencer) fit(dst []Window, n int, e *Encoded, frame int) (_ []Window,
 	if a+b <= room && (!q.WholeWords || q.reach(e, 0, a, room) == a) {
 		return append(dst, whole), 0, nil
 	}
-	if room < 0 || room == 0 && q.Long.Windowed() {
-		return dst, 0, textFault(n, "the limit of %d tokens leaves no room beside %d special tokens: raise it", limit, frame)
+	cutting := q.cutting(e)
+	kept, keeps := e.kept(cutting)
+	if room < 0 || room == 0 && (keeps || q.Long.Windowed()) {
+		return dst, 0, longFault(n, "the limit of %d tokens leaves no room beside %d special tokens: raise it", limit, frame)
+	}
+	if keeps && kept >= room {
+		name, other := q.names(cutting)
+		return dst, 0, keptFault(n, "%d tokens of the %s and %d special tokens leave no room for the %s, the limit is %d: "+
+			"shorten the %[2]s, or raise the limit", kept, name, frame, other, limit)
 	}
 	if q.Long == runtime.Reject {
 		return dst, 0, q.tooLong(n, e, a+b+frame)
-	}
-	cutting := q.Cutting
-	if !e.Pair {
-		cutting = CutLonger
 	}
 	ka, kb := a, b
 	switch {
@@ -138,17 +144,9 @@ func (q *Sequencer) fit(dst []Window, n int, e *Encoded, frame int) (_ []Window,
 			return dst, 0, q.wideWord(n, e, 0, room)
 		}
 	case cutting == CutSecond:
-		if kb = room - a; kb <= 0 {
-			return dst, 0, textFault(n, "%d tokens of its first part and %d special tokens leave no room for the second, "+
-				"the limit is %d: shorten the first, or raise the limit",
-				a, frame, limit)
-		}
+		kb = room - a
 	case cutting == CutFirst:
-		if ka = room - b; ka <= 0 {
-			return dst, 0, textFault(n, "%d tokens of its second part and %d special tokens leave no room for the first, "+
-				"the limit is %d: shorten the second, or raise the limit",
-				b, frame, limit)
-		}
+		ka = room - b
 	case q.Long == runtime.Truncate:
 		ka, kb = truncate(a, b, room)
 	case b > a:
@@ -175,6 +173,25 @@ func (q *Sequencer) fit(dst []Window, n int, e *Encoded, frame int) (_ []Window,
 	return dst, 0, err
 }
 
+// cutting returns how e is cut. A single text has no other text that could be kept.
+func (q *Sequencer) cutting(e *Encoded) Cutting {
+	if !e.Pair {
+		return CutLonger
+	}
+	return q.Cutting
+}
+
+// names returns the names of the text of a pair that is kept, and of the one that is cut.
+func (q *Sequencer) names(cutting Cutting) (kept, cut string) {
+	switch {
+	case q.Kept != "":
+		return q.Kept, q.Cuttable
+	case cutting == CutFirst:
+		return "second part", "first part"
+	}
+	return "first part", "second part"
+}
+
 // tooLong returns the error of the policy Reject for a text of n tokens, including special tokens.
 func (q *Sequencer) tooLong(text int, e *Encoded, n int) error {
 	words := 0
@@ -183,9 +200,9 @@ func (q *Sequencer) tooLong(text int, e *Encoded, n int) error {
 			words++
 		}
 	}
-	what := itoa(n) + " tokens are too long, the limit is " + itoa(q.MaxTokens) + " (choose Truncate or Windows, or raise MaxTokens)"
+	what := itoa(n) + " tokens are too long, the limit is " + itoa(q.MaxTokens) + ChoosePolicy + ", or raise MaxTokens)"
 	if words > q.MaxWords {
-		what = itoa(words) + " words are too long, the limit is " + itoa(q.MaxWords) + " (choose Truncate or Windows)"
+		what = itoa(words) + " words are too long, the limit is " + itoa(q.MaxWords) + ChoosePolicy + ")"
 	}
 	return &runtime.TextError{Text: text, What: what, Err: runtime.ErrTooLong}
 }
@@ -238,13 +255,22 @@ func (q *Sequencer) stuck(w *Window, e *Encoded, second bool, hi, width int) err
 		if stride == 0 || q.reach(e, hi, e.Split, width) == hi {
 			return q.wideWord(w.Text, e, hi, width)
 		}
-		return textFault(w.Text, "windows of %d tokens beside %s cannot overlap by %d: choose a smaller stride", width, q.frameName(), stride)
+		return longFault(w.Text, "windows of %d tokens beside %s cannot overlap by %d: choose a smaller stride", width, q.frameName(), stride)
 	}
-	other := w.SecondEnd - w.Second
+	if !e.Pair {
+		return longFault(w.Text, "windows of %d tokens beside %d special tokens cannot overlap by %d: choose a smaller stride", width,
+			q.Frame.Size(false), stride)
+	}
+	other, name := w.SecondEnd-w.Second, "second part"
 	if second {
-		other = w.FirstEnd - w.First
+		other, name = w.FirstEnd-w.First, "first part"
 	}
-	return textFault(w.Text, "windows of %d tokens beside %d fixed ones cannot overlap by %d: choose a smaller stride", width, other, stride)
+	if c := q.cutting(e); c != CutLonger {
+		name, _ = q.names(c)
+		return keptFault(w.Text, "windows of %d tokens beside %d tokens of the %s cannot overlap by %d: choose a smaller stride, or shorten the %[3]s",
+			width, other, name, stride)
+	}
+	return longFault(w.Text, "windows of %d tokens beside %d tokens of the %s cannot overlap by %d: choose a smaller stride", width, other, name, stride)
 }
 
 // wideWord returns the error for the word that starts at token at and has more tokens than room.
@@ -259,7 +285,7 @@ func (q *Sequencer) wideWord(text int, e *Encoded, at, room int) error {
 	for !wordStarts(e, at+size) {
 		size++
 	}
-	return textFault(text, "%s has %d tokens, beside %s there is room for %d", name, size, q.frameName(), room)
+	return longFault(text, "%s has %d tokens, beside %s there is room for %d", name, size, q.frameName(), room)
 }
 
 func (q *Sequencer) frameName() string {

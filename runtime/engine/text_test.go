@@ -104,7 +104,8 @@ func TestCutSecond(t *testing.T) {
 		case a+b > room && a >= room:
 			require.ErrorIs(t, err, runtime.ErrInput)
 			require.ErrorContains(t, err, "text 3: ")
-			require.ErrorContains(t, err, "leave no room for the second")
+			require.ErrorContains(t, err, "tokens of the first part")
+			require.ErrorIs(t, err, runtime.ErrTooLong)
 		default:
 			require.NoError(t, err)
 			require.Equal(t, max(0, a+b-room), cut)
@@ -157,7 +158,8 @@ func TestCutFirst(t *testing.T) {
 		list, cut, err := fitted(&e, 3, Sequencer{Long: runtime.Truncate, Cutting: CutFirst, MaxTokens: room}, 0)
 		if a+b > room && b >= room {
 			require.ErrorIs(t, err, runtime.ErrInput)
-			require.ErrorContains(t, err, "leave no room for the first")
+			require.ErrorContains(t, err, "tokens of the second part")
+			require.ErrorIs(t, err, runtime.ErrTooLong)
 		} else {
 			require.NoError(t, err)
 			require.Equal(t, max(0, a+b-room), cut)
@@ -217,6 +219,7 @@ func TestWholeWords(t *testing.T) {
 		q.Long, q.MaxWords = c.policy, c.most
 		_, _, err := q.Cut(nil, 4, c.e)
 		require.ErrorIs(t, err, runtime.ErrInput)
+		require.ErrorIs(t, err, runtime.ErrTooLong)
 		require.ErrorContains(t, err, "text 4: "+want)
 	}
 	q.Long, q.MaxWords = runtime.Truncate, 2

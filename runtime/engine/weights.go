@@ -211,6 +211,9 @@ func (w *Weights) Bytes(name string) []byte {
 	return b
 }
 
+// unknownTensor is the reason for a name that no tensor has. Open has found all tensors that the package reads, so the name is the caller's.
+const unknownTensor = "the weights have no tensor of this name"
+
 // bytes returns a tensor's bytes, aligned: the mapped bytes themselves while a Core binds, else a copy. want is the expected
 // type; 0 accepts any.
 func (w *Weights) bytes(name string, want safetensors.DType) ([]byte, error) {
@@ -221,7 +224,7 @@ func (w *Weights) bytes(name string, want safetensors.DType) ([]byte, error) {
 	t, ok := w.tensors[name]
 	switch {
 	case !ok:
-		return nil, &runtime.WeightsError{File: w.name, Tensor: name, Reason: "no such tensor: " + again}
+		return nil, &runtime.WeightsError{File: w.name, Tensor: name, Reason: unknownTensor}
 	case want != 0 && t.dtype != want:
 		return nil, &runtime.WeightsError{File: w.name, Tensor: name, Reason: fmt.Sprintf("it holds %s, but was read as %s", t.dtype, want)}
 	case w.inPlace:

@@ -217,7 +217,7 @@ func TestWeightsMisuse(t *testing.T) {
 	}
 	w := open()
 	require.Nil(t, w.F32("nothing"))
-	require.ErrorContains(t, w.Err(), `tensor "nothing": no such tensor`)
+	require.ErrorContains(t, w.Err(), `tensor "nothing": the weights have no tensor of this name`)
 	w = open()
 	require.Nil(t, w.I32("head"))
 	require.Nil(t, w.F32("nothing"))

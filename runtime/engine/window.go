@@ -19,6 +19,18 @@ type Encoded struct {
 // lengths returns the numbers of tokens of the two texts.
 func (e *Encoded) lengths() (a, b int) { return e.Split, len(e.IDs) - e.Split }
 
+// kept returns the number of tokens of the text that cutting never cuts; ok is false if it cuts both.
+func (e *Encoded) kept(cutting Cutting) (n int, ok bool) {
+	a, b := e.lengths()
+	switch cutting {
+	case CutSecond:
+		return a, true
+	case CutFirst:
+		return b, true
+	}
+	return 0, false
+}
+
 // encode tokenizes t into e, whose memory is reused. If spans is not nil, places are kept.
 func (e *Encoded) encode(tok tokenizer.Tokenizer, spans tokenizer.SpanTokenizer, t runtime.Text, specials bool) (err error) {
 	e.Pair, e.IDs, e.Spans = t.Pair, e.IDs[:0], e.Spans[:0]

@@ -90,6 +90,8 @@ func TestRunEntities(t *testing.T) {
 		require.Contains(t, r.err, "standard input:1: ")
 		require.Contains(t, r.err, want)
 	}
+	r = runTask(t, p, false, `{"text":"a","labels":["`+strings.Repeat("a ", 70)+`"]}`, "--input", "-", "--on-error", "skip")
+	require.Contains(t, r.err, "1 of 1 text is left out: 1 too long; the first: standard input:1: \"labels\": 1 labels take ")
 	r = runTask(t, p, false, `{"text":"a","labels":["c"]}`, "--input", "-", "--labels", "d")
 	require.Contains(t, r.err, "sets others: leave out one of the two")
 	require.Equal(t, ExitUsage, runTask(t, p, false, "", "--labels", "a,a", "x").code)

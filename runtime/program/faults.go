@@ -39,8 +39,11 @@ func (e *inputError) Error() string {
 func (e *inputError) Unwrap() error { return e.err }
 
 func faulty(where, format string, args ...any) error {
-	err := fmt.Errorf(format, args...)
-	return &inputError{where, err.Error(), errors.Unwrap(err), kindOther}
+	of, err := kindOther, fmt.Errorf(format, args...)
+	if errors.Is(err, runtime.ErrTooLong) {
+		of = kindLong
+	}
+	return &inputError{where, err.Error(), errors.Unwrap(err), of}
 }
 
 // faultOf returns an inputError about one record, of the given kind.

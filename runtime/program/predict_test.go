@@ -138,6 +138,8 @@ func TestRunGeneration(t *testing.T) {
 	r = runTask(t, p, false, "", strings.Repeat("a ", 100))
 	require.Equal(t, ExitInput, r.code)
 	require.Contains(t, r.err, "argument 1: a prompt of 101 tokens is too long, the limit is 64: shorten it\n")
+	r = runTask(t, p, false, "", "--on-error", "skip", strings.Repeat("a ", 100))
+	require.Contains(t, r.err, "1 of 1 text is left out: 1 too long; the first: argument 1: a prompt of 101 tokens is too long, the limit is 64: shorten it\n")
 }
 
 func TestRunEmbeddings(t *testing.T) {

@@ -396,13 +396,11 @@ func blamed(err error, r *record) error {
 		text = one.What
 	}
 	of := kindOther
-	switch {
-	case one != nil && one.Err != runtime.ErrTooLong && errors.Is(err, runtime.ErrTooLong): // too many bytes for the tokenizer: no flag cuts them
+	if errors.Is(err, runtime.ErrTooLong) {
 		of = kindLong
-	case errors.Is(err, runtime.ErrTooLong):
-		text, _, _ = strings.Cut(text, " (")
-		text += ": cut it with --long truncate or --long windows:STRIDE"
-		of = kindLong
+		if what, _, found := strings.Cut(text, engine.ChoosePolicy); found { // no flag cuts what is too long for another reason
+			text = what + ": cut it with --long truncate or --long windows:STRIDE"
+		}
 	}
 	return &inputError{r.where(), text, err, of}
 }

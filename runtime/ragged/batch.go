@@ -110,6 +110,9 @@ func (b *Batch) FillPositions(dst []int32) {
 // ErrInput is wrapped by every error that the caller's input causes.
 var ErrInput = errors.New("bad input")
 
+// ErrTooLong is wrapped by every error whose cause is the length of what the caller gave.
+var ErrTooLong = errors.New("too long")
+
 // Error is an error that the caller's input causes. It wraps ErrInput.
 type Error struct {
 	Text  string
@@ -128,4 +131,9 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Errorf returns an error that wraps ErrInput, with the text of fmt.Sprintf.
 func Errorf(format string, args ...any) error {
 	return &Error{Text: fmt.Sprintf(format, args...)}
+}
+
+// TooLong returns an error that wraps ErrInput and ErrTooLong, with the text of fmt.Sprintf.
+func TooLong(format string, args ...any) error {
+	return &Error{Text: fmt.Sprintf(format, args...), Cause: ErrTooLong}
 }

@@ -34,7 +34,7 @@ func (b *Batch) validateStarts(l Limits) error {
 	case n > l.BatchSequences:
 		return Errorf("%d sequences, the limit of a batch is %d", n, l.BatchSequences)
 	case t > l.BatchTokens:
-		return Errorf("%d tokens, the limit of a batch is %d", t, l.BatchTokens)
+		return TooLong("%d tokens, the limit of a batch is %d", t, l.BatchTokens)
 	case b.Starts[0] != 0:
 		return Errorf("Starts[0] is %d, it must be 0", b.Starts[0])
 	}
@@ -48,7 +48,7 @@ func (b *Batch) validateStarts(l Limits) error {
 		case int(hi) > t:
 			return Errorf("sequence %d: it ends at token %d, there are %d", s, hi, t)
 		case int(hi-lo) > l.SequenceTokens:
-			return Errorf("sequence %d: %d tokens, the limit of the model is %d", s, hi-lo, l.SequenceTokens)
+			return TooLong("sequence %d: %d tokens, the limit of the model is %d", s, hi-lo, l.SequenceTokens)
 		}
 	}
 	if int(b.Starts[n]) != t {

@@ -1,6 +1,7 @@
 package ragged
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,7 +50,10 @@ func TestValidate(t *testing.T) {
 		"prefix too long":     {Batch{IDs: ids(1), Starts: []int32{0, 1}, Prefix: []int32{2}}, prefix, "sequence 0: prefix of 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			requireFault(t, c.batch.Validate(c.limits), c.want)
+			err := c.batch.Validate(c.limits)
+			requireFault(t, err, c.want)
+			long := name == "too many tokens" || name == "long sequence"
+			require.Equal(t, long, errors.Is(err, ErrTooLong))
 		})
 	}
 }

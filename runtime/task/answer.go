@@ -128,7 +128,7 @@ func (a *Answerer) Answer(ctx context.Context, questions []Question, o AnswerOpt
 	results := make([]Answered, len(questions))
 	var at places
 	seen, err := a.run(ctx, texts, stream{
-		spans: true, cutting: engine.CutSecond,
+		spans: true, cutting: cutting{engine.CutSecond, "question", "context"},
 		take: func(w *engine.Window, e *engine.Encoded, out []float32) error {
 			r := &results[w.Text]
 			if w.Index == 0 {

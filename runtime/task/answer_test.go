@@ -211,10 +211,10 @@ func TestAnswerFaults(t *testing.T) {
 	long := []Question{{"a", "b"}, {"one two ten six red fox cat", "it is here"}}
 	_, err := a.Answer(background, long, AnswerOptions{})
 	require.ErrorIs(t, err, runtime.ErrInput)
-	require.ErrorContains(t, err, "text 1: 7 tokens of its first part and 3 special tokens leave no room for the second")
+	require.ErrorContains(t, err, "text 1: 7 tokens of the question and 3 special tokens leave no room for the context")
 	long[1].Question = "one two ten six red fox"
 	_, err = a.Answer(background, long, AnswerOptions{})
-	require.ErrorContains(t, err, "text 1: windows of 1 tokens beside 6 fixed ones cannot overlap by 1")
+	require.ErrorContains(t, err, "text 1: windows of 1 tokens beside 6 tokens of the question cannot overlap by 1")
 	_, err = newAnswerer(t, f, runtime.MaxTokens(10)).Answer(background, long, AnswerOptions{})
 	require.ErrorIs(t, err, runtime.ErrTooLong)
 	for want, o := range map[string]AnswerOptions{

@@ -122,7 +122,7 @@ func (x *Extractor) prompt(labels []string) (*prompt, error) {
 	}
 	tokens, err := x.tokens.AppendWords(nil, labels, false)
 	if err != nil {
-		return nil, input("the labels cannot be encoded: %v", err)
+		return nil, inputOf(err, "the labels cannot be encoded: %v", err)
 	}
 	p := &prompt{labels: labels}
 	frame := x.tokens.Frame()
@@ -184,9 +184,8 @@ func (x *Extractor) room(p *prompt) error {
 	if limit > len(p.ids)+frame {
 		return nil
 	}
-	return input("%d labels take %d tokens, the limit of a sequence with its text is %d: give fewer or shorter labels, or some in one call and some in "+
-		"another (scores depend on all labels of a call)",
-		len(p.labels), len(p.ids)+frame, limit)
+	return inputOf(runtime.ErrTooLong, "%d labels take %d tokens, the limit of a sequence with its text is %d: give fewer or shorter labels, or some in one "+
+		"call and some in another (scores depend on all labels of a call)", len(p.labels), len(p.ids)+frame, limit)
 }
 
 // Entities finds the entities of labels in texts. Results come in input order. A label's score depends on the other labels of the call. The model's

@@ -200,7 +200,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 	homes := make([]int, len(masks))
 	for k, t := range masks {
 		if homes[k] = home(windows, t, false, 0, e.Split); homes[k] < 0 {
-			return fault(n, "mask %d of %d lies after what the model sees, which is %d tokens: shorten the text, or let it be cut into windows", k+1,
+			return tooLong(n, "mask %d of %d lies after what the model sees, which is %d tokens: shorten the text, or let it be cut into windows", k+1,
 				len(masks), seen.Tokens)
 		}
 	}
@@ -298,7 +298,7 @@ func (f *Filler) targets(words []string) (targets, error) {
 		one := func(text string) (int32, int, error) {
 			spans, err := f.token.AppendSpans(nil, text, false)
 			if err != nil {
-				return 0, 0, input("target %q: it cannot be encoded: %v", w, err)
+				return 0, 0, inputOf(err, "target %q: it cannot be encoded: %v", w, err)
 			}
 			if len(spans) != 1 {
 				return 0, len(spans), nil

@@ -134,6 +134,7 @@ func TestTruncateLeft(t *testing.T) {
 	require.NoError(t, err)
 	_, err = d.Detect(background, []string{"a b c d e f"}, 0.5)
 	require.ErrorContains(t, err, "The model's tokenizer cuts the start of a text")
+	require.ErrorIs(t, err, runtime.ErrTooLong)
 	_, err = d.Detect(background, []string{"a b"}, 0.5)
 	require.NoError(t, err)
 	f.extra = map[string]string{engine.TruncateKey: "both"}

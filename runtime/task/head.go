@@ -9,22 +9,26 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// inputError is an error that the caller's input causes; it wraps runtime.ErrInput.
-type inputError struct{ text string }
+// input returns an error that the caller's input causes. It wraps runtime.ErrInput.
+func input(format string, args ...any) error { return ragged.Errorf(format, args...) }
 
-func (e *inputError) Error() string        { return e.text }
-func (e *inputError) Is(target error) bool { return target == runtime.ErrInput }
-
-func input(format string, args ...any) error {
-	return &inputError{fmt.Sprintf(format, args...)}
+// inputOf is input with the error that is the cause.
+func inputOf(cause error, format string, args ...any) error {
+	return &ragged.Error{Text: fmt.Sprintf(format, args...), Cause: cause}
 }
 
 // fault returns an error of one of the texts of a call.
 func fault(text int, format string, args ...any) error {
 	return &runtime.TextError{Text: text, What: fmt.Sprintf(format, args...)}
+}
+
+// tooLong returns an error of one of the texts of a call, whose length is the cause.
+func tooLong(text int, format string, args ...any) error {
+	return &runtime.TextError{Text: text, What: fmt.Sprintf(format, args...), Err: runtime.ErrTooLong}
 }
 
 // notEncoded returns the error of a text that the tokenizer refuses. It wraps the tokenizer's error.
@@ -84,10 +88,18 @@ func newHead(core *engine.Core, name, service string) (head, error) {
 	return h, nil
 }
 
+// cutting sets which text of a pair is cut, and names the kept text and the other one for messages.
+type cutting struct {
+	engine.Cutting
+	kept, cut string
+}
+
+func (c cutting) set(b *engine.Batcher) { b.Cutting, b.Kept, b.Cuttable = c.Cutting, c.kept, c.cut }
+
 // stream describes how a call runs texts through a head.
 type stream struct {
 	spans   bool // the places of tokens are needed
-	cutting engine.Cutting
+	cutting cutting
 	// take receives each window of a text with its outputs. Both change afterwards.
 	take func(w *engine.Window, e *engine.Encoded, out []float32) error
 }
@@ -106,7 +118,7 @@ func (h *head) run(ctx context.Context, texts []runtime.Text, s stream) ([]runti
 	if err != nil {
 		return nil, err
 	}
-	b.Cutting = s.cutting
+	s.cutting.set(b)
 	if err := b.Begin(ctx, slices.ContainsFunc(texts, func(t runtime.Text) bool { return t.Pair })); err != nil {
 		return nil, err
 	}
@@ -174,7 +186,7 @@ func margin(lo, hi, from, to, begin, end int) int {
 
 // joined computes one number per text: what value returns for the outputs of its window. For several windows it is the
 // mean of these numbers, or with runtime.JoinMax the highest.
-func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting engine.Cutting, value func(out []float32) float64) ([]float64, []runtime.Seen,
+func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting cutting, value func(out []float32) float64) ([]float64, []runtime.Seen,
 	error) {
 	best := h.core.Options().Join == runtime.JoinMax
 	values := make([]float64, len(texts))

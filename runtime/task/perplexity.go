@@ -83,7 +83,7 @@ func (m *Perplexer) measure(ctx context.Context, texts []runtime.Text) ([]Perple
 		return nil, err
 	}
 	if len(texts) > 0 && texts[0].Pair {
-		a.b.Cutting = engine.CutSecond
+		cutting{engine.CutSecond, "first text", "second text"}.set(a.b)
 	}
 	var e engine.Encoded
 	for n, t := range texts {

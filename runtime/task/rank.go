@@ -3,6 +3,7 @@ package task
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -90,9 +91,9 @@ func (r *Ranker) Rank(ctx context.Context, query string, documents []string, o R
 	for i, d := range documents {
 		inputs[i] = runtime.Text{First: query, Second: d, Pair: true}
 	}
-	scores, seen, err := r.joined(ctx, inputs, engine.CutSecond, r.value(positive))
+	scores, seen, err := r.joined(ctx, inputs, cutting{engine.CutSecond, "query", "document"}, r.value(positive))
 	if err != nil {
-		return nil, err
+		return nil, ofQuery(err)
 	}
 	results := make([]Ranked, len(documents))
 	for i := range results {
@@ -109,6 +110,15 @@ func (r *Ranker) Rank(ctx context.Context, query string, documents []string, o R
 		results = results[:o.Top]
 	}
 	return results, nil
+}
+
+// ofQuery turns the error of a document that is in truth the query's into an error of the query.
+func ofQuery(err error) error {
+	var kept *engine.KeptError
+	if errors.As(err, &kept) {
+		return kept
+	}
+	return err
 }
 
 // value returns the function that computes a window's value from its outputs: the logit of a head

@@ -205,14 +205,14 @@ func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroS
 	if multi && m.unknown != nil {
 		return nil, m.unknown
 	}
-	logits, seen, err := z.joined(ctx, inputs, engine.CutFirst, func(out []float32) float64 {
+	logits, seen, err := z.joined(ctx, inputs, cutting{engine.CutFirst, "hypothesis", "text"}, func(out []float32) float64 {
 		if multi {
 			return float64(out[m.entail]) - float64(out[m.contradict])
 		}
 		return float64(out[m.entail])
 	})
 	if err != nil {
-		return nil, renumbered(err, c)
+		return nil, renumbered(err, labels)
 	}
 	results := make([]ZeroShotResult, len(texts))
 	scores := make([]float64, c)
@@ -232,10 +232,14 @@ func (z *ZeroShot) Classify(ctx context.Context, texts, labels []string, o ZeroS
 }
 
 // renumbered turns an error of input i into an error of the caller's text, where each text became
-// `each` consecutive inputs.
-func renumbered(err error, each int) error {
+// one input for each label. If the hypothesis is too long, it becomes an error of its label.
+func renumbered(err error, labels []string) error {
 	var t *runtime.TextError
-	if errors.As(err, &t) {
+	if each := len(labels); errors.As(err, &t) {
+		var kept *engine.KeptError
+		if errors.As(err, &kept) {
+			return inputOf(kept, "label %q: %v", labels[t.Text%each], kept)
+		}
 		return &runtime.TextError{Text: t.Text / each, What: t.What, Err: t.Err}
 	}
 	return err

@@ -152,7 +152,7 @@ func TestZeroShotWindows(t *testing.T) {
 	require.Equal(t, 7, got[0].Tokens)
 	_, err = z.Classify(background, []string{"a", "a b one two"}, []string{"one", strings.Repeat("one ", 6)}, ZeroShotOptions{Template: "{}"})
 	require.ErrorIs(t, err, runtime.ErrInput)
-	require.ErrorContains(t, err, "text 0: ")
+	require.ErrorContains(t, err, `label "one one one one one one ": 6 tokens of the hypothesis and 3 special tokens leave no room`)
 	z, err = NewZeroShot(nli(nliLabels, nliLogit).open(t, runtime.MaxTokens(8)), "", NLIOptions{})
 	require.NoError(t, err)
 	_, err = z.Classify(background, []string{"a", "a b one two three a b"}, []string{"one", "two"}, ZeroShotOptions{Template: "{}"})

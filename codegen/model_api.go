@@ -54,7 +54,7 @@ func (e *emitter) modelType(f *jen.File) {
 		Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("Close").Call()))
 	method("Core", "returns the runtime's view of the model: reports, the tokenizer, calls with a trace.").
 		Params().Op("*").Add(engine("Core")).Block(jen.Return(jen.Id("m").Dot("core")))
-	method("CheckWeights", "reads the weight file and compares every tensor with its hash.").
+	method("CheckWeights", "compares every tensor with its hash. It reads all of the mapped file, or the copy in memory if the weights were copied.").
 		Params().Error().Block(jen.Return(jen.Id("m").Dot("core").Dot("CheckWeights").Call()))
 	for i := range services {
 		declareLazy(&services[i], method)

@@ -10,8 +10,11 @@ import (
 	"github.com/debertac/debertac/runtime/ragged"
 )
 
-// ErrClosed is returned by every method of a model, its weights or its pool after Close, and by
-// calls that Close interrupted. Test with errors.Is.
+// ErrClosed is returned by calls that compute with a model or read its weights after Close, and by calls
+// that Close interrupted. Open returns an error that wraps it if the pool of SharePool is closed. A call
+// whose arguments are wrong may return the error about them instead. Methods without an error, such as
+// Core.Options, still return what they did, and a pool that is closed still runs work, on its caller
+// alone. Test with errors.Is.
 var ErrClosed = errors.New("the model is closed")
 
 // ErrTooLong is wrapped by every error whose cause is the length of what the caller gave:
@@ -81,5 +84,7 @@ func (e *WeightsError) Unwrap() error { return e.Err }
 // open. CopyWeights makes a model independent of the file.
 var ErrChanged = mapped.ErrChanged
 
-// PanicError is a panic of generated code or of a task, turned into an error.
+// PanicError is a panic of generated code, of a unit of work, or of the function of Trace, turned into an error. Value is the argument
+// of panic, Stack is the stack of the goroutine that panicked, and Caller is "Trace" for a panic of that function, else empty. Panics
+// of the caller's other functions go through, see UseTokenizer. Package pool defines the type.
 type PanicError = pool.PanicError

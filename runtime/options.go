@@ -156,16 +156,20 @@ func PinThreads() Option {
 	return func(o *Options) error { o.Pin = true; return o.Check() }
 }
 
-// UseTokenizer replaces the tokenizer that is packed with the weights.
+// UseTokenizer replaces the tokenizer that is packed with the weights. Calls use it in the goroutine of their caller. A panic of
+// the tokenizer goes through to this caller; the model still works and closes afterwards. In a generated package, a panic while a
+// task is prepared, in its first call, is repeated by every later call of this task.
 func UseTokenizer(t tokenizer.Tokenizer) Option {
 	return func(o *Options) error { o.Tokenizer = t; return nil }
 }
 
-// Trace makes every call run f after each layer. This costs time; do not set it in production.
+// Trace makes every call run f after each layer. This costs time; do not set it in production. f runs inside the forward pass:
+// a panic of f ends the call, whose error wraps a *PanicError that names Trace. The model still works afterwards.
 func Trace(f TraceFunc) Option { return func(o *Options) error { o.Trace = f; return nil } }
 
 // TraceFunc receives a named intermediate result, row-major, of the given shape. data is reused
-// after the function returns, so it must copy what it keeps. It must not call the model.
+// after the function returns, so it must copy what it keeps. It must not call the model. Calls
+// that run at the same time call it at the same time, each from its own goroutine.
 type TraceFunc func(name string, shape []int, data []float32)
 
 // CopyWeights copies the weights into (huge-page) memory at open instead of mapping the file. This

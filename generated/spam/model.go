@@ -150,7 +150,7 @@ func (m *Model) Core() *engine.Core {
 	return m.core
 }
 
-// CheckWeights reads the weight file and compares every tensor with its hash.
+// CheckWeights compares every tensor with its hash. It reads all of the mapped file, or the copy in memory if the weights were copied.
 func (m *Model) CheckWeights() error {
 	return m.core.CheckWeights()
 }

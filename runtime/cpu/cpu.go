@@ -1,4 +1,5 @@
-// Package cpu describes the processor: the instruction sets that kernels are written for, the default number of threads, and a description for reports.
+// Package cpu describes the processor: the instruction sets that kernels are written for, the default number of threads, and a description for reports. The
+// option runtime.UseISA forces an instruction set by its name.
 package cpu
 
 import (

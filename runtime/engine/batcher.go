@@ -38,7 +38,7 @@ type Batcher struct {
 // row for each token of the window if it has one per token, and so on. Window and outputs belong to
 // the batcher and change after take returns. An error of take ends the call. If spans is set, the
 // tokenizer must know the places of its tokens. Without take, a batcher can only make sequences: Add and
-// AddSequence return an error.
+// AddSequence return an error. A panic of take goes through to the caller.
 func NewBatcher(c *Core, head int, spans bool, take func(w *Window, out []float32) error) (*Batcher, error) {
 	if c == nil {
 		return nil, errNoModel()

@@ -43,7 +43,7 @@ type Call struct {
 	Batch *runtime.Batch    // input tokens
 	Out   []float32         // outputs, row-major, one row for each of the head's Rows; it must have exactly this length
 	Past  []*Past           // for each sequence what was computed before its tokens, or nil for nothing; empty: no sequence has a past
-	Trace runtime.TraceFunc // overrides the model's option; nil: the option is used
+	Trace runtime.TraceFunc // overrides the model's option Trace; nil: the option is used
 
 	// Steps, if not nil, receives the duration of each step of the call, in the order of the
 	// schedule. It is emptied first. If its capacity is large enough, nothing is allocated.
@@ -186,9 +186,13 @@ func (c *Core) start() (err error) {
 	if c.token = o.Tokenizer; c.token == nil && p.Tokenizer != nil && c.weights.Has(TokenizerTensor) {
 		// A copy, because tokenizers may keep parts of it. They are used outside of calls too, when
 		// Close may have unmapped the file.
-		data := bytes.Clone(c.weights.Bytes(TokenizerTensor))
-		if c.token, err = p.Tokenizer(c.weights.Meta().Tokenizer, data); err != nil {
-			return fmt.Errorf("%s: its tokenizer: %w", c.weights.Name(), err)
+		data, err := c.weights.bytes(TokenizerTensor, 0)
+		if err != nil {
+			return err
+		}
+		if c.token, err = p.Tokenizer(c.weights.Meta().Tokenizer, bytes.Clone(data)); err != nil {
+			reason := "the packed tokenizer is damaged, or this package cannot read it: " + again
+			return &runtime.WeightsError{File: c.weights.Name(), Tensor: TokenizerTensor, Reason: reason, Err: err}
 		}
 	}
 	o.Tokenizer = c.token
@@ -311,8 +315,11 @@ func (c *Core) release() error {
 	return c.weights.Close()
 }
 
-// CheckWeights compares every tensor of the weight file with the hash recorded when it was packed.
-// It reads the file itself, not the mapping, and names the first tensor that differs.
+// CheckWeights compares every tensor of the weights with the hash recorded when it was packed, and
+// names the first tensor that differs. If the model maps its file, CheckWeights reads all of the
+// file with system calls. If the weights were copied into memory (CopyWeights, OpenBytes, or a
+// system that cannot map files), the model has no file any more: CheckWeights reads the copy, which
+// is what the model computes with, and a later change of the file does not count.
 func (c *Core) CheckWeights() error {
 	c.life.RLock()
 	defer c.life.RUnlock()

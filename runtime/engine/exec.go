@@ -94,8 +94,20 @@ func (x *Exec) Tracing() bool { return x.trace != nil && x.err == nil }
 func (x *Exec) Trace(name string, data []float32, shape ...int) {
 	if x.Tracing() {
 		// A copy, so that the callers' argument lists stay off the heap when there is no hook.
-		x.trace(name, slices.Clone(shape), data)
+		x.show(name, slices.Clone(shape), data)
 	}
+}
+
+// show calls the trace hook. It names the hook in the panic of a hook, which finish turns into the error of the call.
+func (x *Exec) show(name string, shape []int, data []float32) {
+	defer func() {
+		if v := recover(); v != nil {
+			p := *pool.Recovered(v)
+			p.Caller = "Trace"
+			panic(&p)
+		}
+	}()
+	x.trace(name, shape, data)
 }
 
 // TraceRows is Trace for an activation [rows, cols] whose rows start ld elements apart.
@@ -108,7 +120,7 @@ func (x *Exec) TraceRows(name string, a *float32, rows, cols, ld int) {
 	for r := range rows {
 		x.rows = append(x.rows, src[r*ld:r*ld+cols]...)
 	}
-	x.trace(name, []int{rows, cols}, x.rows)
+	x.show(name, []int{rows, cols}, x.rows)
 }
 
 // run computes one call whose batch is valid.

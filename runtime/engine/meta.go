@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"github.com/debertac/debertac/runtime"
 )
 
 // TokenizerTensor is the name of the U8 tensor that holds the packed tokenizer.
@@ -61,8 +63,15 @@ func (c *Core) truncatesLeft() (bool, error) {
 	case "left":
 		return true, nil
 	default:
-		return false, fmt.Errorf("in the metadata of the weights, %s is %q, which is neither left nor right: %s", TruncateKey, side, again)
+		return false, c.MetaError("%s is %q, which is neither left nor right", TruncateKey, side)
 	}
+}
+
+// MetaError returns the error for metadata that a task cannot use, a *runtime.WeightsError. It adds the
+// name of the file and what to do.
+func (c *Core) MetaError(format string, args ...any) error {
+	reason := "in the metadata of the weights, " + fmt.Sprintf(format, args...) + ": " + again
+	return &runtime.WeightsError{File: c.weights.Name(), Reason: reason}
 }
 
 // tensorMeta is the entry of one tensor in keyTensors.

@@ -92,8 +92,10 @@ func (w *Weights) checkIntegers(data []byte, want Want) error {
 	return nil
 }
 
-// CheckWeights compares every tensor with the hash recorded when it was packed. It reads the whole
-// file, not the mapping, and names the first tensor that differs.
+// CheckWeights compares every tensor with the hash recorded when it was packed, and names the first
+// tensor that differs. It reads all of the file with system calls, not through the mapping. Weights
+// that are in memory (from bytes, or on a system that cannot map files) have no file any more: then
+// it reads the bytes in memory, and a later change of the file does not count.
 func (w *Weights) CheckWeights() error { return w.checkAll(cpu.DefaultThreads()) }
 
 // hashBlock is how many bytes of a file are read at once. They stay in a core's cache.

@@ -1,4 +1,5 @@
-// Package pool runs units of work on persistent threads, which several models can share.
+// Package pool runs units of work on persistent threads, which several models can share: make a Pool with New, and pass it to each
+// model with the option runtime.SharePool. A model without this option has a pool of its own.
 package pool
 
 import (

@@ -3,7 +3,6 @@ package task
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -88,16 +87,16 @@ func (m *Embedder) read(extra map[string]string) error {
 	case "true":
 		m.normalize = true
 	default:
-		return fmt.Errorf("in the metadata of the weights, %s is %q, which is neither true nor false: run debertac pack again", NormalizeKey, v)
+		return m.core.MetaError("%s is %q, which is neither true nor false", NormalizeKey, v)
 	}
 	if text := extra[PromptsKey]; text != "" {
 		if err := json.Unmarshal([]byte(text), &m.prompts); err != nil {
-			return fmt.Errorf("the weights have %s that cannot be read: %w: run debertac pack again", PromptsKey, err)
+			return m.core.MetaError("%s cannot be read: %v", PromptsKey, err)
 		}
 	}
 	if m.usual != "" {
 		if _, err := m.prompt(EmbedOptions{}); err != nil {
-			return fmt.Errorf("in the metadata of the weights, %s is %q, which is not one of their prompts: run debertac pack again", PromptKey, m.usual)
+			return m.core.MetaError("%s is %q, which is not one of their prompts", PromptKey, m.usual)
 		}
 	}
 	return nil

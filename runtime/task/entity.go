@@ -3,7 +3,6 @@ package task
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -98,8 +97,7 @@ func (x *Extractor) extra(key string, least, most int) (n int, found bool, err e
 		return 0, false, nil
 	}
 	if n, err = strconv.Atoi(text); err != nil || n < least || n > most {
-		return 0, true, fmt.Errorf("in the metadata of the weights, %s is %q, which is not a number from %d to %d: run debertac pack again", key, text, least,
-			most)
+		return 0, true, x.core.MetaError("%s is %q, which is not a number from %d to %d", key, text, least, most)
 	}
 	return n, true, nil
 }

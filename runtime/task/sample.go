@@ -46,7 +46,8 @@ type GenerateOptions struct {
 	// Stop holds strings that end a text. The text is cut before the stop string.
 	Stop []string
 	// Stream, if not nil, receives the text as it grows: the index of the prompt, the index of the
-	// sample, and the added text. An error ends the call.
+	// sample, and the added text. An error ends the call. It runs in the goroutine of the caller of
+	// Generate. Its panic goes through to this caller; the model still works and closes afterwards.
 	Stream func(prompt, sample int, added string) error
 }
 

@@ -332,6 +332,15 @@ func TestGenerateStream(t *testing.T) {
 	fault := errors.New("no more")
 	_, err = g.Generate(background, []runtime.Text{{First: "a"}}, GenerateOptions{Stream: func(int, int, string) error { return fault }})
 	require.ErrorIs(t, err, fault)
+	// A panic goes through. The generator works afterwards.
+	o := GenerateOptions{MaxNew: 5, Seed: 1, Stream: func(int, int, string) error { panic("in Stream") }}
+	require.PanicsWithValue(t, "in Stream", func() { _, _ = g.Generate(background, []runtime.Text{{First: "a"}}, o) })
+	o.Stream = nil
+	after, err := g.Generate(background, []runtime.Text{{First: "a"}}, o)
+	require.NoError(t, err)
+	want, err := newGenerator(t, engine.PerRow, false, logit).Generate(background, []runtime.Text{{First: "a"}}, o)
+	require.NoError(t, err)
+	require.Equal(t, want, after)
 }
 
 func TestGenerateFaults(t *testing.T) {

@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"github.com/debertac/debertac/runtime"
@@ -31,7 +30,7 @@ func activation(core *engine.Core) (func(float64) float64, error) {
 	case "tanh":
 		return math.Tanh, nil
 	default:
-		return nil, fmt.Errorf("in the metadata of the weights, %s is %q, which this version does not know: run debertac pack again", ActivationKey, name)
+		return nil, core.MetaError("%s is %q, which this version does not know", ActivationKey, name)
 	}
 }
 

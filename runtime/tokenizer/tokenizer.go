@@ -1,5 +1,7 @@
 // Package tokenizer defines what a model needs of a tokenizer. Package runtime/token has
-// implementations: ForModel makes a Tokenizer of each.
+// implementations: ForModel makes a Tokenizer of each. The option runtime.UseTokenizer makes a model use
+// another Tokenizer than the packed one, such as one that callers write. Most tasks need one of the
+// larger interfaces, such as SpanTokenizer.
 package tokenizer
 
 // Tokenizer turns text into ids. It must be safe for concurrent use. Only the generated package

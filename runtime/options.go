@@ -111,7 +111,8 @@ func (o *Options) Check() error {
 // Threads sets how many threads a call uses, including the caller's own, from 1 to 1024. The target in the spec may set a lower limit.
 func Threads(n int) Option { return threads.set(n) }
 
-// UseISA forces an instruction set by name: go, avx2, avx512 …; "auto" forces none.
+// UseISA forces an instruction set by name: go, avx2, avx512 …. "auto" forces none and ignores DEBERTAC_ISA. It is an error if the package or the
+// processor lacks the set.
 func UseISA(name string) Option {
 	return func(o *Options) error { o.ISA = name; return o.Check() }
 }

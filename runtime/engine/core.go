@@ -99,7 +99,11 @@ func open(p *Program, opts []runtime.Option, load func(*runtime.Options) (*Weigh
 		return nil, err
 	}
 	if c.isa, err = cpu.PickISA(os.Getenv(cpu.EnvISA), c.options.ISA, p.ISAs); err != nil {
-		return nil, fmt.Errorf("package %s: %w", p.Name, err)
+		err = fmt.Errorf("package %s: %w", p.Name, err)
+		if c.options.ISA != "" && c.options.ISA != "auto" { // the caller forced it, not the environment
+			err = &ragged.Error{Text: err.Error(), Cause: err}
+		}
+		return nil, err
 	}
 	c.options.ISA = c.isa.String()
 	if c.weights, err = load(&c.options); err != nil {

@@ -299,6 +299,12 @@ func TestForcedISA(t *testing.T) {
 	require.NoError(t, c.Close())
 	_, err = open(runtime.UseISA("mmx"))
 	require.ErrorIs(t, err, runtime.ErrInput)
+	_, err = open(runtime.UseISA("avx512"))
+	require.ErrorIs(t, err, runtime.ErrInput)
+	require.ErrorContains(t, err, "package fake: the option asks for avx512, this package has no kernels for it")
+	c, err = open(runtime.UseISA("auto"))
+	require.NoError(t, err, "auto forces none, not even the set of the environment")
+	require.NoError(t, c.Close())
 }
 
 func TestOptionFaults(t *testing.T) {

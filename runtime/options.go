@@ -123,7 +123,8 @@ func UseISA(name string) Option {
 func Concurrency(n int) Option { return concurrency.set(n) }
 
 // MaxTokens sets how many tokens of one text the model sees at most, including special tokens. It
-// may not exceed the spec's limit on the sequence.
+// may not exceed the spec's limit on the sequence. Open refuses a limit that leaves no room beside the
+// special tokens around a text.
 func MaxTokens(n int) Option { return maxTokens.set(n) }
 
 // BatchTokens sets how many tokens calls with texts put into one forward pass. It may not exceed the
@@ -200,7 +201,8 @@ const (
 
 // Windows cuts a long text into windows of the model's maximum length. Each overlaps the one before by stride tokens. In a pair the longer text is cut into
 // windows, and the other one is repeated whole in every window; question answering and ranking cut the second text, zero-shot classification the first.
-// [Long] refuses a negative stride. The results of the windows become one result by task:
+// [Long] refuses a negative stride. Open refuses a stride that is not below the room that a window has for a text.
+// The results of the windows become one result by task:
 //
 //   - Labels, zero-shot classification and ranking follow [JoinWindows].
 //   - Scores and choices are computed from the mean of the logits.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -118,10 +117,6 @@ func TestBatcherFaults(t *testing.T) {
 	require.NoError(t, b.AddSequence(ctx, engine.Window{}, &engine.Sequence{IDs: []int32{1}}))
 	require.ErrorIs(t, b.Flush(ctx), full)
 	require.ErrorContains(t, (runtime.JoinWindows(7))(&runtime.Options{}), "JoinWindows(7)")
-	// A text whose special tokens alone are too many.
-	k := openClassifier(t, runtime.MaxTokens(1), runtime.Long(runtime.Truncate))
-	_, err = k.Classify(ctx, []string{strings.Repeat("a", 9)})
-	require.ErrorContains(t, err, "leaves no room")
 }
 
 // TestTypesOfPairs checks that pairs need token types if the tokenizer marks second texts, unless the model has no types at all: then the marks are not used.

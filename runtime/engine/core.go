@@ -23,6 +23,7 @@ import (
 type Core struct {
 	program *Program
 	options runtime.Options // resolved: defaults are filled in
+	limited bool            // MaxTokens was set by an option
 	isa     cpu.ISA
 	weights *Weights
 	pool    *pool.Pool
@@ -154,7 +155,7 @@ func (c *Core) resolve() error {
 	if o.MaxTokens > l.SequenceTokens {
 		return ragged.Errorf("MaxTokens(%d): the spec's seq allows %d; raise it and compile again", o.MaxTokens, l.SequenceTokens)
 	}
-	if o.MaxTokens == 0 {
+	if c.limited = o.MaxTokens != 0; !c.limited {
 		o.MaxTokens = l.SequenceTokens
 		if own := c.weights.Meta().MaxTokens; own > 0 {
 			o.MaxTokens = min(own, o.MaxTokens)
@@ -200,6 +201,9 @@ func (c *Core) start() (err error) {
 		}
 	}
 	o.Tokenizer = c.token
+	if err := c.checkRoom(c.limited); err != nil {
+		return err
+	}
 	newForward, err := c.bind()
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.weights.Name(), err)

@@ -1,6 +1,9 @@
 package engine_test
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -128,4 +131,48 @@ func TestOptionsInForce(t *testing.T) {
 	require.Equal(t, 3, o.Threads)
 	require.Equal(t, cpu.ISAGo.String(), o.ISA)
 	require.Equal(t, shouting{}, o.Tokenizer)
+}
+
+// TestRoom checks that Open refuses settings that no text, or no long text, could be read with, and that every other setting of the grid reads one.
+func TestRoom(t *testing.T) {
+	path, long := packFake(t, fakeMeta(), true), []string{strings.Repeat("a", 40)}
+	policies := []runtime.LongPolicy{runtime.Reject, runtime.Truncate, runtime.Windows(0), runtime.Windows(1), runtime.Windows(4), runtime.Windows(9)}
+	for limit := 1; limit <= 8; limit++ {
+		for _, policy := range policies {
+			c, err := engine.Open(fakeProgram(fakeHooks{}), path, runtime.MaxTokens(limit), runtime.Long(policy))
+			var bad *engine.SettingError
+			if errors.As(err, &bad) {
+				require.ErrorIs(t, err, runtime.ErrInput)
+				if least := 3; bad.Option == "MaxTokens" {
+					if policy == runtime.Truncate {
+						least = 2 // special tokens alone
+					}
+					require.Less(t, limit, least)
+					require.EqualError(t, err, fmt.Sprintf("MaxTokens(%d): 2 special tokens stand around each text, which leave no room for it: "+
+						"choose at least %d", limit, least))
+				} else {
+					require.GreaterOrEqual(t, policy.Stride(), limit-2)
+					require.EqualError(t, err, fmt.Sprintf("Windows(%d): the model sees %d tokens at once, 2 of them special, so windows of a text "+
+						"cannot overlap by %[1]d: choose a smaller stride, at most %[3]d", policy.Stride(), limit, limit-3))
+				}
+				continue
+			}
+			require.NoError(t, err)
+			k, err := engine.NewClassifier(c, "")
+			require.NoError(t, err)
+			if _, err = k.Classify(t.Context(), long); policy == runtime.Reject {
+				require.ErrorIs(t, err, runtime.ErrTooLong)
+				_, err = k.Classify(t.Context(), []string{"a"})
+			}
+			require.NoError(t, err, "%d tokens, %v", limit, policy)
+			require.NoError(t, c.Close())
+		}
+	}
+	_, err := engine.Open(fakeProgram(fakeHooks{}), path, runtime.Long(runtime.Windows(30)))
+	require.ErrorContains(t, err, "Windows(30): the model sees 32 tokens at once", "the limit of the weights counts")
+	for _, opts := range [][]runtime.Option{{runtime.MaxTokens(1)}, {runtime.Long(runtime.Windows(99))}} {
+		c, err := engine.Open(fakeProgram(fakeHooks{}), packFake(t, fakeMeta(), false), opts...)
+		require.NoError(t, err, "token ids have no special tokens and are not cut")
+		require.NoError(t, c.Close())
+	}
 }

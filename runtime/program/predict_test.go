@@ -242,9 +242,12 @@ func TestRunRanking(t *testing.T) {
 		"--top needs --query":              {"--top", "2", "a"},
 		"use --top to limit the best ones": {"--query", "paris", "--examples", "1", "a"},
 		"--join needs --long windows":      {"--join", "max", "a"},
-		"choose a smaller stride":          {"--long", "windows:64", "a"},
-		`value "x" for flag --top: `:       {"--top", "x", "a"},
-		"provided but not defined: --x":    {"--x", "a"},
+		"--long windows:64: the model sees 64 tokens at once, 2 of them special, so windows of a text cannot overlap by 64: choose a smaller stride": {
+			"--long", "windows:64", "a"},
+		"choose a smaller stride, at most 61": {"--long", "windows:62", "a"},
+		"--max-tokens 2: 2 special tokens stand around each text, which leave no room for it: choose at least 3": {"--max-tokens", "2", "a"},
+		`value "x" for flag --top: `:    {"--top", "x", "a"},
+		"provided but not defined: --x": {"--x", "a"},
 	} {
 		r := runTask(t, p, false, "", args...)
 		require.Equal(t, ExitUsage, r.code, r.err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -115,6 +114,19 @@ func (r *runFlags) enough(p *engine.Program, arguments int) error {
 	return nil
 }
 
+// ofFlag turns the error for a setting that the model cannot work with into a usage error that names the flag.
+func (r *runFlags) ofFlag(err error) error {
+	var bad *engine.SettingError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	flag := "--long " + r.long
+	if bad.Option == "MaxTokens" {
+		flag = fmt.Sprintf("--max-tokens %d", r.maxTokens)
+	}
+	return usage("%s: %s", flag, bad.Reason)
+}
+
 func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if err := r.taskFlags.check(); err != nil {
 		return err
@@ -145,18 +157,12 @@ func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	defer in.close() // opened for reading: nothing can be lost
 	core, _, err := r.openFlags.open(s, opts...)
 	if err != nil {
-		return err
+		return r.ofFlag(err)
 	}
 	defer core.Close()
 	head, err := core.HeadIndex(r.head)
 	if err != nil {
 		return usage("--head: %v", err)
-	}
-	if stride, ok := strings.CutPrefix(r.long, "windows:"); ok {
-		if n, err := strconv.Atoi(stride); err == nil && n >= core.Options().MaxTokens {
-			return usage("--long windows:%d: the model sees %d tokens, so windows cannot overlap by %[1]d: choose a smaller stride", n,
-				core.Options().MaxTokens)
-		}
 	}
 	out := bufio.NewWriterSize(s.Out, 1<<16)
 	job := &job{

@@ -28,14 +28,16 @@ var ErrClosed = errors.New("the model is closed")
 var ErrTooLong = ragged.ErrTooLong
 
 // ErrInput is wrapped by every error that the caller's input causes: a bad batch, a text that is
-// too long or cannot be encoded.
+// too long or cannot be encoded, an option out of its range. A service may answer such an error with
+// a status that blames the request.
 var ErrInput = ragged.ErrInput
 
 // ErrNoNumbers is wrapped by the error for outputs that are NaN or Inf. The text is not the cause:
-// the weights may be damaged. It wraps ErrInput.
-var ErrNoNumbers = ragged.Errorf("the model's outputs are not numbers (NaN or Inf): the weights may be damaged, see debertac doctor")
+// the weights may be damaged. The error does not wrap ErrInput. It is a TextError, because it names
+// the first text with such outputs.
+var ErrNoNumbers = errors.New("the model's outputs are not numbers (NaN or Inf): the weights may be damaged, see debertac doctor")
 
-// TextError reports what is wrong with one text of a call. It wraps ErrInput.
+// TextError reports what is wrong with one text of a call. It wraps ErrInput, unless Err is ErrNoNumbers.
 type TextError struct {
 	Text int    // index of the text in the call, from 0
 	What string // what is wrong with it, and what to do
@@ -45,8 +47,10 @@ type TextError struct {
 // Error returns "text N: " and What.
 func (e *TextError) Error() string { return "text " + strconv.Itoa(e.Text) + ": " + e.What }
 
-// Is reports whether target is ErrInput.
-func (e *TextError) Is(target error) bool { return target == ErrInput }
+// Is reports whether target is ErrInput and the text is the cause.
+func (e *TextError) Is(target error) bool {
+	return target == ErrInput && !errors.Is(e.Err, ErrNoNumbers)
+}
 
 // Unwrap returns the cause.
 func (e *TextError) Unwrap() error { return e.Err }
@@ -87,4 +91,6 @@ var ErrChanged = mapped.ErrChanged
 // PanicError is a panic of generated code, of a unit of work, or of the function of Trace, turned into an error. Value is the argument
 // of panic, Stack is the stack of the goroutine that panicked, and Caller is "Trace" for a panic of that function, else empty. Panics
 // of the caller's other functions go through, see UseTokenizer. Package pool defines the type.
+//
+// It is a fault of the program, or of the function of Trace, and does not wrap ErrInput.
 type PanicError = pool.PanicError

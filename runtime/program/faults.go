@@ -79,8 +79,8 @@ func exitCode(err error) int {
 		return ExitUsage
 	case errors.As(err, &check):
 		return ExitCheck
-	case errors.As(err, &input), errors.As(err, &weight), errors.As(err, &tensor), errors.As(err, &scarce), errors.As(err, &path), errors.Is(err,
-		runtime.ErrInput):
+	case errors.As(err, &input), errors.As(err, &weight), errors.As(err, &tensor), errors.As(err, &scarce), errors.As(err, &path),
+		errors.Is(err, runtime.ErrInput), errors.Is(err, runtime.ErrNoNumbers):
 		return ExitInput
 	}
 	return ExitFault

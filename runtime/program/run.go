@@ -374,7 +374,7 @@ func (l *job) some(ctx context.Context, records []record) error {
 			}
 		}
 		return nil
-	case !errors.Is(err, runtime.ErrInput):
+	case !ofRecord(err):
 		return err
 	case len(records) > 1:
 		// At least one record is at fault. The results of the others do not depend on it or on how many are computed together.
@@ -391,9 +391,14 @@ func (l *job) some(ctx context.Context, records []record) error {
 	return l.refuse(r, blamed(err, r))
 }
 
-// blamed turns an error that the input caused into an error that names the record.
+// ofRecord reports whether an error has a record to name: the one that is its cause, or the first one whose outputs are not numbers.
+func ofRecord(err error) bool {
+	return errors.Is(err, runtime.ErrInput) || errors.Is(err, runtime.ErrNoNumbers)
+}
+
+// blamed turns an error that has a record to name into an error that names it.
 func blamed(err error, r *record) error {
-	if !errors.Is(err, runtime.ErrInput) {
+	if !ofRecord(err) {
 		return err
 	}
 	text := err.Error()

@@ -37,7 +37,7 @@ func notEncoded(text int, err error) error {
 }
 
 // ErrNoNumbers is wrapped by the error for outputs that are NaN or Inf. The text is not the cause: the weights may be
-// damaged. It wraps runtime.ErrInput.
+// damaged. The error does not wrap runtime.ErrInput.
 var ErrNoNumbers = runtime.ErrNoNumbers
 
 // areNumbers returns an error if an output of a text is NaN or Inf. Such outputs would silently lead to wrong results: no

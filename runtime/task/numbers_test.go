@@ -73,7 +73,8 @@ func TestNoNumbers(t *testing.T) {
 		predictingCalls(t, bad, calls)
 		for name, call := range calls {
 			err := call()
-			require.ErrorIs(t, err, runtime.ErrInput, "%s: %v", name, bad)
+			require.ErrorIs(t, err, runtime.ErrNoNumbers, "%s: %v", name, bad)
+			require.NotErrorIs(t, err, runtime.ErrInput, "%s: the text is not the cause", name)
 			require.ErrorContains(t, err, "outputs are not numbers (NaN or Inf): the weights may be damaged", name)
 			var text *runtime.TextError
 			require.ErrorAs(t, err, &text, name)

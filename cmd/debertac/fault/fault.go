@@ -110,7 +110,7 @@ func Classify(ctx context.Context, err error) *Error {
 	var failed *build.GoError
 	var scarce *resource.Error
 	if errors.As(err, &tensors) || errors.As(err, &weights) || errors.As(err, &link) || errors.As(err, &toolchain) || errors.As(err, &failed) ||
-		errors.As(err, &scarce) || errors.Is(err, runtime.ErrInput) {
+		errors.As(err, &scarce) || errors.Is(err, runtime.ErrInput) || errors.Is(err, runtime.ErrNoNumbers) {
 		return Input("", "%v", err)
 	}
 	return Ours(err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/codegen/build"
+	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/interrupt"
 	"github.com/debertac/debertac/runtime/resource"
@@ -31,6 +32,7 @@ func TestClassify(t *testing.T) {
 		"an input":     {&fs.PathError{Op: "create", Path: "out", Err: &disk.InputError{}}, fault.ExitUsage, ""},
 		"no toolchain": {&build.ToolchainError{}, fault.ExitInput, ""},
 		"no space":     {&resource.Error{}, fault.ExitInput, ""},
+		"no numbers":   {&runtime.TextError{Err: runtime.ErrNoNumbers}, fault.ExitInput, ""},
 		"a bug":        {errors.New("index out of range"), fault.ExitOurs, "please report it"},
 	} {
 		for _, err := range []error{x.err, fmt.Errorf("while it worked: %w", x.err)} {

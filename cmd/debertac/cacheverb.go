@@ -15,8 +15,8 @@ type cacheVerb struct {
 // Help is the long help.
 func (cacheVerb) Help() string {
 	return `Built programs and packed weights are kept between runs, in the user's cache folder or the one that DEBERTAC_CACHE names.
-Everything there can be made again. The cache has a limit, 10 GB unless another one is set: whenever something is added, the
-entries go that were out of use for the longest time, and so does every entry after 30 days without use. An entry that a
+Everything there can be made again. The cache has a limit, 10 GB unless another one is set. Whenever something is added, the
+least recently used entries beyond the limit are removed, and so is every entry that was not used for 30 days. An entry that a
 running program uses is never removed.
 
 list prints what is there, clean removes it, limit prints or sets the limit.

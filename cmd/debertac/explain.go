@@ -78,7 +78,7 @@ func (v *explainVerb) Run(c *console.Console) error {
 	if text := zoo.Text(v.What); text != nil {
 		return printNumbered(c.Out, text)
 	}
-	return fault.Input(v.What, "this is no file, no message code, no word of the language and no model of the zoo").Hint("debertac explain")
+	return fault.Input(v.What, "this is not a file, a message code, a word of the language or a model of the zoo").Hint("debertac explain")
 }
 
 // printNumbered prints a text with the numbers of its lines.

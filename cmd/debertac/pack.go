@@ -101,7 +101,7 @@ func (v *packVerb) ensemble(c *console.Console, src *source.Source, dir *folder.
 		return err
 	}
 	if unit.Ensemble == nil {
-		return fault.Input(v.Path, "the target emits %s, which is no ensemble: it has no members", source.UnitName(unit))
+		return fault.Input(v.Path, "the target emits %s, which is not an ensemble: it has no members", source.UnitName(unit))
 	}
 	if _, err := output.Place(v.Out); err != nil {
 		return err

@@ -39,7 +39,7 @@ one build. A case with a tensor that this version does not produce fails. The ex
 
 A case can be one forward pass, one with the enhanced mask decoder, a generator with a discriminator, or the three passes of
 scale-invariant fine-tuning; the last one takes the recorded noise. Losses are computed from what the model produces and the
-case's labels; one that depends on rows where the mask is 0 is left out, and said to be. Cases that are training runs are left
+case's labels; one that depends on rows where the mask is 0 is left out, and the output reports it. Cases that are training runs are left
 out with --only forward.
 
 Examples:
@@ -79,7 +79,7 @@ func (v *verifyVerb) Run(m *built.Maker) error {
 		return fault.Usage("debertac verify --help", "--of-largest belongs to --model: a case has its own tolerances")
 	case v.Model == "" && wanted.Given():
 		return fault.Usage("debertac verify --help", "--head, --layer, --pool, --mask, --seq and --ignore belong to --model, and --ignore to --tokenizer "+
-			"too: a case says itself what its model is for")
+			"too: a case states what its model is for")
 	case v.Tokenizer != "":
 		return trial.Tokenizer(m.Console, v.Tokenizer, v.Ignore, v.JSON)
 	}

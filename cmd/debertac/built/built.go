@@ -69,7 +69,7 @@ func (m *Maker) Make(path string, o model.Options) (*Program, error) {
 	}
 	if o.Texts && o.Weights == "" && dir == nil && o.Tokenizer == "" {
 		if unit.Model.Tokenizer == "none" {
-			return nil, fault.Input(path, "the spec says tokenizer none: the model takes token ids, and run reads texts").Hint("tokenizer sentencepiece in " +
+			return nil, fault.Input(path, "the spec has tokenizer none: the model takes token ids, and run reads texts").Hint("tokenizer sentencepiece in " +
 				"the spec, and --tokenizer DIR")
 		}
 		return nil, fault.Input(path, "drawn weights come without a tokenizer, which texts need: name a %s tokenizer with at most %d ids",

@@ -40,7 +40,7 @@ func PackEnsemble(c *console.Console, unit *compiler.Unit, place string, folders
 		case !bytes.Equal(options.Tokenizer, o.Tokenizer):
 			return fault.Input(path, "its tokenizer is another than that of the first member's folder: all members read the same tokens")
 		case !maps.Equal(options.Extra, o.Extra):
-			return fault.Input(path, "its files say other things about texts (prompts, lengths, the side on which they are cut) than those of the first "+
+			return fault.Input(path, "its files have other settings for texts (prompts, lengths, the side on which they are cut) than those of the first "+
 				"member's folder")
 		case o.MaxTokens > 0 && o.MaxTokens < options.MaxTokens:
 			options.MaxTokens = o.MaxTokens

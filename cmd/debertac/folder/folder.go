@@ -70,7 +70,7 @@ func Open(dir string, needWeights bool, ignore []string) (*Folder, error) {
 		return nil, fault.Input(dir, "--ignore %s leaves the folder without a configuration: name a field of it, --ignore FIELD", f.name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, f.noModel("the folder has no config.json, nor gliner_config.json: it is no Hugging Face model folder")
+		return nil, f.noModel("the folder has no config.json, nor gliner_config.json: it is not a Hugging Face model folder")
 	}
 	if err != nil {
 		return nil, f.named(err)

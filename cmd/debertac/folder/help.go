@@ -8,7 +8,7 @@ func Help() map[string]string {
 		"folder_head": "What to compute. For a model folder: classify, score, zero-shot, rank, tag, answer, choose, embed, fill-mask, emd, perplexity, " +
 			"generate, rtd or entities; default: what config.json names. For a spec whose target emits several heads: the name of one.",
 		"folder_pool": "With --head embed: how the vectors of tokens become one vector per text, inside the model; none keeps one vector per token. " +
-			"Default: what the folder says, else mean.",
+			"Default: the folder's setting, else mean.",
 		"folder_mask":   "With --head fill-mask, perplexity or generate: which tokens each token sees. Default: all; with --head generate causal.",
 		"folder_ignore": "Read the folder as if this were not there: a FIELD of config.json, a FILE, or FILE:FIELD. May be given several times.",
 		"folder_seq": "The longest text that the program is built for. Default: the rows of absolute positions if the model reads them, else the limit of " +

@@ -64,7 +64,7 @@ func PackOptions(c *console.Console, u *compiler.Unit, dir *Folder) (o pack.Opti
 		return o, nil
 	}
 	if u.Model.Tokenizer == "none" && dir.lent == nil {
-		c.Note("%s: note: the spec says tokenizer none, so the folder's is not packed", dir.Dir)
+		c.Note("%s: note: the spec has tokenizer none, so the folder's is not packed", dir.Dir)
 		return o, nil
 	}
 	if err := Fits(dir.Token, dir.kind, dir.Dir, u); err != nil {

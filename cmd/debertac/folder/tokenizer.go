@@ -176,7 +176,7 @@ func (f *Folder) borrow(t *Lent) error {
 func Fits(t *token.Tokenizer, kind, place string, u *compiler.Unit) error {
 	switch {
 	case kind != u.Model.Tokenizer:
-		return fault.Input(place, "the spec says tokenizer %s, this one is %s: the model was not trained with its ids", u.Model.Tokenizer, kind).
+		return fault.Input(place, "the spec has tokenizer %s, this one is %s: the model was not trained with its ids", u.Model.Tokenizer, kind).
 			Hint("tokenizer %s, if the spec is wrong", kind)
 	case t.Size() > u.Model.Vocab:
 		return fault.Input(place, "the tokenizer has %d ids, the model's token table %d rows", t.Size(), u.Model.Vocab)

@@ -59,7 +59,7 @@ func (w *Wishes) OfSpec(path string) error {
 		given bool
 	}{{"--layer", w.Layer != nil}, {"--pool", w.Pool != ""}, {"--mask", w.Mask != ""}, {"--seq", w.Seq != nil}, {"--ignore", len(w.Ignore) > 0}} {
 		if f.given {
-			return fault.Usage("", "%s belongs to a model folder: %s is a spec, which says this itself", f.name, path)
+			return fault.Usage("", "%s belongs to a model folder: %s is a spec, which states this itself", f.name, path)
 		}
 	}
 	return nil

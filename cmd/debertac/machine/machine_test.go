@@ -9,8 +9,8 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/machine"
 )
 
-// TestMeasure builds and runs the program. The limits of a machine are not known in advance, so the test checks what holds for any machine: more than
-// any processor of the last fifteen years falls short of, and less than any can reach.
+// TestMeasure builds and runs the program. The limits of a machine are not known in advance, so the test checks what holds for any machine: rates
+// above those of the slowest processors of the last fifteen years, and below those that any processor can reach.
 func TestMeasure(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a program")

@@ -77,7 +77,7 @@ type SpecError struct{ Before, Now string }
 
 func (e *SpecError) Error() string {
 	if e.Before == "" {
-		return "it does not say of which spec it is: spec_sha256 is missing"
+		return "it does not name its spec: spec_sha256 is missing"
 	}
 	return fmt.Sprintf("it is of another spec: spec_sha256 was %.12s, now it is %.12s", e.Before, e.Now)
 }

@@ -83,7 +83,7 @@ func TestCompare(t *testing.T) {
 func TestCompareMachines(t *testing.T) {
 	now := joined(1, 16, 10)
 	for want, change := range map[string]func(*measure.Result){
-		"do not say on which machine": func(r *measure.Result) { r.Machine = nil },
+		"do not name the machine":     func(r *measure.Result) { r.Machine = nil },
 		"the processor was":           func(r *measure.Result) { r.Machine.CPU = "an abacus" },
 		"the platform was":            func(r *measure.Result) { r.Machine.OS = "plan9" },
 		"processors could be used":    func(r *measure.Result) { r.Machine.Logical = 4096 },

@@ -85,7 +85,7 @@ func ThisMachine() *Machine {
 func (m *Machine) difference(here *Machine) string {
 	switch {
 	case m == nil:
-		return "the earlier results do not say on which machine they were measured"
+		return "the earlier results do not name the machine that they were measured on"
 	case m.CPU != here.CPU:
 		return fmt.Sprintf("the processor was %q, here it is %q", m.CPU, here.CPU)
 	case m.Arch != here.Arch || m.OS != here.OS:

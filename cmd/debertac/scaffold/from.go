@@ -90,13 +90,13 @@ func (v *Scaffold) fromFolder(c *console.Console, s *start) error {
 		return err
 	}
 	if len(made) != 1 {
-		return fault.Input(v.From, "the folder leads to %d packages, one is wanted", len(made)).Hint("--head NAME")
+		return fault.Input(v.From, "the spec of the folder emits %d packages, one is wanted", len(made)).Hint("--head NAME")
 	}
 	g := &made[0]
 	s.Package, s.Weights, s.FromName = g.Pkg.Name, strings.ReplaceAll(s.Model, "_", "-")+".weights", filepath.Base(dir.Dir)
 	g.Dir = filepath.Join(v.Dir, s.Package)
 	if s.Call = callFor(g, v.Head); s.Call == nil {
-		return fault.Input(v.From, "what is read off this model is no call on texts").Hint("debertac import %s -o %s, and debertac compile",
+		return fault.Input(v.From, "the package of this model has no call that takes texts").Hint("debertac import %s -o %s, and debertac compile",
 			wording.Quoted(v.From), wording.Quoted(specFile))
 	}
 	s.Normalize = dir.Beside.Sentences != nil && dir.Beside.Sentences.Normalize

@@ -85,7 +85,7 @@ func (i *Args) decompress(ctx context.Context) (*Converted, error) {
 	broken := func(err error) error { return fault.Input(input, "it cannot be decompressed: %v", err) }
 	b := bufio.NewReader(f)
 	if _, err := b.Peek(1); errors.Is(err, io.EOF) {
-		return nil, errors.Join(fault.Input(input, "its name ends in %s, but it is no zstd file: it is empty", zstdExtension), f.Close())
+		return nil, errors.Join(fault.Input(input, "its name ends in %s, but it is not a zstd file: it is empty", zstdExtension), f.Close())
 	}
 	z, err := zstd.NewReader(b, zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderConcurrency(1))
 	if err != nil {

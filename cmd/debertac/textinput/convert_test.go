@@ -50,7 +50,7 @@ func TestZstdInputs(t *testing.T) {
 	}
 	in = Args{Input: path("empty.txt.zst", nil)}
 	_, err = in.Convert(t.Context())
-	require.ErrorContains(t, err, "its name ends in .zst, but it is no zstd file: it is empty")
+	require.ErrorContains(t, err, "its name ends in .zst, but it is not a zstd file: it is empty")
 	in = Args{Input: path("a.eml.zst", b.Bytes())}
 	_, err = in.Convert(t.Context())
 	require.ErrorContains(t, err, `its extension ".eml" is not known`)

@@ -77,7 +77,7 @@ func OfCase(m *built.Maker, dir string) (*Trial, error) {
 	c, err := golden.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) && lacksCase(dir) {
 		return nil, fault.Input(dir,
-			"the folder has no case.json: it is no case").Hint("debertac verify --model %s --outputs FILE, if it is a model's", wording.Quoted(dir))
+			"the folder has no case.json: it is not a case").Hint("debertac verify --model %s --outputs FILE, if it is a model's", wording.Quoted(dir))
 	}
 	if err != nil {
 		return nil, caseFault(err)

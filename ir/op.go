@@ -149,6 +149,7 @@ const (
 	FillNormal   Fill = iota // random numbers of both signs
 	FillPositive             // random numbers in 0.5 … 2
 	FillBelow                // integers 0 … Max-1
+	FillTarget               // integers -1 … Max-1, of which one at least is -1 and one is not, if there are two
 	FillIndex                // row numbers as the op buckets returns them: in 0 … Max-1, non-decreasing in steps of 0 or 1
 	FillPanels               // random numbers as the op panels returns them for Max columns: zeros in columns after Max
 	FillProb                 // random numbers that sum to 1 over each row of pairs

@@ -132,10 +132,9 @@ func optional(name, doc string) ir.Operand {
 
 // Reasons why an op has no gradient or no portable form.
 const (
-	afterGrad     = "only passes after the gradient's make it"
-	integers      = "its results are integers"
-	atPackingGrad = "only weights pass through it, and their gradient is not compiled yet"
-	atPacking     = "runs when weights are packed, in the oracle"
-	fusedFirst    = "the pass fuse replaces it before code is generated"
-	forTraining   = "only gradients use it; training code is not generated from single ops yet"
+	afterGrad   = "only passes after the gradient's make it"
+	integers    = "its results are integers"
+	atPacking   = "runs when weights are packed, in the oracle"
+	fusedFirst  = "the pass fuse replaces it before code is generated"
+	forTraining = "only gradients use it; training code is not generated from single ops yet"
 )

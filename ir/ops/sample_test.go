@@ -117,9 +117,14 @@ func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int) *ir.Array {
 // fillInts draws integers.
 func fillInts(rng *rand.Rand, out []int32, a ir.Arg) {
 	for i := range out {
-		if a.Fill == ir.FillIndex { // steps of 0 or 1 that reach all rows, placed around the middle
+		switch {
+		case a.Fill == ir.FillIndex: // steps of 0 or 1 that reach all rows, placed around the middle
 			out[i] = int32(min(max(i-(len(out)-a.Max)/2, 0), a.Max-1))
-		} else {
+		case a.Fill == ir.FillTarget && i < 2:
+			out[i] = int32(-i)
+		case a.Fill == ir.FillTarget:
+			out[i] = int32(rng.IntN(a.Max+1) - 1)
+		default:
 			out[i] = int32(rng.IntN(a.Max))
 		}
 	}

@@ -21,6 +21,11 @@ func below(limit int, dims ...ir.Dim) ir.Arg {
 	return ir.Arg{Type: i32(dims...), Fill: ir.FillBelow, Max: limit}
 }
 
+// targets returns random classes below limit; some rows are ignored.
+func targets(limit int, dims ...ir.Dim) ir.Arg {
+	return ir.Arg{Type: i32(dims...), Fill: ir.FillTarget, Max: limit}
+}
+
 // starts returns the first rows of the sequences.
 func starts() ir.Arg { return ir.PartArg(ragged.Starts) }
 

@@ -1,0 +1,42 @@
+package ops
+
+import "github.com/debertac/debertac/ir"
+
+var _ = ir.Define(ir.Op{
+	Name: "log_softmax_tokens", Class: ir.Sequencewise,
+	Doc: "The logarithm of the softmax over the tokens of each sequence, column by column: x[t, c] - log Σ_u exp x[u, c] over the rows u of the " +
+		"sequence of t, [T, N] → [T, N].",
+	In: []ir.Operand{float("x", "[T, N]"), startsIn},
+	Shape: func(n *ir.Node) ([]ir.Type, error) {
+		_, err := tokenRows(n, 0)
+		return []ir.Type{n.In[0].Type}, first(err, shaped(n, 1, ir.Bound))
+	},
+	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		list, err := filled(in[1], in[0].Shape[0])
+		if err != nil {
+			return nil, err
+		}
+		w, x := in[0].Shape[1], in[0].Floats()
+		y := ir.NewArray(in[0].Shape...)
+		for _, b := range list {
+			for c := range w {
+				total := logSumExp(b.n, func(k int) float64 { return x[(b.row+k)*w+c] })
+				for k := range b.n {
+					i := (b.row+k)*w + c
+					y.F[i] = x[i] - total
+				}
+			}
+		}
+		return []*ir.Array{y}, nil
+	},
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		g, sum := graph{b, n}, attrs("rows", "sum")
+		total := g.op("put", sum, g.op("take", sum, dy[0], n.In[1]), n.In[1])
+		return []*ir.Value{g.sub(dy[0], g.mul(g.op("exp", nil, n.Out[0]), total)), nil}, b.Err()
+	},
+	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
+		return ir.Cost{FLOPs: 13 * float64(s.Elements(n.In[0].Type.Shape))}
+	},
+	NoLower: forTraining,
+	Sample:  samples(sample(nil, normal(ir.T, ir.N(2)), starts())),
+})

@@ -11,7 +11,11 @@ func (b *builder) embed() error {
 	em := &b.m.Embed
 	e := b.region("embed", "embed looks up the token table and makes the rows that enter the first layer.", em.Source, 1)
 	ids := e.Part(ragged.IDs)
-	x := e.op("embed", em.Token.Source, nil, b.tensor(e, "embed.token", em.Token.Rows, em.Width), ids)
+	var frozen []ir.Attr
+	if b.train && em.Pad >= 0 { // as in torch.nn.Embedding with a padding_idx
+		frozen = []ir.Attr{{Key: "frozen", Value: em.Pad}}
+	}
+	x := e.op("embed", em.Token.Source, frozen, b.tensor(e, "embed.token", em.Token.Rows, em.Width), ids)
 	if a := em.Absolute; a != nil {
 		x = e.op("add", a.Source, nil, x, b.positions(e, "embed.absolute", a, em.Width))
 	}

@@ -23,6 +23,7 @@ type Options struct {
 	// Perturb normalises the sum of the input's tables before the model's own norm, without gain and shift, and adds the batch's delta to it. This is the
 	// input of scale-invariant fine-tuning (He et al. 2020, section 4). The authors' code normalises in the clean pass too.
 	Perturb bool
+	Train   bool // mark what only gradients need: the padding row of the token table, which a lookup does not train
 	Trace   bool // keep the hidden states of every layer as outputs, for `verify`; run also layers that no head reads
 }
 

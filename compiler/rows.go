@@ -162,6 +162,11 @@ func rowwise(op string) bool {
 
 // cloneRegion copies a region for one layer. Names that depend on the layer become the names of that layer.
 func cloneRegion(r *ir.Region, name string, layer int) *ir.Region {
+	return copyRegion(r, name, func(value string) string { return ir.At(value, layer) })
+}
+
+// copyRegion copies a region under another name. rename returns the name of the copy of a value.
+func copyRegion(r *ir.Region, name string, rename func(string) string) *ir.Region {
 	c := &ir.Region{Name: name, Doc: r.Doc, Pos: r.Pos}
 	to := map[*ir.Value]*ir.Value{}
 	val := func(v *ir.Value) *ir.Value {
@@ -172,7 +177,7 @@ func cloneRegion(r *ir.Region, name string, layer int) *ir.Region {
 			return w
 		}
 		w := *v
-		w.Name = ir.At(v.Name, layer)
+		w.Name = rename(v.Name)
 		w.Def = nil
 		to[v] = &w
 		return &w

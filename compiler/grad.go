@@ -1,0 +1,254 @@
+package compiler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// GradOf returns the store's name of the gradient of a value: of a tensor, of a part of the batch, or of an output of a region.
+func GradOf(name string) string { return "grad." + name }
+
+// Grad appends to a program the calls that compute the gradient of one of its values, by reverse accumulation over the ops' rules. The program must be as
+// [Compile] returns it for After: "build"; Grad changes it.
+//
+// of is the store's name of the value to differentiate. If it is one number, f32[1], its own gradient is 1. Otherwise the caller puts that gradient into the
+// store before a call, under GradOf(of), in the type of the value.
+//
+// with lists the store's names of the values whose gradients are wanted: tensors of the checkpoint, parts of the batch, and outputs of regions, each with its
+// layer's number in place of {l}. Only what these gradients need is computed: nothing for tensors that are not listed, and nothing in layers below the lowest
+// one with a listed value. A value that is the output of a region does not stop the sweep: gradients of what it was computed from are computed if they are
+// listed.
+//
+// Each gradient is an output of the program under GradOf(name), in the type of the value. If several nodes or calls read a value, their shares are added in
+// the reverse order of the schedule, from the last reader to the first; so the order of a sum depends on the program alone. Grad returns the listed values
+// on which the value does not depend. Their gradients are 0, and no call computes them.
+//
+// What the sweep reads of the forward pass is kept: it becomes an output of its region, see keptAs. A region that must keep values only in some of its layers
+// is split in two.
+//
+// Faults are diagnostics, at the spec's lines, for ops that have no gradient yet. An error is an internal error; so is a name that the program does not have.
+func Grad(p *ir.Program, of string, with []string) (flat []string, faults diag.List, err error) {
+	s := &reverse{prog: p, of: of, wanted: map[string]bool{}, found: map[*ir.Region]map[string]*share{}, adds: map[string]int{}, added: map[string]int{},
+		sums: map[string]string{}, regions: map[string]*ir.Region{}, readers: map[*ir.Region]int{}}
+	for _, name := range with {
+		s.wanted[name] = true
+	}
+	if err := s.check(with); err != nil {
+		return nil, nil, err
+	}
+	s.forward()
+	if err := s.backward(); err != nil {
+		return nil, nil, err
+	}
+	if len(s.faults) > 0 {
+		s.faults.Sort()
+		return nil, s.faults, nil
+	}
+	s.split()
+	if err := s.emit(); err != nil {
+		return nil, nil, err
+	}
+	var outputs []string
+	for _, name := range with {
+		if s.adds[name] > 0 {
+			outputs = append(outputs, GradOf(name))
+		} else {
+			flat = append(flat, name)
+		}
+	}
+	p.Outputs = append(outputs, p.Outputs...)
+	return flat, nil, nil
+}
+
+// reverse is the work of one call of Grad. It has three parts: forward finds which values depend on a wanted one; backward walks the schedule from its end and
+// finds which steps have shares in which gradients; emit knows therefore which share of a gradient is the last one, and appends the regions and calls.
+type reverse struct {
+	prog   *ir.Program
+	of     string
+	wanted map[string]bool
+	steps  []*step // of the schedule, in its order
+
+	found   map[*ir.Region]map[string]*share // by what arrives and what depends, see shareOf
+	adds    map[string]int                   // how many steps have a share in the gradient of a value of the store
+	added   map[string]int                   // of these, how many emit has appended
+	sums    map[string]string                // the name of the sum of the shares that emit has appended
+	regions map[string]*ir.Region            // what emit has made, by what makes it differ
+	readers map[*ir.Region]int               // how many regions emit has made for one of the forward pass, for their names
+	faults  diag.List
+}
+
+// step is one layer of a call of the forward schedule.
+type step struct {
+	region *ir.Region
+	layer  int
+	inputs []*ir.Value // that depend on a wanted value, or are one
+	share  *share      // nil: the step has no share in any gradient
+}
+
+// at returns the store's name of a value of the step.
+func (s *step) at(v *ir.Value) string { return ir.At(v.Name, s.layer) }
+
+// check lists the steps, and returns an error if a name of a value is not that of a float value which the schedule reads or writes.
+func (s *reverse) check(with []string) error {
+	known := map[string]*ir.Value{}
+	for _, c := range s.prog.Run {
+		for l := c.First; l < c.First+c.Count; l++ {
+			st := &step{region: c.Region, layer: l}
+			s.steps = append(s.steps, st)
+			for _, v := range slices.Concat(c.Region.In, c.Region.Out) {
+				known[st.at(v)] = v
+			}
+		}
+	}
+	for i, name := range append([]string{s.of}, with...) {
+		v := known[name]
+		switch {
+		case v == nil:
+			return fmt.Errorf("gradients: no call of the program %s reads or writes a value %s", s.prog.Name, name)
+		case v.Type.DType != ir.F32:
+			return fmt.Errorf("gradients: %s is %s, and only floats have gradients", name, v.Type)
+		case i > 0 && (name == s.of || slices.Contains(with[:i-1], name)):
+			return fmt.Errorf("gradients: the gradient of %s is asked for twice, or by itself", name)
+		}
+	}
+	return nil
+}
+
+// forward finds the inputs of each step that depend on a wanted value.
+func (s *reverse) forward() {
+	depends := map[string]bool{}
+	for name := range s.wanted {
+		depends[name] = true
+	}
+	for _, st := range s.steps {
+		for _, v := range st.region.In {
+			if v.Type.DType == ir.F32 && depends[st.at(v)] {
+				st.inputs = append(st.inputs, v)
+			}
+		}
+		dep := dependents(st.region, st.inputs)
+		for _, v := range st.region.Out {
+			if dep[v] {
+				depends[st.at(v)] = true
+			}
+		}
+	}
+}
+
+// dependents returns the float values of a region that depend on some of its inputs, these included.
+func dependents(r *ir.Region, inputs []*ir.Value) map[*ir.Value]bool {
+	dep := map[*ir.Value]bool{}
+	for _, v := range inputs {
+		dep[v] = true
+	}
+	for _, n := range r.Nodes {
+		if slices.ContainsFunc(n.In, func(v *ir.Value) bool { return v != nil && dep[v] }) {
+			for _, v := range n.Out {
+				dep[v] = v.Type.DType == ir.F32
+			}
+		}
+	}
+	return dep
+}
+
+// backward finds, from the last step to the first, the steps that have a share in some gradient.
+func (s *reverse) backward() error {
+	arrives := map[string]bool{s.of: true} // names in the store of values with a gradient
+	for _, st := range slices.Backward(s.steps) {
+		var outs []*ir.Value
+		for _, v := range st.region.Out {
+			if arrives[st.at(v)] {
+				outs = append(outs, v)
+			}
+		}
+		if len(outs) == 0 || len(st.inputs) == 0 {
+			continue
+		}
+		sh, err := s.shareOf(st.region, outs, st.inputs)
+		if err != nil {
+			return err
+		}
+		if len(sh.ins) == 0 {
+			continue
+		}
+		st.share = sh
+		for _, v := range sh.ins {
+			arrives[st.at(v)] = true
+			s.adds[st.at(v)]++
+		}
+	}
+	return nil
+}
+
+// split makes a region of their own for the steps of a region that have no share in any gradient, if other steps of it have one. So values are kept only where
+// the sweep reads them.
+func (s *reverse) split() {
+	shares, plain := map[*ir.Region]bool{}, map[*ir.Region]*ir.Region{}
+	for _, st := range s.steps {
+		if st.share != nil {
+			shares[st.region] = true
+		}
+	}
+	var run []ir.Call
+	for _, st := range s.steps {
+		r := st.region
+		if st.share == nil && shares[r] {
+			if plain[r] == nil {
+				plain[r] = copyRegion(r, r.Name+plainSuffix, func(name string) string { return name })
+				s.prog.Regions = append(s.prog.Regions, plain[r])
+			}
+			r = plain[r]
+		}
+		if n := len(run); n > 0 && run[n-1].Region == r && run[n-1].First+run[n-1].Count == st.layer {
+			run[n-1].Count++
+			continue
+		}
+		run = append(run, ir.Call{Region: r, First: st.layer, Count: 1})
+	}
+	s.prog.Run = run
+}
+
+// The ends of the names of regions that a sweep makes from one of the forward pass: the copy that keeps nothing, and the one that computes gradients.
+const (
+	plainSuffix = "_plain"
+	gradSuffix  = "_grad"
+)
+
+// perLayer reports whether the names of a region's values in the store depend on the layer.
+func perLayer(r *ir.Region) bool {
+	return slices.ContainsFunc(slices.Concat(r.In, r.Out), func(v *ir.Value) bool { return hasLayer(v.Name) })
+}
+
+// hasLayer reports whether a name in the store depends on the layer.
+func hasLayer(name string) bool { return strings.Contains(name, "{l") }
+
+// keptAs returns the name in the store of a value that a region of the forward pass keeps for the sweep.
+func keptAs(r *ir.Region, v *ir.Value) string {
+	if perLayer(r) {
+		return "kept." + r.Name + ".{l}." + v.Name
+	}
+	return "kept." + r.Name + "." + v.Name
+}
+
+// sumOf returns the name in the store of a sum of shares that is not complete yet, after the share of a region has been added. Regions that run layer after
+// layer, such as an encoder's layers with and without a convolution, use the same names, so that one region serves most layers.
+func sumOf(r *ir.Region, v *ir.Value) string {
+	stem := r.Name
+	if !perLayer(r) {
+		return GradOf(v.Name) + "." + stem
+	}
+	for _, o := range r.Out {
+		if i := strings.Index(o.Name, ".{l"); i > 0 {
+			stem = o.Name[:i]
+			break
+		}
+	}
+	if hasLayer(v.Name) {
+		return GradOf(v.Name) + "." + stem
+	}
+	return GradOf(v.Name) + "." + stem + ".{l}"
+}

@@ -1,0 +1,190 @@
+package compiler_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime/ragged/raggedtest"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+	"github.com/debertac/debertac/spec/spectest"
+)
+
+// unfused compiles a spec's only emit before any pass. For train it marks what only gradients need.
+func unfused(t *testing.T, text string, train bool) *compiler.Unit {
+	t.Helper()
+	s, faults := spec.ParseAndResolve("random.dspec", []byte(text))
+	require.Empty(t, faults)
+	units, faults, err := compiler.Compile(s, compiler.Options{After: "build", Train: train})
+	require.NoError(t, err)
+	require.Empty(t, faults, text)
+	require.Len(t, units, 1)
+	return units[0]
+}
+
+// differentiated adds the loss of a unit, if its head has one, and the gradients of the named values; nil stands for all parameters. of is the value that
+// was differentiated. If the unit cannot be trained yet, faults are the reasons.
+func differentiated(t *testing.T, u *compiler.Unit, with []string) (of string, flat []string, faults diag.List) {
+	t.Helper()
+	p := u.Program
+	of = p.Outputs[len(p.Outputs)-1]
+	if u.Head != nil && u.Head.Loss != "" {
+		faults, err := u.AddLoss(false)
+		require.NoError(t, err)
+		if len(faults) > 0 {
+			return of, nil, faults
+		}
+		of = compiler.StoreLoss
+	}
+	if with == nil {
+		with = parameters(p)
+	}
+	flat, faults, err := compiler.Grad(p, of, with)
+	require.NoError(t, err)
+	if len(faults) == 0 {
+		require.NoError(t, ir.Verify(p), "%s", ir.Print(p))
+	}
+	return of, flat, faults
+}
+
+// parameters returns the names of the tensors that a program reads, sorted.
+func parameters(p *ir.Program) []string {
+	var names []string
+	for name := range shapesOf(p) {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// slope is a differentiated program together with a batch and parameters.
+type slope struct {
+	prog    *ir.Program
+	of      string
+	batch   eval.Store
+	tensors drawnTensors
+}
+
+// drawn draws a batch of three sequences, and targets. Of class numbers, some are below 0, which leaves out their rows.
+func drawn(r *rand.Rand, p *ir.Program, of string) *slope {
+	l := p.Limits()
+	b := raggedtest.Batch([]int{1, 9, 17}, l, true, r.IntN)
+	s := &slope{p, of, eval.StoreOf(b, l.Delta), shapesOf(p)}
+	for _, c := range p.Run {
+		for _, v := range c.Region.In {
+			name := ir.At(v.Name, c.First)
+			if v.Kind != ir.Batch || s.batch[name] != nil {
+				continue
+			}
+			var shape []int
+			for _, d := range v.Type.Shape {
+				shape = append(shape, ir.Sizes(b.Sizes()).Dim(d))
+			}
+			a := ir.NewArray(shape...)
+			for i := range a.F {
+				a.F[i] = r.Float64()
+			}
+			if v.Type.DType == ir.I32 {
+				a = ir.NewInts(shape...)
+				for i := range a.I {
+					a.I[i] = int32(r.IntN(2) - i%2)
+				}
+			}
+			s.batch[name] = a
+		}
+	}
+	return s
+}
+
+// run evaluates the program with other numbers for some values.
+func (s *slope) run(t *testing.T, other eval.Store) eval.Store {
+	t.Helper()
+	store := eval.Store{}
+	for _, m := range []eval.Store{s.batch, other} {
+		for name, a := range m {
+			store[name] = a
+		}
+	}
+	require.NoError(t, eval.Run(s.prog, store, eval.From(s.tensors)))
+	return store
+}
+
+// value returns what is differentiated: a loss, or <weights, rows> with the gradient that the batch holds as weights.
+func (s *slope) value(store eval.Store) float64 {
+	y, w := store[s.of].Floats(), store[compiler.GradOf(s.of)].Floats()
+	sum := 0.0
+	for i := range y {
+		sum += y[i] * w[i]
+	}
+	return sum
+}
+
+// compare compares the gradient of a value with central differences in a random direction.
+func (s *slope) compare(t *testing.T, r *rand.Rand, store eval.Store, name string, flat bool) {
+	t.Helper()
+	x, err := s.tensors.Tensor(name)
+	if err != nil {
+		x = store[name]
+	}
+	direction := make([]float64, x.Len())
+	for i := range direction {
+		direction[i] = r.NormFloat64() / math.Sqrt(float64(len(direction)))
+	}
+	const h = 1e-4
+	moved := func(by float64) float64 {
+		y := ir.NewArray(x.Shape...)
+		for i, v := range x.Floats() {
+			y.F[i] = v + by*direction[i]
+		}
+		return s.value(s.run(t, eval.Store{name: y}))
+	}
+	want := (moved(h) - moved(-h)) / (2 * h)
+	got := 0.0
+	if !flat {
+		g := store[compiler.GradOf(name)]
+		require.Equal(t, x.Shape, g.Shape, name)
+		for i, v := range g.Floats() {
+			got += v * direction[i]
+		}
+	}
+	require.InDelta(t, want, got, 1e-5*(1+math.Abs(want)), "%s (flat: %v)", name, flat)
+}
+
+// TestGradientsOfRandomSpecs compares the gradients of random specs, of every parameter, with central differences of the same oracle.
+func TestGradientsOfRandomSpecs(t *testing.T) {
+	n := draws(t)
+	if testing.Short() {
+		n = 6
+	}
+	r := rand.New(rand.NewPCG(23, 29))
+	trained := 0
+	for i := range n {
+		text, _ := spectest.Random(r)
+		seed := rand.New(rand.NewPCG(r.Uint64(), 1))
+		u := unfused(t, text, false) // a frozen row of padding is no derivative
+		of, flat, faults := differentiated(t, u, nil)
+		if len(faults) > 0 {
+			for _, d := range faults {
+				require.Equal(t, diag.Code("not-yet"), d.Code, text)
+				require.NotZero(t, d.Span.Line, text)
+			}
+			t.Logf("draw %d: %v", i, faults)
+			continue
+		}
+		trained++
+		s := drawn(seed, u.Program, of)
+		store := s.run(t, nil)
+		for _, name := range parameters(u.Program) {
+			s.compare(t, seed, store, name, slices.Contains(flat, name))
+		}
+	}
+	t.Logf("%d of %d can be trained", trained, n)
+	require.Greater(t, 3*trained, n)
+}

@@ -95,6 +95,9 @@ func drawn(r *rand.Rand, p *ir.Program, of string) *slope {
 				a = ir.NewInts(shape...)
 				for i := range a.I {
 					a.I[i] = int32(r.IntN(2) - i%2)
+					if name == compiler.StoreGroup {
+						a.I[i] = int32(i / 2)
+					}
 				}
 			}
 			s.batch[name] = a

@@ -16,6 +16,7 @@ const (
 	StoreTarget = "target"       // see AddLoss
 	StoreStart  = "target.start" // i32[B] first token of each answer, counted from the first token of its sequence
 	StoreEnd    = "target.end"   // i32[B] last token of each answer
+	StoreGroup  = "target.group" // i32[B] the question of each choice, a number below B
 )
 
 // AddLoss appends the loss of a unit's head to its program, which must be as [Compile] returns it for After: "build". The loss is f32[1], the output
@@ -26,6 +27,8 @@ const (
 //   - cross_entropy with probabilities (soft), the target f32[M, C]: the mean over the rows of -Σ_c target_c log softmax(z)_c.
 //   - cross_entropy of a span, the targets StoreStart and StoreEnd: half the sum of both cross entropies over the tokens of each sequence. A sequence whose
 //     target is below 0 is left out of that mean.
+//   - cross_entropy of choices, the target i32[B] and StoreGroup: the mean of -log softmax(z) over the choices whose target is not below 0, the right ones. The
+//     softmax is over the choices of a question.
 //   - binary_cross_entropy, the target f32[M, C]: the mean over all numbers of log(1 + exp z) - target·z.
 //   - mean_squared_error, the target f32[M, C]: the mean over all numbers of (z - target)².
 //
@@ -89,10 +92,10 @@ type lossRow struct {
 	make func(l losses) *ir.Value
 }
 
-// lossTable lists the losses. The first row that matches a head counts. Choices and entities have no row: the first need the questions' boundaries, which a
-// batch does not have, the second a mask of valid pairs.
+// lossTable lists the losses. The first row that matches a head counts. Entities have no row: their loss needs a mask of valid pairs.
 var lossTable = []lossRow{
 	{loss: tasktable.CrossEntropy, as: spec.SpanEnds, only: true, make: losses.span},
+	{loss: tasktable.CrossEntropy, as: spec.Choices, only: true, make: losses.choices},
 	{loss: tasktable.CrossEntropy, make: losses.classes},
 	{loss: tasktable.CrossEntropy, soft: true, make: losses.probabilities},
 	{loss: tasktable.BinaryCrossEntropy, make: losses.binary},
@@ -101,7 +104,7 @@ var lossTable = []lossRow{
 
 // lossOf returns the row of a head, or nil.
 func lossOf(h *spec.Head, soft bool) *lossRow {
-	if h.As == spec.Choices || h.Prompt != nil || soft && h.As == spec.SpanEnds {
+	if h.Prompt != nil || soft && (h.As == spec.Choices || h.As == spec.SpanEnds) {
 		return nil
 	}
 	for i, r := range lossTable {
@@ -156,6 +159,13 @@ func (l losses) span() *ir.Value {
 		}
 	}
 	return l.node("scale", []ir.Attr{ir.A("by", -0.5)}, both)
+}
+
+// choices appends the mean cross entropy of the right choices.
+func (l losses) choices() *ir.Value {
+	target := l.target(StoreTarget, ir.I32, l.z.Type.Shape[0])
+	logs := l.node("log_softmax_groups", nil, l.node("row_sum", nil, l.z), l.target(StoreGroup, ir.I32, l.z.Type.Shape[0]))
+	return l.node("mean", nil, l.negated(logs), target)
 }
 
 // binary appends the mean binary cross entropy: softplus(z) - target·z.

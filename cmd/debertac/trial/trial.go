@@ -132,7 +132,7 @@ func (t *Trial) compile(m *built.Maker) error {
 	forms := map[golden.Model]*form{}
 	for _, p := range passes {
 		if forms[p.Model] == nil {
-			if forms[p.Model], err = t.form(m.Console, p.Model); err != nil {
+			if forms[p.Model], err = t.form(m.Console, p.Model, compiler.Options{Trace: true, Perturb: p.Model.Perturb}); err != nil {
 				return rendered(m.Console, caseFault(err))
 			}
 		}
@@ -141,8 +141,8 @@ func (t *Trial) compile(m *built.Maker) error {
 	return nil
 }
 
-// form imports the case's model, with the case's mask and at least its length, and compiles it with the hidden states as outputs.
-func (t *Trial) form(c *console.Console, m golden.Model) (*form, error) {
+// form imports the case's model, with the case's mask and at least its length, and compiles it.
+func (t *Trial) form(c *console.Console, m golden.Model, o compiler.Options) (*form, error) {
 	kind, prefix, err := t.golden.AttentionMask()
 	if err != nil {
 		return nil, err
@@ -170,7 +170,7 @@ func (t *Trial) form(c *console.Console, m golden.Model) (*form, error) {
 			return nil, err
 		}
 	}
-	if f.Unit, err = source.UnitFor(&quiet, src, "", "", compiler.Options{Trace: true, Perturb: m.Perturb}); err != nil {
+	if f.Unit, err = source.UnitFor(&quiet, src, "", "", o); err != nil {
 		return nil, err
 	}
 	f.Normalize = dir.Beside.Sentences != nil && dir.Beside.Sentences.Normalize

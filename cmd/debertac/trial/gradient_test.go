@@ -1,0 +1,314 @@
+package trial
+
+import (
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/golden"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/compiler/pack"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/spec"
+)
+
+// TestRecordedGradients computes the loss of each recorded case and the gradients of all its parameters with the oracle, and compares them with those that
+// were recorded, at the case's tolerance. DEBERTAC_CASES names a folder of further cases.
+func TestRecordedGradients(t *testing.T) {
+	dirs := []string{"../testdata/cases", "testdata/cases"}
+	if more := os.Getenv("DEBERTAC_CASES"); more != "" {
+		dirs = append(dirs, more)
+	}
+	compared := 0
+	for _, dir := range dirs {
+		list, err := filepath.Glob(filepath.Join(dir, "*", "case.json"))
+		require.NoError(t, err)
+		require.NotEmpty(t, list, dir)
+		for _, file := range list {
+			t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
+				if gradientsOf(t, filepath.Dir(file)) {
+					compared++
+				}
+			})
+		}
+	}
+	t.Logf("the gradients of %d cases were compared", compared)
+	require.GreaterOrEqual(t, compared, 9)
+}
+
+// recordedCase is a recorded case with its program, its inputs and its outputs.
+type recordedCase struct {
+	*Trial
+	t               *testing.T
+	unit            *compiler.Unit
+	inputs, outputs *safetensors.File
+	store           eval.Store
+	rows            []int // [S·N] → row of the batch, or -1
+	lens            []int // tokens of each sequence
+}
+
+// gradientsOf compares one case, and reports whether it has gradients that are compared.
+func gradientsOf(t *testing.T, dir string) bool {
+	c, err := golden.Open(dir)
+	require.NoError(t, err)
+	k := &recordedCase{Trial: &Trial{golden: c, outputs: c.Outputs(), dir: dir}, t: t}
+	if c.Kind != golden.KindLibrary && c.Kind != golden.KindEMD {
+		t.Skip("a case of several passes or steps")
+	}
+	k.outputs, k.inputs = opened(t, c.Outputs()), opened(t, filepath.Join(dir, "inputs.safetensors"))
+	recorded := slices.DeleteFunc(k.outputs.Names(), func(name string) bool { return !strings.HasPrefix(name, "grad.") })
+	if len(recorded) == 0 {
+		t.Skip("the case holds no gradients")
+	}
+	passes, err := c.Passes(k.Trial.outputs)
+	require.NoError(t, err)
+	form, err := k.form(&console.Console{Context: t.Context(), In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}, passes[0].Model,
+		compiler.Options{After: "build", Train: true})
+	require.NoError(t, err)
+	k.unit = form.Unit
+	b, dead := k.readBatch(&pass{Pass: passes[0], form: form})
+	if dead && k.inputs.Has("start_positions") {
+		t.Skip("its loss depends on rows that attention_mask leaves out")
+	}
+	of := k.loss(b)
+	grads := k.differentiate(of)
+	if of == compiler.StoreLoss {
+		k.compare("loss", k.floats(k.outputs, "loss"), k.store["loss"].Floats())
+	}
+	largest, at := 0.0, ""
+	for _, name := range recorded {
+		tensor := strings.TrimPrefix(name, "grad.")
+		want := k.floats(k.outputs, name)
+		got := grads[tensor]
+		if got == nil { // nothing reads the tensor, or nothing that is differentiated depends on it
+			got = make([]float64, len(want))
+		}
+		if d := k.compare(name, want, got); d >= largest {
+			largest, at = d, name
+		}
+		delete(grads, tensor)
+	}
+	require.Empty(t, grads, "these gradients were not recorded")
+	t.Logf("%s: %d gradients, largest difference %.2g (%s), tolerance %v", of, len(recorded), largest, at, c.Tolerance["grad"])
+	return true
+}
+
+// opened opens a file of tensors until the test ends.
+func opened(t *testing.T, path string) *safetensors.File {
+	f, err := safetensors.Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, f.Close()) })
+	return f
+}
+
+// readBatch puts the case's batch into the store. dead reports whether some positions are left out.
+func (k *recordedCase) readBatch(p *pass) (b *ragged.Batch, dead bool) {
+	dir, err := folder.Open(k.dir, true, nil)
+	require.NoError(k.t, err)
+	defer dir.Close()
+	b, err = k.batch(dir, p)
+	require.NoError(k.t, err)
+	k.store = eval.StoreOf(b, 0)
+	row := 0
+	k.rows = make([]int, len(k.golden.IDs))
+	for i, m := range k.golden.Mask {
+		if i%k.golden.Length == 0 {
+			k.lens = append(k.lens, 0)
+		}
+		if k.rows[i] = -1; m == 0 {
+			dead = true
+			continue
+		}
+		k.rows[i] = row
+		k.lens[i/k.golden.Length]++
+		row++
+	}
+	return b, dead
+}
+
+// floats returns a tensor of a file as float64, whatever its type.
+func (k *recordedCase) floats(f *safetensors.File, name string) []float64 {
+	info, err := f.Info(name)
+	require.NoError(k.t, err)
+	out := make([]float64, info.Elements())
+	if info.DType == safetensors.F32 {
+		narrow := make([]float32, len(out))
+		require.NoError(k.t, f.Floats(name, narrow))
+		for i, v := range narrow {
+			out[i] = float64(v)
+		}
+		return out
+	}
+	wide := make([]int64, len(out))
+	require.NoError(k.t, f.Ints(name, wide))
+	for i, v := range wide {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+// loss adds the case's loss to the program, and its targets to the store. It returns the name of what is differentiated.
+func (k *recordedCase) loss(b *ragged.Batch) string {
+	if k.unit.Head == nil {
+		of := k.unit.Program.Outputs[0]
+		weights, width := k.floats(k.inputs, "grad_output"), k.unit.Model.Hidden
+		a := ir.NewArray(b.Tokens(), width)
+		for i, row := range k.rows {
+			if row >= 0 {
+				copy(a.F[row*width:(row+1)*width], weights[i*width:])
+			}
+		}
+		k.store[compiler.GradOf(of)] = a
+		return of
+	}
+	h := k.unit.Head
+	switch h.As {
+	case spec.SpanEnds:
+		k.store[compiler.StoreStart] = k.ends("start_positions")
+		k.store[compiler.StoreEnd] = k.ends("end_positions")
+	case spec.Choices:
+		k.store[compiler.StoreTarget], k.store[compiler.StoreGroup] = k.choices()
+	default:
+		k.store[compiler.StoreTarget] = k.targets(b)
+	}
+	soft := h.Loss == tasktable.CrossEntropy && k.store[compiler.StoreTarget] != nil && k.store[compiler.StoreTarget].F != nil
+	faults, err := k.unit.AddLoss(soft)
+	require.NoError(k.t, err)
+	require.Empty(k.t, faults)
+	return compiler.StoreLoss
+}
+
+// ends returns the targets of a span, [B]. Those after the end of a sequence are ignored.
+func (k *recordedCase) ends(name string) *ir.Array {
+	a := ir.NewInts(len(k.lens))
+	for s, at := range k.floats(k.inputs, name) {
+		if a.I[s] = int32(max(at, 0)); int(a.I[s]) >= k.lens[s] {
+			a.I[s] = -1
+		}
+	}
+	return a
+}
+
+// choices returns which choices are right, and the question of each, [B].
+func (k *recordedCase) choices() (right, group *ir.Array) {
+	labels := k.floats(k.inputs, "labels")
+	right, group = ir.NewInts(k.golden.Sequences), ir.NewInts(k.golden.Sequences)
+	for s := range right.I {
+		question := s / k.golden.Choices
+		if group.I[s] = int32(question); int(labels[question]) != s%k.golden.Choices {
+			right.I[s] = -1
+		}
+	}
+	return right, group
+}
+
+// targets returns the labels of the head's rows: class numbers, or numbers for each column.
+func (k *recordedCase) targets(b *ragged.Batch) *ir.Array {
+	h, labels := k.unit.Head, k.floats(k.inputs, "labels")
+	info, err := k.inputs.Info("labels")
+	require.NoError(k.t, err)
+	if h.Take.Rows != spec.First && h.Take.Rows != spec.Mean { // per token
+		byRow := make([]float64, b.Tokens())
+		for i, row := range k.rows {
+			if row >= 0 {
+				byRow[row] = labels[i]
+			}
+		}
+		if labels = byRow; h.Take.Rows == spec.Masked {
+			labels = nil
+			for _, row := range b.Rows {
+				labels = append(labels, byRow[row])
+			}
+		}
+	}
+	if h.Loss == tasktable.CrossEntropy && info.DType != safetensors.F32 {
+		a := ir.NewInts(len(labels))
+		for i, l := range labels {
+			a.I[i] = int32(l)
+		}
+		return a
+	}
+	a := ir.NewArray(len(labels)/h.Out, h.Out)
+	copy(a.F, labels)
+	return a
+}
+
+// checkpointTensors reads tensors in the shapes that a program declares.
+type checkpointTensors struct {
+	*pack.Checkpoint
+	shapes map[string][]int
+}
+
+func (c checkpointTensors) Tensor(name string) (*ir.Array, error) {
+	data, err := c.Checkpoint.Tensor(name, c.shapes[name])
+	return &ir.Array{Shape: c.shapes[name], F32: data}, err
+}
+
+// differentiate adds the gradients of all parameters to the program and runs it. It returns the gradients that the program computes, by the parameter's name
+// in the file of weights.
+func (k *recordedCase) differentiate(of string) map[string][]float64 {
+	p := k.unit.Program
+	shapes := map[string][]int{}
+	var names []string
+	for _, c := range p.Run {
+		for l := c.First; l < c.First+c.Count; l++ {
+			for _, v := range c.Region.In {
+				name := ir.At(v.Name, l)
+				if v.Kind != ir.Tensor || shapes[name] != nil {
+					continue
+				}
+				for _, d := range v.Type.Shape {
+					shapes[name] = append(shapes[name], d.N)
+				}
+				names = append(names, name)
+			}
+		}
+	}
+	flat, faults, err := compiler.Grad(p, of, names)
+	require.NoError(k.t, err)
+	require.Empty(k.t, faults)
+	require.NoError(k.t, ir.Verify(p))
+	dir, err := folder.Open(k.dir, true, nil)
+	require.NoError(k.t, err)
+	defer dir.Close()
+	require.NoError(k.t, eval.Run(p, k.store, eval.From(checkpointTensors{dir.Source(k.unit.Model), shapes})))
+	grads := map[string][]float64{}
+	for _, name := range names {
+		stored := name
+		if _, rest, _ := strings.Cut(name, "."); !dir.Weights.Has(name) {
+			stored = rest
+		}
+		if !slices.Contains(flat, name) {
+			grads[stored] = k.store[compiler.GradOf(name)].Floats()
+		}
+	}
+	return grads
+}
+
+// compare compares a tensor at the case's tolerance and returns the largest difference.
+func (k *recordedCase) compare(name string, want, got []float64) float64 {
+	require.Len(k.t, got, len(want), name)
+	tol := k.golden.Tolerance[golden.Group(name)]
+	largest := 0.0
+	for i, w := range want {
+		d := math.Abs(got[i] - w)
+		largest = math.Max(largest, d)
+		if !(d <= tol.Abs+tol.Rel*math.Abs(w)) {
+			k.t.Errorf("%s[%d] is %v, %v was recorded", name, i, got[i], w)
+			break
+		}
+	}
+	return largest
+}

@@ -1,0 +1,196 @@
+package compiler_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec"
+)
+
+// trained is a small model with a convolution, a relative table, a tied head, and a classifier.
+const trained = `dspec 1
+model m like deberta_v3_base {
+    checkpoint own
+    dim vocab = 40
+    dim hidden = 12
+    dim heads = 2
+    dim inner = 10
+    dim layers = 4
+    dim span = 4
+    dim reach = 9
+    dim seq <= 24
+    encoder.conv { kernel 3; act tanh; beside layer 1 }
+}
+head nli on m { take first; linear hidden; act; linear 3 as labels("a", "b", "c"); loss cross_entropy }
+head mlm on m { take masked; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
+head bare on m { take first; linear 3 as labels("a", "b", "c") }
+head bio on m { take each; linear 3 as labels("O", "B-X", "I-X"); crf; loss cross_entropy }
+`
+
+// unitOf compiles one head of the small model before any pass.
+func unitOf(t *testing.T, head string, o compiler.Options) *compiler.Unit {
+	t.Helper()
+	s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+"target t { emit infer m."+head+" as package \"p\" }\n"))
+	require.Empty(t, faults)
+	o.After = "build"
+	units, faults, err := compiler.Compile(s, o)
+	require.NoError(t, err)
+	require.False(t, faults.HasErrors(), faults)
+	return units[0]
+}
+
+// called returns the calls of the schedule as text: the region and its layer.
+func called(p *ir.Program) (list []string) {
+	for _, c := range p.Run {
+		for l := c.First; l < c.First+c.Count; l++ {
+			list = append(list, ir.At(c.Region.Name+" {l}", l))
+		}
+	}
+	return list
+}
+
+// gradients returns the named gradients of a head's loss, for one batch and one set of parameters.
+func gradients(t *testing.T, head string, o compiler.Options, with ...string) (map[string][]float64, *ir.Program) {
+	t.Helper()
+	u := unitOf(t, head, o)
+	of, flat, faults := differentiated(t, u, with)
+	require.Empty(t, faults)
+	require.Empty(t, flat)
+	store := drawn(rand.New(rand.NewPCG(3, 5)), u.Program, of).run(t, nil)
+	out := map[string][]float64{}
+	for _, name := range with {
+		out[name] = store[compiler.GradOf(name)].Floats()
+	}
+	return out, u.Program
+}
+
+// TestOnlyWanted checks that exactly the steps run that the wanted gradients need, that only regions which run for gradients keep values, and that the
+// gradients have the same bits as among those of all parameters.
+func TestOnlyWanted(t *testing.T) {
+	all := parameters(unitOf(t, "nli", compiler.Options{}).Program)
+	whole, _ := gradients(t, "nli", compiler.Options{}, all...)
+	kept := func(p *ir.Program, region string) (n int) {
+		for _, v := range p.Region(region).Out {
+			if strings.HasPrefix(v.Name, "kept.") {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		with []string
+		run  []string // after the loss
+		free []string // regions that keep nothing
+	}{
+		{[]string{"head.nli.linear2.bias"}, []string{"grad_seed 0", "loss_grad 0", "head_grad 0"}, []string{"embed", "layer", "layer_conv", "conv"}},
+		{[]string{"encoder.2.ffn.in.weight", "encoder.3.attention.q.weight"},
+			[]string{"grad_seed 0", "loss_grad 0", "head_grad 0", "layer_grad 3", "layer_grad2 2"}, []string{"embed", "layer_plain", "layer_conv", "conv"}},
+		{[]string{"conv.weight"}, []string{"grad_seed 0", "loss_grad 0", "head_grad 0", "layer_grad 3", "layer_grad 2", "layer_grad 1", "layer_conv_grad 0",
+			"conv_grad 0"}, []string{"embed"}},
+		{[]string{"relative"}, []string{"grad_seed 0", "loss_grad 0", "head_grad 0", "layer_grad 3", "layer_grad2 2", "layer_grad2 1", "layer_conv_grad 0",
+			"relative_grad 0"}, []string{"embed", "conv"}},
+	} {
+		got, p := gradients(t, "nli", compiler.Options{}, c.with...)
+		for _, name := range c.with {
+			require.Equal(t, whole[name], got[name], name)
+		}
+		require.Equal(t, c.run, called(p)[slices.Index(called(p), "loss 0")+1:], "%v", c.with)
+		for _, r := range c.free {
+			require.Zero(t, kept(p, r), "%v: region %s", c.with, r)
+		}
+	}
+}
+
+// TestGradientOfStates checks the gradient of what the embedding computes, from which those of its tensors follow, with and without these.
+func TestGradientOfStates(t *testing.T) {
+	const state, bias = "hidden_states.0", "embed.norm.bias"
+	alone, p := gradients(t, "mlm", compiler.Options{}, state)
+	require.NotContains(t, called(p), "embed_grad 0")
+	both, _ := gradients(t, "mlm", compiler.Options{}, bias, state)
+	require.Equal(t, alone[state], both[state])
+	sums := make([]float64, len(both[bias]))
+	for i, g := range alone[state] {
+		sums[i%len(sums)] += g
+	}
+	require.InDeltaSlice(t, both[bias], sums, 1e-12)
+}
+
+// TestGradientOfPerturbation compares the gradient of the numbers that are added to the normalised input with central differences.
+func TestGradientOfPerturbation(t *testing.T) {
+	u := unitOf(t, "nli", compiler.Options{Perturb: true})
+	of, flat, faults := differentiated(t, u, []string{"delta"})
+	require.Empty(t, faults)
+	require.Empty(t, flat)
+	r := rand.New(rand.NewPCG(7, 11))
+	s := drawn(r, u.Program, of)
+	s.compare(t, r, s.run(t, nil), "delta", false)
+}
+
+// TestPaddingRow checks that the lookup does not train the row of padding, and that a tied head does.
+func TestPaddingRow(t *testing.T) {
+	const table, width = "embed.token", 12
+	free, _ := gradients(t, "nli", compiler.Options{}, table)
+	frozen, _ := gradients(t, "nli", compiler.Options{Train: true}, table)
+	require.NotEqual(t, make([]float64, width), free[table][:width], "the batch must hold the token of padding")
+	require.Equal(t, make([]float64, width), frozen[table][:width])
+	require.Equal(t, free[table][width:], frozen[table][width:])
+	tied, _ := gradients(t, "mlm", compiler.Options{Train: true}, table)
+	require.NotEqual(t, make([]float64, width), tied[table][:width])
+}
+
+// TestFlat checks that a value which the result does not depend on is reported and not computed.
+func TestFlat(t *testing.T) {
+	u := unitOf(t, "nli", compiler.Options{})
+	flat, faults, err := compiler.Grad(u.Program, "hidden_states.2", []string{"encoder.1.ffn.in.bias", "encoder.2.ffn.in.bias", "head.nli.linear1.bias"})
+	require.NoError(t, err)
+	require.Empty(t, faults)
+	require.Equal(t, []string{"encoder.2.ffn.in.bias", "head.nli.linear1.bias"}, flat)
+	require.NoError(t, ir.Verify(u.Program))
+	require.Contains(t, called(u.Program), "layer_grad 1")
+	require.NotContains(t, called(u.Program), "grad_seed 0", "the caller gives the gradient of a matrix")
+}
+
+// TestGradientsPrint checks that a differentiated program prints the same text each time, and that the text parses.
+func TestGradientsPrint(t *testing.T) {
+	text := func() string {
+		_, p := gradients(t, "mlm", compiler.Options{Train: true}, parameters(unitOf(t, "mlm", compiler.Options{}).Program)...)
+		return ir.Print(p)
+	}
+	first := text()
+	require.Equal(t, first, text())
+	q, err := ir.Parse(first)
+	require.NoError(t, err)
+	require.NoError(t, ir.Verify(q))
+}
+
+// TestUntrained checks the faults of heads that cannot be trained: each has the line of the head or step.
+func TestUntrained(t *testing.T) {
+	for head, want := range map[string]string{
+		"bare": "small.dspec:16:1: the head bare has no loss [missing]",
+		"bio":  "small.dspec:17:67: the loss of a head with a crf, a log partition, is not compiled yet, so the head cannot be trained [not-yet]",
+	} {
+		faults, err := unitOf(t, head, compiler.Options{}).AddLoss(false)
+		require.NoError(t, err)
+		require.Len(t, faults, 1)
+		require.Equal(t, want, faults[0].String())
+	}
+	u := unitOf(t, "nli", compiler.Options{})
+	u.Head = nil
+	faults, err := u.AddLoss(false)
+	require.NoError(t, err)
+	require.ErrorContains(t, faults.Err(), "the model m has no head here, so it has no loss")
+	for name, want := range map[string]string{
+		"encoder.9.ffn.in.bias": "no call of the program p reads or writes a value encoder.9.ffn.in.bias",
+		"ids":                   "ids is i32[T], and only floats have gradients",
+		"logits":                "the gradient of logits is asked for twice, or by itself",
+	} {
+		_, _, err := compiler.Grad(unitOf(t, "nli", compiler.Options{}).Program, "logits", []string{name})
+		require.ErrorContains(t, err, want)
+	}
+}

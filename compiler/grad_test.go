@@ -3,6 +3,7 @@ package compiler_test
 import (
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
@@ -29,29 +30,31 @@ func unfused(t *testing.T, text string, train bool) *compiler.Unit {
 	return units[0]
 }
 
-// differentiated adds the loss of a unit, if its head has one, and the gradients of the named values; nil stands for all parameters. of is the value that
-// was differentiated. If the unit cannot be trained yet, faults are the reasons.
-func differentiated(t *testing.T, u *compiler.Unit, with []string) (of string, flat []string, faults diag.List) {
+// differentiated adds the loss of a unit, if its head has one that is compiled, and the gradients of the named values; nil stands for all parameters. of is
+// the value that was differentiated, a loss or the program's result.
+func differentiated(t *testing.T, u *compiler.Unit, with []string) (of string, flat []string) {
 	t.Helper()
 	p := u.Program
 	of = p.Outputs[len(p.Outputs)-1]
 	if u.Head != nil && u.Head.Loss != "" {
 		faults, err := u.AddLoss(false)
 		require.NoError(t, err)
-		if len(faults) > 0 {
-			return of, nil, faults
+		if len(faults) == 0 {
+			of = compiler.StoreLoss
 		}
-		of = compiler.StoreLoss
+		for _, d := range faults {
+			require.Equal(t, diag.Code("not-yet"), d.Code)
+			require.NotZero(t, d.Span.Line)
+		}
 	}
 	if with == nil {
 		with = parameters(p)
 	}
 	flat, faults, err := compiler.Grad(p, of, with)
 	require.NoError(t, err)
-	if len(faults) == 0 {
-		require.NoError(t, ir.Verify(p), "%s", ir.Print(p))
-	}
-	return of, flat, faults
+	require.Empty(t, faults)
+	require.NoError(t, ir.Verify(p), "%s", ir.Print(p))
+	return of, flat
 }
 
 // parameters returns the names of the tensors that a program reads, sorted.
@@ -95,8 +98,11 @@ func drawn(r *rand.Rand, p *ir.Program, of string) *slope {
 				a = ir.NewInts(shape...)
 				for i := range a.I {
 					a.I[i] = int32(r.IntN(2) - i%2)
-					if name == compiler.StoreGroup {
+					switch name {
+					case compiler.StoreGroup:
 						a.I[i] = int32(i / 2)
+					case compiler.StoreStart, compiler.StoreEnd:
+						a.I[i] = int32(r.IntN(2) * (i - 1)) // the first sequence has one token
 					}
 				}
 			}
@@ -140,7 +146,6 @@ func (s *slope) compare(t *testing.T, r *rand.Rand, store eval.Store, name strin
 	for i := range direction {
 		direction[i] = r.NormFloat64() / math.Sqrt(float64(len(direction)))
 	}
-	const h = 1e-4
 	moved := func(by float64) float64 {
 		y := ir.NewArray(x.Shape...)
 		for i, v := range x.Floats() {
@@ -148,7 +153,6 @@ func (s *slope) compare(t *testing.T, r *rand.Rand, store eval.Store, name strin
 		}
 		return s.value(s.run(t, eval.Store{name: y}))
 	}
-	want := (moved(h) - moved(-h)) / (2 * h)
 	got := 0.0
 	if !flat {
 		g := store[compiler.GradOf(name)]
@@ -157,37 +161,40 @@ func (s *slope) compare(t *testing.T, r *rand.Rand, store eval.Store, name strin
 			got += v * direction[i]
 		}
 	}
-	require.InDelta(t, want, got, 1e-5*(1+math.Abs(want)), "%s (flat: %v)", name, flat)
+	// A jump of the slope of a relu, or of a maximum, may lie between the two points. Then they are too far apart.
+	want := 0.0
+	for _, h := range []float64{1e-5, 1e-6, 1e-7} {
+		if want = (moved(h) - moved(-h)) / (2 * h); math.Abs(want-got) <= 2e-6*(1+math.Abs(want)) {
+			return
+		}
+	}
+	t.Errorf("wrong gradient of %s (flat: %v): the slope is %v, the gradient says %v", name, flat, want, got)
 }
 
 // TestGradientsOfRandomSpecs compares the gradients of random specs, of every parameter, with central differences of the same oracle.
 func TestGradientsOfRandomSpecs(t *testing.T) {
-	n := draws(t)
-	if testing.Short() {
-		n = 6
+	n := 6
+	if os.Getenv("DEBERTAC_DRAWS") != "" {
+		n = draws(t)
 	}
 	r := rand.New(rand.NewPCG(23, 29))
-	trained := 0
-	for i := range n {
+	losses := 0
+	for range n {
 		text, _ := spectest.Random(r)
 		seed := rand.New(rand.NewPCG(r.Uint64(), 1))
 		u := unfused(t, text, false) // a frozen row of padding is no derivative
-		of, flat, faults := differentiated(t, u, nil)
-		if len(faults) > 0 {
-			for _, d := range faults {
-				require.Equal(t, diag.Code("not-yet"), d.Code, text)
-				require.NotZero(t, d.Span.Line, text)
-			}
-			t.Logf("draw %d: %v", i, faults)
-			continue
+		of, flat := differentiated(t, u, nil)
+		if of == compiler.StoreLoss {
+			losses++
 		}
-		trained++
 		s := drawn(seed, u.Program, of)
 		store := s.run(t, nil)
 		for _, name := range parameters(u.Program) {
 			s.compare(t, seed, store, name, slices.Contains(flat, name))
 		}
+		if t.Failed() {
+			t.Fatal(text)
+		}
 	}
-	t.Logf("%d of %d can be trained", trained, n)
-	require.Greater(t, 3*trained, n)
+	require.NotZero(t, losses)
 }

@@ -136,5 +136,6 @@ const (
 	integers    = "its results are integers"
 	atPacking   = "runs when weights are packed, in the oracle"
 	fusedFirst  = "the pass fuse replaces it before code is generated"
+	onlyFirst   = "it is a gradient, and no loss needs a second derivative"
 	forTraining = "only gradients use it; training code is not generated from single ops yet"
 )

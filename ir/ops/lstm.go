@@ -18,9 +18,8 @@ var _ = ir.Define(ir.Op{
 	Doc: "A long short-term memory over the rows of each sequence (Hochreiter and Schmidhuber 1997, with forget gates): with z the row of x plus h·Wᵀ, " +
 		"c = sigmoid(z_f)·c + sigmoid(z_i)·tanh(z_g), h = sigmoid(z_o)·tanh(c), beginning with h = c = 0. Directions lie side by side, forward first. " +
 		"x holds the input's part of the gates i, f, g, o, each padded to SP = 16·⌈S/16⌉ columns: [R, D·4·SP], [D·4·SP/16, S, 16] → [R, D·S].",
-	In: []ir.Operand{float("x", "[R, D·4·SP]"), float("w", "[D·4·SP/16, S, 16], the state's weights in panels"), startsIn},
-	Attrs: []ir.AttrDef{{Name: "size", Type: ir.AttrInt, Required: true, Doc: "S, cells per direction"},
-		{Name: "both", Type: ir.AttrBool, Doc: "D is 2: a second direction runs backwards"}},
+	In:    []ir.Operand{float("x", "[R, D·4·SP]"), float("w", "[D·4·SP/16, S, 16], the state's weights in panels"), startsIn},
+	Attrs: lstmAttrs(),
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		rows, cols, err := matrix(n, 0)
 		s, d := n.Int("size"), lstmDirections(n)
@@ -44,12 +43,18 @@ var _ = ir.Define(ir.Op{
 		x, w := in[0].Floats(), in[1].Floats()
 		for _, b := range list {
 			for k := range d {
-				lstmSequence(y.F, x, w, b, k, d, s)
+				lstmSequence(y.F, x, w, b, k, d, s, nil)
 			}
 		}
 		return []*ir.Array{y}, nil
 	},
-	NoGrad: onWords,
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		d := b.Node("lstm_grad", n.Pos, n.Note, n.Attrs, dy[0], n.In[0], n.In[1], n.In[2])
+		if b.Err() != nil {
+			return nil, b.Err()
+		}
+		return []*ir.Value{d[0], d[1], nil}, nil
+	},
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		rows, cells := float64(s.Dim(n.Out[0].Type.Shape[0])), float64(lstmDirections(n)*n.Int("size"))
 		return ir.Cost{FLOPs: rows * cells * (8*float64(n.Int("size")) + 60)}
@@ -75,16 +80,27 @@ func lstmDirections(n *ir.Node) int {
 	return 1
 }
 
-// lstmSequence computes direction k of d for one sequence.
-func lstmSequence(y, x, w []float64, b block, k, d, s int) {
+// lstmAttrs are the attributes of lstm and lstm_grad.
+func lstmAttrs() []ir.AttrDef {
+	return []ir.AttrDef{{Name: "size", Type: ir.AttrInt, Required: true, Doc: "S, cells per direction"},
+		{Name: "both", Type: ir.AttrBool, Doc: "D is 2: a second direction runs backwards"}}
+}
+
+// lstmRow returns the row that direction k reads in its step i.
+func lstmRow(b block, k, i int) int {
+	if k == 1 {
+		return b.row + b.n - 1 - i
+	}
+	return b.row + i
+}
+
+// lstmSequence computes direction k of d for one sequence. If it is not nil, step is called after each step with the row, the gates' sums z before their
+// functions, and the cells c.
+func lstmSequence(y, x, w []float64, b block, k, d, s int, step func(t int, z, c []float64)) {
 	sp := round16(s)
 	h, c, z := make([]float64, s), make([]float64, s), make([]float64, 4*sp)
-	sigmoid := func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
 	for i := range b.n {
-		t := b.row + i
-		if k == 1 {
-			t = b.row + b.n - 1 - i
-		}
+		t := lstmRow(b, k, i)
 		for r := range z {
 			z[r] = x[(t*d+k)*4*sp+r]
 			col := k*4*sp + r
@@ -97,8 +113,14 @@ func lstmSequence(y, x, w []float64, b block, k, d, s int) {
 			h[j] = sigmoid(z[3*sp+j]) * math.Tanh(c[j])
 			y[(t*d+k)*s+j] = h[j]
 		}
+		if step != nil {
+			step(t, z, c)
+		}
 	}
 }
+
+// sigmoid returns 1 / (1 + exp(-v)).
+func sigmoid(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
 
 // lowerLSTM returns the portable form for m rows of one direction, which lie step rows apart. Its arguments are (y, x, w, state, m, step, fresh): x points at
 // the direction's gates, y at its columns, w at its panels. The state is kept from call to call; if fresh is set, it is set to 0 first.

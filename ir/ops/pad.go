@@ -34,7 +34,10 @@ var _ = ir.Define(ir.Op{
 			return -1
 		})}, nil
 	},
-	NoGrad:  afterGrad,
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		s := n.In[0].Type.Shape
+		return []*ir.Value{b.Like(n, "unpad", attrs("n", s[len(s)-1].N), dy[0])}, b.Err()
+	},
 	NoLower: atPacking,
 	Sample:  samples(sample(nil, normal(ir.N(5))), sample(nil, normal(ir.N(3), ir.N(17))), sample(nil, normal(ir.N(16)))),
 })

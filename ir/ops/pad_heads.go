@@ -6,6 +6,20 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
+// The attributes of pad_heads and its gradient.
+var (
+	axisAttr = ir.AttrDef{Name: "axis", Type: ir.AttrInt, Doc: "the axis of the heads, 0 or 1"}
+	atAttr   = ir.AttrDef{Name: "at", Type: ir.AttrInt, Doc: "zeros before the data of a head"}
+)
+
+// after returns the number of elements after an axis of a vector or matrix.
+func after(shape []int, axis int) int {
+	if axis == 0 && len(shape) == 2 {
+		return shape[1]
+	}
+	return 1
+}
+
 var _ = ir.Define(ir.Op{
 	Name: "pad_heads", Class: ir.Layout,
 	Doc: "Each head padded with zeros from D to DP along an axis; its data begins at place at. Axis 0: [A·D] → [A·DP], " +
@@ -13,8 +27,7 @@ var _ = ir.Define(ir.Op{
 	In: []ir.Operand{float("x", "a vector or matrix whose extent at the axis is A·D")},
 	Attrs: []ir.AttrDef{headsAttr,
 		{Name: "dp", Type: ir.AttrInt, Required: true, Doc: "DP, the head size after padding"},
-		{Name: "axis", Type: ir.AttrInt, Doc: "the axis of A·D, 0 or 1"},
-		{Name: "at", Type: ir.AttrInt, Doc: "zeros before the data of a head"},
+		axisAttr, atAttr,
 	},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		s := append(ir.Shape(nil), n.In[0].Type.Shape...)
@@ -37,10 +50,7 @@ var _ = ir.Define(ir.Op{
 		shape := append([]int(nil), in[0].Shape...)
 		d := shape[axis] / a
 		shape[axis] = a * dp
-		inner := 1 // elements after the axis
-		if axis == 0 && len(shape) == 2 {
-			inner = shape[1]
-		}
+		inner := after(shape, axis)
 		return []*ir.Array{in[0].Rearrange(shape, func(i int) int {
 			outer, at, rest := i/(inner*a*dp), i/inner%(a*dp), i%inner
 			col := at%dp - n.Int("at")
@@ -50,7 +60,11 @@ var _ = ir.Define(ir.Op{
 			return (outer*a*d+at/dp*d+col)*inner + rest
 		})}, nil
 	},
-	NoGrad:  afterGrad,
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		a, axis := n.Int("heads"), n.Int("axis")
+		back := attrs("at", n.Int("at"), "axis", axis, "d", n.In[0].Type.Shape[axis].N/a, "heads", a)
+		return []*ir.Value{b.Like(n, "unpad_heads", back, dy[0])}, b.Err()
+	},
 	NoLower: atPacking,
 	Sample: samples(
 		sample(attrs("heads", 3, "dp", 4), normal(ir.N(6), ir.N(5))),

@@ -19,7 +19,9 @@ var _ = ir.Define(ir.Op{
 			return -1
 		})}, nil
 	},
-	NoGrad:  afterGrad,
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		return []*ir.Value{b.Like(n, "unpack_panels", attrs("n", n.In[0].Type.Shape[0].N), dy[0])}, b.Err()
+	},
 	NoLower: atPacking,
 	Sample:  samples(sample(nil, normal(ir.N(19), ir.N(5))), sample(nil, normal(ir.N(16), ir.N(3)))),
 })

@@ -11,32 +11,43 @@ import (
 // wordsIn is the operand that lists the words of a batch.
 var wordsIn = ir.Operand{Name: "words", DType: ir.I32, Doc: "[W, 2] first row of each word and the row after its last"}
 
+// howAttr is the attribute of ops that make one row from the rows of a word.
+var howAttr = ir.AttrDef{Name: "how", Type: ir.AttrString, Required: true, Words: []string{"first", "last", "mean", "max"},
+	Doc: "which of a word's rows is taken, or how they are combined"}
+
+// eachWord calls visit with the number of each word, its first row and the row after its last.
+func eachWord(words *ir.Array, rows int, visit func(word, from, to int)) error {
+	for i := range words.Shape[0] {
+		from, to := int(words.I[2*i]), int(words.I[2*i+1])
+		if from < 0 || to <= from || to > rows {
+			return fmt.Errorf("word %d goes from row %d to %d, the batch has %d rows", i, from, to, rows)
+		}
+		visit(i, from, to)
+	}
+	return nil
+}
+
 var _ = ir.Define(ir.Op{
 	Name: "pool_words", Class: ir.Gather,
-	Doc: "A row for each word from the rows of its tokens: the first, the last, their mean, or the largest number of each column, [T, N], [W, 2] → [W, N].",
-	In:  []ir.Operand{float("x", "[T, N]"), wordsIn},
-	Attrs: []ir.AttrDef{{Name: "how", Type: ir.AttrString, Required: true, Words: []string{"first", "last", "mean", "max"},
-		Doc: "which of a word's rows is taken, or how they are combined"}},
+	Doc:   "A row for each word from the rows of its tokens: the first, the last, their mean, or the largest number of each column, [T, N], [W, 2] → [W, N].",
+	In:    []ir.Operand{float("x", "[T, N]"), wordsIn},
+	Attrs: []ir.AttrDef{howAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		w, err := tokenRows(n, 0)
 		return []ir.Type{f32(ir.W, ir.N(w))}, first(err, shaped(n, 1, ir.W, ir.N(2)))
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		rows, cols, x := in[0].Shape[0], in[0].Shape[1], in[0].Floats()
-		words := in[1].Shape[0]
-		y := ir.NewArray(words, cols)
-		for i := range words {
-			from, to := int(in[1].I[2*i]), int(in[1].I[2*i+1])
-			if from < 0 || to <= from || to > rows {
-				return nil, fmt.Errorf("word %d goes from row %d to %d, the batch has %d rows", i, from, to, rows)
-			}
+		y := ir.NewArray(in[1].Shape[0], cols)
+		return []*ir.Array{y}, eachWord(in[1], rows, func(i, from, to int) {
 			for j := range cols {
 				y.F[i*cols+j] = poolColumn(n.Str("how"), x[from*cols+j:], cols, to-from)
 			}
-		}
-		return []*ir.Array{y}, nil
+		})
 	},
-	NoGrad: onWords,
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		return []*ir.Value{b.Like(n, "spread_words", n.Attrs, dy[0], n.In[1], n.In[0]), nil}, b.Err()
+	},
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		c := ir.Cost{Bytes: 8 * float64(s.Elements(n.Out[0].Type.Shape))}
 		if how := n.Str("how"); how == "mean" || how == "max" {
@@ -50,9 +61,6 @@ var _ = ir.Define(ir.Op{
 		sample(attrs("how", "mean"), normal(ir.T, ir.N(7)), spanned()), sample(attrs("how", "max"), normal(ir.T, ir.N(19)), spanned()),
 	),
 })
-
-// onWords is the reason why ops on words have no gradient.
-const onWords = "heads on words are not trained by this version"
 
 // spanned returns the rows of words for a sample.
 func spanned() ir.Arg { return ir.PartArg(ragged.Words) }

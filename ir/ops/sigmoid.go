@@ -1,15 +1,13 @@
 package ops
 
 import (
-	"math"
-
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/loop"
 )
 
 var _ = unary{
 	name: "sigmoid", doc: "1 / (1 + exp(-x)).", flops: 12, act: true,
-	f:     func(_ *ir.Node, x float64) float64 { return 1 / (1 + math.Exp(-x)) },
+	f:     func(_ *ir.Node, x float64) float64 { return sigmoid(x) },
 	lower: func(_ *ir.Node, _ *loop.Builder, x loop.Expr) loop.Expr { return sigmoidOf(x) },
 	grad: func(g graph, n *ir.Node, dy *ir.Value) *ir.Value {
 		y := n.Out[0]

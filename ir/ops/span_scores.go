@@ -51,7 +51,13 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Array{y}, nil
 	},
-	NoGrad: onWords,
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		d := b.Node("span_scores_grad", n.Pos, n.Note, nil, append([]*ir.Value{dy[0]}, n.In...)...)
+		if b.Err() != nil {
+			return nil, b.Err()
+		}
+		return append(d, nil, nil), nil
+	},
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		i := float64(n.In[0].Type.Shape[1].N)
 		return ir.Cost{FLOPs: float64(s.Elements(n.Out[0].Type.Shape))*2*i + float64(s.W*n.Int("widths"))*2*i}

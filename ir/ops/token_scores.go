@@ -61,7 +61,13 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Array{y}, nil
 	},
-	NoGrad: onWords,
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		d := b.Node("token_scores_grad", n.Pos, n.Note, nil, append([]*ir.Value{dy[0]}, n.In...)...)
+		if b.Err() != nil {
+			return nil, b.Err()
+		}
+		return append(d, nil, nil), nil
+	},
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		k, inner := float64(n.In[0].Type.Shape[1].N), float64(n.In[2].Type.Shape[1].N)
 		return ir.Cost{FLOPs: float64(s.G) * (k + inner*(2*k+9))}

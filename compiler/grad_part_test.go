@@ -11,6 +11,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
 )
 
 // trained is a small model with a convolution, a relative table, a tied head, and a classifier.
@@ -165,6 +166,22 @@ func TestGradientsPrint(t *testing.T) {
 	q, err := ir.Parse(first)
 	require.NoError(t, err)
 	require.NoError(t, ir.Verify(q))
+}
+
+// TestNoRule checks the fault of an op without a gradient: it has the line of the op, and it is reported once.
+func TestNoRule(t *testing.T) {
+	pos := diag.Span{File: "small.dspec", Line: 7, Col: 3, EndCol: 9}
+	r := &ir.Region{Name: "jump"}
+	b := ir.NewBuilder(r)
+	x := b.Input("w.{l}", ir.Tensor, ir.Type{Shape: ir.Shape{ir.N(3)}})
+	b.Output("y.{l}", b.Op("step", pos, "", nil, x))
+	require.NoError(t, b.Err())
+	p := &ir.Program{Name: "p", Regions: []*ir.Region{r}, Run: []ir.Call{{Region: r, Count: 2}}, Bounds: ir.Bounds{Sequences: 1, Tokens: 1, Length: 1}}
+	_, faults, err := compiler.Grad(p, "y.0", []string{"w.0"})
+	require.NoError(t, err)
+	require.Len(t, faults, 1)
+	require.Equal(t, "small.dspec:7:3: no gradient is known for this statement (step: it is constant between jumps), so what it reads cannot be trained yet "+
+		"[not-yet]", faults[0].String())
 }
 
 // TestUntrained checks the faults of heads that cannot be trained: each has the line of the head or step.

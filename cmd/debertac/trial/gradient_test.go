@@ -27,25 +27,58 @@ import (
 // TestRecordedGradients computes the loss of each recorded case and the gradients of all its parameters with the oracle, and compares them with those that
 // were recorded, at the case's tolerance. DEBERTAC_CASES names a folder of further cases.
 func TestRecordedGradients(t *testing.T) {
+	compared := 0
+	for _, dir := range caseDirs(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			if gradientsOf(t, dir) {
+				compared++
+			}
+		})
+	}
+	t.Logf("the gradients of %d cases were compared", compared)
+	require.GreaterOrEqual(t, compared, 9)
+}
+
+// caseDirs lists the folders of cases.
+func caseDirs(t *testing.T) (list []string) {
 	dirs := []string{"../testdata/cases", "testdata/cases"}
 	if more := os.Getenv("DEBERTAC_CASES"); more != "" {
 		dirs = append(dirs, more)
 	}
-	compared := 0
 	for _, dir := range dirs {
-		list, err := filepath.Glob(filepath.Join(dir, "*", "case.json"))
+		found, err := filepath.Glob(filepath.Join(dir, "*", "case.json"))
 		require.NoError(t, err)
-		require.NotEmpty(t, list, dir)
-		for _, file := range list {
-			t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
-				if gradientsOf(t, filepath.Dir(file)) {
-					compared++
-				}
-			})
+		require.NotEmpty(t, found, dir)
+		for _, file := range found {
+			list = append(list, filepath.Dir(file))
 		}
 	}
-	t.Logf("the gradients of %d cases were compared", compared)
-	require.GreaterOrEqual(t, compared, 9)
+	return list
+}
+
+// openCase opens a case. It skips cases of other kinds, and those that hold no gradients of parameters, whose names it returns.
+func openCase(t *testing.T, dir string, kinds ...string) (k *recordedCase, gradients []string) {
+	c, err := golden.Open(dir)
+	require.NoError(t, err)
+	if !slices.Contains(kinds, c.Kind) {
+		t.Skip("a case of the kind " + c.Kind)
+	}
+	k = &recordedCase{Trial: &Trial{golden: c, outputs: c.Outputs(), dir: dir}, t: t}
+	k.outputs, k.inputs = opened(t, c.Outputs()), opened(t, filepath.Join(dir, "inputs.safetensors"))
+	gradients = slices.DeleteFunc(k.outputs.Names(), func(name string) bool { return !strings.HasPrefix(name, "grad.") })
+	if len(gradients) == 0 {
+		t.Skip("the case holds no gradients")
+	}
+	return k, gradients
+}
+
+// compile compiles the model of a pass before any pass of the compiler, and puts the batch of the pass into the store.
+func (k *recordedCase) compile(p golden.Pass) (b *ragged.Batch, dead bool) {
+	form, err := k.form(&console.Console{Context: k.t.Context(), In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}, p.Model,
+		compiler.Options{After: "build", Train: true, Perturb: p.Model.Perturb})
+	require.NoError(k.t, err)
+	k.unit = form.Unit
+	return k.readBatch(&pass{Pass: p, form: form})
 }
 
 // recordedCase is a recorded case with its program, its inputs and its outputs.
@@ -61,32 +94,25 @@ type recordedCase struct {
 
 // gradientsOf compares one case, and reports whether it has gradients that are compared.
 func gradientsOf(t *testing.T, dir string) bool {
-	c, err := golden.Open(dir)
+	k, recorded := openCase(t, dir, golden.KindLibrary, golden.KindEMD)
+	passes, err := k.golden.Passes(k.Trial.outputs)
 	require.NoError(t, err)
-	k := &recordedCase{Trial: &Trial{golden: c, outputs: c.Outputs(), dir: dir}, t: t}
-	if c.Kind != golden.KindLibrary && c.Kind != golden.KindEMD {
-		t.Skip("a case of several passes or steps")
-	}
-	k.outputs, k.inputs = opened(t, c.Outputs()), opened(t, filepath.Join(dir, "inputs.safetensors"))
-	recorded := slices.DeleteFunc(k.outputs.Names(), func(name string) bool { return !strings.HasPrefix(name, "grad.") })
-	if len(recorded) == 0 {
-		t.Skip("the case holds no gradients")
-	}
-	passes, err := c.Passes(k.Trial.outputs)
-	require.NoError(t, err)
-	form, err := k.form(&console.Console{Context: t.Context(), In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}, passes[0].Model,
-		compiler.Options{After: "build", Train: true})
-	require.NoError(t, err)
-	k.unit = form.Unit
-	b, dead := k.readBatch(&pass{Pass: passes[0], form: form})
+	b, dead := k.compile(passes[0])
 	if dead && k.inputs.Has("start_positions") {
 		t.Skip("its loss depends on rows that attention_mask leaves out")
 	}
 	of := k.loss(b)
-	grads := k.differentiate(of)
+	names, _ := tensorsOf(k.unit.Program)
+	grads := k.differentiate(of, names)
 	if of == compiler.StoreLoss {
 		k.compare("loss", k.floats(k.outputs, "loss"), k.store["loss"].Floats())
 	}
+	k.compareAll(recorded, grads)
+	return true
+}
+
+// compareAll compares the gradients of all parameters with those that were recorded. It changes grads.
+func (k *recordedCase) compareAll(recorded []string, grads map[string][]float64) {
 	largest, at := 0.0, ""
 	for _, name := range recorded {
 		tensor := strings.TrimPrefix(name, "grad.")
@@ -100,9 +126,8 @@ func gradientsOf(t *testing.T, dir string) bool {
 		}
 		delete(grads, tensor)
 	}
-	require.Empty(t, grads, "these gradients were not recorded")
-	t.Logf("%s: %d gradients, largest difference %.2g (%s), tolerance %v", of, len(recorded), largest, at, c.Tolerance["grad"])
-	return true
+	require.Empty(k.t, grads, "these gradients were not recorded")
+	k.t.Logf("%d gradients, largest difference %.2g (%s), tolerance %v", len(recorded), largest, at, k.golden.Tolerance["grad"])
 }
 
 // opened opens a file of tensors until the test ends.
@@ -120,8 +145,9 @@ func (k *recordedCase) readBatch(p *pass) (b *ragged.Batch, dead bool) {
 	defer dir.Close()
 	b, err = k.batch(dir, p)
 	require.NoError(k.t, err)
-	k.store = eval.StoreOf(b, 0)
+	k.store = eval.StoreOf(b, k.unit.Model.Hidden)
 	row := 0
+	k.lens = nil
 	k.rows = make([]int, len(k.golden.IDs))
 	for i, m := range k.golden.Mask {
 		if i%k.golden.Length == 0 {
@@ -256,12 +282,9 @@ func (c checkpointTensors) Tensor(name string) (*ir.Array, error) {
 	return &ir.Array{Shape: c.shapes[name], F32: data}, err
 }
 
-// differentiate adds the gradients of all parameters to the program and runs it. It returns the gradients that the program computes, by the parameter's name
-// in the file of weights.
-func (k *recordedCase) differentiate(of string) map[string][]float64 {
-	p := k.unit.Program
-	shapes := map[string][]int{}
-	var names []string
+// tensorsOf returns the tensors that a program reads, in the order of its calls, and their shapes.
+func tensorsOf(p *ir.Program) (names []string, shapes map[string][]int) {
+	shapes = map[string][]int{}
 	for _, c := range p.Run {
 		for l := c.First; l < c.First+c.Count; l++ {
 			for _, v := range c.Region.In {
@@ -276,25 +299,38 @@ func (k *recordedCase) differentiate(of string) map[string][]float64 {
 			}
 		}
 	}
-	flat, faults, err := compiler.Grad(p, of, names)
+	return names, shapes
+}
+
+// differentiate adds the gradients of the named values to the program and runs it. It returns the gradients that the program computes, by the name in the file
+// of weights.
+func (k *recordedCase) differentiate(of string, names []string) map[string][]float64 {
+	flat, faults, err := compiler.Grad(k.unit.Program, of, names)
 	require.NoError(k.t, err)
 	require.Empty(k.t, faults)
-	require.NoError(k.t, ir.Verify(p))
-	dir, err := folder.Open(k.dir, true, nil)
-	require.NoError(k.t, err)
-	defer dir.Close()
-	require.NoError(k.t, eval.Run(p, k.store, eval.From(checkpointTensors{dir.Source(k.unit.Model), shapes})))
+	require.NoError(k.t, ir.Verify(k.unit.Program))
+	weights := k.run()
 	grads := map[string][]float64{}
 	for _, name := range names {
-		stored := name
-		if _, rest, _ := strings.Cut(name, "."); !dir.Weights.Has(name) {
-			stored = rest
-		}
-		if !slices.Contains(flat, name) {
+		if _, rest, found := strings.Cut(name, "."); !slices.Contains(flat, name) {
+			stored := name
+			if found && !slices.Contains(weights, name) {
+				stored = rest
+			}
 			grads[stored] = k.store[compiler.GradOf(name)].Floats()
 		}
 	}
 	return grads
+}
+
+// run evaluates the program on the case's weights, and returns the names of these.
+func (k *recordedCase) run() []string {
+	dir, err := folder.Open(k.dir, true, nil)
+	require.NoError(k.t, err)
+	defer dir.Close()
+	_, shapes := tensorsOf(k.unit.Program)
+	require.NoError(k.t, eval.Run(k.unit.Program, k.store, eval.From(checkpointTensors{dir.Source(k.unit.Model), shapes})))
+	return dir.Weights.Names()
 }
 
 // compare compares a tensor at the case's tolerance and returns the largest difference.

@@ -12,6 +12,24 @@ import (
 // GradOf returns the store's name of the gradient of a value: of a tensor, of a part of the batch, or of an output of a region.
 func GradOf(name string) string { return "grad." + name }
 
+// Parameters returns the names of the checkpoint's tensors that the schedule of a program reads, each with its layer's number, in the order in which they are
+// first read. A caller that trains all of them passes the list to [Grad].
+func Parameters(p *ir.Program) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, c := range p.Run {
+		for l := c.First; l < c.First+c.Count; l++ {
+			for _, v := range c.Region.In {
+				if name := ir.At(v.Name, l); v.Kind == ir.Tensor && !seen[name] {
+					seen[name] = true
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
+}
+
 // Grad appends to a program the calls that compute the gradient of one of its values, by reverse accumulation over the ops' rules. The program must be as
 // [Compile] returns it for After: "build"; Grad changes it.
 //

@@ -10,6 +10,7 @@ import (
 
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
@@ -73,7 +74,7 @@ func gradients(t *testing.T, head string, o compiler.Options, with ...string) (m
 // TestOnlyWanted checks that exactly the steps run that the wanted gradients need, that only regions which run for gradients keep values, and that the
 // gradients have the same bits as among those of all parameters.
 func TestOnlyWanted(t *testing.T) {
-	all := parameters(unitOf(t, "nli", compiler.Options{}).Program)
+	all := compiler.Parameters(unitOf(t, "nli", compiler.Options{}).Program)
 	whole, _ := gradients(t, "nli", compiler.Options{}, all...)
 	kept := func(p *ir.Program, region string) (n int) {
 		for _, v := range p.Region(region).Out {
@@ -158,7 +159,7 @@ func TestFlat(t *testing.T) {
 // TestGradientsPrint checks that a differentiated program prints the same text each time, and that the text parses.
 func TestGradientsPrint(t *testing.T) {
 	text := func() string {
-		_, p := gradients(t, "mlm", compiler.Options{Train: true}, parameters(unitOf(t, "mlm", compiler.Options{}).Program)...)
+		_, p := gradients(t, "mlm", compiler.Options{Train: true}, compiler.Parameters(unitOf(t, "mlm", compiler.Options{}).Program)...)
 		return ir.Print(p)
 	}
 	first := text()
@@ -208,4 +209,42 @@ func TestUntrained(t *testing.T) {
 		_, _, err := compiler.Grad(unitOf(t, "nli", compiler.Options{}).Program, "logits", []string{name})
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// TestEveryFormDifferentiates checks that the gradients of all parameters exist for every model and head of the zoo, of the language's examples and of the
+// samples of tasks, or that the reason why a head's loss is missing has a line.
+func TestEveryFormDifferentiates(t *testing.T) {
+	texts := samples(t)
+	for _, name := range spec.Zoo() {
+		texts[name] = "dspec 1\nmodel m like " + name + " { }\n"
+	}
+	for _, r := range tasktable.Table {
+		if r.Sample != "" {
+			texts["task "+string(r.Task)] = "dspec 1\nmodel m like deberta_v3_small { checkpoint own }\nhead h on m { " + r.Sample + " }\n"
+		}
+	}
+	programs := 0
+	for name, text := range texts {
+		s, _ := spec.ParseAndResolve(name, []byte(text))
+		require.NotNil(t, s, name)
+		for _, m := range s.Models {
+			emits := []spec.Emit{{Model: m, Package: "p"}}
+			for _, h := range s.HeadsOf(m) {
+				emits = append(emits, spec.Emit{Head: h, Package: "p"})
+			}
+			for _, e := range emits {
+				one := *s
+				one.Targets = []*spec.Target{{Name: "t", ISA: []string{"go"}, Weights: spec.Weights{Kind: "f32"}, Batch: 1, Tokens: 4096, Agree: 1e-4,
+					Emit: []spec.Emit{e}}}
+				units, faults, err := compiler.Compile(&one, compiler.Options{After: "build", Train: true})
+				require.NoError(t, err)
+				require.Empty(t, faults)
+				_, flat := differentiated(t, units[0], nil)
+				require.Less(t, len(flat), len(compiler.Parameters(units[0].Program)), name)
+				programs++
+			}
+		}
+	}
+	t.Logf("%d programs", programs)
+	require.Greater(t, programs, 80)
 }

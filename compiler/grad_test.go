@@ -48,23 +48,13 @@ func differentiated(t *testing.T, u *compiler.Unit, with []string) (of string, f
 		}
 	}
 	if with == nil {
-		with = parameters(p)
+		with = compiler.Parameters(p)
 	}
 	flat, faults, err := compiler.Grad(p, of, with)
 	require.NoError(t, err)
 	require.Empty(t, faults)
 	require.NoError(t, ir.Verify(p), "%s", ir.Print(p))
 	return of, flat
-}
-
-// parameters returns the names of the tensors that a program reads, sorted.
-func parameters(p *ir.Program) []string {
-	var names []string
-	for name := range shapesOf(p) {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // slope is a differentiated program together with a batch and parameters.
@@ -189,7 +179,7 @@ func TestGradientsOfRandomSpecs(t *testing.T) {
 		}
 		s := drawn(seed, u.Program, of)
 		store := s.run(t, nil)
-		for _, name := range parameters(u.Program) {
+		for _, name := range compiler.Parameters(u.Program) {
 			s.compare(t, seed, store, name, slices.Contains(flat, name))
 		}
 		if t.Failed() {

@@ -53,7 +53,7 @@ func (a *ascent) compare(recorded []string) {
 	rows := len(clean) / a.width()
 	task := a.task(clean)
 	a.compile(passes[0])
-	names, _ := tensorsOf(a.unit.Program)
+	names := compiler.Parameters(a.unit.Program)
 	below := a.unit.Program.Region("embed")
 	above := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return below.Input(name) != nil })
 	add := func(seed, from, to []float64) []float64 { // dCE/dz = softmax(z) - p

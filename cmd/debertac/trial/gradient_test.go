@@ -88,8 +88,9 @@ type recordedCase struct {
 	unit            *compiler.Unit
 	inputs, outputs *safetensors.File
 	store           eval.Store
-	rows            []int // [S·N] → row of the batch, or -1
-	lens            []int // tokens of each sequence
+	rows            []int  // [S·N] → row of the batch, or -1
+	lens            []int  // tokens of each sequence
+	part            string // of a file of two models: the one that runs
 }
 
 // gradientsOf compares one case, and reports whether it has gradients that are compared.
@@ -102,8 +103,7 @@ func gradientsOf(t *testing.T, dir string) bool {
 		t.Skip("its loss depends on rows that attention_mask leaves out")
 	}
 	of := k.loss(b)
-	names, _ := tensorsOf(k.unit.Program)
-	grads := k.differentiate(of, names)
+	grads := k.differentiate(of, compiler.Parameters(k.unit.Program))
 	if of == compiler.StoreLoss {
 		k.compare("loss", k.floats(k.outputs, "loss"), k.store["loss"].Floats())
 	}
@@ -282,24 +282,24 @@ func (c checkpointTensors) Tensor(name string) (*ir.Array, error) {
 	return &ir.Array{Shape: c.shapes[name], F32: data}, err
 }
 
-// tensorsOf returns the tensors that a program reads, in the order of its calls, and their shapes.
-func tensorsOf(p *ir.Program) (names []string, shapes map[string][]int) {
-	shapes = map[string][]int{}
+// shapesOf returns the shapes of the tensors that a program reads.
+func shapesOf(p *ir.Program) map[string][]int {
+	shapes := map[string][]int{}
 	for _, c := range p.Run {
 		for l := c.First; l < c.First+c.Count; l++ {
 			for _, v := range c.Region.In {
-				name := ir.At(v.Name, l)
-				if v.Kind != ir.Tensor || shapes[name] != nil {
+				if v.Kind != ir.Tensor {
 					continue
 				}
+				var shape []int
 				for _, d := range v.Type.Shape {
-					shapes[name] = append(shapes[name], d.N)
+					shape = append(shape, d.N)
 				}
-				names = append(names, name)
+				shapes[ir.At(v.Name, l)] = shape
 			}
 		}
 	}
-	return names, shapes
+	return shapes
 }
 
 // differentiate adds the gradients of the named values to the program and runs it. It returns the gradients that the program computes, by the name in the file
@@ -312,15 +312,23 @@ func (k *recordedCase) differentiate(of string, names []string) map[string][]flo
 	weights := k.run()
 	grads := map[string][]float64{}
 	for _, name := range names {
-		if _, rest, found := strings.Cut(name, "."); !slices.Contains(flat, name) {
-			stored := name
-			if found && !slices.Contains(weights, name) {
-				stored = rest
-			}
-			grads[stored] = k.store[compiler.GradOf(name)].Floats()
+		if !slices.Contains(flat, name) {
+			grads[k.stored(weights, name)] = k.store[compiler.GradOf(name)].Floats()
 		}
 	}
 	return grads
+}
+
+// stored returns the name that a tensor has in the file of weights. Files of a bare encoder lack its prefix. In files of two models the names begin with the
+// model; the discriminator's tables are sums with a tensor of its own, or the generator's.
+func (k *recordedCase) stored(weights []string, name string) string {
+	_, bare, _ := strings.Cut(name, ".")
+	for _, s := range []string{name, bare, k.part + "." + name, k.part + "." + strings.TrimSuffix(name, "weight") + "_weight", "generator." + name} {
+		if slices.Contains(weights, s) {
+			return s
+		}
+	}
+	return name
 }
 
 // run evaluates the program on the case's weights, and returns the names of these.
@@ -328,7 +336,7 @@ func (k *recordedCase) run() []string {
 	dir, err := folder.Open(k.dir, true, nil)
 	require.NoError(k.t, err)
 	defer dir.Close()
-	_, shapes := tensorsOf(k.unit.Program)
+	shapes := shapesOf(k.unit.Program)
 	require.NoError(k.t, eval.Run(k.unit.Program, k.store, eval.From(checkpointTensors{dir.Source(k.unit.Model), shapes})))
 	return dir.Weights.Names()
 }

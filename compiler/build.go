@@ -29,6 +29,7 @@ const (
 	storeNormed = "normed"              // float32 [T, H] the normalised sum of the input's tables, in programs whose input can be perturbed
 	storeConv   = "conv.branch"         // float32 [T, H] what the convolution adds
 	storeLogits = "logits"
+	storeCRF    = "label." // in front of transitions, start and end: the scores of neighbouring labels
 )
 
 // hiddenAt returns the store's name of the hidden states after layer l. Layer 0 is the embedding.

@@ -103,7 +103,7 @@ func (b *builder) crf(s *spec.Step) error {
 		name, published string
 		dims            []int
 	}{{"transitions", "transitions", []int{s.In, s.In}}, {"start", "start_transitions", []int{s.In}}, {"end", "end_transitions", []int{s.In}}} {
-		name, stored := "label."+t.name, "crf."+t.published
+		name, stored := storeCRF+t.name, "crf."+t.published
 		if b.names.scheme == own.scheme {
 			stored = "head." + b.h.Name + ".crf." + t.name
 		}

@@ -244,12 +244,15 @@ func perLayer(r *ir.Region) bool {
 // hasLayer reports whether a name in the store depends on the layer.
 func hasLayer(name string) bool { return strings.Contains(name, "{l") }
 
+// keptPrefix begins the names of what regions of the forward pass keep for the sweep.
+const keptPrefix = "kept."
+
 // keptAs returns the name in the store of a value that a region of the forward pass keeps for the sweep.
 func keptAs(r *ir.Region, v *ir.Value) string {
 	if perLayer(r) {
-		return "kept." + r.Name + ".{l}." + v.Name
+		return keptPrefix + r.Name + ".{l}." + v.Name
 	}
-	return "kept." + r.Name + "." + v.Name
+	return keptPrefix + r.Name + "." + v.Name
 }
 
 // sumOf returns the name in the store of a sum of shares that is not complete yet, after the share of a region has been added. Regions that run layer after
@@ -260,7 +263,7 @@ func sumOf(r *ir.Region, v *ir.Value) string {
 		return GradOf(v.Name) + "." + stem
 	}
 	for _, o := range r.Out {
-		if i := strings.Index(o.Name, ".{l"); i > 0 {
+		if i := strings.Index(o.Name, ".{l"); i > 0 && !strings.HasPrefix(o.Name, keptPrefix) {
 			stem = o.Name[:i]
 			break
 		}

@@ -33,6 +33,11 @@ head nli on m { take first; linear hidden; act; linear 3 as labels("a", "b", "c"
 head mlm on m { take masked; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
 head bare on m { take first; linear 3 as labels("a", "b", "c") }
 head bio on m { take each; linear 3 as labels("O", "B-X", "I-X"); crf; loss cross_entropy }
+head ner on m { take words(first); linear 8; prompt labels mark "<<ENT>>" end "<<SEP>>"; spans <= 3 markers; loss binary_cross_entropy }
+head qa on m { take each; linear 2 as span; loss cross_entropy }
+head many on m { take mean; linear 2 as labels("a", "b"); loss binary_cross_entropy }
+head amount on m { take first; linear 1 as score; loss mean_squared_error }
+head choice on m { take first; linear 1 as choices; loss cross_entropy }
 `
 
 // unitOf compiles one head of the small model before any pass.
@@ -101,7 +106,13 @@ func TestOnlyWanted(t *testing.T) {
 		for _, name := range c.with {
 			require.Equal(t, whole[name], got[name], name)
 		}
-		require.Equal(t, c.run, called(p)[slices.Index(called(p), "loss 0")+1:], "%v", c.with)
+		end := slices.Index(called(p), "loss 0") + 1
+		require.Equal(t, c.run, called(p)[end:], "%v", c.with)
+		forward := []string{"embed 0", "relative 0", "conv 0", "layer_conv 0", "layer 1", "layer 2", "layer 3", "head 0", "loss 0"}
+		if slices.Contains(c.free, "layer_plain") {
+			forward[4] = "layer_plain 1"
+		}
+		require.Equal(t, forward, called(p)[:end], "%v", c.with)
 		for _, r := range c.free {
 			require.Zero(t, kept(p, r), "%v: region %s", c.with, r)
 		}
@@ -189,9 +200,11 @@ func TestNoRule(t *testing.T) {
 func TestUntrained(t *testing.T) {
 	for head, want := range map[string]string{
 		"bare": "small.dspec:16:1: the head bare has no loss [missing]",
-		"bio":  "small.dspec:17:67: the loss of a head with a crf, a log partition, is not compiled yet, so the head cannot be trained [not-yet]",
+		"ner":  "small.dspec:18:1: the loss binary_cross_entropy of a head for entities is not compiled yet, so the head cannot be trained [not-yet]",
+		"bio": "small.dspec:17:1: the loss cross_entropy with probabilities as targets of a head for tags is not compiled yet, so the head cannot be trained " +
+			"[not-yet]",
 	} {
-		faults, err := unitOf(t, head, compiler.Options{}).AddLoss(false)
+		faults, err := unitOf(t, head, compiler.Options{}).AddLoss(head == "bio")
 		require.NoError(t, err)
 		require.Len(t, faults, 1)
 		require.Equal(t, want, faults[0].String())

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -187,4 +188,90 @@ func TestGradientsOfRandomSpecs(t *testing.T) {
 		}
 	}
 	require.NotZero(t, losses)
+}
+
+// TestLosses compares the losses of all kinds of heads with their formulas, and the gradient of a loss by itself with 1.
+func TestLosses(t *testing.T) {
+	logOf := func(z []float64, at int) float64 { // log softmax
+		sum := 0.0
+		for _, v := range z {
+			sum += math.Exp(v)
+		}
+		return z[at] - math.Log(sum)
+	}
+	classes := func(s eval.Store, c int) float64 {
+		sum, n := 0.0, 0.0
+		for i, y := range s[compiler.StoreTarget].I {
+			if y >= 0 {
+				sum, n = sum-logOf(s["logits"].F[i*c:(i+1)*c], int(y)), n+1
+			}
+		}
+		return sum / n
+	}
+	each := func(f func(z, y float64) float64) func(s eval.Store) float64 {
+		return func(s eval.Store) float64 {
+			sum := 0.0
+			for i, z := range s["logits"].F {
+				sum += f(z, s[compiler.StoreTarget].F[i])
+			}
+			return sum / float64(len(s["logits"].F))
+		}
+	}
+	for head, want := range map[string]func(s eval.Store) float64{
+		"nli":    func(s eval.Store) float64 { return classes(s, 3) },
+		"mlm":    func(s eval.Store) float64 { return classes(s, 40) },
+		"many":   each(func(z, y float64) float64 { return -y*math.Log(1/(1+math.Exp(-z))) - (1-y)*math.Log(1/(1+math.Exp(z))) }),
+		"amount": each(func(z, y float64) float64 { return (z - y) * (z - y) }),
+		"choice": func(s eval.Store) float64 { // choices 0 and 1 belong to one question, 2 to another
+			z, sum, n := s["logits"].F, 0.0, 0.0
+			for i, y := range s[compiler.StoreTarget].I {
+				if y >= 0 {
+					sum, n = sum-logOf([][]float64{z[:2], z[2:]}[i/2], i%2), n+1
+				}
+			}
+			return sum / n
+		},
+		"qa": func(s eval.Store) float64 {
+			z, both := s["logits"].F, 0.0
+			for c, name := range []string{compiler.StoreStart, compiler.StoreEnd} {
+				sum, n := 0.0, 0.0
+				for b, y := range s[name].I {
+					var column []float64
+					for t := s["starts"].I[b]; t < s["starts"].I[b+1]; t++ {
+						column = append(column, z[2*int(t)+c])
+					}
+					if y >= 0 {
+						sum, n = sum-logOf(column, int(y)), n+1
+					}
+				}
+				both += sum / n / 2
+			}
+			return both
+		},
+	} {
+		u := unitOf(t, head, compiler.Options{})
+		of, _ := differentiated(t, u, nil)
+		s := drawn(rand.New(rand.NewPCG(13, 17)), u.Program, of).run(t, nil)
+		require.InDelta(t, want(s), s[compiler.StoreLoss].F[0], 1e-12, head)
+		require.Equal(t, []float64{1}, s[compiler.GradOf(compiler.StoreLoss)].F)
+	}
+}
+
+// TestGradientsOfLosses compares the gradients of the heads' own parameters with central differences, for all kinds of losses.
+func TestGradientsOfLosses(t *testing.T) {
+	for _, head := range []string{"nli", "mlm", "many", "amount", "choice", "qa", "bio"} {
+		u := unitOf(t, head, compiler.Options{})
+		of, flat := differentiated(t, u, nil)
+		require.Equal(t, compiler.StoreLoss, of)
+		require.Empty(t, flat, head)
+		r := rand.New(rand.NewPCG(13, 17))
+		s := drawn(r, u.Program, of)
+		store := s.run(t, nil)
+		require.Positive(t, store[of].F[0], head)
+		for _, name := range compiler.Parameters(u.Program) {
+			if strings.HasPrefix(name, "head.") {
+				s.compare(t, r, store, name, false)
+			}
+		}
+	}
 }

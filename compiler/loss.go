@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/ragged"
@@ -24,6 +25,8 @@ const (
 //
 //   - cross_entropy with class numbers, the target i32[M]: the mean of -log softmax(z)[target] over the rows whose target is not below 0. Tokens
 //     without a label have such a target, such as PyTorch's -100. The loss is 0 if all rows are left out.
+//   - cross_entropy with class numbers, of a head with a crf: the mean over the sequences of -log p(target). Rows whose target is below 0 are not in the chain.
+//     A sequence without other rows counts as 0.
 //   - cross_entropy with probabilities (soft), the target f32[M, C]: the mean over the rows of -Σ_c target_c log softmax(z)_c.
 //   - cross_entropy of a span, the targets StoreStart and StoreEnd: half the sum of both cross entropies over the tokens of each sequence. A sequence whose
 //     target is below 0 is left out of that mean.
@@ -61,11 +64,6 @@ func (u *Unit) lossFault(soft bool) *diag.Diag {
 	case h.Loss == "":
 		return diag.Errorf("missing", h.Pos, "the head %s has no loss", h.Name).Hintf("loss %s", tasktable.CrossEntropy)
 	}
-	for _, s := range h.Steps {
-		if s.Kind == spec.StepCRF {
-			return diag.Errorf("not-yet", s.Pos, "the loss of a head with a crf, a log partition, is not compiled yet, so the head cannot be trained")
-		}
-	}
 	if lossOf(h, soft) == nil {
 		what := "the loss " + h.Loss
 		if soft {
@@ -88,6 +86,7 @@ type lossRow struct {
 	loss string
 	as   spec.Meaning // heads of this meaning only, if only is set
 	only bool
+	crf  bool // heads with a crf
 	soft bool // the targets are probabilities
 	make func(l losses) *ir.Value
 }
@@ -96,6 +95,7 @@ type lossRow struct {
 var lossTable = []lossRow{
 	{loss: tasktable.CrossEntropy, as: spec.SpanEnds, only: true, make: losses.span},
 	{loss: tasktable.CrossEntropy, as: spec.Choices, only: true, make: losses.choices},
+	{loss: tasktable.CrossEntropy, crf: true, make: losses.chain},
 	{loss: tasktable.CrossEntropy, make: losses.classes},
 	{loss: tasktable.CrossEntropy, soft: true, make: losses.probabilities},
 	{loss: tasktable.BinaryCrossEntropy, make: losses.binary},
@@ -107,8 +107,9 @@ func lossOf(h *spec.Head, soft bool) *lossRow {
 	if h.Prompt != nil || soft && (h.As == spec.Choices || h.As == spec.SpanEnds) {
 		return nil
 	}
+	crf := slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Kind == spec.StepCRF })
 	for i, r := range lossTable {
-		if r.loss == h.Loss && r.soft == soft && (!r.only || r.as == h.As) {
+		if r.loss == h.Loss && r.soft == soft && r.crf == crf && (!r.only || r.as == h.As) {
 			return &lossTable[i]
 		}
 	}
@@ -135,6 +136,21 @@ func (l losses) classes() *ir.Value {
 	target := l.target(StoreTarget, ir.I32, l.z.Type.Shape[0])
 	picked := l.node("pick_column", nil, l.node("log_softmax_rows", nil, l.z), target)
 	return l.node("mean", nil, l.negated(picked), target)
+}
+
+// chain appends the mean negative logarithm of the labels' probabilities in a conditional random field.
+func (l losses) chain() *ir.Value {
+	labels := l.z.Type.Shape[1]
+	scores := func(name string, dims ...ir.Dim) *ir.Value {
+		return l.Input(storeCRF+name, ir.State, ir.Type{DType: ir.F32, Shape: dims})
+	}
+	starts := ragged.Starts
+	if l.head.Take.Rows == spec.Words {
+		starts = ragged.WordStarts
+	}
+	each := l.node("chain_likelihood", nil, l.z, scores("transitions", labels, labels), scores("start", labels), scores("end", labels),
+		l.target(StoreTarget, ir.I32, l.z.Type.Shape[0]), l.Part(starts))
+	return l.node("mean", nil, l.negated(each))
 }
 
 // probabilities appends the mean cross entropy of probabilities.

@@ -1,16 +1,42 @@
 package compiler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// GradOf returns the store's name of the gradient of a value: of a tensor, of a part of the batch, or of an output of a region.
-func GradOf(name string) string { return "grad." + name }
+// Sweep describes which gradients [Grad] computes. Names are those of the store, each with its layer's number in place of {l}.
+type Sweep struct {
+	// Of is the value to differentiate, an output of a region. If it is one number, f32[1], its own gradient is 1. Otherwise the caller puts that gradient
+	// into the store before a call, under GradOf(Of), in the type of the value.
+	Of string
+
+	// With lists the values whose gradients are wanted: tensors of the checkpoint, parts of the batch, and outputs of regions. Only what these gradients need
+	// is computed: nothing for tensors that are not listed, and nothing in layers below the lowest one with a listed value. An output of a region does not
+	// stop the sweep: gradients of what it was computed from are computed if they are listed.
+	With []string
+
+	// Constant lists values that count as constants: no gradient passes through them.
+	Constant []string
+
+	// Name is the first word of the names of gradients; "" is grad. Sweeps over one program have different names.
+	Name string
+}
+
+// name returns the first word of the names of gradients.
+func (s Sweep) name() string { return cmp.Or(s.Name, "grad") }
+
+// GradOf returns the store's name of the gradient of a value.
+func (s Sweep) GradOf(value string) string { return s.name() + "." + value }
+
+// GradOf returns the store's name of the gradient of a value, for a [Sweep] without a name.
+func GradOf(value string) string { return Sweep{}.GradOf(value) }
 
 // Parameters returns the names of the checkpoint's tensors that the schedule of a program reads, each with its layer's number, in the order in which they are
 // first read. A caller that trains all of them passes the list to [Grad].
@@ -30,32 +56,27 @@ func Parameters(p *ir.Program) []string {
 	return names
 }
 
-// Grad appends to a program the calls that compute the gradient of one of its values, by reverse accumulation over the ops' rules. The program must be as
-// [Compile] returns it for After: "build"; Grad changes it.
+// Grad appends to a program the calls that compute gradients of one of its values, by reverse accumulation over the ops' rules. The program must be as
+// [Compile] returns it for After: "build"; Grad changes it. A second sweep over the same program can differentiate what the first one has computed.
 //
-// of is the store's name of the value to differentiate. If it is one number, f32[1], its own gradient is 1. Otherwise the caller puts that gradient into the
-// store before a call, under GradOf(of), in the type of the value.
-//
-// with lists the store's names of the values whose gradients are wanted: tensors of the checkpoint, parts of the batch, and outputs of regions, each with its
-// layer's number in place of {l}. Only what these gradients need is computed: nothing for tensors that are not listed, and nothing in layers below the lowest
-// one with a listed value. A value that is the output of a region does not stop the sweep: gradients of what it was computed from are computed if they are
-// listed.
-//
-// Each gradient is an output of the program under GradOf(name), in the type of the value. If several nodes or calls read a value, their shares are added in
-// the reverse order of the schedule, from the last reader to the first; so the order of a sum depends on the program alone. Grad returns the listed values
-// on which the value does not depend. Their gradients are 0, and no call computes them.
+// Each gradient is an output of the program under GradOf of its name, in the type of the value. If several nodes or calls read a value, their shares are
+// added in the reverse order of the schedule, from the last reader to the first; so the order of a sum depends on the program alone. Grad returns the listed
+// values on which the value does not depend. Their gradients are 0, and no call computes them.
 //
 // What the sweep reads of the forward pass is kept: it becomes an output of its region, see keptAs. A region that must keep values only in some of its layers
 // is split in two.
 //
 // Faults are diagnostics, at the spec's lines, for ops that have no gradient yet. An error is an internal error; so is a name that the program does not have.
-func Grad(p *ir.Program, of string, with []string) (flat []string, faults diag.List, err error) {
-	s := &reverse{prog: p, of: of, wanted: map[string]bool{}, found: map[*ir.Region]map[string]*share{}, adds: map[string]int{}, added: map[string]int{},
-		sums: map[string]string{}, regions: map[string]*ir.Region{}, readers: map[*ir.Region]int{}}
-	for _, name := range with {
+func Grad(p *ir.Program, w Sweep) (flat []string, faults diag.List, err error) {
+	s := &reverse{Sweep: w, prog: p, wanted: map[string]bool{}, constant: map[string]bool{}, found: map[*ir.Region]map[string]*share{},
+		adds: map[string]int{}, added: map[string]int{}, sums: map[string]string{}, regions: map[string]*ir.Region{}}
+	for _, name := range w.With {
 		s.wanted[name] = true
 	}
-	if err := s.check(with); err != nil {
+	for _, name := range w.Constant {
+		s.constant[name] = true
+	}
+	if err := s.check(); err != nil {
 		return nil, nil, err
 	}
 	s.forward()
@@ -71,9 +92,9 @@ func Grad(p *ir.Program, of string, with []string) (flat []string, faults diag.L
 		return nil, nil, err
 	}
 	var outputs []string
-	for _, name := range with {
+	for _, name := range w.With {
 		if s.adds[name] > 0 {
-			outputs = append(outputs, GradOf(name))
+			outputs = append(outputs, s.GradOf(name))
 		} else {
 			flat = append(flat, name)
 		}
@@ -85,17 +106,16 @@ func Grad(p *ir.Program, of string, with []string) (flat []string, faults diag.L
 // reverse is the work of one call of Grad. It has three parts: forward finds which values depend on a wanted one; backward walks the schedule from its end and
 // finds which steps have shares in which gradients; emit knows therefore which share of a gradient is the last one, and appends the regions and calls.
 type reverse struct {
-	prog   *ir.Program
-	of     string
-	wanted map[string]bool
-	steps  []*step // of the schedule, in its order
+	Sweep
+	prog             *ir.Program
+	wanted, constant map[string]bool // With and Constant
+	steps            []*step         // of the schedule, in its order
 
 	found   map[*ir.Region]map[string]*share // by what arrives and what depends, see shareOf
 	adds    map[string]int                   // how many steps have a share in the gradient of a value of the store
 	added   map[string]int                   // of these, how many emit has appended
 	sums    map[string]string                // the name of the sum of the shares that emit has appended
 	regions map[string]*ir.Region            // what emit has made, by what makes it differ
-	readers map[*ir.Region]int               // how many regions emit has made for one of the forward pass, for their names
 	faults  diag.List
 }
 
@@ -111,7 +131,7 @@ type step struct {
 func (s *step) at(v *ir.Value) string { return ir.At(v.Name, s.layer) }
 
 // check lists the steps, and returns an error if a name of a value is not that of a float value which the schedule reads or writes.
-func (s *reverse) check(with []string) error {
+func (s *reverse) check() error {
 	known := map[string]*ir.Value{}
 	for _, c := range s.prog.Run {
 		for l := c.First; l < c.First+c.Count; l++ {
@@ -122,16 +142,20 @@ func (s *reverse) check(with []string) error {
 			}
 		}
 	}
-	for i, name := range append([]string{s.of}, with...) {
+	seen := map[string]bool{}
+	for _, name := range slices.Concat([]string{s.Of}, s.With, s.Constant) {
 		v := known[name]
 		switch {
 		case v == nil:
 			return fmt.Errorf("gradients: no call of the program %s reads or writes a value %s", s.prog.Name, name)
 		case v.Type.DType != ir.F32:
 			return fmt.Errorf("gradients: %s is %s, and only floats have gradients", name, v.Type)
-		case i > 0 && (name == s.of || slices.Contains(with[:i-1], name)):
-			return fmt.Errorf("gradients: the gradient of %s is asked for twice, or by itself", name)
+		case seen[name]:
+			return fmt.Errorf("gradients: %s is named twice among what is differentiated, wanted and constant", name)
+		case known[s.GradOf(name)] != nil:
+			return fmt.Errorf("gradients: the program %s has a value %s already: the sweep needs another name", s.prog.Name, s.GradOf(name))
 		}
+		seen[name] = true
 	}
 	return nil
 }
@@ -144,7 +168,7 @@ func (s *reverse) forward() {
 	}
 	for _, st := range s.steps {
 		for _, v := range st.region.In {
-			if v.Type.DType == ir.F32 && depends[st.at(v)] {
+			if v.Type.DType == ir.F32 && depends[st.at(v)] && !s.constant[st.at(v)] {
 				st.inputs = append(st.inputs, v)
 			}
 		}
@@ -175,7 +199,7 @@ func dependents(r *ir.Region, inputs []*ir.Value) map[*ir.Value]bool {
 
 // backward finds, from the last step to the first, the steps that have a share in some gradient.
 func (s *reverse) backward() error {
-	arrives := map[string]bool{s.of: true} // names in the store of values with a gradient
+	arrives := map[string]bool{s.Of: true} // names in the store of values with a gradient
 	for _, st := range slices.Backward(s.steps) {
 		var outs []*ir.Value
 		for _, v := range st.region.Out {
@@ -216,7 +240,7 @@ func (s *reverse) split() {
 		r := st.region
 		if st.share == nil && shares[r] {
 			if plain[r] == nil {
-				plain[r] = copyRegion(r, r.Name+plainSuffix, func(name string) string { return name })
+				plain[r] = copyRegion(r, s.fresh(r.Name+"_plain"), func(name string) string { return name })
 				s.prog.Regions = append(s.prog.Regions, plain[r])
 			}
 			r = plain[r]
@@ -230,11 +254,14 @@ func (s *reverse) split() {
 	s.prog.Run = run
 }
 
-// The ends of the names of regions that a sweep makes from one of the forward pass: the copy that keeps nothing, and the one that computes gradients.
-const (
-	plainSuffix = "_plain"
-	gradSuffix  = "_grad"
-)
+// fresh returns a name that no region has: stem, or stem with a number after it.
+func (s *reverse) fresh(stem string) string {
+	name := stem
+	for i := 2; s.prog.Region(name) != nil; i++ {
+		name = stem + strconv.Itoa(i)
+	}
+	return name
+}
 
 // perLayer reports whether the names of a region's values in the store depend on the layer.
 func perLayer(r *ir.Region) bool {
@@ -257,10 +284,10 @@ func keptAs(r *ir.Region, v *ir.Value) string {
 
 // sumOf returns the name in the store of a sum of shares that is not complete yet, after the share of a region has been added. Regions that run layer after
 // layer, such as an encoder's layers with and without a convolution, use the same names, so that one region serves most layers.
-func sumOf(r *ir.Region, v *ir.Value) string {
+func (s *reverse) sumOf(r *ir.Region, v *ir.Value) string {
 	stem := r.Name
 	if !perLayer(r) {
-		return GradOf(v.Name) + "." + stem
+		return s.GradOf(v.Name) + "." + stem
 	}
 	for _, o := range r.Out {
 		if i := strings.Index(o.Name, ".{l"); i > 0 && !strings.HasPrefix(o.Name, keptPrefix) {
@@ -269,7 +296,7 @@ func sumOf(r *ir.Region, v *ir.Value) string {
 		}
 	}
 	if hasLayer(v.Name) {
-		return GradOf(v.Name) + "." + stem
+		return s.GradOf(v.Name) + "." + stem
 	}
-	return GradOf(v.Name) + "." + stem + ".{l}"
+	return s.GradOf(v.Name) + "." + stem + ".{l}"
 }

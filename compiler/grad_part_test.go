@@ -158,13 +158,64 @@ func TestPaddingRow(t *testing.T) {
 // TestFlat checks that a value which the result does not depend on is reported and not computed.
 func TestFlat(t *testing.T) {
 	u := unitOf(t, "nli", compiler.Options{})
-	flat, faults, err := compiler.Grad(u.Program, "hidden_states.2", []string{"encoder.1.ffn.in.bias", "encoder.2.ffn.in.bias", "head.nli.linear1.bias"})
+	flat, faults, err := compiler.Grad(u.Program, compiler.Sweep{Of: "hidden_states.2",
+		With: []string{"encoder.1.ffn.in.bias", "encoder.2.ffn.in.bias", "head.nli.linear1.bias"}})
 	require.NoError(t, err)
 	require.Empty(t, faults)
 	require.Equal(t, []string{"encoder.2.ffn.in.bias", "head.nli.linear1.bias"}, flat)
 	require.NoError(t, ir.Verify(u.Program))
 	require.Contains(t, called(u.Program), "layer_grad 1")
 	require.NotContains(t, called(u.Program), "grad_seed 0", "the caller gives the gradient of a matrix")
+}
+
+// TestConstants checks that no gradient passes through a constant, and that others stay the same.
+func TestConstants(t *testing.T) {
+	names := compiler.Parameters(unitOf(t, "nli", compiler.Options{}).Program)
+	whole, _ := gradients(t, "nli", compiler.Options{}, names...)
+	u := unitOf(t, "nli", compiler.Options{})
+	_, err := u.AddLoss(false)
+	require.NoError(t, err)
+	flat, faults, err := compiler.Grad(u.Program, compiler.Sweep{Of: compiler.StoreLoss, With: names, Constant: []string{"hidden_states.3", "relative.table"}})
+	require.NoError(t, err)
+	require.Empty(t, faults)
+	store := drawn(rand.New(rand.NewPCG(3, 5)), u.Program, compiler.StoreLoss).run(t, nil)
+	for _, name := range names {
+		if strings.HasPrefix(name, "head.") || strings.HasPrefix(name, "encoder.3.") {
+			require.Equal(t, whole[name], store[compiler.GradOf(name)].F, name)
+		} else {
+			require.Contains(t, flat, name)
+		}
+	}
+}
+
+// TestTwoSweeps checks two sweeps over one program: the second one differentiates a number that follows from gradients of the first, which is a second
+// derivative.
+func TestTwoSweeps(t *testing.T) {
+	const bias = "head.nli.linear2.bias"
+	u := unitOf(t, "nli", compiler.Options{})
+	of, _ := differentiated(t, u, []string{bias})
+	p := u.Program
+	r := &ir.Region{Name: "square"}
+	b := ir.NewBuilder(r)
+	g := b.Input(compiler.GradOf(bias), ir.State, ir.Type{Shape: ir.Shape{ir.N(3)}})
+	b.Output("norm", b.Op("mean", r.Pos, "", nil, b.Op("mul", r.Pos, "", nil, g, g)))
+	require.NoError(t, b.Err())
+	p.Regions, p.Run = append(p.Regions, r), append(p.Run, ir.Call{Region: r, Count: 1})
+	w := compiler.Sweep{Of: "norm", With: []string{bias, "encoder.3.ffn.out.bias"}, Name: "second"}
+	flat, faults, err := compiler.Grad(p, w)
+	require.NoError(t, err)
+	require.Empty(t, faults)
+	require.Empty(t, flat)
+	require.NoError(t, ir.Verify(p))
+	random := rand.New(rand.NewPCG(3, 5))
+	s := drawn(random, p, of)
+	s.of, s.sweep = "norm", w
+	store := s.run(t, nil)
+	for _, name := range w.With {
+		s.compare(t, random, store, name, false)
+	}
+	_, _, err = compiler.Grad(p, compiler.Sweep{Of: of, With: []string{bias}})
+	require.ErrorContains(t, err, "has a value grad.loss already: the sweep needs another name")
 }
 
 // TestGradientsPrint checks that a differentiated program prints the same text each time, and that the text parses.
@@ -189,7 +240,7 @@ func TestNoRule(t *testing.T) {
 	b.Output("y.{l}", b.Op("step", pos, "", nil, x))
 	require.NoError(t, b.Err())
 	p := &ir.Program{Name: "p", Regions: []*ir.Region{r}, Run: []ir.Call{{Region: r, Count: 2}}, Bounds: ir.Bounds{Sequences: 1, Tokens: 1, Length: 1}}
-	_, faults, err := compiler.Grad(p, "y.0", []string{"w.0"})
+	_, faults, err := compiler.Grad(p, compiler.Sweep{Of: "y.0", With: []string{"w.0"}})
 	require.NoError(t, err)
 	require.Len(t, faults, 1)
 	require.Equal(t, "small.dspec:7:3: no gradient is known for this statement (step: it is constant between jumps), so what it reads cannot be trained yet "+
@@ -217,9 +268,9 @@ func TestUntrained(t *testing.T) {
 	for name, want := range map[string]string{
 		"encoder.9.ffn.in.bias": "no call of the program p reads or writes a value encoder.9.ffn.in.bias",
 		"ids":                   "ids is i32[T], and only floats have gradients",
-		"logits":                "the gradient of logits is asked for twice, or by itself",
+		"logits":                "logits is named twice among what is differentiated, wanted and constant",
 	} {
-		_, _, err := compiler.Grad(unitOf(t, "nli", compiler.Options{}).Program, "logits", []string{name})
+		_, _, err := compiler.Grad(unitOf(t, "nli", compiler.Options{}).Program, compiler.Sweep{Of: "logits", With: []string{name}})
 		require.ErrorContains(t, err, want)
 	}
 }

@@ -26,7 +26,7 @@ func (s *reverse) shareOf(r *ir.Region, outs, inputs []*ir.Value) (*share, error
 	}
 	sh := &share{from: r, outs: outs, inputs: inputs}
 	t := s.begin(sh, "trial", func(v *ir.Value) *ir.Value {
-		return &ir.Value{Name: GradOf(v.Name), Kind: ir.State, Type: v.Type}
+		return &ir.Value{Name: s.GradOf(v.Name), Kind: ir.State, Type: v.Type}
 	})
 	if err := t.run(); err != nil {
 		return nil, err
@@ -133,10 +133,10 @@ func (s *reverse) emit() error {
 	kinds := map[string]ir.Kind{}
 	steps := slices.Clone(s.steps)
 	slices.Reverse(steps)
-	s.sums[s.of] = GradOf(s.of)
-	kinds[s.of] = ir.Batch
-	if _, v := s.writer(s.of); v != nil && v.Type.Shape.Equal(ir.Shape{ir.N(1)}) {
-		kinds[s.of] = ir.State
+	s.sums[s.Of] = s.GradOf(s.Of)
+	kinds[s.Of] = ir.Batch
+	if _, v := s.writer(s.Of); v != nil && v.Type.Shape.Equal(ir.Shape{ir.N(1)}) {
+		kinds[s.Of] = ir.State
 		if err := s.seed(v); err != nil {
 			return err
 		}
@@ -168,10 +168,11 @@ func (s *reverse) writer(name string) (*step, *ir.Value) {
 
 // seed appends the call that sets the gradient of a number by itself to 1.
 func (s *reverse) seed(v *ir.Value) error {
-	r := &ir.Region{Name: "grad_seed", Doc: "grad_seed sets the gradient of the loss by itself."}
+	name := s.fresh(s.name() + "_seed")
+	r := &ir.Region{Name: name, Doc: name + " sets the gradient of a number by itself."}
 	b := ir.NewBuilder(r)
 	zero := b.Op("zeros", r.Pos, "", []ir.Attr{ir.A("shape", []int{1})})
-	b.Output(GradOf(v.Name), b.Op("offset", r.Pos, "", []ir.Attr{ir.A("by", 1.0)}, zero))
+	b.Output(s.GradOf(v.Name), b.Op("offset", r.Pos, "", []ir.Attr{ir.A("by", 1.0)}, zero))
 	s.prog.Regions = append(s.prog.Regions, r)
 	s.prog.Run = append(s.prog.Run, ir.Call{Region: r, Count: 1})
 	return b.Err()
@@ -203,14 +204,14 @@ func (s *reverse) regionOf(st *step, kinds map[string]ir.Kind) (*ir.Region, erro
 	}
 	for _, v := range sh.ins {
 		name := st.at(v)
-		k := link{v: v, kind: ir.State, after: sumOf(sh.from, v)}
+		k := link{v: v, kind: ir.State, after: s.sumOf(sh.from, v)}
 		if s.sums[name] != "" {
 			k.before = s.template(st, v, s.sums[name])
 		}
 		s.added[name]++
 		last := s.added[name] == s.adds[name]
 		if last && (s.wanted[name] || hasLayer(v.Name) || !perLayer(sh.from)) {
-			k.after = GradOf(v.Name)
+			k.after = s.GradOf(v.Name)
 		}
 		s.sums[name] = ir.At(k.after, st.layer)
 		ins, key = append(ins, k), key+k.key()
@@ -218,11 +219,7 @@ func (s *reverse) regionOf(st *step, kinds map[string]ir.Kind) (*ir.Region, erro
 	if r := s.regions[key]; r != nil {
 		return r, nil
 	}
-	s.readers[sh.from]++
-	name := sh.from.Name + gradSuffix
-	if n := s.readers[sh.from]; n > 1 {
-		name = fmt.Sprintf("%s%d", name, n)
-	}
+	name := s.fresh(sh.from.Name + "_" + s.name())
 	r, err := s.build(sh, name, outs, ins)
 	if err != nil {
 		return nil, err
@@ -234,8 +231,8 @@ func (s *reverse) regionOf(st *step, kinds map[string]ir.Kind) (*ir.Region, erro
 
 // template returns a name of the store as the region of a step is to read it: with {l} or {l+1} in place of the layer, where regions have such names.
 func (s *reverse) template(st *step, v *ir.Value, name string) string {
-	sum := sumOf(st.region, v)
-	for _, t := range []string{GradOf(v.Name), strings.ReplaceAll(sum, "{l}", "{l+1}"), sum} {
+	sum := s.sumOf(st.region, v)
+	for _, t := range []string{s.GradOf(v.Name), strings.ReplaceAll(sum, "{l}", "{l+1}"), sum} {
 		if ir.At(t, st.layer) == name {
 			return t
 		}

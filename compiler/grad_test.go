@@ -51,7 +51,7 @@ func differentiated(t *testing.T, u *compiler.Unit, with []string) (of string, f
 	if with == nil {
 		with = compiler.Parameters(p)
 	}
-	flat, faults, err := compiler.Grad(p, of, with)
+	flat, faults, err := compiler.Grad(p, compiler.Sweep{Of: of, With: with})
 	require.NoError(t, err)
 	require.Empty(t, faults)
 	require.NoError(t, ir.Verify(p), "%s", ir.Print(p))
@@ -64,13 +64,14 @@ type slope struct {
 	of      string
 	batch   eval.Store
 	tensors drawnTensors
+	sweep   compiler.Sweep // names the gradients
 }
 
 // drawn draws a batch of three sequences, and targets. Of class numbers, some are below 0, which leaves out their rows.
 func drawn(r *rand.Rand, p *ir.Program, of string) *slope {
 	l := p.Limits()
 	b := raggedtest.Batch([]int{1, 9, 17}, l, true, r.IntN)
-	s := &slope{p, of, eval.StoreOf(b, l.Delta), shapesOf(p)}
+	s := &slope{prog: p, of: of, batch: eval.StoreOf(b, l.Delta), tensors: shapesOf(p)}
 	for _, c := range p.Run {
 		for _, v := range c.Region.In {
 			name := ir.At(v.Name, c.First)
@@ -118,7 +119,7 @@ func (s *slope) run(t *testing.T, other eval.Store) eval.Store {
 
 // value returns what is differentiated: a loss, or <weights, rows> with the gradient that the batch holds as weights.
 func (s *slope) value(store eval.Store) float64 {
-	y, w := store[s.of].Floats(), store[compiler.GradOf(s.of)].Floats()
+	y, w := store[s.of].Floats(), store[s.sweep.GradOf(s.of)].Floats()
 	sum := 0.0
 	for i := range y {
 		sum += y[i] * w[i]
@@ -146,7 +147,7 @@ func (s *slope) compare(t *testing.T, r *rand.Rand, store eval.Store, name strin
 	}
 	got := 0.0
 	if !flat {
-		g := store[compiler.GradOf(name)]
+		g := store[s.sweep.GradOf(name)]
 		require.Equal(t, x.Shape, g.Shape, name)
 		for i, v := range g.Floats() {
 			got += v * direction[i]

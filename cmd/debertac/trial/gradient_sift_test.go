@@ -54,8 +54,6 @@ func (a *ascent) compare(recorded []string) {
 	task := a.task(clean)
 	a.compile(passes[0])
 	names := compiler.Parameters(a.unit.Program)
-	below := a.unit.Program.Region("embed")
-	above := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return below.Input(name) != nil })
 	add := func(seed, from, to []float64) []float64 { // dCE/dz = softmax(z) - p
 		out := slices.Clone(seed)
 		p, q := a.softmax(from), a.softmax(to)
@@ -65,7 +63,7 @@ func (a *ascent) compare(recorded []string) {
 		return out
 	}
 	total := a.backward(passes[0], add(task, perturbed, clean), names)
-	for name, g := range a.backward(passes[2], add(make([]float64, len(clean)), clean, perturbed), above) {
+	for name, g := range a.backward(passes[2], add(make([]float64, len(clean)), clean, perturbed), names, "normed") {
 		for i := range g {
 			total[name][i] += g[i]
 		}
@@ -89,12 +87,12 @@ func (a *ascent) forward(p golden.Pass) []float64 {
 }
 
 // backward returns the gradients of the named values of a pass, whose logits have the gradient seed.
-func (a *ascent) backward(p golden.Pass, seed []float64, names []string) map[string][]float64 {
+func (a *ascent) backward(p golden.Pass, seed []float64, names []string, constant ...string) map[string][]float64 {
 	a.compile(p)
 	g := ir.NewArray(len(seed)/a.unit.Head.Out, a.unit.Head.Out)
 	copy(g.F, seed)
 	a.store[compiler.GradOf("logits")] = g
-	return a.differentiate("logits", names)
+	return a.differentiate("logits", names, constant...)
 }
 
 // softmax returns the probabilities of all rows.

@@ -304,8 +304,8 @@ func shapesOf(p *ir.Program) map[string][]int {
 
 // differentiate adds the gradients of the named values to the program and runs it. It returns the gradients that the program computes, by the name in the file
 // of weights.
-func (k *recordedCase) differentiate(of string, names []string) map[string][]float64 {
-	flat, faults, err := compiler.Grad(k.unit.Program, of, names)
+func (k *recordedCase) differentiate(of string, names []string, constant ...string) map[string][]float64 {
+	flat, faults, err := compiler.Grad(k.unit.Program, compiler.Sweep{Of: of, With: names, Constant: constant})
 	require.NoError(k.t, err)
 	require.Empty(k.t, faults)
 	require.NoError(k.t, ir.Verify(k.unit.Program))

@@ -60,17 +60,15 @@ func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<2
 // packedBytes returns the size of the packed tensors that the schedule reads.
 func packedBytes(p *ir.Program) int64 {
 	sum, seen := int64(0), map[string]bool{}
-	for _, c := range p.Run {
-		for l := c.First; l < c.First+c.Count; l++ {
-			for _, v := range c.Region.In {
-				if name := ir.At(v.Name, l); v.Kind == ir.Packed && !seen[name] {
-					seen[name] = true
-					n := int64(floatBytes)
-					for _, d := range v.Type.Shape {
-						n *= int64(d.N)
-					}
-					sum += n
+	for r, l := range ir.Steps(p.Run) {
+		for _, v := range r.In {
+			if name := ir.At(v.Name, l); v.Kind == ir.Packed && !seen[name] {
+				seen[name] = true
+				n := int64(floatBytes)
+				for _, d := range v.Type.Shape {
+					n *= int64(d.N)
 				}
+				sum += n
 			}
 		}
 	}

@@ -53,10 +53,8 @@ func fold(p *ir.Program) error {
 // callsOf returns the layers for which each region runs.
 func callsOf(p *ir.Program) map[*ir.Region][]int {
 	out := map[*ir.Region][]int{}
-	for _, c := range p.Run {
-		for l := c.First; l < c.First+c.Count; l++ {
-			out[c.Region] = append(out[c.Region], l)
-		}
+	for r, l := range ir.Steps(p.Run) {
+		out[r] = append(out[r], l)
 	}
 	return out
 }

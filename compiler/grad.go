@@ -43,13 +43,11 @@ func GradOf(value string) string { return Sweep{}.GradOf(value) }
 func Parameters(p *ir.Program) []string {
 	var names []string
 	seen := map[string]bool{}
-	for _, c := range p.Run {
-		for l := c.First; l < c.First+c.Count; l++ {
-			for _, v := range c.Region.In {
-				if name := ir.At(v.Name, l); v.Kind == ir.Tensor && !seen[name] {
-					seen[name] = true
-					names = append(names, name)
-				}
+	for r, l := range ir.Steps(p.Run) {
+		for _, v := range r.In {
+			if name := ir.At(v.Name, l); v.Kind == ir.Tensor && !seen[name] {
+				seen[name] = true
+				names = append(names, name)
 			}
 		}
 	}
@@ -133,13 +131,11 @@ func (s *step) at(v *ir.Value) string { return ir.At(v.Name, s.layer) }
 // check lists the steps, and returns an error if a name of a value is not that of a float value which the schedule reads or writes.
 func (s *reverse) check() error {
 	known := map[string]*ir.Value{}
-	for _, c := range s.prog.Run {
-		for l := c.First; l < c.First+c.Count; l++ {
-			st := &step{region: c.Region, layer: l}
-			s.steps = append(s.steps, st)
-			for _, v := range slices.Concat(c.Region.In, c.Region.Out) {
-				known[st.at(v)] = v
-			}
+	for r, l := range ir.Steps(s.prog.Run) {
+		st := &step{region: r, layer: l}
+		s.steps = append(s.steps, st)
+		for _, v := range slices.Concat(r.In, r.Out) {
+			known[st.at(v)] = v
 		}
 	}
 	seen := map[string]bool{}

@@ -54,10 +54,8 @@ func unitOf(t *testing.T, head string, o compiler.Options) *compiler.Unit {
 
 // called returns the calls of the schedule as text: the region and its layer.
 func called(p *ir.Program) (list []string) {
-	for _, c := range p.Run {
-		for l := c.First; l < c.First+c.Count; l++ {
-			list = append(list, ir.At(c.Region.Name+" {l}", l))
-		}
+	for r, l := range ir.Steps(p.Run) {
+		list = append(list, ir.At(r.Name+" {l}", l))
 	}
 	return list
 }

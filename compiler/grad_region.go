@@ -130,40 +130,25 @@ func (t *tape) refuse(n *ir.Node, op *ir.Op) {
 
 // emit appends the regions that compute the gradients, and their calls, from the last step of the forward schedule to the first.
 func (s *reverse) emit() error {
-	kinds := map[string]ir.Kind{}
-	steps := slices.Clone(s.steps)
-	slices.Reverse(steps)
 	s.sums[s.Of] = s.GradOf(s.Of)
-	kinds[s.Of] = ir.Batch
-	if _, v := s.writer(s.Of); v != nil && v.Type.Shape.Equal(ir.Shape{ir.N(1)}) {
-		kinds[s.Of] = ir.State
+	seed := ir.Batch // the kind of the gradient of Of: given by the caller, or computed
+	if _, v := s.prog.Writer(s.Of); v != nil && v.Type.Shape.Equal(ir.Shape{ir.N(1)}) {
+		seed = ir.State
 		if err := s.seed(v); err != nil {
 			return err
 		}
 	}
-	for _, st := range steps {
+	for _, st := range slices.Backward(s.steps) {
 		if st.share == nil {
 			continue
 		}
-		r, err := s.regionOf(st, kinds)
+		r, err := s.regionOf(st, seed)
 		if err != nil {
 			return err
 		}
 		s.prog.Run = append(s.prog.Run, ir.Call{Region: r, First: st.layer, Count: 1})
 	}
 	return nil
-}
-
-// writer returns the last step that writes a value of the store, and that value; nil if no step does.
-func (s *reverse) writer(name string) (*step, *ir.Value) {
-	for _, st := range slices.Backward(s.steps) {
-		for _, v := range st.region.Out {
-			if st.at(v) == name {
-				return st, v
-			}
-		}
-	}
-	return nil, nil
 }
 
 // seed appends the call that sets the gradient of a number by itself to 1.
@@ -189,16 +174,17 @@ type link struct {
 // key returns the link as text.
 func (k link) key() string { return fmt.Sprintf("%s(%s %s %s)", k.v.Name, k.kind, k.before, k.after) }
 
-// regionOf returns the region that computes the shares of a step. Steps that differ only in the layer have the same one.
-func (s *reverse) regionOf(st *step, kinds map[string]ir.Kind) (*ir.Region, error) {
+// regionOf returns the region that computes the shares of a step. Steps that differ only in the layer have the same one. seed is the kind
+// of the gradient of Of.
+func (s *reverse) regionOf(st *step, seed ir.Kind) (*ir.Region, error) {
 	sh := st.share
 	var outs, ins []link
 	key := sh.from.Name + ":"
 	for _, v := range sh.outs {
 		name := st.at(v)
 		k := link{v: v, before: s.template(st, v, s.sums[name]), kind: ir.State}
-		if kinds[name] == ir.Batch {
-			k.kind = ir.Batch
+		if name == s.Of {
+			k.kind = seed
 		}
 		outs, key = append(outs, k), key+k.key()
 	}

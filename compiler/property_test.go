@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -52,24 +53,7 @@ func (d drawnTensors) Tensor(name string) (*ir.Array, error) {
 
 // shapesOf returns the tensors that a program reads, with their shapes.
 func shapesOf(p *ir.Program) drawnTensors {
-	out := drawnTensors{}
-	for _, calls := range [][]ir.Call{p.Pack, p.Run} {
-		for _, c := range calls {
-			for l := c.First; l < c.First+c.Count; l++ {
-				for _, v := range c.Region.In {
-					if v.Kind != ir.Tensor {
-						continue
-					}
-					var shape []int
-					for _, d := range v.Type.Shape {
-						shape = append(shape, d.N)
-					}
-					out[ir.At(v.Name, l)] = shape
-				}
-			}
-		}
-	}
-	return out
+	return drawnTensors(ir.ShapesOf(slices.Concat(p.Pack, p.Run)))
 }
 
 // batchOf draws sequences of the given lengths, with gaps, and all that the program reads of a batch.

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -212,6 +213,37 @@ type Call struct {
 	Count  int
 }
 
+// Steps returns the runs of regions that calls stand for, in their order: each region with the number of the layer.
+func Steps(calls []Call) iter.Seq2[*Region, int] {
+	return func(yield func(*Region, int) bool) {
+		for _, c := range calls {
+			for l := c.First; l < c.First+c.Count; l++ {
+				if !yield(c.Region, l) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ShapesOf returns the shapes of the checkpoint's tensors that calls read, by their names in the store.
+func ShapesOf(calls []Call) map[string][]int {
+	shapes := map[string][]int{}
+	for r, l := range Steps(calls) {
+		for _, v := range r.In {
+			if v.Kind != Tensor {
+				continue
+			}
+			shape := make([]int, len(v.Type.Shape))
+			for i, d := range v.Type.Shape {
+				shape[i] = d.N
+			}
+			shapes[At(v.Name, l)] = shape
+		}
+	}
+	return shapes
+}
+
 // Program is a model with one head, for one target.
 type Program struct {
 	Name    string // package name of the generated code
@@ -278,13 +310,15 @@ func (p *Program) Result() (*Region, *Value) {
 	if len(p.Outputs) == 0 {
 		return nil, nil
 	}
-	name := p.Outputs[len(p.Outputs)-1]
-	for _, c := range p.Run {
-		for l := c.First; l < c.First+c.Count; l++ {
-			for _, v := range c.Region.Out {
-				if At(v.Name, l) == name {
-					return c.Region, v
-				}
+	return p.Writer(p.Outputs[len(p.Outputs)-1])
+}
+
+// Writer returns the region of the schedule that writes a value of the store, and its output; nil if none does.
+func (p *Program) Writer(name string) (*Region, *Value) {
+	for r, l := range Steps(p.Run) {
+		for _, v := range r.Out {
+			if At(v.Name, l) == name {
+				return r, v
 			}
 		}
 	}

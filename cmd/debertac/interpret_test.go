@@ -127,12 +127,10 @@ func packedShapes(p *ir.Program) map[string]packedType {
 		}
 		out[ir.At(v.Name, l)] = t
 	}
-	for _, c := range p.Run {
-		for l := c.First; l < c.First+c.Count; l++ {
-			for _, v := range c.Region.In {
-				if v.Kind == ir.Packed {
-					add(v, l)
-				}
+	for r, l := range ir.Steps(p.Run) {
+		for _, v := range r.In {
+			if v.Kind == ir.Packed {
+				add(v, l)
 			}
 		}
 	}

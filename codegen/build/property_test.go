@@ -86,20 +86,7 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 	require.NoError(t, pack.Write(m.weights, m.program, drawn{}, pack.Options{}))
 
 	plain := compiled("build")
-	shapes := oracleTensors{}
-	for _, c := range plain.Run {
-		for l := c.First; l < c.First+c.Count; l++ {
-			for _, v := range c.Region.In {
-				if v.Kind == ir.Tensor {
-					var s []int
-					for _, d := range v.Type.Shape {
-						s = append(s, d.N)
-					}
-					shapes[ir.At(v.Name, l)] = s
-				}
-			}
-		}
-	}
+	shapes := oracleTensors(ir.ShapesOf(plain.Run))
 	store := eval.StoreOf(b, 0)
 	require.NoError(t, eval.Run(plain, store, eval.From(shapes)), text)
 	m.want = store[plain.Outputs[0]].Floats()

@@ -31,51 +31,49 @@ func equal(p *ir.Program, src Source, want *list) (map[string]string, error) {
 	source := tensorsOf(p, src)
 	_, several := src.(stoppable).src.(Members)
 	aliases, first := map[string]string{}, map[digest]string{}
-	for _, c := range p.Pack {
-		for l := c.First; l < c.First+c.Count; l++ {
-			of := map[*ir.Value]digest{}
-			for _, v := range c.Region.In {
-				name := ir.At(v.Name, l)
-				if _, ok := sums[name]; !ok && v.Kind == ir.Tensor && !several {
-					sums[name] = sha256.Sum256([]byte("name " + name))
-				} else if !ok && v.Kind == ir.Tensor {
-					a, err := source.Tensor(name)
-					if err != nil {
-						return nil, err
-					}
-					h := sha256.New()
-					fmt.Fprintln(h, "tensor", a.Shape)
-					h.Write(safetensors.FloatBytes(a.F32))
-					sums[name] = digest(h.Sum(nil))
+	for r, l := range ir.Steps(p.Pack) {
+		of := map[*ir.Value]digest{}
+		for _, v := range r.In {
+			name := ir.At(v.Name, l)
+			if _, ok := sums[name]; !ok && v.Kind == ir.Tensor && !several {
+				sums[name] = sha256.Sum256([]byte("name " + name))
+			} else if !ok && v.Kind == ir.Tensor {
+				a, err := source.Tensor(name)
+				if err != nil {
+					return nil, err
 				}
-				of[v] = sums[name]
-			}
-			for _, n := range c.Region.Nodes {
 				h := sha256.New()
-				fmt.Fprintln(h, n.Op, n.Attrs)
-				for _, v := range n.In {
-					if v == nil {
-						fmt.Fprintln(h, "none")
-						continue
-					}
-					d := of[v]
-					h.Write(d[:])
-				}
-				for k, o := range n.Out {
-					of[o] = sha256.Sum256(fmt.Appendf(h.Sum(nil), "%d %s", k, o.Type))
-				}
+				fmt.Fprintln(h, "tensor", a.Shape)
+				h.Write(safetensors.FloatBytes(a.F32))
+				sums[name] = digest(h.Sum(nil))
 			}
-			for _, v := range c.Region.Out {
-				name := ir.At(v.Name, l)
-				sums[name] = of[v]
-				if _, ok := want.types[name]; !ok {
+			of[v] = sums[name]
+		}
+		for _, n := range r.Nodes {
+			h := sha256.New()
+			fmt.Fprintln(h, n.Op, n.Attrs)
+			for _, v := range n.In {
+				if v == nil {
+					fmt.Fprintln(h, "none")
 					continue
 				}
-				if stored, ok := first[of[v]]; ok && stored != name {
-					aliases[name] = stored
-				} else {
-					first[of[v]] = name
-				}
+				d := of[v]
+				h.Write(d[:])
+			}
+			for k, o := range n.Out {
+				of[o] = sha256.Sum256(fmt.Appendf(h.Sum(nil), "%d %s", k, o.Type))
+			}
+		}
+		for _, v := range r.Out {
+			name := ir.At(v.Name, l)
+			sums[name] = of[v]
+			if _, ok := want.types[name]; !ok {
+				continue
+			}
+			if stored, ok := first[of[v]]; ok && stored != name {
+				aliases[name] = stored
+			} else {
+				first[of[v]] = name
 			}
 		}
 	}

@@ -165,31 +165,27 @@ func (l *list) decls() []engine.TensorDecl {
 // wanted returns the tensors that the schedule reads or that the program keeps. It checks that packing makes each tensor that is read.
 func wanted(p *ir.Program) (*list, error) {
 	read := map[string]ir.Type{}
-	for _, c := range p.Run {
-		for l := c.First; l < c.First+c.Count; l++ {
-			for _, v := range c.Region.In {
-				if v.Kind == ir.Packed {
-					read[ir.At(v.Name, l)] = v.Type
-				}
+	for r, l := range ir.Steps(p.Run) {
+		for _, v := range r.In {
+			if v.Kind == ir.Packed {
+				read[ir.At(v.Name, l)] = v.Type
 			}
 		}
 	}
 	out := &list{types: map[string]ir.Type{}}
-	for _, c := range p.Pack {
-		for l := c.First; l < c.First+c.Count; l++ {
-			for _, v := range c.Region.Out {
-				name := ir.At(v.Name, l)
-				t, ok := read[name]
-				if slices.Contains(p.Keep, name) {
-					t, ok = v.Type, true
+	for r, l := range ir.Steps(p.Pack) {
+		for _, v := range r.Out {
+			name := ir.At(v.Name, l)
+			t, ok := read[name]
+			if slices.Contains(p.Keep, name) {
+				t, ok = v.Type, true
+			}
+			if ok {
+				if _, twice := out.types[name]; twice {
+					continue
 				}
-				if ok {
-					if _, twice := out.types[name]; twice {
-						continue
-					}
-					out.order = append(out.order, name)
-					out.types[name] = t
-				}
+				out.order = append(out.order, name)
+				out.types[name] = t
 			}
 		}
 	}
@@ -209,21 +205,7 @@ type tensors struct {
 
 // tensorsOf collects the shapes of the tensors that packing reads.
 func tensorsOf(p *ir.Program, src Source) tensors {
-	t := tensors{src, map[string][]int{}}
-	for _, c := range p.Pack {
-		for l := c.First; l < c.First+c.Count; l++ {
-			for _, v := range c.Region.In {
-				if v.Kind == ir.Tensor {
-					shape := make([]int, len(v.Type.Shape))
-					for i, d := range v.Type.Shape {
-						shape[i] = d.N
-					}
-					t.shapes[ir.At(v.Name, l)] = shape
-				}
-			}
-		}
-	}
-	return t
+	return tensors{src, ir.ShapesOf(p.Pack)}
 }
 
 // Tensor reads one tensor.

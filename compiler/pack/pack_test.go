@@ -58,18 +58,7 @@ func TestRecordedResult(t *testing.T) {
 		require.NoError(t, pack.Write(path, p, src, pack.Options{}), text)
 
 		plain := compiled(t, text, "build")
-		shapes := map[string][]int{}
-		for _, c := range plain.Run {
-			for l := c.First; l < c.First+c.Count; l++ {
-				for _, v := range c.Region.In {
-					var s []int
-					for _, d := range v.Type.Shape {
-						s = append(s, d.N)
-					}
-					shapes[ir.At(v.Name, l)] = s
-				}
-			}
-		}
+		shapes := ir.ShapesOf(plain.Run)
 		w, err := safetensors.Open(path)
 		require.NoError(t, err)
 		info, err := w.Info(engine.SelfTestTensor)

@@ -44,13 +44,11 @@ func newSelfTest(p *ir.Program) *selfTest {
 	t.batch = b
 	t.sizes = ir.Sizes(b.Sizes())
 	t.store = eval.StoreOf(b, l.Delta) // a Delta is zeros: nothing is added
-	for _, c := range p.Run {
-		for l := c.First; l < c.First+c.Count; l++ {
-			t.steps = append(t.steps, runStep{c.Region, l})
-			for _, v := range c.Region.In {
-				if v.Kind == ir.Packed {
-					t.readers[ir.At(v.Name, l)]++
-				}
+	for r, l := range ir.Steps(p.Run) {
+		t.steps = append(t.steps, runStep{r, l})
+		for _, v := range r.In {
+			if v.Kind == ir.Packed {
+				t.readers[ir.At(v.Name, l)]++
 			}
 		}
 	}

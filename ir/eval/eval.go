@@ -60,10 +60,8 @@ func Run(p *ir.Program, s Store, opts ...Option) error {
 	}
 	var steps []step
 	add := func(calls []ir.Call) {
-		for _, c := range calls {
-			for l := c.First; l < c.First+c.Count; l++ {
-				steps = append(steps, step{c.Region, l})
-			}
+		for r, l := range ir.Steps(calls) {
+			steps = append(steps, step{r, l})
 		}
 	}
 	if o.pack {

@@ -62,10 +62,7 @@ var _ = ir.Define(ir.Op{
 		list, err := groups(in[1])
 		x, y := in[0].Floats(), ir.NewArray(in[0].Shape...)
 		for _, g := range list {
-			total := logSumExp(len(g), func(k int) float64 { return x[g[k]] })
-			for _, i := range g {
-				y.F[i] = x[i] - total
-			}
+			logSoftmax(y.F, x, len(g), func(k int) int { return g[k] })
 		}
 		return []*ir.Array{y}, err
 	},
@@ -73,9 +70,7 @@ var _ = ir.Define(ir.Op{
 		g := graph{b, n}
 		return []*ir.Value{g.sub(dy[0], g.mul(g.op("exp", nil, n.Out[0]), g.op("group_sum", nil, dy[0], n.In[1]))), nil}, b.Err()
 	},
-	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
-		return ir.Cost{FLOPs: 13 * float64(s.Elements(n.In[0].Type.Shape))}
-	},
+	Cost:    softmaxCost,
 	NoLower: forTraining,
 	Sample:  samples(sample(nil, normal(ir.T), below(3, ir.T))),
 })

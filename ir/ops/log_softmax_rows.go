@@ -18,10 +18,7 @@ var _ = ir.Define(ir.Op{
 		w, x := in[0].Shape[1], in[0].Floats()
 		y := ir.NewArray(in[0].Shape...)
 		for i := 0; i < len(x); i += w {
-			total := logSumExp(w, func(j int) float64 { return x[i+j] })
-			for j := i; j < i+w; j++ {
-				y.F[j] = x[j] - total
-			}
+			logSoftmax(y.F, x, w, func(j int) int { return i + j })
 		}
 		return []*ir.Array{y}, nil
 	},
@@ -30,12 +27,18 @@ var _ = ir.Define(ir.Op{
 		sum := g.op("spread", attrs("n", n.Out[0].Type.Shape[1].N), g.op("row_sum", nil, dy[0]))
 		return []*ir.Value{g.sub(dy[0], g.mul(g.op("exp", nil, n.Out[0]), sum))}, b.Err()
 	},
-	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
-		return ir.Cost{FLOPs: 13 * float64(s.Elements(n.In[0].Type.Shape))}
-	},
+	Cost:    softmaxCost,
 	NoLower: forTraining,
 	Sample:  samples(sample(nil, normal(ir.T, ir.N(19))), sample(nil, normal(ir.B, ir.N(2)))),
 })
+
+// logSoftmax writes the logarithm of the softmax of n numbers of x to y. at returns the place of each in both.
+func logSoftmax(y, x []float64, n int, at func(k int) int) {
+	total := logSumExp(n, func(k int) float64 { return x[at(k)] })
+	for k := range n {
+		y[at(k)] = x[at(k)] - total
+	}
+}
 
 // logSumExp returns max x + log Σ_k exp(x_k - max x) of n numbers, which no difference between them overflows.
 func logSumExp(n int, x func(k int) float64) float64 {

@@ -20,11 +20,7 @@ var _ = ir.Define(ir.Op{
 		y := ir.NewArray(in[0].Shape...)
 		for _, b := range list {
 			for c := range w {
-				total := logSumExp(b.n, func(k int) float64 { return x[(b.row+k)*w+c] })
-				for k := range b.n {
-					i := (b.row+k)*w + c
-					y.F[i] = x[i] - total
-				}
+				logSoftmax(y.F, x, b.n, func(k int) int { return (b.row+k)*w + c })
 			}
 		}
 		return []*ir.Array{y}, nil
@@ -34,9 +30,7 @@ var _ = ir.Define(ir.Op{
 		total := g.op("put", sum, g.op("take", sum, dy[0], n.In[1]), n.In[1])
 		return []*ir.Value{g.sub(dy[0], g.mul(g.op("exp", nil, n.Out[0]), total)), nil}, b.Err()
 	},
-	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
-		return ir.Cost{FLOPs: 13 * float64(s.Elements(n.In[0].Type.Shape))}
-	},
+	Cost:    softmaxCost,
 	NoLower: forTraining,
 	Sample:  samples(sample(nil, normal(ir.T, ir.N(2)), starts())),
 })

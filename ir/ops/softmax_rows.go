@@ -40,9 +40,7 @@ var _ = ir.Define(ir.Op{
 		dot := g.op("row_sum", nil, g.mul(dy[0], y))
 		return []*ir.Value{g.mul(y, g.sub(dy[0], g.op("spread", attrs("n", y.Type.Shape[1].N), dot)))}, b.Err()
 	},
-	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
-		return ir.Cost{FLOPs: 13 * float64(s.Elements(n.In[0].Type.Shape))}
-	},
+	Cost: softmaxCost,
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
 		cols, ldx, err := row(n.In[0])
 		_, ldy, err2 := row(n.Out[0])
@@ -69,3 +67,8 @@ var _ = ir.Define(ir.Op{
 	},
 	Sample: samples(sample(nil, normal(ir.T, ir.N(19))), sample(nil, normal(ir.B, ir.N(2)))),
 })
+
+// softmaxCost is the cost of a softmax, or of its logarithm: an exponential and a few sums for each number.
+func softmaxCost(n *ir.Node, s ir.Sizes) ir.Cost {
+	return ir.Cost{FLOPs: 13 * float64(s.Elements(n.In[0].Type.Shape))}
+}

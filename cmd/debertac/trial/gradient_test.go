@@ -282,26 +282,6 @@ func (c checkpointTensors) Tensor(name string) (*ir.Array, error) {
 	return &ir.Array{Shape: c.shapes[name], F32: data}, err
 }
 
-// shapesOf returns the shapes of the tensors that a program reads.
-func shapesOf(p *ir.Program) map[string][]int {
-	shapes := map[string][]int{}
-	for _, c := range p.Run {
-		for l := c.First; l < c.First+c.Count; l++ {
-			for _, v := range c.Region.In {
-				if v.Kind != ir.Tensor {
-					continue
-				}
-				var shape []int
-				for _, d := range v.Type.Shape {
-					shape = append(shape, d.N)
-				}
-				shapes[ir.At(v.Name, l)] = shape
-			}
-		}
-	}
-	return shapes
-}
-
 // differentiate adds the gradients of the named values to the program and runs it. It returns the gradients that the program computes, by the name in the file
 // of weights.
 func (k *recordedCase) differentiate(of string, names []string, constant ...string) map[string][]float64 {
@@ -336,7 +316,7 @@ func (k *recordedCase) run() []string {
 	dir, err := folder.Open(k.dir, true, nil)
 	require.NoError(k.t, err)
 	defer dir.Close()
-	shapes := shapesOf(k.unit.Program)
+	shapes := ir.ShapesOf(k.unit.Program.Run)
 	require.NoError(k.t, eval.Run(k.unit.Program, k.store, eval.From(checkpointTensors{dir.Source(k.unit.Model), shapes})))
 	return dir.Weights.Names()
 }

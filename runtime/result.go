@@ -16,13 +16,7 @@ type Classification struct {
 	// independent labels, the sigmoid of each.
 	Scores []float32 `json:"scores"`
 	Logits []float32 `json:"logits"` // outputs of the head [C]
-	// Tokens is the number of tokens that the model saw, including special tokens. Tokens that lie
-	// in more than one window count once.
-	Tokens int `json:"tokens"`
-	// Truncated is the number of tokens of the text that were cut, 0 if none.
-	Truncated int `json:"truncated"`
-	// Windows is the number of sequences that the text was cut into, 1 if it was not cut.
-	Windows int `json:"windows"`
+	Seen
 }
 
 // Above returns the indices of the labels whose scores reach their thresholds, highest score first;

@@ -139,7 +139,7 @@ func (b *Batcher) Add(ctx context.Context, n int, e *Encoded) (runtime.Seen, err
 func (b *Batcher) Cut(dst []Window, n int, e *Encoded) ([]Window, runtime.Seen, error) {
 	dst, s, err := b.Sequencer.Cut(dst, n, e)
 	if err == nil && s.Truncated > 0 && b.Left && !tasktable.Of(b.head.Task).Startless {
-		err = longFault(n, "%d of its tokens are too many. The model's tokenizer cuts the start of a text, "+
+		err = LongFault(n, "%d of its tokens are too many. The model's tokenizer cuts the start of a text, "+
 			"but results for parts of a text need the start: "+
 			"choose Windows, or pack the folder with --ignore tokenizer_config.json:truncation_side", s.Truncated)
 		return dst, runtime.Seen{}, err
@@ -159,7 +159,7 @@ func (b *Batcher) AddSequence(ctx context.Context, w Window, s *Sequence) error 
 		return &runtime.TextError{Text: w.Text, What: err.Error(), Err: err}
 	}
 	if len(s.Rows) > l.Rows {
-		return textFault(w.Text, "%d of its rows are asked for, the limit of a call is %d: ask for fewer, or compile with a higher limit", len(s.Rows), l.Rows)
+		return TextFault(w.Text, "%d of its rows are asked for, the limit of a call is %d: ask for fewer, or compile with a higher limit", len(s.Rows), l.Rows)
 	}
 	if len(b.windows) == l.BatchSequences || len(b.windows) > 0 && (len(b.batch.IDs)+len(s.IDs) > o.BatchTokens || len(b.batch.Rows)+len(s.Rows) > l.Rows) {
 		if err := b.Flush(ctx); err != nil {

@@ -163,11 +163,9 @@ func (k *Classifier) classify(ctx context.Context, dst []runtime.Classification,
 		}
 		r := &dst[i]
 		r.Logits, r.Scores = resize(r.Logits, c), resize(r.Scores, c)
-		seen, err := w.Add(ctx, i, &w.encoded)
-		if err != nil {
+		if r.Seen, err = w.Add(ctx, i, &w.encoded); err != nil {
 			return err
 		}
-		r.Tokens, r.Truncated, r.Windows = seen.Tokens, seen.Truncated, seen.Windows
 	}
 	return w.Flush(ctx)
 }
@@ -175,10 +173,8 @@ func (k *Classifier) classify(ctx context.Context, dst []runtime.Classification,
 // take joins a window's logits with those of the text's earlier windows. After the last window it
 // completes the result. The windows of a text come in order.
 func (w *classifyWork) take(win *Window, out []float32) error {
-	for _, v := range out {
-		if v-v != 0 { // NaN or Inf: otherwise some label would seem to be the best one
-			return &runtime.TextError{Text: win.Text, What: runtime.ErrNoNumbers.Error(), Err: runtime.ErrNoNumbers}
-		}
+	if err := CheckNumbers(win.Text, out); err != nil {
+		return err
 	}
 	r, best := &w.dst[win.Text], w.k.core.options.Join == runtime.JoinMax
 	if win.Index == 0 {

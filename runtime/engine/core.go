@@ -55,14 +55,7 @@ type Call struct {
 // sizes and the hashes of header and spec, chooses kernels, starts the threads and runs the
 // self-test.
 func Open(p *Program, path string, opts ...runtime.Option) (*Core, error) {
-	return open(p, opts, func(o *runtime.Options) (*Weights, error) {
-		w, err := OpenWeights(path, p.Want)
-		if err != nil || !o.Copy {
-			return w, err
-		}
-		defer w.Close()
-		return w.copied()
-	})
+	return OpenAt(p, path, 0, -1, opts...)
 }
 
 // OpenBytes is Open for a packed weight file in memory, such as one embedded with go:embed.

@@ -6,13 +6,35 @@ import (
 	"github.com/debertac/debertac/runtime"
 )
 
-func textFault(n int, format string, args ...any) error {
+// TextFault returns an error of text number n of a call, with the text of fmt.Sprintf.
+func TextFault(n int, format string, args ...any) error {
 	return &runtime.TextError{Text: n, What: fmt.Sprintf(format, args...)}
 }
 
-// longFault is textFault for a text whose length is the cause.
-func longFault(n int, format string, args ...any) error {
+// LongFault is TextFault for a text whose length is the cause. The error wraps ErrTooLong.
+func LongFault(n int, format string, args ...any) error {
 	return &runtime.TextError{Text: n, What: fmt.Sprintf(format, args...), Err: runtime.ErrTooLong}
+}
+
+// NotEncoded returns the error of text number n, which the tokenizer refuses. It wraps the tokenizer's error.
+func NotEncoded(n int, err error) error {
+	return &runtime.TextError{Text: n, What: "it cannot be encoded: " + err.Error(), Err: err}
+}
+
+// NoNumbers returns the error for outputs of text number n that are NaN or Inf. It wraps ErrNoNumbers.
+func NoNumbers(n int) error {
+	return &runtime.TextError{Text: n, What: runtime.ErrNoNumbers.Error(), Err: runtime.ErrNoNumbers}
+}
+
+// CheckNumbers returns NoNumbers if an output of text number n is NaN or Inf. Such outputs would silently lead to wrong
+// results: some label would seem to be the best one, or there would be no entity.
+func CheckNumbers[T float32 | float64](n int, out []T) error {
+	for _, v := range out {
+		if v-v != 0 { // NaN or Inf
+			return NoNumbers(n)
+		}
+	}
+	return nil
 }
 
 // ChoosePolicy stands in the message for a text that the policy Reject refuses, before the advice to

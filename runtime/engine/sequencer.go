@@ -50,7 +50,7 @@ func (q *Sequencer) Encode(e *Encoded, n int, t runtime.Text) error {
 		return &runtime.TextError{Text: n, What: "its second part: " + invalidByte(t.Second)}
 	}
 	if err := e.encode(q.Tokenizer, q.Spans, t, q.Special == runtime.SpecialAsTokens); err != nil {
-		return &runtime.TextError{Text: n, What: "it cannot be encoded: " + err.Error(), Err: err}
+		return NotEncoded(n, err)
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (q *Sequencer) Cut(dst []Window, n int, e *Encoded) ([]Window, runtime.Seen
 	}
 	s := runtime.Seen{Tokens: len(e.IDs) - cut + frame, Truncated: cut, Windows: len(dst) - from}
 	if s.Tokens == 0 {
-		return dst, s, textFault(n, "it has no tokens")
+		return dst, s, TextFault(n, "it has no tokens")
 	}
 	for i := from; i < len(dst); i++ {
 		dst[i].Index, dst[i].Count = i-from, s.Windows
@@ -127,7 +127,7 @@ func (q *Sequencer) fit(dst []Window, n int, e *Encoded, frame int) (_ []Window,
 	cutting := q.cutting(e)
 	kept, keeps := e.kept(cutting)
 	if room < 0 || room == 0 && (keeps || q.Long.Windowed()) {
-		return dst, 0, longFault(n, "the limit of %d tokens leaves no room beside %d special tokens: raise it", limit, frame)
+		return dst, 0, LongFault(n, "the limit of %d tokens leaves no room beside %d special tokens: raise it", limit, frame)
 	}
 	if keeps && kept >= room {
 		name, other := q.names(cutting)
@@ -255,10 +255,10 @@ func (q *Sequencer) stuck(w *Window, e *Encoded, second bool, hi, width int) err
 		if stride == 0 || q.reach(e, hi, e.Split, width) == hi {
 			return q.wideWord(w.Text, e, hi, width)
 		}
-		return longFault(w.Text, "windows of %d tokens beside %s cannot overlap by %d: choose a smaller stride", width, q.frameName(), stride)
+		return LongFault(w.Text, "windows of %d tokens beside %s cannot overlap by %d: choose a smaller stride", width, q.frameName(), stride)
 	}
 	if !e.Pair {
-		return longFault(w.Text, "windows of %d tokens beside %d special tokens cannot overlap by %d: choose a smaller stride", width,
+		return LongFault(w.Text, "windows of %d tokens beside %d special tokens cannot overlap by %d: choose a smaller stride", width,
 			q.Frame.Size(false), stride)
 	}
 	other, name := w.SecondEnd-w.Second, "second part"
@@ -270,7 +270,7 @@ func (q *Sequencer) stuck(w *Window, e *Encoded, second bool, hi, width int) err
 		return keptFault(w.Text, "windows of %d tokens beside %d tokens of the %s cannot overlap by %d: choose a smaller stride, or shorten the %[3]s",
 			width, other, name, stride)
 	}
-	return longFault(w.Text, "windows of %d tokens beside %d tokens of the %s cannot overlap by %d: choose a smaller stride", width, other, name, stride)
+	return LongFault(w.Text, "windows of %d tokens beside %d tokens of the %s cannot overlap by %d: choose a smaller stride", width, other, name, stride)
 }
 
 // wideWord returns the error for the word that starts at token at and has more tokens than room.
@@ -285,7 +285,7 @@ func (q *Sequencer) wideWord(text int, e *Encoded, at, room int) error {
 	for !wordStarts(e, at+size) {
 		size++
 	}
-	return longFault(text, "%s has %d tokens, beside %s there is room for %d", name, size, q.frameName(), room)
+	return LongFault(text, "%s has %d tokens, beside %s there is room for %d", name, size, q.frameName(), room)
 }
 
 func (q *Sequencer) frameName() string {

@@ -97,9 +97,7 @@ type measure struct {
 	Truncated int     `json:"truncated"`
 }
 
-func (c *classified) seen() runtime.Seen {
-	return runtime.Seen{Tokens: c.Tokens, Truncated: c.Truncated, Windows: c.Windows}
-}
+func (c *classified) seen() runtime.Seen { return c.Seen }
 
 // number returns the one number of the head.
 func (c *classified) number() float32 { return float32(c.service.score(float64(c.Logits[0]))) }

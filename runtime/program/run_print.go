@@ -56,18 +56,14 @@ func (l *job) summary(core *engine.Core, took time.Duration) {
 	if l.quiet {
 		return
 	}
-	isa := ""
-	threads := core.Options().Threads
-	if rep, err := core.Report(); err == nil {
-		isa = rep.ISA
-	}
+	o := core.Options()
 	sec := math.Max(took.Seconds(), 1e-9)
 	cut := "none was cut"
 	if l.cut > 0 {
-		cut = fmt.Sprintf("%d of them cut at %d tokens", l.cut, core.Options().MaxTokens)
+		cut = fmt.Sprintf("%d of them cut at %d tokens", l.cut, o.MaxTokens)
 	}
 	fmt.Fprintf(l.Err, "%s, %s in %s: %.1f texts/s, %.0f tokens/s on %s with %s; %s\n",
-		plural(l.texts, "text"), plural(l.tokens, "token"), seconds(took), float64(l.texts)/sec, float64(l.tokens)/sec, isa, plural(threads, "thread"), cut)
+		plural(l.texts, "text"), plural(l.tokens, "token"), seconds(took), float64(l.texts)/sec, float64(l.tokens)/sec, o.ISA, plural(o.Threads, "thread"), cut)
 }
 
 // seconds returns a time with three digits.

@@ -66,11 +66,11 @@ func (c *Chooser) Choose(ctx context.Context, questions []ChoiceQuestion) ([]Cho
 	for i := range questions {
 		q := &questions[i]
 		if len(q.Options) == 0 {
-			return nil, fault(i, "the question has no options")
+			return nil, engine.TextFault(i, "the question has no options")
 		}
 		for j, o := range q.Options {
 			if slices.Contains(q.Options[:j], o) {
-				return nil, fault(i, "option %q is given twice", o)
+				return nil, engine.TextFault(i, "option %q is given twice", o)
 			}
 			texts = append(texts, q.pair(o))
 		}

@@ -192,7 +192,7 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 			if w.Index < w.Count-1 {
 				return nil
 			}
-			if err := areNumbers(w.Text, sum); err != nil {
+			if err := engine.CheckNumbers(w.Text, sum); err != nil {
 				return err
 			}
 			vector, length := make([]float32, m.C), weight
@@ -209,7 +209,7 @@ func (m *Embedder) embed(ctx context.Context, texts []runtime.Text, o EmbedOptio
 				}
 			}
 			results[w.Text].Vector = vector
-			return areNumbers(w.Text, vector)
+			return engine.CheckNumbers(w.Text, vector)
 		},
 	})
 	if err != nil {

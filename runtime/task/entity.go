@@ -203,7 +203,7 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 	}
 	results, work := make([]Extraction, len(texts)), make([]extraction, len(texts))
 	b, err := engine.NewBatcher(x.core, x.index, true, func(w *engine.Window, out []float32) error {
-		if err := areNumbers(w.Text, out); err != nil {
+		if err := engine.CheckNumbers(w.Text, out); err != nil {
 			return err
 		}
 		j := &work[w.Text]
@@ -237,7 +237,7 @@ func (x *Extractor) add(ctx context.Context, b *engine.Batcher, i int, text stri
 		return err
 	}
 	if err := engine.CheckUTF8("the text", text); err != nil {
-		return fault(i, "%v", err)
+		return engine.TextFault(i, "%v", err)
 	}
 	r.Entities = []Entity{}
 	words := appendWords(nil, text)
@@ -248,7 +248,7 @@ func (x *Extractor) add(ctx context.Context, b *engine.Batcher, i int, text stri
 	}
 	tokens, err := x.tokens.AppendWords(nil, list, false)
 	if err != nil {
-		return notEncoded(i, err)
+		return engine.NotEncoded(i, err)
 	}
 	e := engine.Encoded{IDs: make([]int32, len(tokens)), Spans: tokens, Split: len(tokens)}
 	var first []int // first token of each word

@@ -166,12 +166,12 @@ func (f *Filler) known(id int32) bool {
 func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text string) error {
 	err := engine.CheckUTF8("the text", text)
 	if err != nil {
-		return fault(n, "%v", err)
+		return engine.TextFault(n, "%v", err)
 	}
 	b.written = text
 	e := &b.encoded
 	if e.Spans, err = f.masks.AppendMasked(nil, text); err != nil {
-		return notEncoded(n, err)
+		return engine.NotEncoded(n, err)
 	}
 	at := places{text: text}
 	var masks []int // indices of tokens
@@ -190,7 +190,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 	}
 	e.Split = len(e.IDs)
 	if len(masks) == 0 {
-		return fault(n, "there is no %s in it: write it in place of the word to predict", f.name)
+		return engine.TextFault(n, "there is no %s in it: write it in place of the word to predict", f.name)
 	}
 	windows, seen, err := a.b.Cut(nil, n, e)
 	if err != nil {
@@ -200,7 +200,7 @@ func (f *Filler) add(ctx context.Context, a *asking, b *blanks, n int, text stri
 	homes := make([]int, len(masks))
 	for k, t := range masks {
 		if homes[k] = home(windows, t, false, 0, e.Split); homes[k] < 0 {
-			return tooLong(n, "mask %d of %d lies after what the model sees, which is %d tokens: shorten the text, or let it be cut into windows", k+1,
+			return engine.LongFault(n, "mask %d of %d lies after what the model sees, which is %d tokens: shorten the text, or let it be cut into windows", k+1,
 				len(masks), seen.Tokens)
 		}
 	}

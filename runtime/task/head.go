@@ -21,40 +21,9 @@ func inputOf(cause error, format string, args ...any) error {
 	return &ragged.Error{Text: fmt.Sprintf(format, args...), Cause: cause}
 }
 
-// fault returns an error of one of the texts of a call.
-func fault(text int, format string, args ...any) error {
-	return &runtime.TextError{Text: text, What: fmt.Sprintf(format, args...)}
-}
-
-// tooLong returns an error of one of the texts of a call, whose length is the cause.
-func tooLong(text int, format string, args ...any) error {
-	return &runtime.TextError{Text: text, What: fmt.Sprintf(format, args...), Err: runtime.ErrTooLong}
-}
-
-// notEncoded returns the error of a text that the tokenizer refuses. It wraps the tokenizer's error.
-func notEncoded(text int, err error) error {
-	return &runtime.TextError{Text: text, What: "it cannot be encoded: " + err.Error(), Err: err}
-}
-
 // ErrNoNumbers is wrapped by the error for outputs that are NaN or Inf. The text is not the cause: the weights may be
 // damaged. The error does not wrap runtime.ErrInput.
 var ErrNoNumbers = runtime.ErrNoNumbers
-
-// areNumbers returns an error if an output of a text is NaN or Inf. Such outputs would silently lead to wrong results: no
-// label, or no entity.
-func areNumbers[T float32 | float64](text int, out []T) error {
-	for _, v := range out {
-		if v-v != 0 { // NaN or Inf
-			return noNumbers(text)
-		}
-	}
-	return nil
-}
-
-// noNumbers returns the error for outputs of a text that are NaN or Inf.
-func noNumbers(text int) error {
-	return &runtime.TextError{Text: text, What: ErrNoNumbers.Error(), Err: ErrNoNumbers}
-}
 
 // head is a head of an open model, with what all tasks need.
 type head struct {
@@ -109,7 +78,7 @@ func (h *head) run(ctx context.Context, texts []runtime.Text, s stream) ([]runti
 	encoded := make([]*engine.Encoded, len(texts))
 	b, err := engine.NewBatcher(h.core, h.index, s.spans, func(w *engine.Window, out []float32) error {
 		if h.Task != tasktable.Hidden { // for hidden states the pooled vectors are checked, not the rows
-			if err := areNumbers(w.Text, out); err != nil {
+			if err := engine.CheckNumbers(w.Text, out); err != nil {
 				return err
 			}
 		}
@@ -193,7 +162,7 @@ func (h *head) joined(ctx context.Context, texts []runtime.Text, cutting cutting
 	seen, err := h.run(ctx, texts, stream{cutting: cutting, take: func(w *engine.Window, _ *engine.Encoded, out []float32) error {
 		v := value(out)
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return noNumbers(w.Text)
+			return engine.NoNumbers(w.Text)
 		}
 		x := &values[w.Text]
 		switch {

@@ -137,12 +137,13 @@ func (m *Perplexer) add(ctx context.Context, a *asking, r *Perplexity, n int, t 
 		span := e.Spans[token]
 		piece, _ := m.token.Piece(span.ID)
 		if !m.has(span.ID) {
-			return fault(n, "its token %q has the id %d, and the model has outputs for %d ids: the tokenizer does not fit the model", piece, span.ID, m.C)
+			return engine.TextFault(n, "its token %q has the id %d, and the model has outputs for %d ids: the tokenizer does not fit the model",
+				piece, span.ID, m.C)
 		}
 		r.Scored = append(r.Scored, TokenScore{Part: at.part(int(span.Start), int(span.End)), ID: span.ID, Piece: piece})
 	}
 	if r.Counted = len(r.Scored); r.Counted == 0 {
-		return fault(n, "it has no token that could be predicted")
+		return engine.TextFault(n, "it has no token that could be predicted")
 	}
 	first := 0
 	for i := range windows {

@@ -243,9 +243,9 @@ func (g *Generator) begin(b *engine.Batcher, n int, t runtime.Text) (*growth, er
 	}
 	switch limit := b.MaxTokens; {
 	case len(s.IDs) == 0:
-		return nil, fault(n, "the prompt is empty, and the tokenizer puts no token before it")
+		return nil, engine.TextFault(n, "the prompt is empty, and the tokenizer puts no token before it")
 	case len(s.IDs) > limit:
-		return nil, tooLong(n, "a prompt of %d tokens is too long, the limit is %d: shorten it", len(s.IDs), limit)
+		return nil, engine.LongFault(n, "a prompt of %d tokens is too long, the limit is %d: shorten it", len(s.IDs), limit)
 	}
 	return w, nil
 }

@@ -138,7 +138,7 @@ func logNorm(text int, logits []float32) (float64, error) {
 	if z := top + math.Log(sum); !math.IsNaN(z) && !math.IsInf(z, 0) {
 		return z, nil
 	}
-	return 0, noNumbers(text)
+	return 0, engine.NoNumbers(text)
 }
 
 // manyBest is the number of candidates above which sorting all logits is faster than keeping a list

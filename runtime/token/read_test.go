@@ -135,7 +135,7 @@ func TestFromJSONErrors(t *testing.T) {
 		{`"TemplateProcessing"`, `"GlueProcessing"`, `post_processor.type: "GlueProcessing" is not supported (supported: TemplateProcessing, ` +
 			`BertProcessing, RobertaProcessing`},
 		{`"ids": [1]`, `"ids": [77]`, "post_processor.special_tokens.[CLS].ids[0]: want a whole number from 0 to 4"},
-		{`{"SpecialToken": {"id": "[CLS]"`, `{"SpecialToken": {"id": "[XXX]"`, `post_processor.single[0].SpecialToken.id: "[XXX]" is not among special_tokens`},
+		{`{"SpecialToken": {"id": "[CLS]"`, `{"SpecialToken": {"id": "[ABC]"`, `post_processor.single[0].SpecialToken.id: "[ABC]" is not among special_tokens`},
 		{`{"Sequence": {"id": "B", "type_id": 1}}`, `{"Sequence": {"id": "A", "type_id": 1}}`, "post_processor.pair[1].Sequence.id"},
 		{`, {"Sequence": {"id": "B", "type_id": 1}}`, ``, "post_processor.pair: want each of [A B] once"},
 		{`"decoder": {"type": "Metaspace"`, `"decoder": {"type": "CTC"`, `decoder.type: decoder "CTC" is not supported`},

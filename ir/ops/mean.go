@@ -66,10 +66,11 @@ var _ = ir.Define(ir.Op{
 	},
 	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		m, target := in[1].Shape[0], data(in, 2)
+		each := in[0].Floats()[0] / float64(max(1, counted(target, m)))
 		y := ir.NewArray(m)
 		for i := range y.F {
 			if counts(target, i) {
-				y.F[i] = in[0].Floats()[0] / float64(counted(target, m))
+				y.F[i] = each
 			}
 		}
 		return []*ir.Array{y}, nil

@@ -202,21 +202,8 @@ func stepText(s *Step) string {
 
 func (d *dumper) train(t *Train) {
 	d.line("train %s on %s", t.Name, t.Head.FullName())
-	d.line("    batch %d length %d steps %d epochs %d", t.Batch, t.Length, t.Steps, t.Epochs)
-	d.line("    precision %s master %s", t.Precision.Compute, t.Precision.Master)
-	o := t.Optimizer
-	d.line("    optimizer %s betas %s %s eps %s decay %s except %s correct %v", o.Kind, float(o.Beta1), float(o.Beta2), float(o.Eps), float(o.Decay),
-		strings.Join(o.Except, " "), o.Correct)
-	d.line("    rate %s warmup %d steps %s share then %s", float(t.Rate.Peak), t.Rate.Warmup, float(t.Rate.Share), t.Rate.Then)
-	d.line("    clip %s memory %d", float(t.Clip), t.Memory)
-	if s := t.Sift; s != nil {
-		d.line("    sift noise %s step %s ascend %d loss %s weight %s", float(s.Noise), float(s.Step), s.Ascend, s.Loss, float(s.Weight))
-	}
-	if r := t.Replace; r != nil {
-		d.line("    replace from %s share %q stop %v weight %s", r.Generator.FullName(), r.Share, r.Stop, float(t.Weight))
-	}
-	if t.Mask > 0 {
-		d.line("    mask %s", float(t.Mask))
+	for _, l := range t.Statements() {
+		d.line("    %s", l)
 	}
 }
 

@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +64,27 @@ func TestGoodSpecs(t *testing.T) {
 			require.NoError(t, os.WriteFile(file, txtar.Format(a), 0o644))
 		}
 	}
+}
+
+// TestTrainStatements checks that the statements of a training mean the training again.
+func TestTrainStatements(t *testing.T) {
+	trains := 0
+	for _, text := range specTexts(t) {
+		s, faults := spec.ParseAndResolve("a.dspec", text)
+		if faults.HasErrors() {
+			continue
+		}
+		again := string(text)
+		for _, x := range s.Trains {
+			trains++
+			again += fmt.Sprintf("\ntrain %s_again on %s {\n%s\n}\n", x.Name, x.Head.FullName(), strings.Join(x.Statements(), "\n"))
+		}
+		s2 := good(t, "a.dspec", []byte(again))
+		for _, x := range s.Trains {
+			require.Equal(t, x.Statements(), s2.Train(x.Name+"_again").Statements())
+		}
+	}
+	require.Greater(t, trains, 5)
 }
 
 func TestCanonical(t *testing.T) {

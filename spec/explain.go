@@ -20,7 +20,7 @@ func ExplainCode(code string) (string, bool) {
 
 // Explain returns the resolved spec for people. It lists each statement that adds parameters or operations, with what it chooses, its shape, its parameters
 // over all layers, and the floating-point operations for one sequence of seq tokens. A multiplication and an addition count as two operations. Operations of
-// heads are per row.
+// heads are per row. Trainings and targets are listed with their defaults.
 func Explain(s *Spec) string {
 	var b strings.Builder
 	for i, m := range s.Models {
@@ -39,6 +39,10 @@ func Explain(s *Spec) string {
 		for _, m := range e.Members {
 			fmt.Fprintf(&b, "  %s weight %s\n", m.Head.FullName(), float(m.Weight))
 		}
+	}
+	for _, t := range s.Trains {
+		b.WriteByte('\n')
+		explainTrain(&b, t)
 	}
 	for _, t := range s.Targets {
 		b.WriteByte('\n')

@@ -250,9 +250,10 @@ type atMostForm struct {
 	Unit  *unitTok `parser:"@@?"`
 }
 
+// unitTok is a unit. Words that continue the statement are not units, so that a number without its unit has the message about the unit.
 type unitTok struct {
 	Tokens []lexer.Token
-	Name   string `parser:"@( Ident | '%' )"`
+	Name   string `parser:"(?! 'then' | 'layers' | 'mix' ) @( Ident | '%' )"`
 }
 
 type precisionForm struct {
@@ -273,10 +274,25 @@ type setting struct {
 	Word   string       `parser:"| @Ident )"`
 }
 
+type lookaheadForm struct {
+	Every *num     `parser:"@@"`
+	Unit  *unitTok `parser:"@@?"`
+	Mix   *num     `parser:"( 'mix' @@ )?"`
+}
+
 type rateForm struct {
-	Peak   *num       `parser:"@@"`
-	Warmup *countForm `parser:"( 'warmup' @@ )?"`
-	Then   *reference `parser:"( 'then' @@ )?"`
+	Peak   *num        `parser:"@@"`
+	Warmup *countForm  `parser:"( 'warmup' @@ )?"`
+	Then   *courseForm `parser:"( 'then' @@ )?"`
+	Layers *num        `parser:"( 'layers' @@ )?"`
+}
+
+type courseForm struct {
+	Tokens []lexer.Token
+	Kind   *reference `parser:"@@"`
+	Power  *num       `parser:"@@?"`
+	Start  bool       `parser:"( @'from' 'start' )?"`
+	To     *num       `parser:"( 'to' @@ )?"`
 }
 
 type replaceForm struct {

@@ -11,6 +11,7 @@ type Train struct {
 	Epochs    int // passes over the data; 0 if Steps is set
 	Precision Precision
 	Optimizer Optimizer
+	Lookahead *Lookahead // nil: no slow weights
 	Rate      Rate
 	Clip      float64 // bound on the norm of all gradients; 0: no bound
 	Sift      *Sift
@@ -27,24 +28,53 @@ type Precision struct {
 	Master  string // f32
 }
 
-// Optimizer is AdamW: m = β1·m + (1−β1)·g, v = β2·v + (1−β2)·g², p −= rate·(m̂/(sqrt(v̂)+eps) + decay·p).
+// Optimizer is the rule by which gradients g become steps of the weights p. rate is that of the step, t its number from 1. Decay is decoupled in all of them,
+// so it is not a part of g. û is m̂/(sqrt(v̂) + eps).
+//
+//   - adamw (Loshchilov and Hutter 2019): m = β1·m + (1-β1)·g, v = β2·v + (1-β2)·g², p -= rate·(û + decay·p). With Correct, m̂ = m/(1-β1ᵗ) and
+//     v̂ = v/(1-β2ᵗ); without it m̂ = m and v̂ = v.
+//   - radam (Liu et al. 2020): the moments of adamw with their correction. ρ∞ = 2/(1-β2) - 1 and ρ = ρ∞ - 2t·β2ᵗ/(1-β2ᵗ). If ρ > 5, û is multiplied by
+//     sqrt((ρ-4)(ρ-2)ρ∞ / ((ρ∞-4)(ρ∞-2)ρ)). Otherwise û = m̂. p -= rate·(û + decay·p).
+//   - lamb (You et al. 2020): u = û + decay·p with the moments of adamw, p -= rate·‖p‖/‖u‖·u, where the norms are those of each tensor. The ratio is 1 if
+//     one of the norms is 0.
+//   - sgd: m = momentum·m + g, p -= rate·(m + decay·p).
 type Optimizer struct {
 	Source
-	Kind         string // adamw
+	Kind         string // adamw, radam, lamb or sgd
 	Beta1, Beta2 float64
+	Momentum     float64 // sgd
 	Eps          float64
 	Decay        float64
 	Except       []string // weights without decay: norm, bias
 	Correct      bool     // bias correction of both moments
+	Touched      bool     // rows of tables that a step did not read keep their values and moments; otherwise they are updated with a gradient of 0
 }
 
-// Rate is the learning rate's schedule.
+// Lookahead keeps slow weights beside the weights (Zhang et al. 2019). After every Every steps, slow += mix·(p - slow), and then p = slow.
+type Lookahead struct {
+	Source
+	Every int     // steps
+	Mix   float64 // above 0 and below 1
+}
+
+// Rate is the learning rate's schedule. Let t be the number of the step from 0, n the number of all steps, and w the steps of the warmup: Warmup, or Share·n,
+// which may be a fraction. In the warmup, t < w, the rate is Peak·t/w. Then it is To + (Peak-To)·f(x) with x = (t-w)/(n-w), or x = t/n with FromStart: the rate
+// jumps at the end of the warmup as in the published code of DeBERTa.
+//
+//   - constant: Peak
+//   - linear: f(x) = 1-x
+//   - cosine: f(x) = (1 + cos πx)/2
+//   - polynomial: f(x) = (1-x)^Power
 type Rate struct {
 	Source
-	Peak   float64
-	Warmup int     // steps of linear growth from 0; 0 if Share is set
-	Share  float64 // warmup as a share of all steps
-	Then   string  // constant or linear (to 0 at the end)
+	Peak      float64
+	Warmup    int     // steps of linear growth from 0; 0 if Share is set
+	Share     float64 // warmup as a share of all steps
+	Then      string  // constant, linear, cosine or polynomial
+	Power     float64 // of polynomial; otherwise 0
+	FromStart bool    // the course counts from the first step, not from the end of the warmup
+	To        float64 // the rate after the last step
+	Layers    float64 // factor from each layer to the one below it, see Scale; 1: all weights have one rate
 }
 
 // Sift is scale-invariant fine-tuning: noise on the normalised input, which is moved uphill, and a penalty on the change that it causes.

@@ -156,32 +156,41 @@ func (r *resolver) anyHead(placeholder string, fits func(*Head) bool) string {
 	return placeholder
 }
 
-// unit checks that a number's unit is one that the word takes, and returns it.
+// unit checks that the unit of a statement's number is one that the word takes, and returns it.
 func (r *resolver) unit(s *Stmt, n *num, u *unitTok, units ...string) string {
 	usage := s.Word + " " + textOf(n.Tokens)
-	if s.Word == "warmup" { // an operand of rate
-		usage = textOf(n.Tokens)
-	}
 	if _, ok := s.Form.(*atMostForm); ok {
 		usage = s.Word + " <= " + textOf(n.Tokens)
 	}
+	return r.unitOf(s.Word, usage+" ", n, u, units)
+}
+
+// operandUnit checks the unit of a number inside a statement, which stands after word.
+func (r *resolver) operandUnit(word string, n *num, u *unitTok, units ...string) string {
+	usage := ""
+	if u == nil {
+		usage = textOf(n.Tokens) + " "
+	}
+	return r.unitOf(word, usage, n, u, units)
+}
+
+// unitOf checks a unit. usage is what stands before the unit in a hint.
+func (r *resolver) unitOf(word, usage string, n *num, u *unitTok, units []string) string {
 	switch {
 	case u == nil && len(units) == 0:
 		return ""
 	case u == nil:
-		r.add(diag.Errorf("unit", spanOfAll(n.Tokens), "%s is counted in %s", s.Word, strings.Join(units, " or ")).Hintf("%s %s", usage, units[0]))
+		r.add(diag.Errorf("unit", spanOfAll(n.Tokens), "%s is counted in %s", word, strings.Join(units, " or ")).Hintf("%s%s", usage, units[0]))
 		return ""
 	case len(units) == 0:
-		r.add(diag.Errorf("unit", spanOfAll(u.Tokens), "%s has no unit", s.Word).Hintf("%s", usage))
+		r.add(diag.Errorf("unit", spanOfAll(u.Tokens), "%s has no unit", word).Hintf("%s", strings.TrimSpace(usage)))
 		return ""
 	}
-	for _, x := range units {
-		if u.Name == x {
-			return x
-		}
+	if slices.Contains(units, u.Name) {
+		return u.Name
 	}
-	r.add(diag.Errorf("unit", spanOfAll(u.Tokens), "%s is counted in %s, not in %s", s.Word, strings.Join(units, " or "), u.Name).
-		Hintf("%s %s", usage, units[0]))
+	r.add(diag.Errorf("unit", spanOfAll(u.Tokens), "%s is counted in %s, not in %s", word, strings.Join(units, " or "), u.Name).
+		Hintf("%s%s", usage, units[0]))
 	return ""
 }
 
@@ -218,6 +227,7 @@ func (r *resolver) train(s *Stmt) {
 	b.amounts(s)
 	b.numbers()
 	b.optimizer()
+	b.lookahead()
 	b.rate(s)
 	if b.tasks(); t.Head == nil {
 		return

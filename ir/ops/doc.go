@@ -2,7 +2,7 @@
 // package exports only what code generation asks about the fused ops.
 //
 // There are three kinds of ops. Logical ops are the mathematics of the spec: a product, a norm, one term of a score. Layout ops bring weights into the order in
-// which kernels read them and never run in a forward call. Fused ops are what one kernel computes: [gemm] and [attention].
+// which kernels read them and never run in a forward call. Fused ops are what one kernel computes: [gemm], [attention] and, in training, [attend].
 //
 // The letters of shapes are those of package ir; "." stands for any number of rows.
 package ops

@@ -10,7 +10,7 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
-// rowLowering runs a kernel whose operands all have the same rows, on one block of them.
+// rowLowering runs a kernel that computes rows of the result by themselves, on one block of them or, without a split, on all.
 type rowLowering struct {
 	common
 	family func(n *ir.Node) rowKernel // nil: only portable Go
@@ -42,14 +42,14 @@ func actKernel(n *ir.Node) rowKernel {
 }
 
 func embedKernel(n *ir.Node) rowKernel {
-	p := kernel.EmbedParams{H: n.Out[0].Type.Shape[1].N, LDY: n.Out[0].LD, LDT: n.In[0].Type.Shape[1].N, Add: operand(n, 2) != nil}
+	p := kernel.EmbedParams{H: n.Out[0].Type.Shape[1].N, LDY: n.Out[0].LD, LDT: max(n.In[0].LD, n.In[0].Type.Shape[1].N), Add: operand(n, 2) != nil}
 	return rowKernel{kernel.EmbedName(p, kernel.Generic), []rowOperand{{1, true}, {0, false}},
 		func(isa kernel.ISA) kernel.Kernel { return kernel.Embed(p, isa) }}
 }
 
 func (l rowLowering) kernels(set *kernelSet, s *step) (err error) {
-	if s.split != ir.SplitRows {
-		return fmt.Errorf("no code for rows that need others")
+	if s.split != ir.SplitRows && s.split != ir.SplitNone {
+		return fmt.Errorf("no code for a split by %s", s.split)
 	}
 	if l.family == nil {
 		s.kernel, err = set.portableOnly(s.node)
@@ -73,13 +73,20 @@ func (l rowLowering) kernels(set *kernelSet, s *step) (err error) {
 }
 
 func (rowLowering) units(s *step) units {
+	if s.split == ir.SplitNone {
+		return units{"1", "The only unit is all rows."}
+	}
 	return units{parts(s.rows(), s.block), fmt.Sprintf("A unit is %d rows.", s.block)}
 }
 
 func (rowLowering) unit(s *step) []string {
 	n := s.node
+	whole := s.split == ir.SplitNone
 	row := func(v *ir.Value) string {
-		if v.Kind == ir.Batch {
+		switch {
+		case whole:
+			return s.ptr(v)
+		case v.Kind == ir.Batch:
 			return moved(s.ptr(v), "row", (ir.Sizes{}).Elements(v.Type.Shape[1:]))
 		}
 		return s.row(v, "row")
@@ -95,11 +102,39 @@ func (rowLowering) unit(s *step) []string {
 			args = append(args, s.ptr(v))
 		}
 	}
+	m, at := "m", "row"
+	if whole {
+		m, at = s.rows(), "0"
+	}
+	call := s.kernel.run(append(args, s.kernel.counts(n, m, at)...)...)
+	if whole {
+		return []string{call}
+	}
 	return []string{
 		fmt.Sprintf("row := unit * %d", s.block),
 		fmt.Sprintf("m := min(%d, %s-row)", s.block, s.rows()),
-		s.kernel.run(append(args, "m")...),
+		call,
 	}
+}
+
+// counts returns the expressions for the counts of a kernel that works on rows, see [ir.Op.Lower]: m rows from number at on, and the rows of operands.
+func (k *kernelUse) counts(n *ir.Node, m, at string) []string {
+	var out []string
+	for _, p := range k.params {
+		if p.Type != kernel.Int {
+			continue
+		}
+		of := ir.RowsOf(p.Name)
+		switch {
+		case of != "":
+			out = append(out, rowsOf(n.In[slices.IndexFunc(ir.Lookup(n.Op).In, func(o ir.Operand) bool { return o.Name == of })]))
+		case p.Name == ir.CountAt:
+			out = append(out, at)
+		default:
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // sequenceLowering runs a kernel that works on the rows of one sequence. A pointer is at the sequence's first row, or at the sequence's own row if there is one
@@ -140,7 +175,32 @@ var identifier = regexp.MustCompile(`[^a-zA-Z0-9_]`)
 
 // portableOnly returns a kernel that exists only in portable Go.
 func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
-	name := fmt.Sprintf("%s_f32_%d", n.Op, n.Out[0].Type.Shape[len(n.Out[0].Type.Shape)-1].N)
+	op := ir.Lookup(n.Op)
+	return s.use(portableName(n), func(k *kernelUse) error {
+		k.portable = portableOf(n)
+		if err := k.paramsFrom(n); err != nil {
+			return err
+		}
+		for i, v := range n.In {
+			in := op.In[min(i, len(op.In)-1)]
+			if !k.takes(in.Name) {
+				continue
+			}
+			rows := v != nil && op.Class.ByRows() && !in.Whole
+			if rows && v.Type.Shape[0] != n.Out[0].Type.Shape[0] {
+				return fmt.Errorf("%s is %s, where the result is %s: no code for rows that need others", in.Name, v.Type, n.Out[0].Type)
+			}
+			k.operands = append(k.operands, rowOperand{i, rows})
+		}
+		return nil
+	})
+}
+
+// portableName returns the name of a node's portable form. Nodes with one name have one form: their constants are part of it.
+func portableName(n *ir.Node) string {
+	cols := func(v *ir.Value) ir.Dim { return v.Type.Shape[len(v.Type.Shape)-1] }
+	of := n.Out[0]
+	name := fmt.Sprintf("%s_f32_%d", n.Op, cols(of).N)
 	for _, v := range append(n.In, n.Out...) {
 		if v != nil {
 			name += fmt.Sprintf("_%d", v.LD)
@@ -149,18 +209,23 @@ func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 	for _, a := range n.Attrs { // they are constants of the function
 		name += "_" + identifier.ReplaceAllString(strings.NewReplacer("-", "m", ".", "p").Replace(fmt.Sprintf("%s%v", a.Key, a.Value)), "")
 	}
-	return s.use(name, func(k *kernelUse) error {
-		k.portable = portableOf(n)
-		if err := k.paramsFrom(n); err != nil {
-			return err
+	class := ir.Lookup(n.Op).Class
+	for i, v := range n.In {
+		if v == nil || v.Type.DType != ir.F32 {
+			continue
 		}
-		for i, v := range n.In {
-			if k.takes(ir.Lookup(n.Op).In[i].Name) {
-				k.operands = append(k.operands, rowOperand{i, v != nil && v.Batched() && v.Type.Shape[0] == n.Out[0].Type.Shape[0]})
+		fixed := v.Type.Shape[0].Const() && len(v.Type.Shape) > 1 && class != ir.Gather
+		if class != ir.Layout && !fixed && (cols(v) == cols(of) || !cols(v).Const()) {
+			continue
+		}
+		name += fmt.Sprintf("_x%d", i)
+		for _, d := range v.Type.Shape {
+			if d.Const() {
+				name += fmt.Sprintf("_%d", d.N)
 			}
 		}
-		return nil
-	})
+	}
+	return name
 }
 
 // takes reports whether a kernel has an argument of that name. It has none for an operand that only its caller reads (the first rows of sequences), and none

@@ -54,6 +54,9 @@ func init() {
 		ir.Elementwise:  rowLowering{},
 		ir.Rowwise:      rowLowering{},
 		ir.Gather:       rowLowering{},
+		ir.Reduction:    rowLowering{},
+		ir.Layout:       rowLowering{},
+		ir.Constant:     rowLowering{},
 		ir.Sequencewise: sequenceLowering{},
 	}
 }
@@ -186,7 +189,9 @@ func (e *emitter) methods() []*step {
 func (s *step) ptr(v *ir.Value) string { return s.e.ptr(s.region, v) }
 
 // row returns the expression for row at of a value.
-func (s *step) row(v *ir.Value, at string) string { return moved(s.ptr(v), at, max(v.LD, 1)) }
+func (s *step) row(v *ir.Value, at string) string {
+	return moved(s.ptr(v), at, max(v.LD, (ir.Sizes{}).Elements(v.Type.Shape[1:])))
+}
 
 // rows returns the expression for the number of rows of the result.
 func (s *step) rows() string {

@@ -48,8 +48,8 @@ func isTerm(n *ir.Node) bool {
 	return slices.ContainsFunc(terms, func(t term) bool { return t.op == n.Op })
 }
 
-// noForm reports whether a node has no portable form. The normalised input of a perturbed program has none yet: the oracle computes these programs.
-func noForm(n *ir.Node) bool { return ir.Lookup(n.Op).Lower == nil && n.Op != "normalize" }
+// noForm reports whether a node has no portable form.
+func noForm(n *ir.Node) bool { return ir.Lookup(n.Op).Lower == nil }
 
 // place returns the number of a pass in the pipeline; beforePasses has 0. It returns -1 for a name that no pass has.
 func place(name string) int {

@@ -31,8 +31,8 @@ func TestLives(t *testing.T) {
 		"layouts and constants": {"in tensor x f32[3, 4]\n in batch ids i32[T]\n a f32[3, 16] = pad(x)\n y f32[T, 4] = embed(a, ids) {width = 4}", "tile",
 			"fold",
 			"op pad cannot be here: pass fold moves"},
-		"nodes without a portable form": {rows + "y f32[T] = row_sum(a)", "tile", "fold",
-			"op row_sum cannot be here: pass fold leaves"},
+		"nodes without a portable form": {"in batch b f32[2, P]\n in batch starts i32[B+1]\n y f32[2, P] = pair_transpose(b, starts)", "tile", "fold",
+			"op pair_transpose cannot be here: pass fold leaves"},
 	}
 	for what, c := range cases {
 		require.Contains(t, compiler.Lives(), what)

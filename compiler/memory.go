@@ -54,10 +54,12 @@ func extend(used []live, slot, until int) []live {
 	return used
 }
 
-// accumulated returns the operand to which a node adds in place, or nil.
+// accumulated returns the operand to which a node adds in place, or nil. Ops that work so call this operand plus.
 func accumulated(n *ir.Node) *ir.Value {
-	if op := ir.Lookup(n.Op); op.Class == ir.Gather && len(n.In) > 2 {
-		return n.In[2]
+	for i, o := range ir.Lookup(n.Op).In {
+		if o.Name == "plus" && i < len(n.In) {
+			return n.In[i]
+		}
 	}
 	return nil
 }

@@ -31,12 +31,8 @@ func threads(p *ir.Program) error {
 				s.Split = ir.SplitWays
 			case ir.Wordwise:
 				s.Split, s.Block = ir.SplitWords, ops.TokenBlock
-			case ir.Gather:
-				s.Split, s.Block = ir.SplitRows, rowsInBlock
-			case ir.Rowwise, ir.Elementwise:
-				if sameRows(n) {
-					s.Split, s.Block = ir.SplitRows, rowsInBlock
-				}
+			default:
+				s.Split, s.Block = byRows(n)
 			}
 			p.Plan.Steps = append(p.Plan.Steps, s)
 		}
@@ -48,12 +44,26 @@ func threads(p *ir.Program) error {
 // balance the work.
 const rowsInBlock = 32
 
-// sameRows reports whether a row of the result needs only the same row of the operands.
-func sameRows(n *ir.Node) bool {
-	for _, v := range n.In {
-		if v != nil && v.Batched() && v.Type.Shape[0] != n.Out[0].Type.Shape[0] {
-			return false
-		}
+// numbersInBlock is the least number of elements in such a block where the rows of the batch do not decide: of vectors, and of matrices of a fixed size.
+const numbersInBlock = 1 << 14
+
+// byRows returns how a step is divided that computes each row of its result by itself, and the number of rows in a block.
+func byRows(n *ir.Node) (ir.Split, int) {
+	shape := n.Out[0].Type.Shape
+	block := max(rowsInBlock, numbersInBlock/(ir.Sizes{}).Elements(shape[1:]))
+	switch {
+	case len(shape) > 1 && !shape[0].Const():
+		return ir.SplitRows, rowsInBlock
+	case !shape[0].Const():
+		return ir.SplitRows, block
+	case ir.Lookup(n.Op).Class == ir.Reduction: // each unit reads all of the operands
+		block = max(block, (shape[0].N+reductionUnits-1)/reductionUnits)
 	}
-	return true
+	if block >= shape[0].N {
+		return ir.SplitNone, 0
+	}
+	return ir.SplitRows, block
 }
+
+// reductionUnits is the greatest number of blocks of a result of a fixed size, such as the gradient of a table.
+const reductionUnits = 64

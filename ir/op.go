@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/debertac/debertac/ir/loop"
 	"github.com/debertac/debertac/runtime/ragged"
@@ -24,7 +25,7 @@ const (
 	Attention                 // each row of a sequence reads all rows of the sequence
 	Recurrent                 // rows of a sequence one after the other, in one direction or in both
 	Wordwise                  // a row for each word, or pair of a word and a label, from rows of the same sequence
-	Layout                    // moves numbers and adds zeros; runs when weights are packed
+	Layout                    // moves numbers and adds zeros; for weights it runs when they are packed
 	Constant                  // no operands
 )
 
@@ -33,6 +34,30 @@ var classNames = [...]string{"elementwise", "rowwise", "contraction", "gather", 
 
 // String returns the name of the class.
 func (c Class) String() string { return classNames[c] }
+
+// ByRows reports whether ops of the class compute each row of their result by itself, so that blocks of rows can be divided between workers.
+func (c Class) ByRows() bool {
+	switch c {
+	case Elementwise, Rowwise, Gather, Reduction, Layout, Constant:
+		return true
+	}
+	return false
+}
+
+// CountRows and CountAt are the counts of nests that work on rows, see [Op.Lower].
+const (
+	CountRows = "m"
+	CountAt   = "at"
+)
+
+// RowsOf returns the operand whose rows a count of a nest counts, or "" for a count that is not of the form xRows.
+func RowsOf(count string) string {
+	name, ok := strings.CutSuffix(count, "Rows")
+	if !ok {
+		return ""
+	}
+	return name
+}
 
 // AttrType is the Go type of an attribute's value.
 type AttrType string
@@ -61,7 +86,10 @@ type Operand struct {
 	DType    DType
 	Optional bool // may be nil
 	Variadic bool // only the last operand: it stands for one or more
-	Doc      string
+	// Whole reports that a row of the result may need all of the operand, see [Op.Lower]. A row of the result needs the same row alone of other operands of
+	// ops that work on rows.
+	Whole bool
+	Doc   string
 }
 
 // Cost is the work of one node: floating-point operations, and bytes read and written if every operand is read once and every result is written once. A
@@ -98,8 +126,12 @@ type Op struct {
 	// Cost returns the work in a batch of the given sizes. If it is nil, the work is one operation per element of the results, see [Op.CostOf].
 	Cost func(n *Node, s Sizes) Cost
 
-	// Lower returns the portable form as a loop nest; its arguments are those of the op's kernels. It is nil if the op never runs in a forward call; NoLower is
-	// the reason.
+	// Lower returns the portable form as a loop nest; its arguments are those of the op's kernels. It is nil if no code is ever generated for the op from a
+	// nest; NoLower is the reason.
+	//
+	// The nest of an op that works on rows (ByRows of its class) computes the rows at … at+m-1 of the result. Its arguments are y, at the first of these
+	// rows; operands by their names, at the same row, or at their first element if they are Whole; and counts: m, at, and xRows for the number of rows of
+	// an operand x. It has the arguments that it needs. A value with one extent has rows of one number.
 	Lower   func(n *Node) (*loop.Nest, error)
 	NoLower string
 

@@ -130,6 +130,12 @@ func optional(name, doc string) ir.Operand {
 	return ir.Operand{Name: name, DType: ir.F32, Optional: true, Doc: doc}
 }
 
+// whole returns an operand of which each row of the result may need all, see [ir.Operand].
+func whole(o ir.Operand) ir.Operand {
+	o.Whole = true
+	return o
+}
+
 // Reasons why an op has no gradient or no portable form.
 const (
 	afterGrad   = "only passes after the gradient's make it"

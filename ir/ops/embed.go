@@ -10,7 +10,7 @@ import (
 var _ = ir.Define(ir.Op{
 	Name: "embed", Class: ir.Gather,
 	Doc: "Rows of a table: y[t] = table[ids[t]] (+ plus[t]), [V, E], [T] → [T, E]. With plus the kernel adds to y, which must be plus's memory.",
-	In: []ir.Operand{float("table", "[V, E], or [V, E16] with the attribute width"), {Name: "ids", DType: ir.I32, Doc: "[T] rows in 0 … V-1"},
+	In: []ir.Operand{whole(float("table", "[V, E], or [V, E16] with the attribute width")), {Name: "ids", DType: ir.I32, Doc: "[T] rows in 0 … V-1"},
 		optional("plus", "[T, E]")},
 	Attrs: []ir.AttrDef{
 		{Name: "width", Type: ir.AttrInt, Doc: "E where the table's rows are padded; 0: all columns"},

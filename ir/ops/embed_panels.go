@@ -11,7 +11,8 @@ var _ = ir.Define(ir.Op{
 	Name: "embed_panels", Class: ir.Gather,
 	Doc: "The op embed for a table in panels, which products read too: y[t] = row ids[t] (+ plus[t]), [⌈V/16⌉, E, 16], [T] → [T, E]. With plus it adds to y, " +
 		"which must be plus's memory.",
-	In: []ir.Operand{float("table", "[⌈V/16⌉, E, 16], see panels"), {Name: "ids", DType: ir.I32, Doc: "[T] rows in 0 … V-1"}, optional("plus", "[T, E]")},
+	In: []ir.Operand{whole(float("table", "[⌈V/16⌉, E, 16], see panels")),
+		{Name: "ids", DType: ir.I32, Doc: "[T] rows in 0 … V-1"}, optional("plus", "[T, E]")},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		s, ids := n.In[0].Type.Shape, n.In[1].Type.Shape
 		if len(s) != 3 || !s[0].Const() || !s[1].Const() || s[2] != ir.N(16) {

@@ -14,7 +14,8 @@ var epsAttr = ir.AttrDef{Name: "eps", Type: ir.AttrFloat, Required: true, Doc: "
 var _ = ir.Define(ir.Op{
 	Name: "layernorm", Class: ir.Rowwise,
 	Doc: "y = gain ⊙ (x - mean) / sqrt(variance + eps) + shift over each row, biased variance (Ba et al. 2016), [., H] → [., H].",
-	In:  []ir.Operand{float("x", "[., H]"), float("gain", "[H], or padded to [H16]"), float("shift", "[H], or padded to [H16]")},
+	In: []ir.Operand{float("x", "[., H]"), whole(float("gain", "[H], or padded to [H16]")),
+		whole(float("shift", "[H], or padded to [H16]"))},
 
 	Attrs: []ir.AttrDef{epsAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 var _ = ir.Define(ir.Op{
@@ -27,9 +28,17 @@ var _ = ir.Define(ir.Op{
 		sum := g.op("spread", attrs("n", n.Out[0].Type.Shape[1].N), g.op("row_sum", nil, dy[0]))
 		return []*ir.Value{g.sub(dy[0], g.mul(g.op("exp", nil, n.Out[0]), sum))}, b.Err()
 	},
-	Cost:    softmaxCost,
-	NoLower: forTraining,
-	Sample:  samples(sample(nil, normal(ir.T, ir.N(19))), sample(nil, normal(ir.B, ir.N(2)))),
+	Cost: softmaxCost,
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y = the logarithm of the softmax of each of m rows.", "x m", func(b *nest) {
+			b.rows(func(i loop.Expr) {
+				b.both(i)
+				total := b.Let("total", b.logSum(b.cols["x"], of("xi")))
+				b.set("yi", b.cols["x"], func(j loop.Expr) loop.Expr { return loop.Sub(loop.At("xi", j), total) })
+			})
+		})
+	},
+	Sample: samples(sample(nil, normal(ir.T, ir.N(19))), sample(nil, normal(ir.B, ir.N(2)))),
 })
 
 // logSoftmax writes the logarithm of the softmax of n numbers of x to y. at returns the place of each in both.

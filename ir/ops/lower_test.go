@@ -15,11 +15,13 @@ import (
 // stray marks memory that no kernel may write or read as data: the padding between rows.
 const stray = float32(12345)
 
-// spread sets the distance between rows of activations to whole panels and one more, so that a wrong stride is found.
+// spread sets the distance between rows of activations to whole panels and one more, so that a wrong stride is found. It does the same for matrices of a fixed
+// size, which are weights or their gradients, if the op works on rows.
 func spread(n *ir.Node) {
+	byRows := ir.Lookup(n.Op).Class.ByRows()
 	for _, list := range [][]*ir.Value{n.In, n.Out} {
 		for _, v := range list {
-			if v != nil && v.Type.DType == ir.F32 && len(v.Type.Shape) == 2 && !v.Type.Shape[0].Const() {
+			if v != nil && v.Type.DType == ir.F32 && len(v.Type.Shape) == 2 && (byRows || !v.Type.Shape[0].Const()) {
 				v.LD = (v.Type.Shape[1].N+15)/16*16 + 16
 			}
 		}
@@ -60,25 +62,53 @@ func launches(t *testing.T, tr *trial, nest *loop.Nest) []ir.Launch {
 	if tr.op.Launches != nil {
 		return tr.op.Launches(tr.node, starts, tr.in)
 	}
-	l := ir.Launch{Memory: map[string]ir.Place{}, Counts: map[string]int{"m": tr.sizes.Dim(tr.node.Out[0].Type.Shape[0])}}
-	for _, a := range nest.Args {
-		if a.Name == "y" {
-			l.Memory["y"] = ir.Place{Operand: ir.Result}
-			continue
-		}
-		found := a.Kind == loop.Count
-		for i, d := range tr.op.In {
-			if d.Name == a.Name {
-				l.Memory[a.Name], found = ir.Place{Operand: i}, true
-			}
-		}
-		require.True(t, found, "argument %s is no operand", a.Name)
-	}
-	return []ir.Launch{l}
+	return blocks(t, tr, nest, tr.sizes.Dim(tr.node.Out[0].Type.Shape[0]))
 }
+
+// blocks returns the calls of the nest of an op that works on rows, for blocks of size rows of the result.
+func blocks(t *testing.T, tr *trial, nest *loop.Nest, size int) (list []ir.Launch) {
+	require.True(t, tr.op.Class.ByRows())
+	rows := tr.sizes.Dim(tr.node.Out[0].Type.Shape[0])
+	for at := 0; at < rows; at += size {
+		l := ir.Launch{Memory: map[string]ir.Place{}, Counts: map[string]int{ir.CountRows: min(size, rows-at), ir.CountAt: at}}
+		for _, a := range nest.Args {
+			if a.Name == "y" {
+				l.Memory["y"] = ir.Place{Operand: ir.Result, At: at * stride(tr.node.Out[0])}
+				continue
+			}
+			name, found := a.Name, a.Name == ir.CountRows || a.Name == ir.CountAt
+			if of := ir.RowsOf(name); a.Kind == loop.Count && of != "" {
+				name = of
+			}
+			for i, d := range tr.op.In {
+				switch {
+				case d.Name != name:
+				case a.Kind == loop.Count:
+					l.Counts[a.Name], found = tr.sizes.Dim(tr.node.In[i].Type.Shape[0]), true
+				case d.Whole:
+					l.Memory[name], found = ir.Place{Operand: i}, true
+				default:
+					require.Equal(t, tr.node.Out[0].Type.Shape[0], tr.node.In[i].Type.Shape[0], "%s has other rows than the result: it is Whole", name)
+					l.Memory[name], found = ir.Place{Operand: i, At: at * stride(tr.node.In[i])}, true
+				}
+			}
+			require.True(t, found, "argument %s is no operand", a.Name)
+		}
+		list = append(list, l)
+	}
+	return list
+}
+
+// stride returns the distance between the rows of a value.
+func stride(v *ir.Value) int { return max(v.LD, (ir.Sizes{}).Elements(v.Type.Shape[1:])) }
 
 // lowered computes a node by its portable form and returns the result's memory.
 func lowered(t *testing.T, tr *trial, nest *loop.Nest) []float32 {
+	return launched(t, tr, nest, launches(t, tr, nest))
+}
+
+// launched computes a node by calls of its portable form and returns the result's memory.
+func launched(t *testing.T, tr *trial, nest *loop.Nest, calls []ir.Launch) []float32 {
 	operands := make([]loop.Memory, len(tr.in))
 	for i, v := range tr.node.In {
 		if v != nil {
@@ -90,7 +120,7 @@ func lowered(t *testing.T, tr *trial, nest *loop.Nest) []float32 {
 	for i := range result.F {
 		result.F[i] = stray
 	}
-	for _, l := range launches(t, tr, nest) {
+	for _, l := range calls {
 		if y := l.Memory["y"]; y.Operand >= 0 && argument(nest, "y") {
 			result = operands[y.Operand]
 		}
@@ -159,7 +189,11 @@ func TestLower(t *testing.T) {
 		spread(tr.node)
 		nest, err := tr.op.Lower(tr.node)
 		require.NoError(t, err)
-		compare(t, tr, lowered(t, tr, nest))
+		got := lowered(t, tr, nest)
+		compare(t, tr, got)
+		if tr.op.Class.ByRows() && tr.op.Launches == nil {
+			require.Equal(t, fmt.Sprint(got), fmt.Sprint(launched(t, tr, nest, blocks(t, tr, nest, 2))), "blocks of two rows")
+		}
 	})
 }
 
@@ -226,4 +260,22 @@ func TestGemmRefused(t *testing.T) {
 	require.ErrorContains(t, err, "both must be equal")
 	_, err = ops.GemmNest(tr.node, 24)
 	require.ErrorContains(t, err, "a kernel of 24 columns")
+}
+
+// TestScatterFrozen checks that the portable form leaves out a row that gets no gradient. Samples of the op have no such row, because it has no second
+// derivative.
+func TestScatterFrozen(t *testing.T) {
+	op := ir.Lookup("scatter_add")
+	for _, frozen := range []int{0, 1, 6} {
+		s := op.Sample()[0]
+		s.Attrs = []ir.Attr{ir.A("frozen", frozen), ir.A("rows", 7)}
+		tr := newTrial(t, op, s, 2)
+		tr.in[1].I = []int32{6, 1, 0, 1, 6, 0, 3, 1}
+		spread(tr.node)
+		nest, err := op.Lower(tr.node)
+		require.NoError(t, err)
+		for _, size := range []int{1, 3, 7} {
+			compare(t, tr, launched(t, tr, nest, blocks(t, tr, nest, size)))
+		}
+	}
 }

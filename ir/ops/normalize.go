@@ -1,6 +1,11 @@
 package ops
 
-import "github.com/debertac/debertac/ir"
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
 
 var _ = ir.Define(ir.Op{
 	Name: "normalize", Class: ir.Rowwise,
@@ -21,6 +26,14 @@ var _ = ir.Define(ir.Op{
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{FLOPs: 6 * float64(s.Elements(n.In[0].Type.Shape))}
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(attrs("eps", 1e-3), normal(ir.T, ir.N(5)))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, fmt.Sprintf("y = (x - mean)/sqrt(variance + %g), m rows.", n.Float("eps")), "x m", func(b *nest) {
+			b.rows(func(i loop.Expr) {
+				b.both(i)
+				mean, rstd := b.moments(n, b.cols["x"])
+				b.set("yi", b.cols["x"], func(j loop.Expr) loop.Expr { return loop.Mul(loop.Sub(loop.At("xi", j), mean), rstd) })
+			})
+		})
+	},
+	Sample: samples(sample(attrs("eps", 1e-3), normal(ir.T, ir.N(5)))),
 })

@@ -14,7 +14,7 @@ var pickedIn = ir.Operand{Name: "rows", DType: ir.I32, Doc: "[R] rows in 0 … T
 var _ = ir.Define(ir.Op{
 	Name: "pick", Class: ir.Gather,
 	Doc: "Rows of the batch by their numbers: y[r] = x[rows[r]], [T, N], [R] → [R, N].",
-	In:  []ir.Operand{float("x", "[T, N]"), pickedIn},
+	In:  []ir.Operand{whole(float("x", "[T, N]")), pickedIn},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		w, err := tokenRows(n, 0)
 		s := n.In[1].Type.Shape
@@ -67,7 +67,7 @@ var _ = ir.Define(ir.Op{
 	Name: "place", Class: ir.Gather,
 	Doc: "The gradient of pick: each row added to its place in a matrix of zeros that has as many rows as like, [R, N], [R], [T, N] → [T, N]. The numbers " +
 		"of like are not read.",
-	In: []ir.Operand{float("x", "[R, N]"), pickedIn, float("like", "[T, N]")},
+	In: []ir.Operand{whole(float("x", "[R, N]")), whole(pickedIn), float("like", "[T, N]")},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		rows, w, err := matrix(n, 0)
 		_, err2 := tokenRows(n, 2)
@@ -88,6 +88,9 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "pick", nil, dy[0], n.In[1]), nil, nil}, b.Err()
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(nil, normal(ir.M, ir.N(5)), ir.PartArg(ragged.Rows), normal(ir.T, ir.N(5)))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y[rows[k]] = the sum of the rows x[k], m rows from number at on.", "x rows m at rowsRows",
+			func(b *nest) { b.scatter("rows", "rowsRows", -1) })
+	},
+	Sample: samples(sample(nil, normal(ir.M, ir.N(5)), ir.PartArg(ragged.Rows), normal(ir.T, ir.N(5)))),
 })

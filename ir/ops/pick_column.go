@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 // targetIn is the operand of losses that holds the class of each row.
@@ -25,8 +26,22 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "put_column", attrs("n", n.In[0].Type.Shape[1].N), dy[0], n.In[1]), nil}, b.Err()
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(nil, normal(ir.T, ir.N(3)), targets(3, ir.T)), sample(nil, normal(ir.B, ir.N(2)), targets(2, ir.B))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y[i] = x[i, target[i]], or 0 for a target below 0, m rows.", "x target m", func(b *nest) {
+			b.all("to", "target", loop.V("m"))
+			b.all("ys", "y", loop.V("m"))
+			b.rows(func(i loop.Expr) {
+				v := b.Let("v", loop.F(0))
+				column := b.Let("column", loop.At("to", i))
+				b.If(loop.Bin{Op: "<=", X: loop.I(0), Y: column}, func() {
+					b.row("xi", "x", i)
+					b.Assign(v, loop.At("xi", column))
+				}, nil)
+				b.Store("ys", i, v)
+			})
+		})
+	},
+	Sample: samples(sample(nil, normal(ir.T, ir.N(3)), targets(3, ir.T)), sample(nil, normal(ir.B, ir.N(2)), targets(2, ir.B))),
 })
 
 // eachTarget calls visit with the number of each row that is not ignored, and with its column. A column after the last of w is an error.
@@ -64,6 +79,17 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "pick_column", nil, dy[0], n.In[1]), nil}, b.Err()
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(attrs("n", 3), normal(ir.T), targets(3, ir.T))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y[i, target[i]] = x[i] and zeros elsewhere, m rows.", "x target m", func(b *nest) {
+			b.all("to", "target", loop.V("m"))
+			b.all("xs", "x", loop.V("m"))
+			b.rows(func(i loop.Expr) {
+				b.row("yi", "y", i)
+				b.clear("yi", b.cols["y"])
+				column := b.Let("column", loop.At("to", i))
+				b.If(loop.Bin{Op: "<=", X: loop.I(0), Y: column}, func() { b.Store("yi", column, loop.At("xs", i)) }, nil)
+			})
+		})
+	},
+	Sample: samples(sample(attrs("n", 3), normal(ir.T), targets(3, ir.T))),
 })

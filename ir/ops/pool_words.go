@@ -30,7 +30,7 @@ func eachWord(words *ir.Array, rows int, visit func(word, from, to int)) error {
 var _ = ir.Define(ir.Op{
 	Name: "pool_words", Class: ir.Gather,
 	Doc:   "A row for each word from the rows of its tokens: the first, the last, their mean, or the largest number of each column, [T, N], [W, 2] → [W, N].",
-	In:    []ir.Operand{float("x", "[T, N]"), wordsIn},
+	In:    []ir.Operand{whole(float("x", "[T, N]")), wordsIn},
 	Attrs: []ir.AttrDef{howAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		w, err := tokenRows(n, 0)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 var _ = ir.Define(ir.Op{
@@ -40,8 +41,32 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "take", n.Attrs, dy[0], n.In[1]), nil}, b.Err()
 	},
-	Cost:    func(*ir.Node, ir.Sizes) ir.Cost { return ir.Cost{} },
-	NoLower: forTraining,
+	Cost: func(*ir.Node, ir.Sizes) ir.Cost { return ir.Cost{} },
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		rows := n.Str("rows")
+		return portable(n, fmt.Sprintf("y = the gradient of n rows by that of their %s.", rows), "x n", func(b *nest) {
+			b.row("x0", "x", loop.I(0))
+			if rows == "mean" {
+				count := b.Let("count", loop.Fn("float", loop.V("n")))
+				b.each("i", loop.V("n"), func(i loop.Expr) {
+					b.row("yi", "y", i)
+					b.set("yi", b.cols["y"], func(j loop.Expr) loop.Expr { return loop.Div(loop.At("x0", j), count) })
+				})
+				return
+			}
+			b.row("y0", "y", loop.I(0))
+			b.set("y0", b.cols["y"], of("x0"))
+			b.For("i", loop.I(1), loop.V("n"), 1, func(i loop.Expr) {
+				b.row("yi", "y", i)
+				if rows == "sum" {
+					b.set("yi", b.cols["y"], of("x0"))
+				} else {
+					b.clear("yi", b.cols["y"])
+				}
+			})
+		})
+	},
+	Launches: sequenceLaunches,
 	Sample: samples(sample(attrs("rows", "first"), normal(ir.B, ir.N(5)), starts()),
 		sample(attrs("rows", "mean"), normal(ir.B, ir.N(5)), starts()), sample(attrs("rows", "sum"), normal(ir.B, ir.N(5)), starts())),
 })

@@ -1,6 +1,9 @@
 package ops
 
-import "github.com/debertac/debertac/ir"
+import (
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
 
 var _ = ir.Define(ir.Op{
 	Name: "row_sum", Class: ir.Rowwise,
@@ -24,6 +27,14 @@ var _ = ir.Define(ir.Op{
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{FLOPs: float64(s.Elements(n.In[0].Type.Shape))}
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(nil, normal(ir.T, ir.N(5)))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y[i] = the sum of row i of x, m rows.", "x m", func(b *nest) {
+			b.all("ys", "y", loop.V("m"))
+			b.rows(func(i loop.Expr) {
+				b.row("xi", "x", i)
+				b.Store("ys", i, sumOf(b.Builder, "s", b.cols["x"], of("xi")))
+			})
+		})
+	},
+	Sample: samples(sample(nil, normal(ir.T, ir.N(5)))),
 })

@@ -1,6 +1,11 @@
 package ops
 
-import "github.com/debertac/debertac/ir"
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
 
 var _ = ir.Define(ir.Op{
 	Name: "rstd", Class: ir.Rowwise,
@@ -25,6 +30,25 @@ var _ = ir.Define(ir.Op{
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{FLOPs: 4 * float64(s.Elements(n.In[0].Type.Shape))}
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(attrs("eps", 0.125), normal(ir.T, ir.N(5)))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, fmt.Sprintf("y = 1/sqrt(variance + %g) of each of m rows.", n.Float("eps")), "x m", func(b *nest) {
+			b.all("ys", "y", loop.V("m"))
+			b.rows(func(i loop.Expr) {
+				b.row("xi", "x", i)
+				_, rstd := b.moments(n, b.cols["x"])
+				b.Store("ys", i, rstd)
+			})
+		})
+	},
+	Sample: samples(sample(attrs("eps", 0.125), normal(ir.T, ir.N(5)))),
 })
+
+// moments writes the mean of the window xi of h columns, and 1 / sqrt(variance + eps).
+func (b *nest) moments(n *ir.Node, h int) (mean, rstd loop.Var) {
+	mean = b.Let("mean", loop.Mul(sumOf(b.Builder, "s", h, of("xi")), loop.F(1/float64(h))))
+	square := sumOf(b.Builder, "q", h, func(j loop.Expr) loop.Expr {
+		d := loop.Sub(loop.At("xi", j), mean)
+		return loop.Mul(d, d)
+	})
+	return mean, b.Let("rstd", loop.Div(loop.F(1), loop.Fn("sqrt", loop.Add(loop.Mul(square, loop.F(1/float64(h))), loop.F(n.Float("eps"))))))
+}

@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 var _ = ir.Define(ir.Op{
 	Name: "scatter_add", Class: ir.Reduction,
 	Doc: "The gradient of embed: y[ids[t]] += x[t] from zeros, [T, E], [T] → [rows, E].",
-	In:  []ir.Operand{float("x", "[T, E]"), {Name: "ids", DType: ir.I32, Doc: "[T]"}},
+	In:  []ir.Operand{whole(float("x", "[T, E]")), {Name: "ids", DType: ir.I32, Whole: true, Doc: "[T]"}},
 	Attrs: []ir.AttrDef{
 		{Name: "rows", Type: ir.AttrInt, Required: true, Doc: "rows of the result"},
 		{Name: "frozen", Type: ir.AttrInt, Doc: "a row that stays 0; absent: there is no such row"},
@@ -46,6 +47,39 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Value{b.Like(n, "embed", nil, dy[0], n.In[1]), nil}, b.Err()
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(attrs("rows", 7), normal(ir.T, ir.N(5)), below(7, ir.T))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		frozen := -1
+		if n.Attr("frozen") != nil {
+			frozen = n.Int("frozen")
+		}
+		return portable(n, "y = the sums of the rows of x with the ids at … at+m-1, m rows.", "x ids m at idsRows",
+			func(b *nest) { b.scatter("ids", "idsRows", frozen) })
+	},
+	Sample: samples(sample(attrs("rows", 7), normal(ir.T, ir.N(5)), below(7, ir.T))),
 })
+
+// scatter writes the sums of the rows of x by their places in the result: row k is added to row to[k]. Rows are added in their order. A
+// frozen row becomes 0; below 0, no row is frozen. The nest looks at all places, and adds the rows that go to the m rows of the result from number at on.
+func (b *nest) scatter(to, count string, frozen int) {
+	b.rows(func(i loop.Expr) {
+		b.row("yz", "y", i)
+		b.clear("yz", b.cols["y"])
+	})
+	b.all("rowOf", to, loop.V(count))
+	b.each("k", loop.V(count), func(k loop.Expr) {
+		place := b.Let("place", loop.Sub(loop.At("rowOf", k), loop.V("at")))
+		b.If(within(place, loop.V("m")), func() {
+			b.row("xk", "x", k)
+			b.row("yk", "y", place)
+			b.addTo("yk", b.cols["y"], of("xk"))
+		}, nil)
+	})
+	if frozen < 0 {
+		return
+	}
+	still := b.Let("still", loop.Sub(loop.I(frozen), loop.V("at")))
+	b.If(within(still, loop.V("m")), func() {
+		b.row("ys", "y", still)
+		b.clear("ys", b.cols["y"])
+	}, nil)
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 var _ = ir.Define(ir.Op{
@@ -25,6 +26,15 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "row_sum", nil, dy[0])}, b.Err()
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(attrs("n", 3), normal(ir.T))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y[i, j] = x[i], m rows.", "x m", func(b *nest) {
+			b.all("xs", "x", loop.V("m"))
+			b.rows(func(i loop.Expr) {
+				b.row("yi", "y", i)
+				v := b.Let("v", loop.At("xs", i))
+				b.set("yi", b.cols["y"], func(loop.Expr) loop.Expr { return v })
+			})
+		})
+	},
+	Sample: samples(sample(attrs("n", 3), normal(ir.T))),
 })

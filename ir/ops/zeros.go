@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 var _ = ir.Define(ir.Op{
@@ -23,7 +24,14 @@ var _ = ir.Define(ir.Op{
 	Ref: func(n *ir.Node, _ []*ir.Array) ([]*ir.Array, error) {
 		return []*ir.Array{ir.NewArray(n.Ints("shape")...)}, nil
 	},
-	NoGrad:  "it has no operands",
-	NoLower: atPacking,
-	Sample:  samples(sample(attrs("shape", []int{2, 3})), sample(attrs("shape", []int{4}))),
+	NoGrad: "it has no operands",
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y = zeros, m rows.", "m", func(b *nest) {
+			b.rows(func(i loop.Expr) {
+				b.row("yi", "y", i)
+				b.clear("yi", b.cols["y"])
+			})
+		})
+	},
+	Sample: samples(sample(attrs("shape", []int{2, 3})), sample(attrs("shape", []int{4}))),
 })

@@ -1,0 +1,116 @@
+package ops
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
+
+// nest writes a portable form that works on rows, see [ir.Op.Lower].
+type nest struct {
+	*loop.Builder
+	cols, ld map[string]int // by argument: columns of a row, and the distance between rows
+}
+
+// portable returns the portable form of a node. args are the names of its arguments after y, separated by spaces: operands, then counts.
+func portable(n *ir.Node, doc, args string, write func(b *nest)) (*loop.Nest, error) {
+	op := ir.Lookup(n.Op)
+	b := &nest{cols: map[string]int{}, ld: map[string]int{}}
+	var list []loop.Arg
+	for name := range strings.FieldsSeq("y " + args) {
+		v := n.Out[0]
+		if name != "y" {
+			i := slices.IndexFunc(op.In, func(o ir.Operand) bool { return o.Name == name })
+			if i < 0 {
+				list = append(list, loop.Arg{Name: name, Kind: loop.Count})
+				continue
+			}
+			v = n.In[i]
+		}
+		kind := loop.FloatPtr
+		if v.Type.DType == ir.I32 {
+			kind = loop.IntPtr
+		}
+		list = append(list, loop.Arg{Name: name, Kind: kind})
+		var err error
+		if b.cols[name], b.ld[name], err = row(v); err != nil {
+			return nil, err
+		}
+	}
+	b.Builder = loop.New(doc, list...)
+	write(b)
+	return b.Nest()
+}
+
+// rows writes a loop over the m rows.
+func (b *nest) rows(write func(i loop.Expr)) { b.each("i", loop.V(ir.CountRows), write) }
+
+// each writes a loop over 0 ≤ v < n.
+func (b *nest) each(v string, n loop.Expr, write func(i loop.Expr)) { b.For(v, loop.I(0), n, 1, write) }
+
+// row makes a window of row i of an argument.
+func (b *nest) row(window, of string, i loop.Expr) {
+	b.Slice(window, of, loop.Mul(i, loop.I(b.ld[of])), loop.I(b.cols[of]))
+}
+
+// all makes a window of all numbers of an argument with one extent.
+func (b *nest) all(window, of string, n loop.Expr) { b.Slice(window, of, loop.I(0), n) }
+
+// both makes the windows xi and yi of row i of x and y.
+func (b *nest) both(i loop.Expr) {
+	b.row("xi", "x", i)
+	b.row("yi", "y", i)
+}
+
+// set writes values to the columns of a window.
+func (b *nest) set(window string, cols int, value func(j loop.Expr) loop.Expr) {
+	b.each("j", loop.I(cols), func(j loop.Expr) { b.Store(window, j, value(j)) })
+}
+
+// clear writes zeros to the columns of a window.
+func (b *nest) clear(window string, cols int) {
+	b.set(window, cols, func(loop.Expr) loop.Expr { return loop.F(0) })
+}
+
+// addTo adds values to the columns of a window.
+func (b *nest) addTo(window string, cols int, value func(j loop.Expr) loop.Expr) {
+	b.set(window, cols, func(j loop.Expr) loop.Expr { return loop.Add(loop.At(window, j), value(j)) })
+}
+
+// of returns a function that reads the columns of a window.
+func of(window string) func(j loop.Expr) loop.Expr {
+	return func(j loop.Expr) loop.Expr { return loop.At(window, j) }
+}
+
+// within returns the condition 0 ≤ x < n.
+func within(x, n loop.Expr) loop.Expr {
+	return loop.Bin{Op: "&&", X: loop.Bin{Op: "<=", X: loop.I(0), Y: x}, Y: loop.Less(x, n)}
+}
+
+// largest writes the largest of n numbers.
+func (b *nest) largest(n int, term func(j loop.Expr) loop.Expr) loop.Var {
+	top := b.Let("top", term(loop.I(0)))
+	b.For("j", loop.I(1), loop.I(n), 1, func(j loop.Expr) { b.Assign(top, loop.Fn("max", top, term(j))) })
+	return top
+}
+
+// logSum writes max x + log Σ exp(x - max x) of n numbers.
+func (b *nest) logSum(n int, term func(j loop.Expr) loop.Expr) loop.Expr {
+	top := b.largest(n, term)
+	sum := b.Let("sum", sumOf(b.Builder, "s", n, func(j loop.Expr) loop.Expr { return loop.Fn("exp", loop.Sub(term(j), top)) }))
+	return loop.Add(top, loop.Fn("log", sum))
+}
+
+// total writes the sum of n numbers, where n is known at run time, in parts of 64: the rounding error of a long sum grows with the number of parts.
+func (b *nest) total(n loop.Expr, term func(i loop.Expr) loop.Expr) loop.Var {
+	const part = 64
+	sum := b.Let("sum", loop.F(0))
+	b.For("from", loop.I(0), n, part, func(from loop.Expr) {
+		s := b.Let("s", loop.F(0))
+		b.For("i", from, loop.Fn("min", n, loop.Add(from, loop.I(part))), 1, func(i loop.Expr) { b.AddTo(s, term(i)) })
+		b.AddTo(sum, s)
+	})
+	return sum
+}

@@ -331,3 +331,16 @@ func (d *dimTable) floatUnary(u *unary, terms int) (v float64, ok bool) {
 	}
 	return v, ok
 }
+
+// count evaluates an expression for a number of rows, columns or layers, which must be at least `least`. It returns 0 after a fault.
+func (d *dimTable) count(e *expr, what string, least int) int {
+	v, ok := d.integer(e)
+	if !ok {
+		return 0
+	}
+	if v < least {
+		d.r.add(diag.Errorf("range", spanOfAll(e.Tokens), "%s = %d, it must be at least %d", what, v, least))
+		return 0
+	}
+	return v
+}

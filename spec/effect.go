@@ -12,7 +12,7 @@ import (
 // such statements.
 //
 //   - Every statement must be read by the resolver. It marks what it reads, so a word of the schema that no code reads cannot be forgotten.
-//   - A size must be read by a statement of a model or of a head, or be one that the language knows.
+//   - A size must be read by a statement of a model, of a head or of a training, or be one that the language knows.
 //   - A word that is read and then ignored has a check where it is ignored.
 //
 // What like has copied is exempt: a copied size may lose its last reader when a statement is replaced.
@@ -162,7 +162,7 @@ func (r *resolver) readDims() {
 	}
 }
 
-// dimReads returns the sizes that a model's statements and its heads read. Statements with faults count as readers of every name in them.
+// dimReads returns the sizes that a model's statements, its heads and their trainings read. Statements with faults count as readers of every name in them.
 func (r *resolver) dimReads(d *decl) []string {
 	if d.reads == nil {
 		d.reads = r.findDimReads(d)
@@ -219,11 +219,11 @@ func (t *tree) leaves(f func(*entry)) {
 	}
 }
 
-// heads returns the file's heads that have a block.
+// heads returns the file's heads and trainings that have a block.
 func (r *resolver) heads() []*Stmt {
 	if r.headStmts == nil {
 		for _, s := range r.file.stmts() {
-			if s.Word == "head" && s.Block != nil {
+			if (s.Word == "head" || s.Word == "train") && s.Block != nil {
 				r.headStmts = append(r.headStmts, s)
 			}
 		}

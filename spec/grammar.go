@@ -245,6 +245,12 @@ type countForm struct {
 	Unit  *unitTok `parser:"@@?"`
 }
 
+type batchForm struct {
+	Value *num     `parser:"@@"`
+	Unit  *unitTok `parser:"@@?"`
+	Part  *num     `parser:"( 'in' 'parts' 'of' @@ )?"`
+}
+
 type atMostForm struct {
 	Value *num     `parser:"'<=' @@"`
 	Unit  *unitTok `parser:"@@?"`
@@ -253,7 +259,7 @@ type atMostForm struct {
 // unitTok is a unit. Words that continue the statement are not units, so that a number without its unit has the message about the unit.
 type unitTok struct {
 	Tokens []lexer.Token
-	Name   string `parser:"(?! 'then' | 'layers' | 'mix' ) @( Ident | '%' )"`
+	Name   string `parser:"(?! 'then' | 'layers' | 'mix' | 'in' ) @( Ident | '%' )"`
 }
 
 type precisionForm struct {
@@ -293,6 +299,24 @@ type courseForm struct {
 	Power  *num       `parser:"@@?"`
 	Start  bool       `parser:"( @'from' 'start' )?"`
 	To     *num       `parser:"( 'to' @@ )?"`
+}
+
+type freezeForm struct {
+	Parts []*frozenForm `parser:"@@ ( ',' @@ )*"`
+}
+
+type frozenForm struct {
+	Tokens []lexer.Token
+	Name   *path `parser:"@@"`
+	First  *expr `parser:"( '[' @@"`
+	Last   *expr `parser:"( '..' @@ )? ']' )?"`
+}
+
+type loraForm struct {
+	Of      []*reference `parser:"@@ ( ',' @@ )*"`
+	Rank    *num         `parser:"'rank' @@"`
+	Alpha   *num         `parser:"( 'alpha' @@ )?"`
+	Dropout *num         `parser:"( 'dropout' @@ )?"`
 }
 
 type replaceForm struct {

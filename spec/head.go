@@ -65,13 +65,17 @@ func (r *resolver) head(s *Stmt) {
 	if !found && !d.tree.isBroken() {
 		r.add(r.noDecoder(d, form.On, decoder))
 	}
-	b := &headBuilder{r: r, h: h, m: d.model, cols: d.model.Hidden}
-	r.model = d
-	b.dims = r.dims(d.tree, false)
-	r.model = nil
+	b := &headBuilder{r: r, h: h, m: d.model, cols: d.model.Hidden, dims: r.dimsOf(d)}
 	if b.steps(s); found {
 		r.spec.Heads = append(r.spec.Heads, h)
 	}
+}
+
+// dimsOf returns the sizes of a model for statements outside of its block.
+func (r *resolver) dimsOf(d *decl) *dimTable {
+	r.model = d
+	defer func() { r.model = nil }()
+	return r.dims(d.tree, false)
 }
 
 // noDecoder reports a decoder that a model does not have.
@@ -221,8 +225,7 @@ func (b *headBuilder) step(t *Stmt) {
 }
 
 func (b *headBuilder) count(e *expr, what string, least int) int {
-	mb := &modelBuilder{r: b.r, m: b.m, dims: b.dims}
-	return mb.count(e, what, least)
+	return b.dims.count(e, what, least)
 }
 
 // text reads a quoted text.

@@ -206,15 +206,7 @@ func (r *resolver) norm(s *Stmt, byDefault Norm) *Norm {
 
 // count evaluates an expression for a number of rows or columns, which must be at least `least`.
 func (b *modelBuilder) count(e *expr, what string, least int) int {
-	v, ok := b.dims.integer(e)
-	if !ok {
-		return 0
-	}
-	if v < least {
-		b.r.add(diag.Errorf("range", spanOfAll(e.Tokens), "%s = %d, it must be at least %d", what, v, least))
-		return 0
-	}
-	return v
+	return b.dims.count(e, what, least)
 }
 
 func (b *modelBuilder) embed() {

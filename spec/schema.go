@@ -152,7 +152,8 @@ var Schema = []*Row{
 		Doc: "a head that takes part", parse: form[memberForm]()},
 	{Block: "ensemble", Word: "mean", Operands: "probabilities | logits", Default: "probabilities", Doc: "what is averaged", parse: form[wordForm]()},
 
-	{Block: "train", Word: "batch", Operands: "COUNT sequences", Unit: "sequences", Doc: "sequences per step", parse: form[countForm]()},
+	{Block: "train", Word: "batch", Operands: "COUNT sequences [in parts of COUNT]", Unit: "sequences",
+		Doc: "sequences per step; in parts, gradients are added up over passes of COUNT sequences", parse: form[batchForm]()},
 	{Block: "train", Word: "length", Operands: "COUNT tokens", Unit: "tokens", Default: "the model's seq", Doc: "longest sequence", parse: form[countForm]()},
 	{Block: "train", Word: "epochs", Operands: "COUNT", Doc: "passes over the data", parse: form[numForm]()},
 	{Block: "train", Word: "steps", Operands: "COUNT steps", Unit: "steps", Doc: "updates of the weights", parse: form[countForm]()},
@@ -166,6 +167,10 @@ var Schema = []*Row{
 		Doc: "the learning rate; COURSE is constant, or linear, cosine or polynomial POWER with [from start] [to NUMBER]; " +
 			"layers multiplies it from each layer to the one below",
 		parse: form[rateForm]()},
+	{Block: "train", Word: "freeze", Operands: "embed, relative, encoder, encoder[LAYER], encoder[FIRST .. LAST], absolute.NAME, head", Default: "none",
+		Doc: "the parts of the model whose weights do not change, any of them; layers count from 1", parse: form[freezeForm]()},
+	{Block: "train", Word: "lora", Operands: "NAME, … rank COUNT [alpha NUMBER] [dropout RATE]", Default: "none; alpha as rank, dropout 0",
+		Doc: "low-rank adapters beside the weights of projections in every layer; of the rest only the head is trained", parse: form[loraForm]()},
 	{Block: "train", Word: "clip", Operands: "NUMBER", Default: "none", Doc: "bound on the norm of all gradients", parse: form[numForm]()},
 	{Block: "train", Word: "sift", Opens: "sift", Default: "none", Doc: "scale-invariant fine-tuning: a penalty on what small noise on the input changes"},
 	{Block: "train", Word: "memory", Operands: "<= SIZE MiB | GiB", Unit: "MiB GiB", Default: "no bound",

@@ -1,11 +1,14 @@
 package spec
 
+import "slices"
+
 // Train describes how one head is trained.
 type Train struct {
 	Source
 	Name      string
 	Head      *Head
 	Batch     int // sequences per step
+	Part      int // sequences of one pass: gradients are added up over Batch/Part passes
 	Length    int // tokens per sequence
 	Steps     int // optimiser steps; 0 if Epochs is set
 	Epochs    int // passes over the data; 0 if Steps is set
@@ -13,6 +16,8 @@ type Train struct {
 	Optimizer Optimizer
 	Lookahead *Lookahead // nil: no slow weights
 	Rate      Rate
+	Freeze    *Freeze // nil: nothing is frozen
+	Lora      *Lora   // nil: no adapters
 	Clip      float64 // bound on the norm of all gradients; 0: no bound
 	Sift      *Sift
 	Replace   *Replace
@@ -75,6 +80,30 @@ type Rate struct {
 	FromStart bool    // the course counts from the first step, not from the end of the warmup
 	To        float64 // the rate after the last step
 	Layers    float64 // factor from each layer to the one below it, see Scale; 1: all weights have one rate
+}
+
+// Freeze names the parts of the trained head's model whose weights do not change. No gradient is computed for them.
+type Freeze struct {
+	Source
+	Embed     bool        // the input: its tables, its projection and its norm
+	Relative  bool        // the table of offsets and its norm
+	Layers    []int       // layers of the encoder, from 1, ascending; with the convolution beside them and all that a mask decoder reads of them
+	Absolutes []*Absolute // tables of positions that are not part of the input
+	Head      bool
+}
+
+// Layer reports whether layer l of the encoder is frozen. f may be nil.
+func (f *Freeze) Layer(l int) bool { return f != nil && slices.Contains(f.Layers, l) }
+
+// Lora adds adapters to projections of every layer (Hu et al. 2021). With the weight W [N, K], x·Wᵀ becomes x·Wᵀ + Alpha/Rank · drop(x)·Aᵀ·Bᵀ, where
+// A [Rank, K] starts at random and B [N, Rank] at 0. Only the adapters and the head are trained. A projection that shares the weights of an adapted one shares
+// its adapter.
+type Lora struct {
+	Source
+	Of      []*Proj // projections that own their weights
+	Rank    int
+	Alpha   float64
+	Dropout float64 // of the adapter's input
 }
 
 // Sift is scale-invariant fine-tuning: noise on the normalised input, which is moved uphill, and a penalty on the change that it causes.

@@ -10,7 +10,11 @@ import (
 func (t *Train) Statements() []string {
 	var list []string
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
-	add("batch %d sequences", t.Batch)
+	if t.Part < t.Batch {
+		add("batch %d sequences in parts of %d", t.Batch, t.Part)
+	} else {
+		add("batch %d sequences", t.Batch)
+	}
 	if t.Length > 0 {
 		add("length %d tokens", t.Length)
 	}
@@ -25,6 +29,12 @@ func (t *Train) Statements() []string {
 		add("lookahead %d steps mix %s", l.Every, float(l.Mix))
 	}
 	add("rate %s", t.Rate)
+	if t.Freeze != nil {
+		add("freeze %s", t.Freeze)
+	}
+	if t.Lora != nil {
+		add("lora %s", t.Lora)
+	}
 	if t.Clip > 0 {
 		add("clip %s", float(t.Clip))
 	}

@@ -212,6 +212,7 @@ type trainBuilder struct {
 	r     *resolver
 	t     *Train
 	words words
+	dims  *dimTable // sizes of the trained model; nil: the model is not known
 }
 
 // word returns the statement of a word, if it is there and readable.
@@ -224,14 +225,20 @@ func (r *resolver) train(s *Stmt) {
 	form := s.Form.(*onForm)
 	t := &Train{Source: source(s), Name: s.Name, Head: r.headOf(form.On)}
 	b := &trainBuilder{r: r, t: t, words: r.once(s)}
+	if t.Head != nil {
+		b.dims = r.dimsOf(r.decls[t.Head.Model.Name])
+	}
 	b.amounts(s)
 	b.numbers()
 	b.optimizer()
 	b.lookahead()
 	b.rate(s)
+	b.freeze()
+	b.lora()
 	if b.tasks(); t.Head == nil {
 		return
 	}
+	b.idle()
 	r.spec.Trains = append(r.spec.Trains, t)
 }
 
@@ -244,7 +251,7 @@ func (b *trainBuilder) amounts(s *Stmt) {
 		}
 	}
 	if w, ok := b.word("batch"); ok {
-		t.Batch = b.count(w, 1, "sequences")
+		b.batch(w, w.Form.(*batchForm))
 	} else {
 		lacks("how many sequences a step has", "batch 32 sequences")
 	}
@@ -271,6 +278,30 @@ func (b *trainBuilder) amounts(s *Stmt) {
 		t.Steps = b.count(steps, 1, "steps")
 	default:
 		lacks("how long to train", "epochs 3")
+	}
+}
+
+// batch resolves the sequences of a step and of its parts.
+func (b *trainBuilder) batch(s *Stmt, form *batchForm) {
+	t := b.t
+	b.r.unit(s, form.Value, form.Unit, "sequences")
+	n, ok := b.r.whole(form.Value, "batch", 1)
+	t.Batch, t.Part = n, n
+	if form.Part == nil {
+		return
+	}
+	part, valid := b.r.whole(form.Part, "part", 1)
+	if !ok || !valid {
+		return
+	}
+	t.Part = part
+	if n%part != 0 {
+		near := min(part, n)
+		for n%near != 0 {
+			near--
+		}
+		b.r.add(diag.Errorf("dim-divides", spanOfAll(form.Part.Tokens), "parts of %d do not divide the batch of %d", part, n).
+			Hintf("batch %d sequences in parts of %d", n, near))
 	}
 }
 

@@ -31,6 +31,8 @@ var Codes = []Info{
 	{"drop-nothing", "drop names something that like has not copied", "model a like deberta_v3_base { drop decoder.emd }",
 		"model a like deberta_base { drop decoder.emd }"},
 	{"even-kernel", "a convolution's kernel has no middle token", "encoder.conv { kernel 4 }", "encoder.conv { kernel 3 }"},
+	{"excludes", "two words exclude each other", "lora q, v rank 8\nreplace from generator.mlm", "replace from generator.mlm"},
+	{"frozen", "a training changes no weight", "freeze embed, relative, encoder, head", "freeze embed, relative, encoder"},
 	{"header", "the first line does not name the version of the language", "model a like deberta_v3_base { }", "dspec 1\nmodel a like deberta_v3_base { }"},
 	{"index-kind", "a factor's index does not fit the rows that the factor is projected from", "score q[i]·k[j] + q[i]·kr[j]",
 		"score q[i]·k[j] + q[i]·kr[i-j]"},

@@ -1,0 +1,74 @@
+package spec
+
+import (
+	"slices"
+
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// idle reports words of a training that have no effect beside others, and words that exclude each other.
+func (b *trainBuilder) idle() {
+	t := b.t
+	if b.r.faultIn(t.Pos) {
+		return
+	}
+	if t.Optimizer.Touched {
+		b.idleRows()
+	}
+	if t.Rate.Layers < 1 && t.Rate.Layers > 0 && b.modelFrozen() {
+		b.noEffect(b.words.get("rate"), "layers has no effect: the weights of all layers are frozen", "freeze").Hintf("%s", t.Rate.withoutLayers())
+	}
+	if t.Lora != nil {
+		b.idleBesideLora()
+	}
+}
+
+// noEffect reports a word that another word of the block makes meaningless.
+func (b *trainBuilder) noEffect(s *Stmt, what, because string) *diag.Diag {
+	d := diag.Errorf("no-effect", s.Pos, "%s", what)
+	if w := b.words.get(because); w != nil {
+		d.Note(w.Pos, "%s is here", because)
+	}
+	b.r.add(d)
+	return d
+}
+
+// withoutLayers returns the statement without the rates of layers.
+func (r Rate) withoutLayers() string {
+	r.Layers = 1
+	return "rate " + r.String()
+}
+
+// idleRows reports rows: touched where a step changes no table of tokens, or all of its rows.
+func (b *trainBuilder) idleRows() {
+	t := b.t
+	s := b.words.get("optimizer")
+	tied := slices.ContainsFunc(t.Head.Steps, func(s *Step) bool { return s.Tied != "" })
+	o := t.Optimizer
+	o.Touched = false
+	hint := "optimizer " + o.String()
+	switch {
+	case t.Lora != nil:
+		b.noEffect(s, "rows: touched has no effect: lora trains no table", "lora").Hintf("%s", hint)
+	case t.Freeze != nil && t.Freeze.Embed:
+		b.noEffect(s, "rows: touched has no effect: the tables of the input are frozen", "freeze").Hintf("%s", hint)
+	case tied && t.Replace == nil:
+		b.r.add(diag.Errorf("no-effect", s.Pos, "rows: touched has no effect: %s is tied to embed.token, so each step reads all rows", t.Head.FullName()).
+			Note(t.Head.Pos, "the head is here").Hintf("%s", hint))
+	}
+}
+
+// idleBesideLora reports parts that are frozen twice, and trainings that need more than adapters.
+func (b *trainBuilder) idleBesideLora() {
+	t := b.t
+	if f := b.words.get("freeze"); f != nil && t.Freeze != nil && (t.Freeze.Embed || t.Freeze.Relative || len(t.Freeze.Layers)+len(t.Freeze.Absolutes) > 0) {
+		hint := "remove it"
+		if t.Freeze.Head {
+			hint = "freeze head"
+		}
+		b.noEffect(f, "lora trains the head and its adapters alone, so all else is frozen already", "lora").Hintf("%s", hint)
+	}
+	if s := b.words.get("replace"); s != nil {
+		b.r.add(diag.Errorf("excludes", s.Pos, "lora adapts one model, but replace trains two").Note(t.Lora.Pos, "lora is here").Hintf("remove it"))
+	}
+}

@@ -48,6 +48,7 @@ var rooms = []struct {
 	{"runtime/safetensors", []string{"runtime/disk", "runtime/mapped"}, nil},
 	{"runtime/appended", []string{"runtime/disk"}, []string{"golang.org/x/sys"}},
 	{"runtime/program", []string{"runtime"}, []string{"golang.org/x/sys", "golang.org/x/term"}},
+	{"runtime/trainer", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/engine", "runtime/pool", "runtime/ragged", "runtime/safetensors"}, nil},
 	{"runtime/programtest", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/engine", "runtime/ragged/raggedtest", "runtime/resource",
 		"runtime/safetensors"}, nil},
 	{"runtime/resource", nil, []string{"golang.org/x/sys"}},

@@ -11,7 +11,10 @@ import (
 // fold splits each region in two. The nodes that depend on weights alone go to a region that runs when weights are packed; the other nodes read their results
 // from the packed weights. Such nodes are projected relative tables (paper, section 3.2: the same for every token of every input), scaled and concatenated
 // weights, and packed layouts.
-func fold(p *ir.Program) error {
+func fold(p *ir.Program) error { return split(p, true) }
+
+// split moves nodes whose operands are constant to regions that run when weights are packed. With weights, the tensors of the checkpoint are constant.
+func split(p *ir.Program, weights bool) error {
 	constant := map[string]bool{} // store names that only calls of constant nodes have written
 	tensors := map[string]bool{}  // tensors that are packed unchanged
 	calls := callsOf(p)
@@ -22,7 +25,7 @@ func fold(p *ir.Program) error {
 	for _, c := range p.Run {
 		if !split[c.Region] {
 			split[c.Region] = true
-			if pr := splitConstant(c.Region, calls[c.Region], constant, tensors); pr != nil {
+			if pr := splitConstant(c.Region, calls[c.Region], weights, constant, tensors); pr != nil {
 				packed[c.Region] = pr
 				p.Regions = append(p.Regions, pr)
 			}
@@ -61,11 +64,13 @@ func callsOf(p *ir.Program) map[*ir.Region][]int {
 
 // splitConstant moves the constant nodes of r to a new region and returns that region, or nil if r has no such nodes. It adds the names that the new region
 // stores to constant, and the tensors that are packed unchanged to tensors. Another region may read the same tensors, as a decoder that repeats a layer does.
-func splitConstant(r *ir.Region, layers []int, constant, tensors map[string]bool) *ir.Region {
+func splitConstant(r *ir.Region, layers []int, weights bool, constant, tensors map[string]bool) *ir.Region {
 	fixed := map[*ir.Value]bool{}
 	for _, v := range r.In {
 		switch v.Kind {
-		case ir.Tensor, ir.Packed:
+		case ir.Tensor:
+			fixed[v] = weights
+		case ir.Packed:
 			fixed[v] = true
 		case ir.State:
 			fixed[v] = len(layers) > 0
@@ -90,7 +95,7 @@ func splitConstant(r *ir.Region, layers []int, constant, tensors map[string]bool
 			fixed[o] = true
 		}
 	}
-	if len(fixed) == 0 {
+	if len(pr.Nodes) == 0 && !hasFixed(fixed) {
 		return nil
 	}
 	// Constants that the remaining nodes read become outputs of the packing region and packed inputs of this one.
@@ -203,4 +208,14 @@ func readBy(r *ir.Region, candidates []*ir.Value) []*ir.Value {
 		}
 	}
 	return out
+}
+
+// hasFixed reports whether some value is constant.
+func hasFixed(fixed map[*ir.Value]bool) bool {
+	for _, f := range fixed {
+		if f {
+			return true
+		}
+	}
+	return false
 }

@@ -213,12 +213,20 @@ func (f *attentionFuser) byOffset(t, index *ir.Value, flip bool) *ir.Value {
 	return t
 }
 
-// table joins the position keys or queries of some terms. Tables that are multiplied with the same content are added; the others have slots of their own.
+// table joins the position keys or queries of some terms, in the layout that kernels read.
 func (f *attentionFuser) table(terms []offsetTerm, by float64) *ir.Value {
-	if len(terms) == 0 {
+	sum := f.joined(terms)
+	if sum == nil {
 		return nil
 	}
-	var sum *ir.Value
+	t := terms[0].table
+	return f.Name(f.Op("head_panels", t.Def.Pos, t.Def.Note, []ir.Attr{{Key: "dp", Value: f.dp}, {Key: "heads", Value: f.heads}}, f.scaledBy(sum, by)),
+		t.Name+".panels")
+}
+
+// joined joins the position keys or queries of some terms to one table, or returns nil if there are no terms. Tables that are multiplied with the same content
+// are added; the others have slots of their own.
+func (f *attentionFuser) joined(terms []offsetTerm) (sum *ir.Value) {
 	for k := range f.slots {
 		var of *ir.Value
 		for _, t := range terms {
@@ -239,9 +247,7 @@ func (f *attentionFuser) table(terms []offsetTerm, by float64) *ir.Value {
 		}
 		sum = f.plus(sum, of)
 	}
-	t := terms[0].table
-	return f.Name(f.Op("head_panels", t.Def.Pos, t.Def.Note, []ir.Attr{{Key: "dp", Value: f.dp}, {Key: "heads", Value: f.heads}}, f.scaledBy(sum, by)),
-		t.Name+".panels")
+	return sum
 }
 
 // lookups returns the sum of the terms that depend on the offset alone, one number per head and offset, [A, 2·length-1].

@@ -3,6 +3,7 @@ package compiler
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -280,19 +281,26 @@ func keptAs(r *ir.Region, v *ir.Value) string {
 
 // sumOf returns the name in the store of a sum of shares that is not complete yet, after the share of a region has been added. Regions that run layer after
 // layer, such as an encoder's layers with and without a convolution, use the same names, so that one region serves most layers.
-func (s *reverse) sumOf(r *ir.Region, v *ir.Value) string {
-	stem := r.Name
-	if !perLayer(r) {
-		return s.GradOf(v.Name) + "." + stem
-	}
+func (s *reverse) sumOf(st *step, v *ir.Value) string {
+	r := st.region
+	stem, layered := r.Name, perLayer(r)
 	for _, o := range r.Out {
-		if i := strings.Index(o.Name, ".{l"); i > 0 && !strings.HasPrefix(o.Name, keptPrefix) {
+		switch i := strings.Index(o.Name, ".{l"); {
+		case strings.HasPrefix(o.Name, keptPrefix):
+		case i > 0:
 			stem = o.Name[:i]
-			break
+		case !layered:
+			if parts := numbered.FindStringSubmatch(o.Name); parts != nil && parts[2] == strconv.Itoa(st.layer+1) {
+				return s.GradOf(v.Name) + "." + parts[1] + "." + strconv.Itoa(st.layer)
+			}
 		}
 	}
-	if hasLayer(v.Name) {
+	switch {
+	case !layered, hasLayer(v.Name):
 		return s.GradOf(v.Name) + "." + stem
 	}
 	return s.GradOf(v.Name) + "." + stem + ".{l}"
 }
+
+// numbered matches the output of a region that computes one layer: its stem, and the number after the layer's own.
+var numbered = regexp.MustCompile(`^(.*)\.([0-9]+)\.(first|picked)$`)

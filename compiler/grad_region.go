@@ -190,7 +190,7 @@ func (s *reverse) regionOf(st *step, seed ir.Kind) (*ir.Region, error) {
 	}
 	for _, v := range sh.ins {
 		name := st.at(v)
-		k := link{v: v, kind: ir.State, after: s.sumOf(sh.from, v)}
+		k := link{v: v, kind: ir.State, after: s.sumOf(st, v)}
 		if s.sums[name] != "" {
 			k.before = s.template(st, v, s.sums[name])
 		}
@@ -217,7 +217,7 @@ func (s *reverse) regionOf(st *step, seed ir.Kind) (*ir.Region, error) {
 
 // template returns a name of the store as the region of a step is to read it: with {l} or {l+1} in place of the layer, where regions have such names.
 func (s *reverse) template(st *step, v *ir.Value, name string) string {
-	sum := s.sumOf(st.region, v)
+	sum := s.sumOf(st, v)
 	for _, t := range []string{s.GradOf(v.Name), strings.ReplaceAll(sum, "{l}", "{l+1}"), sum} {
 		if ir.At(t, st.layer) == name {
 			return t

@@ -32,6 +32,7 @@ type slots struct {
 	size   []ir.Space     // of each slot
 	family map[string]int // slot of the store names that differ only in the layer
 	pool   []int          // slots for values that live inside one region
+	apart  bool           // values of the store have slots of their own, see trainingArena
 }
 
 var layerNumber = regexp.MustCompile(`\.(\{l(\+1)?\}|[0-9]+)(\.|$)`)
@@ -90,7 +91,7 @@ func (m *slots) region(r *ir.Region) error {
 	}
 	in := map[string]*ir.Value{}
 	for _, v := range r.In {
-		if v.Kind == ir.State {
+		if v.Kind == ir.State && !m.apart {
 			in[familyOf(v.Name)] = v
 			m.place(r, v, m.stored(v))
 		}
@@ -110,6 +111,9 @@ func (m *slots) region(r *ir.Region) error {
 		for _, v := range n.Out {
 			if v.Type.DType != ir.F32 {
 				return fmt.Errorf("%s: no place in the arena for %v", v.Name, v.Type)
+			}
+			if out[v] && m.apart {
+				continue
 			}
 			if out[v] {
 				if old := in[familyOf(v.Name)]; old != nil && last[old] >= i {

@@ -256,6 +256,31 @@ type Program struct {
 	Bounds  Bounds
 	Meta    Meta
 	Plan    *Plan // set by the passes tile, memory and threads
+
+	Training *Training // of a training step; nil: the program is a forward pass
+}
+
+// Training describes the numbers that a training program keeps from call to call.
+type Training struct {
+	Params []Param // in the order in which calls first read them
+}
+
+// Param is a tensor of the checkpoint in a training program.
+type Param struct {
+	Name  string
+	Shape []int
+	Grad  string // the store's name of its gradient; "": the tensor is not trained
+}
+
+// Held returns the names of the store's values that do not lie in the arena, because they are kept from call to call.
+func (t *Training) Held() map[string]bool {
+	held := map[string]bool{}
+	for _, p := range t.Params {
+		if p.Grad != "" {
+			held[p.Grad] = true
+		}
+	}
+	return held
 }
 
 // Bounds are the largest sizes that a call may have.

@@ -106,19 +106,30 @@ func (s Space) Parts() []Part {
 	return out
 }
 
-// SpaceOf returns the space that a value takes: LD floats for each of its rows. A value that is not a matrix takes none.
+// SpaceOf returns the space that a value takes. A matrix takes LD floats for each of its rows. A vector has one float per element, and the elements of an array
+// of constant shape lie side by side; vectors of constant length fill whole vectors of 16 floats.
 func SpaceOf(v *Value) (s Space) {
-	if len(v.Type.Shape) != 2 {
+	shape := v.Type.Shape
+	if len(shape) == 0 {
 		return s
 	}
-	d := v.Type.Shape[0]
-	if e, ok := d.Extent(); ok {
-		s.Per[e] = v.LD
-	} else {
-		s.Fixed = d.N * v.LD
+	each := 1
+	for _, d := range shape[1:] {
+		each *= d.N
+	}
+	if len(shape) == 2 {
+		each = v.LD
+	}
+	if e, ok := shape[0].Extent(); ok {
+		s.Per[e] = each
+	} else if s.Fixed = shape[0].N * each; len(shape) != 2 {
+		s.Fixed = RowFloats(s.Fixed)
 	}
 	return s
 }
+
+// RowFloats returns the number of floats that a row of n floats takes in a training program: whole vectors of 16.
+func RowFloats(n int) int { return (n + 15) / 16 * 16 }
 
 // Union returns a space that is large enough for either.
 func (s Space) Union(o Space) Space {

@@ -79,6 +79,7 @@ var families = []Family{
 	attnFamily,
 	embedFamily,
 	gemmFamily,
+	gemmTNFamily,
 	layerNormFamily,
 	lstmFamily,
 	peakFamily,

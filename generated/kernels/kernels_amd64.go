@@ -1314,6 +1314,18 @@ func gemm_f32_768x32_lda784_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc
 //go:noescape
 func gemm_f32_768x32_lda784_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
+// gemm_tn_f32_any_avx2 computes c[rows, cols] = aᵀ·b, or adds it to c if add is not 0, for a[terms, rows] and
+// b[terms, cols]; their rows are ldc, lda and ldb floats apart.
+//
+//go:noescape
+func gemm_tn_f32_any_avx2(c, a, b *float32, rows, cols, terms, lda, ldb, ldc, add int)
+
+// gemm_tn_f32_any_avx512 computes c[rows, cols] = aᵀ·b, or adds it to c if add is not 0, for a[terms, rows] and
+// b[terms, cols]; their rows are ldc, lda and ldb floats apart.
+//
+//go:noescape
+func gemm_tn_f32_any_avx512(c, a, b *float32, rows, cols, terms, lda, ldb, ldc, add int)
+
 // layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2 computes y[m, 1024] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 1040 floats apart, of y 1040.
 //
@@ -1868,6 +1880,8 @@ var assembly = map[string]any{
 	"gemm_f32_768x32_lda784_bias_gelu_avx512":            gemm_f32_768x32_lda784_bias_gelu_avx512,
 	"gemm_f32_768x32_lda784_bias_residual_avx2":          gemm_f32_768x32_lda784_bias_residual_avx2,
 	"gemm_f32_768x32_lda784_bias_residual_avx512":        gemm_f32_768x32_lda784_bias_residual_avx512,
+	"gemm_tn_f32_any_avx2":                               gemm_tn_f32_any_avx2,
+	"gemm_tn_f32_any_avx512":                             gemm_tn_f32_any_avx512,
 	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2":   layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2,
 	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512": layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512,
 	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx2":      layernorm_f32_128_ldx128_ldy128_eps1em07_avx2,

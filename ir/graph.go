@@ -91,14 +91,15 @@ type Kind uint8
 
 // The kinds of values. Only Temp values have a defining node.
 const (
-	Temp   Kind = iota // computed by a node of the region
-	Batch              // part of every call: ids, pos, types, starts
-	State              // an activation that an earlier call wrote to the store
-	Tensor             // a tensor of the checkpoint, under its published name
-	Packed             // a tensor of the packed weights
+	Temp      Kind = iota // computed by a node of the region
+	Batch                 // part of every call: ids, pos, types, starts
+	State                 // an activation that an earlier call wrote to the store
+	Tensor                // a tensor of the checkpoint, under its published name
+	Packed                // a tensor of the packed weights
+	Optimizer             // what an optimizer keeps from one step of a training to the next
 )
 
-var kindNames = [...]string{"temp", "batch", "state", "tensor", "packed"}
+var kindNames = [...]string{"temp", "batch", "state", "tensor", "packed", "optimizer"}
 
 // String returns the kind's word in the text form.
 func (k Kind) String() string { return kindNames[k] }

@@ -27,10 +27,11 @@ const (
 	Wordwise                  // a row for each word, or pair of a word and a label, from rows of the same sequence
 	Layout                    // moves numbers and adds zeros; for weights it runs when they are packed
 	Constant                  // no operands
+	Flat                      // whole tensors of fixed size as they lie in memory, with zeros between rows: steps of optimizers
 )
 
 var classNames = [...]string{"elementwise", "rowwise", "contraction", "gather", "reduction",
-	"sequencewise", "pairs", "attention", "recurrent", "wordwise", "layout", "constant"}
+	"sequencewise", "pairs", "attention", "recurrent", "wordwise", "layout", "constant", "flat"}
 
 // String returns the name of the class.
 func (c Class) String() string { return classNames[c] }
@@ -140,6 +141,10 @@ type Op struct {
 	// an operand works in place: the result takes that operand's memory.
 	Launches func(n *Node, starts []int32, in []*Array) []Launch
 
+	// InPlace returns, for each result, the index of the operand whose memory it takes, or -1 if it has memory of its own. No later node may read that
+	// operand. The arguments of Lower's nest for such a result are the operand's. If it is nil, all results have memory of their own.
+	InPlace func(n *Node) []int
+
 	// Kernels names the families of codegen/kernel that can replace Lower, best first.
 	Kernels []string
 
@@ -161,7 +166,7 @@ type Place struct {
 
 // Places that are not operands:
 const (
-	Result  = -1 // the node's first result
+	Result  = -1 // the node's first result that has memory of its own
 	Scratch = -2 // memory that holds nothing before and after the call
 )
 
@@ -186,6 +191,7 @@ const (
 	FillPanels               // random numbers as the op panels returns them for Max columns: zeros in columns after Max
 	FillProb                 // random numbers that sum to 1 over each row of pairs
 	FillPart                 // a part of the batch, Part
+	FillZero                 // zeros
 	FillMissing              // the operand is missing
 )
 

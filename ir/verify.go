@@ -102,7 +102,7 @@ func (v *verifier) input(in *Value, name string, written map[string]Type, pack b
 		have, ok = written[name]
 	case Packed:
 		have, ok = v.packed[name]
-	case Tensor:
+	case Tensor, Optimizer:
 		if have, ok = v.tensors[name]; !ok {
 			v.tensors[name] = in.Type
 			return nil

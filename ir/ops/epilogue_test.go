@@ -41,7 +41,7 @@ func TestGemmEpilogues(t *testing.T) {
 					spread(tr.node)
 					nest, err := tr.op.Lower(tr.node)
 					require.NoError(t, err)
-					compare(t, tr, lowered(t, tr, nest))
+					compare(t, tr, 0, lowered(t, tr, nest))
 				})
 			}
 		}

@@ -54,6 +54,25 @@ func TestCost(t *testing.T) {
 	})
 }
 
+// TestInPlace checks that a result takes the memory of an operand of its type, and that no two results take the same.
+func TestInPlace(t *testing.T) {
+	eachTrial(t, func(t *testing.T, tr *trial) {
+		if tr.op.InPlace == nil {
+			return
+		}
+		list := tr.op.InPlace(tr.node)
+		require.Len(t, list, len(tr.node.Out))
+		taken := map[int]bool{-1: false}
+		for k, i := range list {
+			if i >= 0 {
+				require.True(t, tr.node.Out[k].Type.Equal(tr.node.In[i].Type))
+			}
+			require.False(t, taken[i], "operand %d", i)
+			taken[i] = i >= 0
+		}
+	})
+}
+
 // TestRows checks ops that return integers and have no operands. The integers are row numbers of a table, and all are below the size of the table that Rows
 // returns. Weights are checked against this size when they are opened.
 func TestRows(t *testing.T) {

@@ -16,20 +16,23 @@ import (
 const stray = float32(12345)
 
 // spread sets the distance between rows of activations to whole panels and one more, so that a wrong stride is found. It does the same for matrices of a fixed
-// size, which are weights or their gradients, if the op works on rows.
+// size, which are weights or their gradients, if the op works on rows. Ops on flat memory have no more than whole panels.
 func spread(n *ir.Node) {
-	byRows := ir.Lookup(n.Op).Class.ByRows()
+	class := ir.Lookup(n.Op).Class
+	byRows := class.ByRows()
 	for _, list := range [][]*ir.Value{n.In, n.Out} {
 		for _, v := range list {
 			if v != nil && v.Type.DType == ir.F32 && len(v.Type.Shape) == 2 && (byRows || !v.Type.Shape[0].Const()) {
 				v.LD = (v.Type.Shape[1].N+15)/16*16 + 16
+			} else if v != nil && len(v.Type.Shape) == 2 && class == ir.Flat {
+				v.LD = (v.Type.Shape[1].N + 15) / 16 * 16
 			}
 		}
 	}
 }
 
-// memory lays out an array in memory with its value's row distance.
-func memory(v *ir.Value, a *ir.Array) loop.Memory {
+// memory lays out an array in memory with its value's row distance. Between rows lies padding.
+func memory(v *ir.Value, a *ir.Array, padding float32) loop.Memory {
 	if a.I != nil {
 		return loop.Memory{I: append([]int32{}, a.I...)}
 	}
@@ -40,11 +43,19 @@ func memory(v *ir.Value, a *ir.Array) loop.Memory {
 	rows, cols := a.Shape[0], a.Shape[1]
 	out := make([]float32, rows*v.LD)
 	for i := range out {
-		if out[i] = stray; i%v.LD < cols {
+		if out[i] = padding; i%v.LD < cols {
 			out[i] = src[i/v.LD*cols+i%v.LD]
 		}
 	}
 	return loop.Memory{F: out}
+}
+
+// padding returns what lies between rows: what no op reads, or zeros for ops on flat memory.
+func padding(op *ir.Op) float32 {
+	if op.Class == ir.Flat {
+		return 0
+	}
+	return stray
 }
 
 // launches returns the op's own launches, or the one call with arguments by name.
@@ -102,33 +113,44 @@ func blocks(t *testing.T, tr *trial, nest *loop.Nest, size int) (list []ir.Launc
 // stride returns the distance between the rows of a value.
 func stride(v *ir.Value) int { return max(v.LD, (ir.Sizes{}).Elements(v.Type.Shape[1:])) }
 
-// lowered computes a node by its portable form and returns the result's memory.
+// lowered computes a node by its portable form and returns the memory of its first result.
 func lowered(t *testing.T, tr *trial, nest *loop.Nest) []float32 {
-	return launched(t, tr, nest, launches(t, tr, nest))
+	return launched(t, tr, nest, launches(t, tr, nest))[0]
 }
 
-// launched computes a node by calls of its portable form and returns the result's memory.
-func launched(t *testing.T, tr *trial, nest *loop.Nest, calls []ir.Launch) []float32 {
+// launched computes a node by calls of its portable form and returns the memory of each result.
+func launched(t *testing.T, tr *trial, nest *loop.Nest, calls []ir.Launch) [][]float32 {
 	operands := make([]loop.Memory, len(tr.in))
 	for i, v := range tr.node.In {
 		if v != nil {
-			operands[i] = memory(v, tr.in[i])
+			operands[i] = memory(v, tr.in[i], padding(tr.op))
 		}
 	}
-	out := tr.node.Out[0]
-	result := loop.Memory{F: make([]float32, max(1, tr.sizes.Dim(out.Type.Shape[0])*max(out.LD, tr.sizes.Elements(out.Type.Shape[1:]))))}
-	for i := range result.F {
-		result.F[i] = stray
+	results := make([][]float32, len(tr.node.Out))
+	own := 0 // the first result that has memory of its own
+	for k, out := range tr.node.Out {
+		if at := inPlace(tr, k); at >= 0 {
+			results[k] = operands[at].F
+			if own == k {
+				own++
+			}
+			continue
+		}
+		results[k] = make([]float32, max(1, tr.sizes.Dim(out.Type.Shape[0])*max(out.LD, tr.sizes.Elements(out.Type.Shape[1:]))))
+		for i := range results[k] {
+			results[k][i] = stray
+		}
 	}
 	for _, l := range calls {
 		if y := l.Memory["y"]; y.Operand >= 0 && argument(nest, "y") {
-			result = operands[y.Operand]
+			results[0] = operands[y.Operand].F
 		}
 		mem := map[string]loop.Memory{}
 		for name, p := range l.Memory {
 			switch {
+			case !argument(nest, name):
 			case p.Operand == ir.Result:
-				mem[name] = loop.Memory{F: result.F, At: p.At}
+				mem[name] = loop.Memory{F: results[own], At: p.At}
 			case p.Operand == ir.Scratch:
 				mem[name] = loop.Memory{F: make([]float32, p.At)}
 			case p.Operand < len(operands):
@@ -137,14 +159,17 @@ func launched(t *testing.T, tr *trial, nest *loop.Nest, calls []ir.Launch) []flo
 				mem[name] = m
 			}
 		}
-		for name := range mem {
-			if !argument(nest, name) {
-				delete(mem, name)
-			}
-		}
 		require.NoError(t, loop.Run(nest, mem, l.Counts))
 	}
-	return result.F
+	return results
+}
+
+// inPlace returns the operand whose memory a result takes, or -1.
+func inPlace(tr *trial, result int) int {
+	if tr.op.InPlace == nil {
+		return -1
+	}
+	return tr.op.InPlace(tr.node)[result]
 }
 
 // argument reports whether the nest has an argument of that name.
@@ -157,10 +182,10 @@ func argument(n *loop.Nest, name string) bool {
 	return false
 }
 
-// compare compares the result's memory with the reference.
-func compare(t *testing.T, tr *trial, got []float32) {
-	want := tr.run(t, tr.in)[0]
-	out := tr.node.Out[0]
+// compare compares the memory of a result with the reference.
+func compare(t *testing.T, tr *trial, result int, got []float32) {
+	want := tr.run(t, tr.in)[result]
+	out := tr.node.Out[result]
 	cols := 1
 	for _, d := range want.Shape[1:] {
 		cols *= d
@@ -168,10 +193,13 @@ func compare(t *testing.T, tr *trial, got []float32) {
 	ld := max(out.LD, cols)
 	for i, w := range want.Floats() {
 		g := float64(got[i/cols*ld+i%cols])
-		require.InDelta(t, w, g, 1e-5*(1+math.Abs(w)), "element %d", i)
+		require.InDelta(t, w, g, 1e-5*(1+math.Abs(w)), "result %d, element %d", result, i)
 	}
 	padded := (cols + 15) / 16 * 16
 	for i, g := range got {
+		if inPlace(tr, result) >= 0 && i%ld >= cols {
+			require.Zero(t, g, "element %d, between rows", i)
+		}
 		if out.LD != 0 && i%ld >= padded {
 			require.Equal(t, stray, g, "element %d, after a row's last panel, was written", i)
 		}
@@ -189,8 +217,10 @@ func TestLower(t *testing.T) {
 		spread(tr.node)
 		nest, err := tr.op.Lower(tr.node)
 		require.NoError(t, err)
-		got := lowered(t, tr, nest)
-		compare(t, tr, got)
+		got := launched(t, tr, nest, launches(t, tr, nest))
+		for k := range got {
+			compare(t, tr, k, got[k])
+		}
 		if tr.op.Class.ByRows() && tr.op.Launches == nil {
 			require.Equal(t, fmt.Sprint(got), fmt.Sprint(launched(t, tr, nest, blocks(t, tr, nest, 2))), "blocks of two rows")
 		}
@@ -221,7 +251,7 @@ func TestGemmBits(t *testing.T) {
 				mem := map[string]loop.Memory{"c": {F: got, At: i*ld + 16*p}}
 				for name, at := range map[string][2]int{"a": {0, i * tr.node.In[0].LD}, "w": {1, 16 * p * k}, "bias": {2, 16 * p}, "r": {3, i*ld + 16*p}} {
 					if at[0] < len(tr.in) && tr.node.In[at[0]] != nil && argument(two, name) {
-						m := memory(tr.node.In[at[0]], tr.in[at[0]])
+						m := memory(tr.node.In[at[0]], tr.in[at[0]], stray)
 						m.At = at[1]
 						mem[name] = m
 					}
@@ -275,7 +305,7 @@ func TestScatterFrozen(t *testing.T) {
 		nest, err := op.Lower(tr.node)
 		require.NoError(t, err)
 		for _, size := range []int{1, 3, 7} {
-			compare(t, tr, launched(t, tr, nest, blocks(t, tr, nest, size)))
+			compare(t, tr, 0, launched(t, tr, nest, blocks(t, tr, nest, size))[0])
 		}
 	}
 }

@@ -83,6 +83,9 @@ func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int) *ir.Array {
 		return out
 	}
 	out := ir.NewArray(shape...)
+	if a.Fill == ir.FillZero {
+		return out
+	}
 	for i := range out.F {
 		x := rng.NormFloat64()
 		if a.Fill == ir.FillPositive {

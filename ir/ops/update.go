@@ -1,0 +1,176 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
+
+// UpdateChunk is the number of floats in memory that one term of a sum over a tensor covers, such as a term of [square_sum]. The terms are added in their
+// order, so the sum does not depend on how the chunks are divided among workers.
+const UpdateChunk = 1 << 14
+
+// onlyLast is the reason why ops that update parameters have no gradient.
+const onlyLast = "it comes after all gradients"
+
+// The operands that optimizers share. The numbers of a step are computed by package runtime/rate.
+var (
+	paramIn   = float("p", "any fixed shape, a parameter")
+	gradIn    = float("g", "as p, the gradient")
+	firstIn   = float("first", "as p, the moving mean of the gradient; 0 before the first step")
+	secondIn  = float("second", "as p, the moving mean of the gradient's square; 0 before the first step")
+	rateIn    = float("rate", "[1] learning rate of this step")
+	clipIn    = float("clip", "[1] factor of the gradient, see clip")
+	momentsIn = float("moments", "[3] factor of first, factor of √second, and the number that is added to the latter")
+)
+
+// The attributes of optimizers with moments.
+var (
+	beta1Attr = ir.AttrDef{Name: "beta1", Type: ir.AttrFloat, Required: true, Doc: "weight of the old mean of the gradient"}
+	beta2Attr = ir.AttrDef{Name: "beta2", Type: ir.AttrFloat, Required: true, Doc: "weight of the old mean of the square"}
+	decayAttr = ir.AttrDef{Name: "decay", Type: ir.AttrFloat, Required: true, Doc: "weight decay; 0: none"}
+)
+
+// floatsOf returns how many floats a value of fixed shape takes in memory: all rows with their padding.
+func floatsOf(v *ir.Value) (int, error) {
+	n := 1
+	for _, d := range v.Type.Shape {
+		if !d.Const() {
+			return 0, fmt.Errorf("%s is %s, not of fixed size", v.Name, v.Type)
+		}
+		n *= d.N
+	}
+	if s := v.Type.Shape; v.LD != 0 && len(s) > 1 {
+		n = n / s[len(s)-1].N * v.LD
+	}
+	return n, nil
+}
+
+// UpdateFloats returns how many floats the operand of an op that works on a tensor as a whole takes in memory: all rows with their padding.
+func UpdateFloats(v *ir.Value) (int, error) { return floatsOf(v) }
+
+// updated returns the types of the results of an update, which are those of operands. All of them have the shape of operand 0, and are of fixed size.
+func updated(n *ir.Node, like []int, results ...int) ([]ir.Type, error) {
+	if _, err := floatsOf(n.In[0]); err != nil {
+		return nil, err
+	}
+	for _, i := range like {
+		if err := shaped(n, i, n.In[0].Type.Shape...); err != nil {
+			return nil, err
+		}
+	}
+	var types []ir.Type
+	for _, i := range results {
+		types = append(types, n.In[i].Type)
+	}
+	return types, nil
+}
+
+// fraction returns an error unless attributes are in 0 ≤ x < 1.
+func fraction(n *ir.Node, names ...string) error {
+	for _, name := range names {
+		if x := n.Float(name); x < 0 || x >= 1 {
+			return fmt.Errorf("%s is %g, not at least 0 and below 1", name, x)
+		}
+	}
+	return nil
+}
+
+// positiveDecay returns an error if the decay is below 0.
+func positiveDecay(n *ir.Node) error {
+	if d := n.Float("decay"); d < 0 {
+		return fmt.Errorf("decay is %g, below 0", d)
+	}
+	return nil
+}
+
+// chunksOf returns how many chunks a value of fixed shape has. It counts columns rounded up to 16, whatever the distance between rows is, so that the number
+// does not depend on passes.
+func chunksOf(v *ir.Value) (int, error) {
+	n, err := floatsOf(v)
+	if err != nil {
+		return 0, err
+	}
+	s := v.Type.Shape
+	if len(s) > 1 {
+		cols := s[len(s)-1].N
+		ld := v.LD
+		if ld == 0 {
+			ld = cols
+		}
+		n = n / ld * round16(cols)
+	}
+	return max(1, (n+UpdateChunk-1)/UpdateChunk), nil
+}
+
+// wholeLaunch is the one call of an op whose arguments are its operands, as a whole, the result y and the number n of floats.
+func wholeLaunch(n *ir.Node, _ []int32, _ []*ir.Array) []ir.Launch {
+	floats, err := floatsOf(n.In[0])
+	if err != nil {
+		return nil
+	}
+	l := ir.Launch{Memory: map[string]ir.Place{"y": {Operand: ir.Result}}, Counts: map[string]int{"n": floats}}
+	for i, o := range ir.Lookup(n.Op).In {
+		if i < len(n.In) && n.In[i] != nil {
+			l.Memory[o.Name] = ir.Place{Operand: i}
+		}
+	}
+	return []ir.Launch{l}
+}
+
+// chunkLaunches are the calls of an op that computes numbers for each chunk: y is the place of these numbers, per of them for each chunk.
+func chunkLaunches(per int) func(*ir.Node, []int32, []*ir.Array) []ir.Launch {
+	return func(n *ir.Node, _ []int32, _ []*ir.Array) []ir.Launch {
+		floats, err := floatsOf(n.In[0])
+		chunks, err2 := chunksOf(n.In[0])
+		if first(err, err2) != nil {
+			return nil
+		}
+		var list []ir.Launch
+		for c := range chunks {
+			at := c * UpdateChunk
+			l := ir.Launch{Memory: map[string]ir.Place{"y": {Operand: ir.Result, At: c * per}}, Counts: map[string]int{"n": min(UpdateChunk, floats-at)}}
+			for i, o := range ir.Lookup(n.Op).In {
+				if i < len(n.In) && n.In[i] != nil {
+					l.Memory[o.Name] = ir.Place{Operand: i}
+					if n.In[i].Type.Shape.Equal(n.In[0].Type.Shape) && i < 4 {
+						l.Memory[o.Name] = ir.Place{Operand: i, At: at}
+					}
+				}
+			}
+			list = append(list, l)
+		}
+		return list
+	}
+}
+
+// nestOf is a nest over all n floats of tensors. Windows of the tensors have the names of the arguments with an s after them.
+type nestOf struct {
+	*loop.Builder
+	tensors []string
+}
+
+// newNest returns a nest with the arguments y, if it is a result with memory of its own, the tensors, the numbers, and n.
+func newNest(doc string, y []string, tensors, numbers []string) nestOf {
+	args := append(loop.Floats(append(append(append([]string{}, y...), tensors...), numbers...)...), loop.Counts("n")...)
+	b := nestOf{loop.New(doc, args...), tensors}
+	for _, t := range tensors {
+		b.Slice(t+"s", t, loop.I(0), loop.V("n"))
+	}
+	return b
+}
+
+// number returns a variable with element i of an argument of size elements.
+func (b nestOf) number(name, arg string, i int) loop.Expr {
+	window := fmt.Sprintf("%s%d", arg, i)
+	b.Slice(window, arg, loop.I(i), loop.I(1))
+	return b.Let(name, loop.At(window, loop.I(0)))
+}
+
+// each writes a loop over the floats. at reads a tensor at the loop's index.
+func (b nestOf) each(body func(i loop.Expr, at func(tensor string) loop.Expr)) {
+	b.For("i", loop.I(0), loop.V("n"), 1, func(i loop.Expr) {
+		body(i, func(tensor string) loop.Expr { return loop.At(tensor+"s", i) })
+	})
+}

@@ -17,18 +17,9 @@ const attentionPath = runtimePath + "/attention"
 
 // attentionConstants returns the constants of an attention node.
 func attentionConstants(n *ir.Node) kernel.AttentionParams {
-	sign := func(use bool, flip string) attention.Sign {
-		switch {
-		case !use:
-			return attention.Absent
-		case n.Flag(flip):
-			return attention.Reverse
-		}
-		return attention.Forward
-	}
 	s := attention.Shape{DP: n.Int("dp"), LDQ: n.In[ops.AttnQKV].LD, LDK: n.In[ops.AttnQKV].LD, LDO: n.Out[0].LD,
 		Masked: ops.AttentionMasked(n), Terms: attention.Terms{
-			Content: n.Flag("cc"), KeyPosition: sign(n.Flag("cp"), "flip_cp"), QueryPosition: sign(n.Flag("pc"), "flip_pc"),
+			Content: n.Flag("cc"), KeyPosition: signOf(n.Flag("cp"), n.Flag("flip_cp")), QueryPosition: signOf(n.Flag("pc"), n.Flag("flip_pc")),
 			Bias: operand(n, ops.AttnBias) != nil,
 		}}
 	if ops.AttentionMixes(n) {
@@ -81,28 +72,34 @@ func shapeCode(s *attention.Shape) jen.Code {
 	if s.R > 0 {
 		fields = append(fields, field{"R", jen.Lit(s.R)})
 	}
-	var terms []field
-	flag := func(to *[]field, name string, set bool) {
-		if set {
-			*to = append(*to, field{name, jen.True()})
-		}
+	fields = append(fields, field{"Terms", termsCode(s.Terms)})
+	if s.Masked {
+		fields = append(fields, field{"Masked", jen.True()})
 	}
-	flag(&terms, "Content", s.Terms.Content)
-	for _, t := range []struct {
-		name string
-		sign attention.Sign
-	}{{"KeyPosition", s.Terms.KeyPosition}, {"QueryPosition", s.Terms.QueryPosition}} {
-		if word := map[attention.Sign]string{attention.Forward: "Forward", attention.Reverse: "Reverse"}[t.sign]; word != "" {
-			terms = append(terms, field{t.name, jen.Qual(attentionPath, word)})
-		}
-	}
-	flag(&terms, "Bias", s.Terms.Bias)
-	fields = append(fields, field{"Terms", jen.Qual(attentionPath, "Terms").Add(literal(false, terms...))})
-	flag(&fields, "Masked", s.Masked)
 	if s.Mixed > 0 {
 		fields = append(fields, field{"Mixed", jen.Lit(s.Mixed)})
 	}
 	return jen.Qual(attentionPath, "Shape").Add(literal(false, fields...))
+}
+
+// termsCode returns the literal of the terms of a score.
+func termsCode(t attention.Terms) jen.Code {
+	var terms []field
+	if t.Content {
+		terms = append(terms, field{"Content", jen.True()})
+	}
+	for _, t := range []struct {
+		name string
+		sign attention.Sign
+	}{{"KeyPosition", t.KeyPosition}, {"QueryPosition", t.QueryPosition}} {
+		if word := map[attention.Sign]string{attention.Forward: "Forward", attention.Reverse: "Reverse"}[t.sign]; word != "" {
+			terms = append(terms, field{t.name, jen.Qual(attentionPath, word)})
+		}
+	}
+	if t.Bias {
+		terms = append(terms, field{"Bias", jen.True()})
+	}
+	return jen.Qual(attentionPath, "Terms").Add(literal(false, terms...))
 }
 
 // kernelsCode returns the literal of the inner kernels.

@@ -43,6 +43,8 @@ func init() {
 	lowerings = map[string]lowering{
 		"gemm":         gemmLowering{},
 		"attention":    attentionLowering{},
+		"attend":       attendLowering{},
+		"attend_grad":  attendLowering{grad: true},
 		"lstm":         lstmLowering{},
 		"span_scores":  spanLowering{},
 		"token_scores": tokenLowering{},

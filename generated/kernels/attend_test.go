@@ -1,0 +1,267 @@
+package kernels
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/ops"
+	"github.com/debertac/debertac/runtime/attention"
+)
+
+// attendCase is an attention of a training program with the operands of a batch, in memory and for the oracle. tensors and grads are indexed as the operands
+// of the op attend; the gradient of the result lies in do, and the result in o.
+type attendCase struct {
+	kernel.AttendSample
+	index, starts, prefix, picked, pos []int32
+
+	tensors, grads [ops.AttendPicked + 1]*attendTensor
+	do, o          *attendTensor
+}
+
+// attendTensor is a matrix between guards, with rows ld apart.
+type attendTensor struct {
+	*buffer
+	rows, cols, ld int
+}
+
+// newAttendTensor returns a matrix of numbers of size times a normal distribution, or one that is blank if size is 0.
+func newAttendTensor(rng *rand.Rand, rows, cols, ld int, size float64) *attendTensor {
+	t := &attendTensor{newBuffer(max(1, (rows-1)*ld+cols), 0), rows, cols, ld}
+	for r := range rows {
+		for d := range cols {
+			if size > 0 {
+				t.data[r*ld+d] = float32(rng.NormFloat64() * size)
+			}
+		}
+	}
+	return t
+}
+
+// array returns the matrix for the oracle.
+func (t *attendTensor) array() *ir.Array {
+	if t == nil {
+		return nil
+	}
+	out := ir.NewArray(t.rows, t.cols)
+	for i := range out.F {
+		out.F[i] = float64(t.data[i/t.cols*t.ld+i%t.cols])
+	}
+	return out
+}
+
+// start returns a pointer to the first element, or nil.
+func (t *attendTensor) start() *float32 {
+	if t == nil {
+		return nil
+	}
+	return t.p(0)
+}
+
+// middle returns a pointer to the element of offset 0 in the first row, or nil.
+func (t *attendTensor) middle() *float32 {
+	if t == nil {
+		return nil
+	}
+	return t.p(t.cols / 2)
+}
+
+// newAttendCase draws the operands of a batch of sequences of the given lengths.
+func newAttendCase(s kernel.AttendSample, lens []int, holes bool, seed uint64) *attendCase {
+	rng := random(seed)
+	c := &attendCase{AttendSample: s, starts: []int32{0}}
+	for _, n := range lens {
+		c.starts = append(c.starts, c.starts[len(c.starts)-1]+int32(n))
+		if s.Prefix {
+			c.prefix = append(c.prefix, int32(rng.IntN(n+1)))
+		}
+		at := int32(rng.IntN(3))
+		for range n {
+			if at++; holes {
+				at += int32(rng.IntN(2))
+			}
+			c.pos = append(c.pos, at)
+		}
+	}
+	tokens := int(c.starts[len(lens)])
+	computed := tokens
+	switch s.Rows {
+	case attention.First:
+		computed = len(lens)
+	case attention.Picked:
+		for t := range tokens {
+			if rng.IntN(3) > 0 || t == 0 {
+				c.picked = append(c.picked, int32(t))
+			}
+		}
+		computed = len(c.picked)
+	}
+	for off := -s.Reach; off <= s.Reach; off++ {
+		c.index = append(c.index, int32(s.Row(off)))
+	}
+	wide, size := s.Heads*s.D, math.Pow(float64(s.D), -0.25)/math.Sqrt(float64(s.Scale))
+	t, l := s.Terms, s.Operands
+	add := func(use bool, i, rows, cols, ld, ldGrad int, size float64) {
+		if use {
+			c.tensors[i] = newAttendTensor(rng, rows, cols, ld, size)
+			c.grads[i] = newAttendTensor(rng, rows, cols, ldGrad, 0)
+		}
+	}
+	kr, qr := t.KeyPosition != attention.Absent, t.QueryPosition != attention.Absent
+	add(t.Content || kr, ops.AttendQ, computed, wide, l.Q, s.Gradient.Q, size)
+	add(t.Content || qr, ops.AttendK, tokens, wide, l.K, s.Gradient.K, size)
+	add(true, ops.AttendV, tokens, s.Heads*s.E, l.V, s.Gradient.V, 1)
+	add(kr, ops.AttendKR, s.R, wide, l.KR, s.Gradient.KR, size)
+	add(qr, ops.AttendQR, s.R, wide, l.QR, s.Gradient.QR, size)
+	add(t.Bias, ops.AttendBias, s.Heads, 2*s.Reach+1, l.Bias, s.Gradient.Bias, 1)
+	add(s.MixScore, ops.AttendMixScore, s.Heads, s.Heads, l.MixScore, s.Gradient.MixScore, 1)
+	add(s.MixWeight, ops.AttendMixWeight, s.Heads, s.Heads, l.MixWeight, s.Gradient.MixWeight, 1)
+	c.do = newAttendTensor(rng, computed, s.Heads*s.E, l.O, 1)
+	c.o = newAttendTensor(rng, computed, s.Heads*s.E, l.O, 0)
+	return c
+}
+
+// oracle computes the result and the gradients in float64.
+func (c *attendCase) oracle(t testing.TB) (o []float64, grads map[int][]float64) {
+	n := &ir.Node{Op: "attend"}
+	for key, v := range map[string]any{"heads": c.Heads, "scale": float64(c.Scale), "cc": c.Terms.Content,
+		"cp": c.Terms.KeyPosition != attention.Absent, "pc": c.Terms.QueryPosition != attention.Absent,
+		"flip_cp": c.Terms.KeyPosition == attention.Reverse, "flip_pc": c.Terms.QueryPosition == attention.Reverse,
+		"rows": map[attention.Rows]string{attention.First: "first", attention.Picked: "picked"}[c.Rows]} {
+		n.Set(key, v)
+	}
+	if c.Masked {
+		n.Set("mask", map[bool]string{true: "prefix", false: "causal"}[c.Prefix])
+	}
+	in := make([]*ir.Array, ops.AttendPicked+1)
+	var values []*ir.Value
+	for i, x := range c.tensors {
+		in[i] = x.array()
+		values = append(values, nil)
+		if x != nil {
+			values[i] = &ir.Value{Type: ir.Type{DType: ir.F32}}
+		}
+	}
+	for i, x := range map[int][]int32{ops.AttendIndex: c.index, ops.AttendStarts: c.starts, ops.AttendPos: c.pos,
+		ops.AttendPrefix: c.prefix, ops.AttendPicked: c.picked} {
+		if x != nil {
+			in[i] = &ir.Array{Shape: []int{len(x)}, I: x}
+		}
+	}
+	out, err := ir.Lookup("attend").Ref(n, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := ir.Lookup("attend_grad").Ref(n, append([]*ir.Array{c.do.array()}, in...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	grads = map[int][]float64{}
+	for k, i := range ops.AttendDifferentiable(values) {
+		grads[i] = list[k].F
+	}
+	return out[0].F, grads
+}
+
+// call returns the arguments, with the result or its gradient at o.
+func (c *attendCase) call(o *attendTensor, scratch *buffer, holes bool) attention.AttendCall {
+	tensors := func(x [ops.AttendPicked + 1]*attendTensor, o *float32) attention.Tensors {
+		return attention.Tensors{O: o, Q: x[ops.AttendQ].start(), K: x[ops.AttendK].start(), V: x[ops.AttendV].start(), KR: x[ops.AttendKR].start(),
+			QR: x[ops.AttendQR].start(), Bias: x[ops.AttendBias].middle(), MixScore: x[ops.AttendMixScore].start(), MixWeight: x[ops.AttendMixWeight].start()}
+	}
+	call := attention.AttendCall{Tensors: tensors(c.tensors, o.start()), Grad: tensors(c.grads, nil), Index: &c.index[c.Reach],
+		Starts: c.starts, Prefix: c.prefix, Picked: c.picked, Scratch: scratch.p(0)}
+	if holes {
+		call.Positions = &c.pos[0]
+	}
+	return call
+}
+
+// run computes the result and the gradients with a form. It checks the guards of everything that is written.
+func (c *attendCase) run(t testing.TB, a *attention.Attend, holes bool) {
+	longest := 0
+	for b := range len(c.starts) - 1 {
+		longest = max(longest, int(c.starts[b+1]-c.starts[b]))
+	}
+	scratch := newBuffer(max(1, a.Scratch(longest)), 0)
+	for unit := range a.Units(len(c.starts) - 1) {
+		a.Run(c.call(c.o, scratch, holes), unit)
+	}
+	gradScratch := newBuffer(max(1, a.GradScratch(longest)), 0)
+	for unit := range a.GradUnits() {
+		a.RunGrad(c.call(c.do, gradScratch, holes), unit)
+	}
+	if t, ok := t.(*testing.T); ok {
+		scratch.checkGuards(t, 1, len(scratch.data), len(scratch.data))
+		gradScratch.checkGuards(t, 1, len(gradScratch.data), len(gradScratch.data))
+		for _, x := range append(c.grads[:], c.o) {
+			if x != nil {
+				x.checkGuards(t, x.rows, x.cols, x.ld)
+			}
+		}
+	}
+}
+
+// attendError returns the largest distance of a matrix from the oracle's, in units of the largest number of the latter. The unit is not less than 0.1, because
+// gradients of scores are differences of numbers near 1.
+func attendError(x *attendTensor, want []float64) float64 {
+	top, worst := 0.1, 0.0
+	for _, w := range want {
+		top = max(top, math.Abs(w))
+	}
+	for i, w := range want {
+		e := math.Abs(float64(x.data[i/x.cols*x.ld+i%x.cols]) - w)
+		if math.IsNaN(e) {
+			return e
+		}
+		worst = max(worst, e)
+	}
+	return worst / top
+}
+
+// attendForms returns the forms of a sample that this machine can run, by instruction set.
+func attendForms(s kernel.AttendSample) map[string]*attention.Attend {
+	forms := map[string]*attention.Attend{kernel.Generic: &s.Attend}
+	return forms
+}
+
+// attendBatches are the lengths of the sequences of each batch.
+var attendBatches = [][]int{{1}, {2}, {15, 1, 16}, {17, 3}, {63, 64}, {65}, {127, 5, 128}, {300, 20}, {513}}
+
+// TestAttend compares the result and the gradients of every form with float64.
+func TestAttend(t *testing.T) {
+	for _, s := range kernel.AttendSamples() {
+		t.Run(s.Name, func(t *testing.T) {
+			for k, lens := range attendBatches {
+				if testing.Short() && k > 5 && k != 6+len(s.Name)%3 || s.Heads*s.D > 700 && k == 8 {
+					continue
+				}
+				for _, holes := range []bool{false, true} {
+					if holes && (k < 3 || k > 4) {
+						continue
+					}
+					for isa, form := range attendForms(s) {
+						c := newAttendCase(s, lens, holes, uint64(k))
+						o, grads := c.oracle(t)
+						c.run(t, form, holes)
+						what := fmt.Sprintf("%s, lengths %v, holes %v", isa, lens, holes)
+						if e := attendError(c.o, o); !(e <= 1e-5) {
+							t.Errorf("%s: the result has the error %g", what, e)
+						}
+						for i, want := range grads {
+							if e := attendError(c.grads[i], want); !(e <= 2e-5) { // the last rows of tables collect many pairs
+								t.Errorf("%s: the gradient of operand %s has the error %g", what, ir.Lookup("attend").In[i].Name, e)
+							}
+						}
+						if t.Failed() {
+							return
+						}
+					}
+				}
+			}
+		})
+	}
+}

@@ -28,6 +28,7 @@ var rooms = []struct {
 	{"spec", []string{"spec/diag", "spec/zoo", "runtime/tasktable"}, []string{"github.com/alecthomas/participle/v2", "golang.org/x/text"}},
 	{"ir/loop", nil, nil},
 	{"ir/ops", []string{"ir!", "ir/loop", "runtime/ragged", "spec/diag"}, nil},
+	{"ir/opstest", []string{"ir!", "ir/eval", "runtime/ragged"}, nil}, // for tests
 	{"ir/eval", []string{"ir!", "runtime/ragged"}, nil},
 	{"ir", []string{"spec/diag", "ir/loop", "runtime/ragged", "runtime/tasktable"}, nil},
 	{"compiler/pack", []string{"ir!", "ir/eval", "runtime!", "runtime/engine", "runtime/disk", "runtime/resource", "runtime/safetensors"}, nil},

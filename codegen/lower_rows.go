@@ -110,11 +110,18 @@ func (rowLowering) unit(s *step) []string {
 	if whole {
 		return []string{call}
 	}
-	return []string{
-		fmt.Sprintf("row := unit * %d", s.block),
-		fmt.Sprintf("m := min(%d, %s-row)", s.block, s.rows()),
-		call,
+	lines := []string{fmt.Sprintf("row := unit * %d", s.block)}
+	if s.kernel.counted() {
+		lines = append(lines, fmt.Sprintf("m := min(%d, %s-row)", s.block, s.rows()))
 	}
+	return append(lines, call)
+}
+
+// counted reports whether a kernel takes the number of rows of the result. It takes none if the result always has one row.
+func (k *kernelUse) counted() bool {
+	return slices.ContainsFunc(k.params, func(p kernel.Param) bool {
+		return p.Type == kernel.Int && ir.RowsOf(p.Name) == "" && p.Name != ir.CountAt
+	})
 }
 
 // counts returns the expressions for the counts of a kernel that works on rows, see [ir.Op.Lower]: m rows from number at on, and the rows of operands.

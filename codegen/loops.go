@@ -193,8 +193,11 @@ func (p *nestPrinter) typeOf(e loop.Expr) loop.Type {
 		}
 		return p.typeOf(e.X)
 	case loop.Call:
-		if e.Fn == "float" {
+		switch e.Fn {
+		case "float":
 			return loop.Float
+		case "int":
+			return loop.Int
 		}
 		return p.typeOf(e.Args[0])
 	}
@@ -260,6 +263,8 @@ func (p *nestPrinter) call(e loop.Call) jen.Code {
 	switch e.Fn {
 	case "float":
 		return jen.Float32().Call(args[0])
+	case "int":
+		return jen.Int().Call(args[0])
 	case "max", "min":
 		return jen.Id(e.Fn).Call(args...)
 	}

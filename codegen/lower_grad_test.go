@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -41,6 +40,12 @@ type stepData struct {
 	Result []int              // the slots of the results
 }
 
+// integers reports whether a slot holds a result of integers. The program reads and prints their bits as floats.
+func (c *stepCase) integers(slot int) bool {
+	i := slices.Index(c.data.Result, slot)
+	return i >= 0 && c.trial.Node.Out[i].Type.DType == ir.I32
+}
+
 // splitsOf returns the ways in which a step of the lowering can be divided, or nil if this test does not print it.
 func splitsOf(l lowering, n *ir.Node) []ir.Step {
 	switch l := l.(type) {
@@ -73,7 +78,8 @@ func strided(v *ir.Value, a *ir.Array) []float32 {
 // addCase makes a step of a sample. Floats lie in slots of the arena, integers in fields that are named by the operands.
 func addCase(t *testing.T, e *emitter, name string, tr *opstest.Trial, sample ir.Sample, plan ir.Step) *stepCase {
 	n := tr.Node
-	c := &stepCase{name: name, trial: tr, data: stepData{Sizes: ragged.Sizes(tr.Sizes), Batch: tr.Batch, Floats: map[int][]float32{}, Ints: map[string][]int32{}}}
+	c := &stepCase{name: name, trial: tr}
+	c.data = stepData{Sizes: ragged.Sizes(tr.Sizes), Batch: tr.Batch, Floats: map[int][]float32{}, Ints: map[string][]int32{}}
 	tr.Region.Name = name
 	slotOf := func(v *ir.Value, numbers []float32) int {
 		slot := len(e.slots)
@@ -104,9 +110,6 @@ func addCase(t *testing.T, e *emitter, name string, tr *opstest.Trial, sample ir
 	for _, v := range n.Out {
 		place(v)
 		shape := v.Type.Shape
-		if v.Type.DType == ir.I32 {
-			t.Fatalf("%s: a result of integers", name)
-		}
 		blank := make([]float32, tr.Sizes.Dim(shape[0])*max(v.LD, tr.Sizes.Elements(shape[1:])))
 		for i := range blank {
 			blank[i] = stray
@@ -138,42 +141,24 @@ func program(t *testing.T, e *emitter, cases []*stepCase) []byte {
 		f.Add(code)
 	}
 	f.Var().Id("portable").Op("=").Id("kernels").Values(names)
-	ints := map[string]bool{}
-	for _, c := range cases {
-		for name := range c.data.Ints {
-			ints[name] = true
-		}
-	}
-	f.Type().Id("exec").StructFunc(func(g *jen.Group) {
-		g.Op("*").Add(engine("Exec"))
-		g.Id("k").Op("*").Id("kernels")
-		g.List(jen.Id("tokens"), jen.Id("sequences")).Int()
-		for i := range e.slots {
-			g.Id(slotField(i)).Op("*").Float32()
-		}
-		for _, name := range slices.Sorted(maps.Keys(ints)) {
-			g.Id(name).Op("*").Int32()
-		}
-	})
+	execution(f, cases)
 	for _, c := range cases {
 		e.stepMethod(f, c.step)
 	}
-	f.Type().Id("data").Add(raw(`struct {
-	Sizes  engine.Sizes
-	Batch  runtime.Batch
-	Floats map[int][]float32
-	Ints   map[string][]int32
-	Result []int
-}`))
 	f.Func().Id("main").Params().BlockFunc(func(g *jen.Group) {
 		g.Var().Id("list").Index().Id("data")
 		g.Add(raw("check(")).Qual("encoding/json", "NewDecoder").Call(jen.Qual("os", "Stdin")).Add(raw(".Decode(&list))"))
 		g.Var().Id("out").Index().Index().Index().Float32()
 		for i, c := range cases {
 			g.BlockFunc(func(g *jen.Group) {
-				g.Add(raw("d := &list[%d]\ne := &exec{Exec: &engine.Exec{Sizes: d.Sizes, Batch: d.Batch}, k: &portable, tokens: d.Sizes.T, sequences: d.Sizes.B}", i))
+				g.Add(raw("d := &list[%d]", i))
+				g.Add(raw("e := &exec{Exec: &engine.Exec{Sizes: d.Sizes, Batch: d.Batch}, k: &portable, tokens: d.Sizes.T, sequences: d.Sizes.B}"))
 				for slot := range c.data.Floats {
-					g.Add(raw("e.%s = unsafe.SliceData(d.Floats[%d])", slotField(slot), slot))
+					cast := "(*float32)"
+					if c.integers(slot) {
+						cast = "(*int32)"
+					}
+					g.Add(raw("e.%s = %s(unsafe.Pointer(unsafe.SliceData(d.Floats[%d])))", slotField(slot), cast, slot))
 				}
 				for name := range c.data.Ints {
 					g.Add(raw("e.%s = unsafe.SliceData(d.Ints[%q])", name, name))
@@ -183,7 +168,47 @@ func program(t *testing.T, e *emitter, cases []*stepCase) []byte {
 		}
 		g.Add(raw("check(")).Qual("encoding/json", "NewEncoder").Call(jen.Qual("os", "Stdout")).Add(raw(".Encode(out))"))
 	})
-	f.Add(raw(`func (d *data) results() (out [][]float32) {
+	f.Add(raw(dataCode))
+	text, err := render(f)
+	require.NoError(t, err)
+	return text
+}
+
+// execution declares the state of an execution, with the slots and integers of all cases.
+func execution(f *jen.File, cases []*stepCase) {
+	f.Type().Id("exec").StructFunc(func(g *jen.Group) {
+		g.Op("*").Add(engine("Exec"))
+		g.Id("k").Op("*").Id("kernels")
+		g.List(jen.Id("tokens"), jen.Id("sequences")).Int()
+		ints := map[string]bool{}
+		for _, c := range cases {
+			for slot := range c.data.Floats {
+				if c.integers(slot) {
+					g.Id(slotField(slot)).Op("*").Int32()
+				} else {
+					g.Id(slotField(slot)).Op("*").Float32()
+				}
+			}
+			for name := range c.data.Ints {
+				ints[name] = true
+			}
+		}
+		for name := range ints {
+			g.Id(name).Op("*").Int32()
+		}
+	})
+}
+
+// dataCode declares what the program reads of a case, and what it prints.
+const dataCode = `type data struct {
+	Sizes  engine.Sizes
+	Batch  runtime.Batch
+	Floats map[int][]float32
+	Ints   map[string][]int32
+	Result []int
+}
+
+func (d *data) results() (out [][]float32) {
 	for _, slot := range d.Result {
 		out = append(out, d.Floats[slot])
 	}
@@ -194,11 +219,7 @@ func check(err error) {
 	if err != nil {
 		panic(err)
 	}
-}`))
-	text, err := render(f)
-	require.NoError(t, err)
-	return text
-}
+}`
 
 // TestSteps prints a step of every sample of every op that is lowered by rows or by sequences, in each way to divide it, builds one program of all of them, and
 // compares their results with the reference.
@@ -217,7 +238,7 @@ func TestSteps(t *testing.T) {
 		for i, s := range op.Sample() {
 			probe, err := opstest.New(op, s, 1)
 			require.NoError(t, err)
-			if lower := lowerOf(probe.Node); op.Lower != nil && lower != nil && probe.Node.Out[0].Type.DType == ir.F32 {
+			if lower := lowerOf(probe.Node); op.Lower != nil && lower != nil {
 				for k, plan := range splitsOf(lower, probe.Node) {
 					tr, err := opstest.New(op, s, 1)
 					require.NoError(t, err)
@@ -232,7 +253,8 @@ func TestSteps(t *testing.T) {
 	folder := t.TempDir()
 	main, overlay := filepath.Join(folder, "main.go"), filepath.Join(folder, "overlay.json")
 	require.NoError(t, os.WriteFile(main, program(t, e, cases), 0o644))
-	replaced, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, "codegen", "testdata", "steps", "main.go"): main}})
+	virtual := filepath.Join(root, "codegen", "testdata", "steps", "main.go")
+	replaced, err := json.Marshal(map[string]map[string]string{"Replace": {virtual: main}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(overlay, replaced, 0o644)) // so the program is a package of the module, without a file in it
 	var input []*stepData
@@ -265,6 +287,9 @@ func (c *stepCase) compare(t *testing.T, got [][]float32) {
 			cols *= d
 		}
 		ld := max(v.LD, cols)
+		for i, w := range want[k].I {
+			require.Equal(t, w, int32(math.Float32bits(got[k][i])), "%s: result %d, element %d", c.name, k, i)
+		}
 		for i, w := range want[k].Floats() {
 			require.InDelta(t, w, got[k][i/cols*ld+i%cols], 1e-5*(1+math.Abs(w)), "%s: result %d, element %d", c.name, k, i)
 		}

@@ -286,9 +286,12 @@ func (s *scope) typeOfBin(e Bin) (Type, error) {
 // typeOfCall returns the type of a call.
 func (s *scope) typeOfCall(e Call) (Type, error) {
 	switch e.Fn {
-	case "float":
+	case "float", "int":
 		if len(e.Args) != 1 {
 			return 0, fmt.Errorf("%s of %d arguments", e.Fn, len(e.Args))
+		}
+		if e.Fn == "int" {
+			return Int, s.want(Float, e.Args...)
 		}
 		return Float, s.want(Int, e.Args...)
 	case "max", "min":

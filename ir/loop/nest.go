@@ -126,7 +126,7 @@ type Bin struct {
 }
 
 // Call calls a function. The functions of [Math] take one float; they are computed in float64 and rounded, so that platforms agree to about the last place. max
-// and min take two floats or two ints, as Go's built-in functions do. float converts an int.
+// and min take two floats or two ints, as Go's built-in functions do. float converts an int. int converts a float that is a whole number.
 type Call struct {
 	Fn   string
 	Args []Expr
@@ -134,7 +134,7 @@ type Call struct {
 
 // mathematics holds the functions of package math that a nest can call, by the package's names in lower case.
 var mathematics = map[string]func(float64) float64{
-	"abs": math.Abs, "erf": math.Erf, "erfc": math.Erfc, "exp": math.Exp, "log": math.Log, "sqrt": math.Sqrt, "tanh": math.Tanh,
+	"abs": math.Abs, "ceil": math.Ceil, "erf": math.Erf, "erfc": math.Erfc, "exp": math.Exp, "log": math.Log, "sqrt": math.Sqrt, "tanh": math.Tanh,
 }
 
 // Math returns the function of package math that a [Call] of this name calls, or nil. Its name in package math begins with a capital.

@@ -258,6 +258,8 @@ func (m *machine) call(e Call) (value, error) {
 	switch e.Fn {
 	case "float":
 		out.t, out.f = Float, float32(x.i)
+	case "int":
+		out.t, out.i = Int, int(x.f)
 	case "max":
 		out.f, out.i = max(x.f, y.f), max(x.i, y.i)
 	case "min":

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 var _ = ir.Define(ir.Op{
@@ -39,12 +40,13 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Array{y}, nil
 	},
-	Rows:    func(n *ir.Node) int { return 2 * n.Int("span") },
-	NoGrad:  integers,
-	NoLower: atPacking,
+	Rows:   func(n *ir.Node) int { return 2 * n.Int("span") },
+	NoGrad: integers,
+	Lower:  lowerBuckets,
 	Sample: samples(
 		sample(attrs("kind", "clamp", "span", 4, "length", 9)),
 		sample(attrs("kind", "log", "span", 8, "length", 40, "exact", 4, "reach", 32)),
+		sample(attrs("kind", "log", "span", 256, "length", 512, "exact", 128, "reach", 512)),
 	),
 })
 
@@ -64,4 +66,27 @@ func logBucket(r, exact, reach int) int {
 	log := func(num, den int) float32 { return float32(math.Log(float64(float32(num) / float32(den)))) }
 	step := float32(log(a, exact)/log(reach-1, exact)) * float32(exact-1)
 	return sign * (int(math.Ceil(float64(step))) + exact)
+}
+
+// lowerBuckets returns the portable form, with the arguments (y, m, at). It rounds as logBucket does.
+func lowerBuckets(n *ir.Node) (*loop.Nest, error) {
+	length, span, exact := n.Int("length"), n.Int("span"), n.Int("exact")
+	return portable(n, "y[i] = the row of offset at+i-(length-1), m offsets.", "m at", func(b *nest) {
+		b.all("ys", "y", loop.V("m"))
+		b.rows(func(i loop.Expr) {
+			r := b.Let("r", loop.Sub(loop.Add(loop.V("at"), i), loop.I(length-1)))
+			if n.Str("kind") == "log" {
+				sign := b.Let("sign", loop.I(1))
+				b.If(loop.Less(r, loop.I(0)), func() { b.Assign(sign, loop.I(-1)) }, nil)
+				size := b.Let("size", loop.Mul(r, sign))
+				b.If(loop.Less(loop.I(exact), size), func() {
+					log := func(of loop.Expr) loop.Expr { return loop.Fn("log", loop.Div(of, loop.F(float64(exact)))) }
+					far := b.Let("far", loop.F(float64(n.Int("reach")-1)))
+					step := loop.Mul(loop.Div(log(loop.Fn("float", size)), log(far)), loop.F(float64(exact-1)))
+					b.Assign(r, loop.Mul(sign, loop.Add(loop.Fn("int", loop.Fn("ceil", step)), loop.I(exact))))
+				}, nil)
+			}
+			b.Store("ys", i, loop.Fn("min", loop.Fn("max", loop.Add(r, loop.I(span)), loop.I(0)), loop.I(2*span-1)))
+		})
+	})
 }

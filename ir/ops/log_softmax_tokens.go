@@ -1,6 +1,9 @@
 package ops
 
-import "github.com/debertac/debertac/ir"
+import (
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
 
 var _ = ir.Define(ir.Op{
 	Name: "log_softmax_tokens", Class: ir.Sequencewise,
@@ -30,7 +33,28 @@ var _ = ir.Define(ir.Op{
 		total := g.op("put", sum, g.op("take", sum, dy[0], n.In[1]), n.In[1])
 		return []*ir.Value{g.sub(dy[0], g.mul(g.op("exp", nil, n.Out[0]), total)), nil}, b.Err()
 	},
-	Cost:    softmaxCost,
-	NoLower: forTraining,
-	Sample:  samples(sample(nil, normal(ir.T, ir.N(2)), starts())),
+	Cost: softmaxCost,
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y = the logarithm of the softmax of each column over n rows.", "x n", func(b *nest) {
+			all := func(write func(i loop.Expr)) {
+				b.each("i", loop.V("n"), func(i loop.Expr) {
+					b.row("xi", "x", i)
+					write(i)
+				})
+			}
+			b.each("c", loop.I(b.cols["x"]), func(c loop.Expr) {
+				b.row("x0", "x", loop.I(0))
+				top, sum := b.Let("top", loop.At("x0", c)), b.Let("sum", loop.F(0))
+				all(func(loop.Expr) { b.Assign(top, loop.Fn("max", top, loop.At("xi", c))) })
+				all(func(loop.Expr) { b.AddTo(sum, loop.Fn("exp", loop.Sub(loop.At("xi", c), top))) })
+				total := b.Let("total", loop.Add(top, loop.Fn("log", sum)))
+				all(func(i loop.Expr) {
+					b.row("yi", "y", i)
+					b.Store("yi", c, loop.Sub(loop.At("xi", c), total))
+				})
+			})
+		})
+	},
+	Launches: sequenceLaunches,
+	Sample:   samples(sample(nil, normal(ir.T, ir.N(2)), starts())),
 })

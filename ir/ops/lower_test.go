@@ -128,6 +128,7 @@ func launched(t *testing.T, tr *trial, nest *loop.Nest, calls []ir.Launch) [][]f
 	}
 	results := make([][]float32, len(tr.node.Out))
 	own := 0 // the first result that has memory of its own
+	var ints []int32
 	for k, out := range tr.node.Out {
 		if at := inPlace(tr, k); at >= 0 {
 			results[k] = operands[at].F
@@ -140,6 +141,9 @@ func launched(t *testing.T, tr *trial, nest *loop.Nest, calls []ir.Launch) [][]f
 		for i := range results[k] {
 			results[k][i] = stray
 		}
+		if out.Type.DType == ir.I32 {
+			ints = make([]int32, len(results[k]))
+		}
 	}
 	for _, l := range calls {
 		if y := l.Memory["y"]; y.Operand >= 0 && argument(nest, "y") {
@@ -149,6 +153,8 @@ func launched(t *testing.T, tr *trial, nest *loop.Nest, calls []ir.Launch) [][]f
 		for name, p := range l.Memory {
 			switch {
 			case !argument(nest, name):
+			case p.Operand == ir.Result && ints != nil:
+				mem[name] = loop.Memory{I: ints, At: p.At}
 			case p.Operand == ir.Result:
 				mem[name] = loop.Memory{F: results[own], At: p.At}
 			case p.Operand == ir.Scratch:
@@ -160,6 +166,9 @@ func launched(t *testing.T, tr *trial, nest *loop.Nest, calls []ir.Launch) [][]f
 			}
 		}
 		require.NoError(t, loop.Run(nest, mem, l.Counts))
+	}
+	for i, v := range ints { // the only result
+		results[0][i] = float32(v)
 	}
 	return results
 }
@@ -191,6 +200,9 @@ func compare(t *testing.T, tr *trial, result int, got []float32) {
 		cols *= d
 	}
 	ld := max(out.LD, cols)
+	for i, w := range want.I {
+		require.Equal(t, float32(w), got[i], "element %d", i)
+	}
 	for i, w := range want.Floats() {
 		g := float64(got[i/cols*ld+i%cols])
 		require.InDelta(t, w, g, 1e-5*(1+math.Abs(w)), "result %d, element %d", result, i)

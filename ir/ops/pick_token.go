@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 // tokenTargetIn is the operand that holds a token for each sequence.
@@ -55,8 +56,20 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "put_token", n.Attrs, dy[0], n.In[1], n.In[2], n.In[0]), nil, nil}, b.Err()
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(attrs("column", 1), normal(ir.T, ir.N(2)), targets(1, ir.B), starts())),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y = x[target, column], or 0 for a target below 0.", "x target n", func(b *nest) {
+			b.all("to", "target", loop.I(1))
+			b.all("ys", "y", loop.I(1))
+			v := b.Let("v", loop.F(0))
+			b.If(loop.Bin{Op: "<=", X: loop.I(0), Y: loop.At("to", loop.I(0))}, func() {
+				b.row("xt", "x", loop.At("to", loop.I(0)))
+				b.Assign(v, loop.At("xt", loop.I(n.Int("column"))))
+			}, nil)
+			b.Store("ys", loop.I(0), v)
+		})
+	},
+	Launches: sequenceLaunches,
+	Sample:   samples(sample(attrs("column", 1), normal(ir.T, ir.N(2)), targets(1, ir.B), starts())),
 })
 
 var _ = ir.Define(ir.Op{
@@ -75,6 +88,20 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "pick_token", n.Attrs, dy[0], n.In[1], n.In[2]), nil, nil, nil}, b.Err()
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(attrs("column", 0), normal(ir.B), targets(1, ir.B), starts(), normal(ir.T, ir.N(2)))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y[target, column] = x and zeros elsewhere, n rows.", "x target n", func(b *nest) {
+			b.each("i", loop.V("n"), func(i loop.Expr) {
+				b.row("yi", "y", i)
+				b.clear("yi", b.cols["y"])
+			})
+			b.all("to", "target", loop.I(1))
+			b.all("xs", "x", loop.I(1))
+			b.If(loop.Bin{Op: "<=", X: loop.I(0), Y: loop.At("to", loop.I(0))}, func() {
+				b.row("yt", "y", loop.At("to", loop.I(0)))
+				b.Store("yt", loop.I(n.Int("column")), loop.At("xs", loop.I(0)))
+			}, nil)
+		})
+	},
+	Launches: sequenceLaunches,
+	Sample:   samples(sample(attrs("column", 0), normal(ir.B), targets(1, ir.B), starts(), normal(ir.T, ir.N(2)))),
 })

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 var _ = ir.Define(ir.Op{
@@ -23,8 +24,13 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Array{y}, nil
 	},
-	Rows:    func(n *ir.Node) int { return n.Int("n") },
-	NoGrad:  integers,
-	NoLower: atPacking,
-	Sample:  samples(sample(attrs("n", 5))),
+	Rows:   func(n *ir.Node) int { return n.Int("n") },
+	NoGrad: integers,
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y = the integers at … at+m-1.", "m at", func(b *nest) {
+			b.all("ys", "y", loop.V("m"))
+			b.rows(func(i loop.Expr) { b.Store("ys", i, loop.Add(loop.V("at"), i)) })
+		})
+	},
+	Sample: samples(sample(attrs("n", 5))),
 })

@@ -123,6 +123,24 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "unfold", n.Attrs, dy[0], n.In[1], n.In[2]), nil, nil}, b.Err()
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(attrs("taps", 3), normal(ir.T, ir.N(15)), starts(), positions())),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		k, cols := n.Int("taps"), n.Out[0].Type.Shape[1].N
+		return portable(n, "y[i] = the sum of the copies of row i in the windows x, n rows.", "x pos n", func(b *nest) {
+			b.all("p", "pos", loop.V("n"))
+			b.each("i", loop.V("n"), func(i loop.Expr) {
+				b.row("yi", "y", i)
+				b.clear("yi", cols)
+				from, to := loop.Fn("max", loop.I(0), loop.Sub(i, loop.I(k/2))), loop.Fn("min", loop.V("n"), loop.Add(i, loop.I(k/2+1)))
+				b.For("t", from, to, 1, func(t loop.Expr) {
+					tap := b.Let("tap", loop.Add(loop.Sub(loop.At("p", i), loop.At("p", t)), loop.I(k/2)))
+					b.If(within(tap, loop.I(k)), func() {
+						b.Slice("xt", "x", loop.Add(loop.Mul(t, loop.I(b.ld["x"])), loop.Mul(tap, loop.I(cols))), loop.I(cols))
+						b.addTo("yi", cols, of("xt"))
+					}, nil)
+				})
+			})
+		})
+	},
+	Launches: sequenceLaunches,
+	Sample:   samples(sample(attrs("taps", 3), normal(ir.T, ir.N(15)), starts(), positions())),
 })

@@ -48,9 +48,10 @@ func (c *stepCase) integers(slot int) bool {
 
 // splitsOf returns the ways in which a step of the lowering can be divided, or nil if this test does not print it.
 func splitsOf(l lowering, n *ir.Node) []ir.Step {
+	op := ir.Lookup(n.Op)
 	switch l := l.(type) {
 	case rowLowering:
-		if l.family == nil {
+		if l.family == nil && (op.Launches == nil || op.Class == ir.Gather) {
 			return []ir.Step{{Split: ir.SplitNone}, {Split: ir.SplitRows, Block: 1}, {Split: ir.SplitRows, Block: 3}}
 		}
 	case sequenceLowering:

@@ -190,7 +190,7 @@ func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 		}
 		for i, v := range n.In {
 			in := op.In[min(i, len(op.In)-1)]
-			if !k.takes(in.Name) {
+			if !k.takes(op.Argument(i)) {
 				continue
 			}
 			rows := v != nil && op.Class.ByRows() && !in.Whole

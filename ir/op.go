@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/debertac/debertac/ir/loop"
@@ -91,6 +92,16 @@ type Operand struct {
 	// ops that work on rows.
 	Whole bool
 	Doc   string
+}
+
+// Argument returns the name that operand i has among the arguments of kernels: its name, or, for an operand that stands for several, the name and its number
+// from 0.
+func (op *Op) Argument(i int) string {
+	last := len(op.In) - 1
+	if i >= last && op.In[last].Variadic {
+		return op.In[last].Name + strconv.Itoa(i-last)
+	}
+	return op.In[i].Name
 }
 
 // Cost is the work of one node: floating-point operations, and bytes read and written if every operand is read once and every result is written once. A

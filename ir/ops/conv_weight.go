@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 // groupsAttr is the number of groups of a convolution.
@@ -20,7 +21,7 @@ var _ = ir.Define(ir.Op{
 	Name: "conv_weight", Class: ir.Layout,
 	Doc: "The kernel of a convolution over tokens as the matrix that multiplies windows: [N, N/groups, taps] → [N, taps·N], zeros between channels of " +
 		"different groups.",
-	In:    []ir.Operand{float("w", "[N, N/groups, taps]")},
+	In:    []ir.Operand{whole(float("w", "[N, N/groups, taps]"))},
 	Attrs: []ir.AttrDef{groupsAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		s, g := n.In[0].Type.Shape, n.Int("groups")
@@ -40,7 +41,15 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "conv_kernel", attrs("groups", n.Int("groups"), "taps", n.In[0].Type.Shape[2].N), dy[0])}, b.Err()
 	},
-	NoLower: atPacking,
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y = the kernels of m output channels, from number at on, as rows that multiply windows.", "w m at", func(b *nest) {
+			out, each, taps := n.Out[0].Type.Shape[0].N, n.In[0].Type.Shape[1].N, n.In[0].Type.Shape[2].N
+			b.taps(each, func(o, c, t loop.Expr) {
+				b.Store("yi", loop.Add(loop.Mul(t, loop.I(out)), loop.Mul(loop.Div(o, loop.I(each)), loop.I(each)), c),
+					loop.At("wi", loop.Add(loop.Mul(c, loop.I(taps)), t)))
+			}, "w", taps)
+		})
+	},
 	Sample: samples(sample(attrs("groups", 1), normal(ir.N(4), ir.N(4), ir.N(3))),
 		sample(attrs("groups", 2), normal(ir.N(6), ir.N(3), ir.N(5)))),
 })
@@ -48,7 +57,7 @@ var _ = ir.Define(ir.Op{
 var _ = ir.Define(ir.Op{
 	Name: "conv_kernel", Class: ir.Layout,
 	Doc: "The gradient of conv_weight: the numbers of the matrix that come from the kernel of the convolution, [N, taps·N] → [N, N/groups, taps].",
-	In:  []ir.Operand{float("x", "[N, taps·N]")},
+	In:  []ir.Operand{whole(float("x", "[N, taps·N]"))},
 	Attrs: []ir.AttrDef{groupsAttr,
 		{Name: "taps", Type: ir.AttrInt, Required: true, Doc: "rows of a window"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
@@ -69,7 +78,29 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "conv_weight", attrs("groups", n.Int("groups")), dy[0])}, b.Err()
 	},
-	NoLower: forTraining,
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y = the kernels of m output channels, from number at on, out of the rows that multiply windows.", "x m at", func(b *nest) {
+			out, each, taps := n.In[0].Type.Shape[0].N, n.Out[0].Type.Shape[1].N, n.Int("taps")
+			b.taps(each, func(o, c, t loop.Expr) {
+				b.Store("yi", loop.Add(loop.Mul(c, loop.I(taps)), t),
+					loop.At("xi", loop.Add(loop.Mul(t, loop.I(out)), loop.Mul(loop.Div(o, loop.I(each)), loop.I(each)), c)))
+			}, "x", taps)
+		})
+	},
 	Sample: samples(sample(attrs("groups", 1, "taps", 3), normal(ir.N(4), ir.N(12))),
 		sample(attrs("groups", 2, "taps", 5), normal(ir.N(6), ir.N(30)))),
 })
+
+// taps writes loops over the m output channels, the channels of a group and the taps. The windows of an output channel are yi, which is cleared, and that of
+// the operand, whose name ends in i.
+func (b *nest) taps(each int, move func(o, c, t loop.Expr), operand string, taps int) {
+	b.rows(func(i loop.Expr) {
+		o := b.Let("o", loop.Add(loop.V("at"), i))
+		b.row(operand+"i", operand, o)
+		b.row("yi", "y", i)
+		b.clear("yi", b.cols["y"])
+		b.each("c", loop.I(each), func(c loop.Expr) {
+			b.each("t", loop.I(taps), func(t loop.Expr) { move(o, c, t) })
+		})
+	})
+}

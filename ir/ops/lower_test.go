@@ -91,9 +91,10 @@ func blocks(t *testing.T, tr *trial, nest *loop.Nest, size int) (list []ir.Launc
 			if of := ir.RowsOf(name); a.Kind == loop.Count && of != "" {
 				name = of
 			}
-			for i, d := range tr.op.In {
+			for i := range tr.node.In {
+				d := tr.op.In[min(i, len(tr.op.In)-1)]
 				switch {
-				case d.Name != name:
+				case tr.op.Argument(i) != name:
 				case a.Kind == loop.Count:
 					l.Counts[a.Name], found = tr.sizes.Dim(tr.node.In[i].Type.Shape[0]), true
 				case d.Whole:

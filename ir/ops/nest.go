@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/ir"
@@ -22,8 +21,11 @@ func portable(n *ir.Node, doc, args string, write func(b *nest)) (*loop.Nest, er
 	for name := range strings.FieldsSeq("y " + args) {
 		v := n.Out[0]
 		if name != "y" {
-			i := slices.IndexFunc(op.In, func(o ir.Operand) bool { return o.Name == name })
-			if i < 0 {
+			i := 0
+			for i < len(n.In) && op.Argument(i) != name {
+				i++
+			}
+			if i == len(n.In) {
 				list = append(list, loop.Arg{Name: name, Kind: loop.Count})
 				continue
 			}
@@ -113,4 +115,25 @@ func (b *nest) total(n loop.Expr, term func(i loop.Expr) loop.Expr) loop.Var {
 		b.AddTo(sum, s)
 	})
 	return sum
+}
+
+// moveRows returns a nest for m rows of y, from number at on, that are rows of x: source returns the number of the row of x for row r, and the condition under
+// which there is one, or nil; other rows are zeros.
+func moveRows(n *ir.Node, doc string, source func(r loop.Expr) (from, ok loop.Expr)) (*loop.Nest, error) {
+	return portable(n, doc, "x m at", func(b *nest) {
+		b.rows(func(i loop.Expr) {
+			r := b.Let("r", loop.Add(loop.V("at"), i))
+			b.row("yi", "y", i)
+			from, ok := source(r)
+			move := func() {
+				b.row("xr", "x", from)
+				b.set("yi", b.cols["y"], of("xr"))
+			}
+			if ok == nil {
+				move()
+				return
+			}
+			b.If(ok, move, func() { b.clear("yi", b.cols["y"]) })
+		})
+	})
 }

@@ -1,11 +1,14 @@
 package ops
 
-import "github.com/debertac/debertac/ir"
+import (
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
 
 var _ = ir.Define(ir.Op{
 	Name: "reverse", Class: ir.Layout,
 	Doc: "The rows in reverse order: it turns a table by offset i-j into one by j-i, [M, N] → [M, N].",
-	In:  []ir.Operand{float("x", "[M, N]")},
+	In:  []ir.Operand{whole(float("x", "[M, N]"))},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		_, _, err := fixed(n, 0)
 		return []ir.Type{n.In[0].Type}, err
@@ -17,6 +20,10 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "reverse", nil, dy[0])}, b.Err()
 	},
-	NoLower: atPacking,
-	Sample:  samples(sample(nil, normal(ir.N(5), ir.N(3)))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return moveRows(n, "y = the rows of x in reverse order, m rows from number at on.", func(r loop.Expr) (from, ok loop.Expr) {
+			return loop.Sub(loop.I(n.In[0].Type.Shape[0].N-1), r), nil
+		})
+	},
+	Sample: samples(sample(nil, normal(ir.N(5), ir.N(3)))),
 })

@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 var _ = ir.Define(ir.Op{
 	Name: "slice", Class: ir.Layout,
 	Doc: "The count rows that begin at row from: [M, …] → [count, …].",
-	In:  []ir.Operand{float("x", "[M, …]")},
+	In:  []ir.Operand{whole(float("x", "[M, …]"))},
 	Attrs: []ir.AttrDef{
 		{Name: "from", Type: ir.AttrInt, Required: true, Doc: "the first row"},
 		{Name: "count", Type: ir.AttrInt, Required: true, Doc: "how many rows"},
@@ -49,7 +50,11 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Value{b.Like(n, "concat", nil, parts...)}, b.Err()
 	},
-	NoLower: atPacking,
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return moveRows(n, "y = rows of x, m rows from number at on.", func(r loop.Expr) (from, ok loop.Expr) {
+			return loop.Add(r, loop.I(n.Int("from"))), nil
+		})
+	},
 	Sample: samples(
 		sample(attrs("from", 1, "count", 3), normal(ir.N(5), ir.N(2))),
 		sample(attrs("from", 0, "count", 2), normal(ir.N(4))),

@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 var _ = ir.Define(ir.Op{
 	Name: "table_pp", Class: ir.Rowwise,
 	Doc:   "offset·offset: t[a, r] = qr_r·kr_r over the columns of head a, [R, A·D], [R, A·D] → [A, R].",
-	In:    []ir.Operand{float("qr", "[R, A·D]"), float("kr", "[R, A·D]")},
+	In:    []ir.Operand{whole(float("qr", "[R, A·D]")), whole(float("kr", "[R, A·D]"))},
 	Attrs: []ir.AttrDef{headsAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		rows, w, err := fixed(n, 0)
@@ -40,6 +41,21 @@ var _ = ir.Define(ir.Op{
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{FLOPs: 2 * float64(s.Elements(n.In[0].Type.Shape))}
 	},
-	NoLower: atPacking,
-	Sample:  samples(sample(attrs("heads", 2), normal(ir.N(5), ir.N(6)), normal(ir.N(5), ir.N(6)))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		rows, w := n.In[0].Type.Shape[0].N, n.In[0].Type.Shape[1].N
+		d := w / n.Int("heads")
+		return portable(n, "y = the products of the rows of qr and kr for m heads from number at on.", "qr kr m at", func(b *nest) {
+			b.rows(func(i loop.Expr) {
+				b.row("yi", "y", i)
+				from := b.Let("from", loop.Mul(loop.Add(loop.V("at"), i), loop.I(d)))
+				b.each("r", loop.I(rows), func(r loop.Expr) {
+					for _, name := range []string{"qr", "kr"} {
+						b.Slice(name+"h", name, loop.Add(loop.Mul(r, loop.I(b.ld[name])), from), loop.I(d))
+					}
+					b.Store("yi", r, sumOf(b.Builder, "s", d, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("qrh", j), loop.At("krh", j)) }))
+				})
+			})
+		})
+	},
+	Sample: samples(sample(attrs("heads", 2), normal(ir.N(5), ir.N(6)), normal(ir.N(5), ir.N(6)))),
 })

@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 var _ = ir.Define(ir.Op{
 	Name: "unpack_panels", Class: ir.Layout,
 	Doc:   "The gradient of panels: row 16p+c of the result is column c of panel p, [⌈N/16⌉, K, 16] → [N, K].",
-	In:    []ir.Operand{float("x", "[⌈N/16⌉, K, 16]")},
+	In:    []ir.Operand{whole(float("x", "[⌈N/16⌉, K, 16]"))},
 	Attrs: []ir.AttrDef{{Name: "n", Type: ir.AttrInt, Required: true, Doc: "N, rows of the result"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		s, rows := n.In[0].Type.Shape, n.Int("n")
@@ -25,14 +26,26 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "panels", nil, dy[0])}, b.Err()
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(attrs("n", 19), normal(ir.N(2), ir.N(5), ir.N(16)))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y = rows of panels, m rows from number at on.", "x m at", func(b *nest) {
+			k := b.cols["y"]
+			b.rows(func(i loop.Expr) {
+				r := b.Let("r", loop.Add(loop.V("at"), i))
+				b.row("panel", "x", loop.Div(r, loop.I(16)))
+				b.row("yi", "y", i)
+				b.set("yi", k, func(j loop.Expr) loop.Expr {
+					return loop.At("panel", loop.Add(loop.Mul(j, loop.I(16)), loop.Mod(r, loop.I(16))))
+				})
+			})
+		})
+	},
+	Sample: samples(sample(attrs("n", 19), normal(ir.N(2), ir.N(5), ir.N(16)))),
 })
 
 var _ = ir.Define(ir.Op{
 	Name: "unpad", Class: ir.Layout,
 	Doc:   "The gradient of pad: the first n columns of each row, [N16] → [n], [M, N16] → [M, n].",
-	In:    []ir.Operand{float("x", "[N16] or [M, N16]")},
+	In:    []ir.Operand{whole(float("x", "[N16] or [M, N16]"))},
 	Attrs: []ir.AttrDef{{Name: "n", Type: ir.AttrInt, Required: true, Doc: "columns of the result"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		s := append(ir.Shape(nil), n.In[0].Type.Shape...)
@@ -52,15 +65,17 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "pad", nil, dy[0])}, b.Err()
 	},
-	NoLower: forTraining,
-	Sample:  samples(sample(attrs("n", 5), normal(ir.N(16))), sample(attrs("n", 17), normal(ir.N(3), ir.N(32)))),
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return moveRows(n, "y = the first columns of the rows of x, m rows.", func(r loop.Expr) (from, ok loop.Expr) { return r, nil })
+	},
+	Sample: samples(sample(attrs("n", 5), normal(ir.N(16))), sample(attrs("n", 17), normal(ir.N(3), ir.N(32)))),
 })
 
 var _ = ir.Define(ir.Op{
 	Name: "unpad_heads", Class: ir.Layout,
 	Doc: "The gradient of pad_heads: D numbers of each head of DP, from place at on. Axis 0: [A·DP] → [A·D], [A·DP, K] → [A·D, K]; axis 1: " +
 		"[N, A·DP] → [N, A·D].",
-	In: []ir.Operand{float("x", "a vector or matrix whose extent at the axis is A·DP")},
+	In: []ir.Operand{whole(float("x", "a vector or matrix whose extent at the axis is A·DP"))},
 	Attrs: []ir.AttrDef{headsAttr,
 		{Name: "d", Type: ir.AttrInt, Required: true, Doc: "D, the head size of the result"},
 		axisAttr, atAttr},
@@ -96,7 +111,19 @@ var _ = ir.Define(ir.Op{
 		forth := attrs("at", n.Int("at"), "axis", axis, "dp", n.In[0].Type.Shape[axis].N/a, "heads", a)
 		return []*ir.Value{b.Like(n, "pad_heads", forth, dy[0])}, b.Err()
 	},
-	NoLower: forTraining,
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		axis, d, at := n.Int("axis"), n.Int("d"), n.Int("at")
+		dp := n.In[0].Type.Shape[axis].N / n.Int("heads")
+		const doc = "y = the data of padded heads, m rows from number at on."
+		if axis == 0 {
+			return moveRows(n, doc, func(r loop.Expr) (from, ok loop.Expr) {
+				return loop.Add(loop.Mul(loop.Div(r, loop.I(d)), loop.I(dp)), loop.Mod(r, loop.I(d)), loop.I(at)), nil
+			})
+		}
+		return headColumns(n, doc, func(b *nest, h, c loop.Expr) {
+			b.Store("yi", loop.Add(loop.Mul(h, loop.I(d)), c), loop.At("xi", loop.Add(loop.Mul(h, loop.I(dp)), c, loop.I(at))))
+		}, d)
+	},
 	Sample: samples(sample(attrs("d", 2, "heads", 3), normal(ir.N(12), ir.N(5))), sample(attrs("d", 2, "heads", 3), normal(ir.N(12))),
 		sample(attrs("at", 1, "axis", 1, "d", 2, "heads", 3), normal(ir.N(5), ir.N(12)))),
 })

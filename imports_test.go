@@ -57,6 +57,7 @@ var rooms = []struct {
 	{"runtime/cpu", nil, []string{"golang.org/x/sys"}},
 	{"runtime/pool", []string{"runtime/cpu", "runtime/ragged"}, nil},
 	{"runtime/tokenizer", nil, nil},
+	{"runtime/rate", nil, nil},
 	{"runtime/engine", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/mapped", "runtime/pool", "runtime/ragged", "runtime/resource",
 		"runtime/safetensors", "runtime/tasktable", "runtime/tokenizer"}, []string{"golang.org/x/sys"}},
 	{"runtime", []string{"runtime/cpu", "runtime/mapped", "runtime/pool", "runtime/ragged", "runtime/tokenizer"}, nil},

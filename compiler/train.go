@@ -86,6 +86,9 @@ func (u *Unit) trainPass(ps pass) error {
 func trainingOf(p *ir.Program, with []string) *ir.Training {
 	shapes := ir.ShapesOf(p.Run)
 	t := &ir.Training{}
+	if p.Training != nil {
+		t.Updates = p.Training.Updates
+	}
 	for _, name := range Parameters(p) {
 		param := ir.Param{Name: name, Shape: shapes[name]}
 		if slices.Contains(with, name) {

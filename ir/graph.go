@@ -3,6 +3,7 @@ package ir
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -263,7 +264,45 @@ type Program struct {
 
 // Training describes the numbers that a training program keeps from call to call.
 type Training struct {
-	Params []Param // in the order in which calls first read them
+	Params  []Param  // in the order in which calls first read them
+	Updates []Update // of the optimizers, in the order of their calls
+}
+
+// Stage is a part of a training step that follows the gradients. Calls that belong to no stage compute the loss and the gradients.
+type Stage uint8
+
+// The stages of an update, in their order.
+//
+// A trainer runs the calls without a stage and those of Accumulate for each part of a batch. Then it runs Norm, and reads the loss and the norm. If one of both
+// is not a finite number, some gradient is not either, and the trainer leaves out the stages that follow: up to there nothing that outlives a step has been
+// changed. Lookahead runs after every k-th step.
+const (
+	Accumulate Stage = iota + 1 // add the gradients of this part of the batch to the sums
+	Norm                        // the norm of all gradients, and the factor that clips them
+	Apply                       // change the parameters, and what the optimizer keeps
+	Lookahead                   // mix parameters and slow weights
+)
+
+// Update describes the calls of one optimizer.
+type Update struct {
+	Name   string           // the first word of the names of its numbers, such as update.rate
+	Stages map[string]Stage // by the name of the region
+	Kept   []Param          // what it keeps from step to step, each of the type of a parameter; 0 before the first step, but slow weights are the parameters
+
+	// InPlace maps values of the store to the tensors, or to what is kept, in whose memory they lie.
+	InPlace map[string]string
+}
+
+// Calls returns the calls of a stage.
+func (u *Update) Calls(p *Program, s Stage) []Call {
+	return slices.DeleteFunc(slices.Clone(p.Run), func(c Call) bool { return u.Stages[c.Region.Name] != s })
+}
+
+// Gradients returns the calls that belong to no stage of an update.
+func (t *Training) Gradients(p *Program) []Call {
+	return slices.DeleteFunc(slices.Clone(p.Run), func(c Call) bool {
+		return slices.ContainsFunc(t.Updates, func(u Update) bool { return u.Stages[c.Region.Name] != 0 })
+	})
 }
 
 // Param is a tensor of the checkpoint in a training program.
@@ -279,6 +318,11 @@ func (t *Training) Held() map[string]bool {
 	for _, p := range t.Params {
 		if p.Grad != "" {
 			held[p.Grad] = true
+		}
+	}
+	for _, u := range t.Updates {
+		for name := range u.InPlace {
+			held[name] = true
 		}
 	}
 	return held

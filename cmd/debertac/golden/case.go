@@ -33,6 +33,7 @@ type Case struct {
 	Length           int     // N
 	Choices          int     // per question; 1 without questions
 	inputs           string  // the file that holds them
+	prefix           string  // of their names there; of a step of a training run
 	pairs            []int64 // attention_mask_3d, [S, N, N]; nil if the case has no such mask
 
 	// extra holds the other inputs by name: the targets of losses, and the inputs of other passes.

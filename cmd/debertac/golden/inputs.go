@@ -14,7 +14,7 @@ func (c *Case) readInputs(path string) error {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Info("input_ids")
+	info, err := f.Info(c.InputName("input_ids"))
 	if err != nil {
 		return err
 	}
@@ -31,6 +31,8 @@ func (c *Case) readInputs(path string) error {
 	}
 	n := c.Sequences * c.Length
 	read := func(name string, into *[]int64, size int) error {
+		*into = nil
+		name = c.InputName(name)
 		if !f.Has(name) {
 			return nil
 		}
@@ -88,11 +90,11 @@ var givenNames = []string{"labels", "start_positions", "end_positions", "grad_ou
 func (c *Case) readGiven(f *safetensors.File) error {
 	c.extra = map[string]*given{}
 	for _, name := range givenNames {
-		if !f.Has(name) {
+		if !f.Has(c.InputName(name)) {
 			continue
 		}
 		var err error
-		if c.extra[name], err = readTensor(f, name); err != nil {
+		if c.extra[name], err = readTensor(f, c.InputName(name)); err != nil {
 			return err
 		}
 	}

@@ -185,11 +185,16 @@ func (k *recordedCase) floats(f *safetensors.File, name string) []float64 {
 	return out
 }
 
+// input returns an input of the case.
+func (k *recordedCase) input(name string) []float64 {
+	return k.floats(k.inputs, k.golden.InputName(name))
+}
+
 // loss adds the case's loss to the program, and its targets to the store. It returns the name of what is differentiated.
 func (k *recordedCase) loss(b *ragged.Batch) string {
 	if k.unit.Head == nil {
 		of := k.unit.Program.Outputs[0]
-		weights, width := k.floats(k.inputs, "grad_output"), k.unit.Model.Hidden
+		weights, width := k.input("grad_output"), k.unit.Model.Hidden
 		a := ir.NewArray(b.Tokens(), width)
 		for i, row := range k.rows {
 			if row >= 0 {
@@ -219,7 +224,7 @@ func (k *recordedCase) loss(b *ragged.Batch) string {
 // ends returns the targets of a span, [B]. Those after the end of a sequence are ignored.
 func (k *recordedCase) ends(name string) *ir.Array {
 	a := ir.NewInts(len(k.lens))
-	for s, at := range k.floats(k.inputs, name) {
+	for s, at := range k.input(name) {
 		if a.I[s] = int32(max(at, 0)); int(a.I[s]) >= k.lens[s] {
 			a.I[s] = -1
 		}
@@ -229,7 +234,7 @@ func (k *recordedCase) ends(name string) *ir.Array {
 
 // choices returns which choices are right, and the question of each, [B].
 func (k *recordedCase) choices() (right, group *ir.Array) {
-	labels := k.floats(k.inputs, "labels")
+	labels := k.input("labels")
 	right, group = ir.NewInts(k.golden.Sequences), ir.NewInts(k.golden.Sequences)
 	for s := range right.I {
 		question := s / k.golden.Choices
@@ -242,8 +247,8 @@ func (k *recordedCase) choices() (right, group *ir.Array) {
 
 // targets returns the labels of the head's rows: class numbers, or numbers for each column.
 func (k *recordedCase) targets(b *ragged.Batch) *ir.Array {
-	h, labels := k.unit.Head, k.floats(k.inputs, "labels")
-	info, err := k.inputs.Info("labels")
+	h, labels := k.unit.Head, k.input("labels")
+	info, err := k.inputs.Info(k.golden.InputName("labels"))
 	require.NoError(k.t, err)
 	if h.Take.Rows != spec.First && h.Take.Rows != spec.Mean { // per token
 		byRow := make([]float64, b.Tokens())

@@ -69,6 +69,7 @@ var other = map[string][]string{
 	"train.precision": {"precision bf16"}, "train.mask": {"mask 77 %"}, "train.length": {"length 3 tokens"}, "train.weight": {"weight 77"},
 	"train.rate":      {"rate 0.125"},
 	"train.optimizer": {"optimizer adamw(eps: 0.125)"}, "train.lookahead": {"lookahead 3 steps mix 0.125"},
+	"train.smooth": {"smooth 0.375"}, "train.negatives": {"negatives 77 from batch"}, "train.weigh": {"weigh labels 7 7 7", "weigh labels 7 7"},
 	"train.freeze": {"freeze encoder[2]"}, "train.lora": {"lora k rank 2"},
 	"sift.perturb": {"perturb embed"}, "sift.noise": {"noise 77"}, "sift.step": {"step 77"}, "sift.ascend": {"ascend 77"}, "sift.loss": {"loss kl"},
 	"sift.weight": {"weight 77"},

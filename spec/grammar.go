@@ -220,6 +220,18 @@ type lstmForm struct {
 	Both bool  `parser:"@'both'?"`
 }
 
+type lossForm struct {
+	Kind *reference  `parser:"@@"`
+	Args []*numbered `parser:"( '(' @@ ( ',' @@ )* ')' )?"`
+}
+
+// numbered is a setting whose value is one number.
+type numbered struct {
+	Tokens []lexer.Token
+	Key    string `parser:"@Ident ':'"`
+	Value  *num   `parser:"@@"`
+}
+
 type promptForm struct {
 	After bool   `parser:"'labels' @'after'?"`
 	Mark  string `parser:"'mark' @String"`
@@ -317,6 +329,15 @@ type loraForm struct {
 	Rank    *num         `parser:"'rank' @@"`
 	Alpha   *num         `parser:"( 'alpha' @@ )?"`
 	Dropout *num         `parser:"( 'dropout' @@ )?"`
+}
+
+type weighForm struct {
+	Labels []*num `parser:"'labels' @@+"`
+}
+
+type negativesForm struct {
+	Ratio *num       `parser:"@@"`
+	From  *reference `parser:"'from' @@"`
 }
 
 type replaceForm struct {

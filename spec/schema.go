@@ -7,8 +7,6 @@ import (
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
-
-	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // Row is one word of the language in one block. Parsing, checking, explain and the documentation all use the table Schema.
@@ -137,7 +135,9 @@ var Schema = []*Row{
 	{Block: "head", Word: "norm", Operands: "[layernorm(eps: NUMBER)]", Many: true,
 		Doc: "a norm with weights of its own", parse: form[normForm](), optional: true},
 	{Block: "head", Word: "dropout", Operands: "RATE", Many: true, Doc: "in training only", parse: form[numForm]()},
-	{Block: "head", Word: "loss", Operands: strings.Join(losses, " | "), Doc: "what training minimises", parse: form[wordForm]()},
+	{Block: "head", Word: "loss", Operands: lossOperands(),
+		Doc:   "what training minimises; contrastive, pairwise, listwise and focal are for a few kinds of heads",
+		parse: form[lossForm]()},
 	{Block: "head", Word: "from", Operands: "TEXT", Doc: "tensor prefix, where a checkpoint holds more than one such head", parse: form[stringForm]()},
 	{Block: "head", Word: "crf", Doc: "transition scores with Viterbi decoding"},
 	{Block: "head", Word: "decode", Operands: "bio", Doc: "only label sequences that B-I-O allows", parse: form[wordForm]()},
@@ -171,6 +171,13 @@ var Schema = []*Row{
 		Doc: "the parts of the model whose weights do not change, any of them; layers count from 1", parse: form[freezeForm]()},
 	{Block: "train", Word: "lora", Operands: "NAME, … rank COUNT [alpha NUMBER] [dropout RATE]", Default: "none; alpha as rank, dropout 0",
 		Doc: "low-rank adapters beside the weights of projections in every layer; of the rest only the head is trained", parse: form[loraForm]()},
+	{Block: "train", Word: "smooth", Operands: "SHARE", Default: "0", Doc: "label smoothing: the share of each target that is spread over all classes",
+		parse: form[numForm]()},
+	{Block: "train", Word: "weigh", Operands: "labels NUMBER …", Default: "1 for each label",
+		Doc: "one number per label, in the order of the labels: how many times an example with the label counts", parse: form[weighForm]()},
+	{Block: "train", Word: "negatives", Operands: "NUMBER from batch", Default: "none",
+		Doc:   "for each label of a text, how many labels of other texts of the batch are asked for too, where labels are given in the prompt",
+		parse: form[negativesForm]()},
 	{Block: "train", Word: "clip", Operands: "NUMBER", Default: "none", Doc: "bound on the norm of all gradients", parse: form[numForm]()},
 	{Block: "train", Word: "sift", Opens: "sift", Default: "none", Doc: "scale-invariant fine-tuning: a penalty on what small noise on the input changes"},
 	{Block: "train", Word: "memory", Operands: "<= SIZE MiB | GiB", Unit: "MiB GiB", Default: "no bound",
@@ -218,7 +225,6 @@ var dropRow = &Row{Block: "*", Word: "drop", Operands: "NAME, …", Many: true, 
 var (
 	checkpoints = []string{"hf.deberta", "hf.deberta_v2", "hf.bert", "hf.roberta", "hf.gliner", "own"}
 	tokenizers  = []string{"sentencepiece", "bytebpe", "wordpiece", "none"}
-	losses      = []string{tasktable.CrossEntropy, tasktable.BinaryCrossEntropy, tasktable.MeanSquaredError}
 )
 
 // ISAs lists the instruction sets that a target can name. avx512vnni implies avx512; go is portable and is the reference.

@@ -18,6 +18,9 @@ type Train struct {
 	Rate      Rate
 	Freeze    *Freeze // nil: nothing is frozen
 	Lora      *Lora   // nil: no adapters
+	Smooth    float64 // share of each target that is spread over all classes
+	Weigh     *Weigh  // nil: every label counts once
+	Negatives float64 // labels of other texts of the batch that a text is asked for, per label of its own; 0: none
 	Clip      float64 // bound on the norm of all gradients; 0: no bound
 	Sift      *Sift
 	Replace   *Replace
@@ -104,6 +107,13 @@ type Lora struct {
 	Rank    int
 	Alpha   float64
 	Dropout float64 // of the adapter's input
+}
+
+// Weigh tells how many times an example with a label counts. With cross_entropy a row counts as many times as its label, and the mean is divided by the sum of
+// these weights. With binary_cross_entropy and focal the number of a label counts as many times in rows that have the label, and once in others.
+type Weigh struct {
+	Source
+	Labels []float64 // in the order of the head's labels
 }
 
 // Sift is scale-invariant fine-tuning: noise on the normalised input, which is moved uphill, and a penalty on the change that it causes.

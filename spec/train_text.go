@@ -35,6 +35,15 @@ func (t *Train) Statements() []string {
 	if t.Lora != nil {
 		add("lora %s", t.Lora)
 	}
+	if t.Smooth > 0 {
+		add("smooth %s", float(t.Smooth))
+	}
+	if t.Weigh != nil {
+		add("weigh %s", t.Weigh)
+	}
+	if t.Negatives > 0 {
+		add("negatives %s from batch", float(t.Negatives))
+	}
 	if t.Clip > 0 {
 		add("clip %s", float(t.Clip))
 	}

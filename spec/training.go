@@ -141,7 +141,7 @@ func (r *resolver) idleEnsemble(s *Stmt, e *Ensemble, mean *Stmt) {
 // hasProbabilities reports whether a softmax or sigmoid of the head's numbers has a meaning.
 func (h *Head) hasProbabilities() bool {
 	if h.As == Vector {
-		return h.Loss == tasktable.CrossEntropy || h.Loss == tasktable.BinaryCrossEntropy
+		return h.Loss == tasktable.CrossEntropy || tasktable.Sigmoid(h.Loss)
 	}
 	return tasktable.Meant(h.As).Mean != tasktable.MeanOfNumbers
 }
@@ -235,6 +235,7 @@ func (r *resolver) train(s *Stmt) {
 	b.rate(s)
 	b.freeze()
 	b.lora()
+	b.targets()
 	if b.tasks(); t.Head == nil {
 		return
 	}

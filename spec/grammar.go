@@ -271,7 +271,7 @@ type atMostForm struct {
 // unitTok is a unit. Words that continue the statement are not units, so that a number without its unit has the message about the unit.
 type unitTok struct {
 	Tokens []lexer.Token
-	Name   string `parser:"(?! 'then' | 'layers' | 'mix' | 'in' ) @( Ident | '%' )"`
+	Name   string `parser:"(?! 'then' | 'layers' | 'mix' | 'in' | 'of' | 'runs' | 'keep' | 'random' ) @( Ident | '%' )"`
 }
 
 type precisionForm struct {
@@ -341,9 +341,23 @@ type negativesForm struct {
 }
 
 type replaceForm struct {
-	From  *path `parser:"'from' @@"`
-	Share *path `parser:"( 'share' @@"`
-	Stop  bool  `parser:"( @'stopping' 'gradient' )? )?"`
+	From  *path   `parser:"'from' @@"`
+	Share []*path `parser:"( 'share' @@ ( ',' @@ )*"`
+	Stop  bool    `parser:"( @'stopping' 'gradient' )? )?"`
+}
+
+type maskingForm struct {
+	Share  *countForm `parser:"@@"`
+	Of     *reference `parser:"( 'of' @@ )?"`
+	Runs   *num       `parser:"( 'runs' '<=' @@ )?"`
+	Keep   *countForm `parser:"( 'keep' @@ )?"`
+	Random *countForm `parser:"( 'random' @@ )?"`
+}
+
+type alsoForm struct {
+	Head   *path      `parser:"@@"`
+	Share  *reference `parser:"'share' @@"`
+	Weight *num       `parser:"( 'weight' @@ )?"`
 }
 
 type isaForm struct {

@@ -211,6 +211,7 @@ func (r *resolver) bytes(s *Stmt) int64 {
 type trainBuilder struct {
 	r     *resolver
 	t     *Train
+	block *Stmt
 	words words
 	dims  *dimTable // sizes of the trained model; nil: the model is not known
 }
@@ -224,7 +225,7 @@ func (b *trainBuilder) word(name string) (*Stmt, bool) {
 func (r *resolver) train(s *Stmt) {
 	form := s.Form.(*onForm)
 	t := &Train{Source: source(s), Name: s.Name, Head: r.headOf(form.On)}
-	b := &trainBuilder{r: r, t: t, words: r.once(s)}
+	b := &trainBuilder{r: r, t: t, block: s, words: r.once(s)}
 	if t.Head != nil {
 		b.dims = r.dimsOf(r.decls[t.Head.Model.Name])
 	}

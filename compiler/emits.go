@@ -99,7 +99,11 @@ func emitted(e spec.Emit) (string, []part) {
 // faultsOf returns the reasons why a line cannot be compiled.
 func faultsOf(w *work, t *spec.Target) diag.List {
 	if len(w.parts) == 0 {
-		return diag.List{diag.Errorf("not-yet", w.Pos, "emit %s is checked by this version, but not compiled yet", w.name)}
+		list := diag.List{diag.Errorf("not-yet", w.Pos, "emit %s is checked by this version, but not compiled yet", w.name)}
+		if w.Train != nil {
+			list = append(list, notYetTrain(w.Train)...)
+		}
+		return list
 	}
 	var out diag.List
 	for _, p := range w.parts {

@@ -105,3 +105,50 @@ func notYetPrompt(h *spec.Head) diag.List {
 	}
 	return out
 }
+
+// untrained is a word of training that this version checks but does not compile.
+type untrained struct {
+	word string // the statement
+	what string
+	in   func(t *spec.Train) bool
+}
+
+// notYetTrained lists the words of training that are not compiled. A row goes when its word is compiled.
+var notYetTrained = []untrained{
+	{"precision", "training in bf16", func(t *spec.Train) bool { return t.Precision.Compute == "bf16" }},
+	{"optimizer", "rows: touched", func(t *spec.Train) bool { return t.Optimizer.Touched }},
+	{"batch", "a batch in parts", func(t *spec.Train) bool { return t.Part < t.Batch }},
+	{"freeze", "freeze", func(t *spec.Train) bool { return t.Freeze != nil }},
+	{"lora", "lora", func(t *spec.Train) bool { return t.Lora != nil }},
+	{"smooth", "smooth", func(t *spec.Train) bool { return t.Smooth > 0 }},
+	{"weigh", "weigh", func(t *spec.Train) bool { return t.Weigh != nil }},
+	{"negatives", "negatives", func(t *spec.Train) bool { return t.Negatives > 0 }},
+	{"replace", "replace", func(t *spec.Train) bool { return t.Replace != nil }},
+	{"mask", "masking of words or in runs", func(t *spec.Train) bool { return t.Mask != nil && (t.Mask.Words || t.Mask.Runs > 1) }},
+	{"also", "also", func(t *spec.Train) bool { return len(t.Also) > 0 }},
+	{"sift", "sift", func(t *spec.Train) bool { return t.Sift != nil }},
+}
+
+// notYetTrain returns faults, at the spec's lines, about what this version checks in a training but does not compile.
+func notYetTrain(t *spec.Train) diag.List {
+	var out diag.List
+	for _, u := range notYetTrained {
+		if u.in(t) {
+			out = append(out, diag.Errorf("not-yet", t.Words[u.word].Pos, "%s is checked by this version, but not compiled yet", u.what))
+		}
+	}
+	heads := []*spec.Head{t.Head}
+	for _, a := range t.Also {
+		heads = append(heads, a.Head)
+	}
+	if t.Replace != nil {
+		heads = append(heads, t.Replace.Generator)
+	}
+	for _, h := range heads {
+		if lossOf(h, false) == nil {
+			out = append(out, diag.Errorf("not-yet", h.Pos, "the loss %s of a head for %s is checked by this version, but not compiled yet", h.LossText(),
+				h.Task()))
+		}
+	}
+	return out
+}

@@ -233,8 +233,9 @@ var (
 	tokenizers  = []string{"sentencepiece", "bytebpe", "wordpiece", "none"}
 )
 
-// ISAs lists the instruction sets that a target can name. avx512vnni implies avx512; go is portable and is the reference.
-var ISAs = []string{"avx512vnni", "avx512", "avx2", "go"}
+// ISAs lists the instruction sets that a target can name, best first. avx512bf16 (products of bfloat16) and avx512vnni (products of int8) extend avx512, and
+// avxvnni (products of int8) extends avx2; go is portable and is the reference.
+var ISAs = []string{"avx512bf16", "avx512vnni", "avx512", "avxvnni", "avx2", "go"}
 
 // modelBlocks are the blocks that like copies, and so the blocks in which drop has a meaning.
 var modelBlocks = []string{"model", "defaults", "embed", "absolute", "relative", "encoder", "attention", "conv", "decoder"}

@@ -5,6 +5,7 @@ import "slices"
 // Train describes how one head is trained.
 type Train struct {
 	Source
+	Words     map[string]Source // where the block's statements stand, by word; the last one of words that may occur several times
 	Name      string
 	Head      *Head
 	Batch     int // sequences per step
@@ -164,7 +165,7 @@ type Also struct {
 type Target struct {
 	Source
 	Name    string
-	ISA     []string // best first: avx512vnni, avx512, avx2, go
+	ISA     []string // best first, of ISAs
 	Weights Weights
 	Batch   int     // greatest number of sequences in one run
 	Tokens  int     // greatest number of tokens in one run

@@ -224,7 +224,10 @@ func (b *trainBuilder) word(name string) (*Stmt, bool) {
 
 func (r *resolver) train(s *Stmt) {
 	form := s.Form.(*onForm)
-	t := &Train{Source: source(s), Name: s.Name, Head: r.headOf(form.On)}
+	t := &Train{Source: source(s), Name: s.Name, Head: r.headOf(form.On), Words: map[string]Source{}}
+	for _, w := range code(s.Block.Stmts) {
+		t.Words[w.Word] = source(w)
+	}
 	b := &trainBuilder{r: r, t: t, block: s, words: r.once(s)}
 	if t.Head != nil {
 		b.dims = r.dimsOf(r.decls[t.Head.Model.Name])

@@ -34,6 +34,7 @@ type emitter struct {
 	byNode  map[*ir.Node]*step
 	kernels *kernelSet
 	weights *weightTable
+	places  *placeTable // of a training program, in place of weights
 }
 
 // Emit writes the package of a program that has passed all passes.
@@ -56,6 +57,10 @@ func Emit(p *ir.Program) (*Package, error) {
 		}
 	}
 	e.kernels = newKernelSet(e, p)
+	if p.Training != nil {
+		e.weights = &weightTable{}
+		return e.pkg, emitTraining(e)
+	}
 	e.weights = newWeightTable(e)
 	if err := e.makeSteps(); err != nil {
 		return nil, err
@@ -76,6 +81,7 @@ func (e *emitter) newFile() *jen.File {
 	f.ImportName(enginePath, "engine")
 	f.ImportName(cpuPath, "cpu")
 	f.ImportName(attentionPath, "attention")
+	f.ImportName(trainerPath, "trainer")
 	return f
 }
 
@@ -132,11 +138,12 @@ func comment(text string) *jen.Statement {
 
 // textImports maps the names of packages that code given as text may use to their import paths.
 var textImports = map[string]string{
-	"attention": attentionPath, "context": "context", "engine": enginePath, "runtime": runtimePath, "strconv": "strconv", "unsafe": "unsafe",
+	"attention": attentionPath, "context": "context", "engine": enginePath, "runtime": runtimePath, "strconv": "strconv",
+	"trainer": trainerPath, "unsafe": "unsafe",
 }
 
 // textQualified matches a name of such a package. A field may have the name of a package.
-var textQualified = regexp.MustCompile(`(^|[^.\w])(attention|context|engine|runtime|strconv|unsafe)\.([A-Z]\w*)`)
+var textQualified = regexp.MustCompile(`(^|[^.\w])(attention|context|engine|runtime|strconv|trainer|unsafe)\.([A-Z]\w*)`)
 
 // raw returns a statement or an expression given as text. The packages that the text names are imported.
 func raw(format string, args ...any) *jen.Statement {

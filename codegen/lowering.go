@@ -51,6 +51,7 @@ func init() {
 		"layernorm":    rowLowering{family: layerNormKernel},
 		"act":          rowLowering{family: actKernel},
 		"embed":        rowLowering{family: embedKernel},
+		"dropout":      dropoutLowering{},
 	}
 	classLowerings = map[ir.Class]lowering{
 		ir.Elementwise:  rowLowering{},
@@ -60,6 +61,7 @@ func init() {
 		ir.Layout:       rowLowering{},
 		ir.Constant:     rowLowering{},
 		ir.Sequencewise: sequenceLowering{},
+		ir.Flat:         flatLowering{},
 	}
 }
 
@@ -84,7 +86,7 @@ func (common) after(*step) []string         { return nil }
 // name returns the name of the node's first weights, or else of its op.
 func (common) name(n *ir.Node) string {
 	for _, v := range n.In {
-		if v == nil || v.Kind != ir.Packed {
+		if v == nil || v.Kind != ir.Packed && v.Kind != ir.Tensor {
 			continue
 		}
 		name := shortName(v.Name)
@@ -205,6 +207,9 @@ func (s *step) rows() string {
 
 // ptr returns the expression for the memory of a value as a region sees it.
 func (e *emitter) ptr(r *ir.Region, v *ir.Value) string {
+	if e.places != nil {
+		return e.places.ptr(r, v)
+	}
 	switch v.Kind {
 	case ir.Packed:
 		f := e.weights.field(r, v)

@@ -163,11 +163,16 @@ func (e *emitter) execType(f *jen.File) {
 		})
 	})
 	if e.usesScratch() {
-		f.Comment("scratch is the memory that a worker's kernels may use between two steps.")
-		f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("scratch").Params(jen.Id("worker").Int()).Op("*").Float32().Block(
-			jen.Return(engine("At").Call(jen.Id("e").Dot("scratchBase"), jen.Id("worker").Op("*").Id("e").Dot("scratchLen"))),
-		)
+		scratchMethod(f)
 	}
+}
+
+// scratchMethod declares the method that returns the memory of a worker.
+func scratchMethod(f *jen.File) {
+	f.Comment("scratch is the memory that a worker's kernels may use between two steps.")
+	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("scratch").Params(jen.Id("worker").Int()).Op("*").Float32().Block(
+		jen.Return(engine("At").Call(jen.Id("e").Dot("scratchBase"), jen.Id("worker").Op("*").Id("e").Dot("scratchLen"))),
+	)
 }
 
 // placeFunc declares the layout of the arena as a function of the call's sizes.

@@ -16,6 +16,7 @@ type builder struct {
 
 	perturb bool // normalise the input and add a summand of the batch, see Options
 	train   bool // mark what only gradients need, see Options
+	dropout bool // see Options
 
 	traceOnly []ir.Call // calls of layers that only a trace reads
 }
@@ -37,7 +38,7 @@ func hiddenAt(l int) string { return ir.At(storeHidden, l) }
 
 // build returns the program before any pass.
 func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string, o Options) (*ir.Program, error) {
-	b := &builder{m: m, h: h, names: namings[m.Checkpoint], trace: o.Trace, perturb: o.Perturb, train: o.Train}
+	b := &builder{m: m, h: h, names: namings[m.Checkpoint], trace: o.Trace, perturb: o.Perturb, train: o.Train, dropout: o.Dropout}
 	b.prog = &ir.Program{Name: name, File: file, Bounds: bounds}
 	steps := []func() error{b.embed, b.relative, b.layers, b.decoder, b.head}
 	for _, s := range steps {
@@ -87,6 +88,20 @@ func (b *builder) linear(e editor, path string, src spec.Source, in, out int, bi
 		c = b.tensor(e, path+".bias", out)
 	}
 	return e.op("linear", src, nil, x, w, c)
+}
+
+// drop appends a dropout at a site of a region, if the program trains with dropout. The key of a layered region depends on the layer.
+func (b *builder) drop(e editor, site string, src spec.Source, rate float64, x *ir.Value) *ir.Value {
+	if !b.dropout || rate == 0 {
+		return x
+	}
+	r := e.Region()
+	name := ir.KeyPrefix + r.Name + "."
+	if perLayer(r) {
+		name += "{l}."
+	}
+	key := e.Input(name+site, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.N(2)}})
+	return e.op("dropout", src, []ir.Attr{{Key: "rate", Value: rate}}, x, key)
 }
 
 // layers describes the encoder's layers. Layers that compute the same share one region. The schedule calls only the layers that the head reads; a trace also
@@ -155,6 +170,7 @@ func (b *builder) convBranch() error {
 	windows := e.op("unfold", c.Source, []ir.Attr{{Key: "taps", Value: c.Kernel}}, x, starts, pos)
 	w := e.op("conv_weight", c.Source, []ir.Attr{{Key: "groups", Value: c.Groups}}, b.tensor(e, "conv.weight", m.Hidden, m.Hidden/c.Groups, c.Kernel))
 	y := e.op("linear", c.Source, nil, windows, w, b.tensor(e, "conv.bias", m.Hidden))
+	y = b.drop(e, "out", m.Defaults.Dropout.Source, m.Defaults.Dropout.Hidden, y)
 	if c.Act != "identity" {
 		y = e.op(c.Act, c.Source, nil, y)
 	}

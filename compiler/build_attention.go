@@ -14,12 +14,14 @@ func (b *builder) layerBody(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 	norm := &m.Defaults.Norm
 	ctx := b.attention(e, xq, x, layerPath)
 	out := b.linear(e, layerPath+"attention.out", enc.Attention.Source, m.Heads*m.Head, m.Hidden, true, ctx)
+	out = b.drop(e, "attention.out", m.Defaults.Dropout.Source, m.Defaults.Dropout.Hidden, out)
 	x1 := b.norm(e, layerPath+"attention.norm", norm, m.Hidden, e.op("add", enc.Attention.Source, nil, out, xq))
 	f := b.linear(e, layerPath+"ffn.in", enc.FFN.Source, m.Hidden, enc.FFN.Inner, true, x1)
 	if enc.FFN.Act != "identity" {
 		f = e.op(enc.FFN.Act, enc.FFN.Source, nil, f)
 	}
 	f = b.linear(e, layerPath+"ffn.out", enc.FFN.Source, enc.FFN.Inner, m.Hidden, true, f)
+	f = b.drop(e, "ffn.out", m.Defaults.Dropout.Source, m.Defaults.Dropout.Hidden, f)
 	return b.norm(e, layerPath+"ffn.norm", norm, m.Hidden, e.op("add", enc.FFN.Source, nil, f, x1))
 }
 
@@ -34,6 +36,7 @@ func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 	}
 	if b.projectsTable() {
 		s.table = e.Input(storeTable, ir.State, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.N(m.Relative.Rows), ir.N(m.Hidden)}})
+		s.table = b.drop(e, "relative", m.Defaults.Dropout.Source, m.Defaults.Dropout.Hidden, s.table)
 	}
 	mix := func(src *spec.Source, name string, v *ir.Value) *ir.Value {
 		if src == nil {

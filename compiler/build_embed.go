@@ -34,6 +34,7 @@ func (b *builder) embed() error {
 	if em.Norm != nil {
 		x = b.norm(e, "embed.norm", em.Norm, b.m.Hidden, x)
 	}
+	x = b.drop(e, "out", b.m.Defaults.Dropout.Source, b.m.Defaults.Dropout.Hidden, x)
 	e.Output(hiddenAt(0), x)
 	return e.Err()
 }

@@ -34,7 +34,7 @@ func (b *builder) head() error {
 		return e.Err()
 	}
 	x = b.take(e, x)
-	linears, norms, lstms := 0, 0, 0
+	linears, norms, lstms, dropouts := 0, 0, 0, 0
 	for _, s := range b.h.Steps {
 		switch s.Kind {
 		case spec.StepLinear:
@@ -63,7 +63,10 @@ func (b *builder) head() error {
 			if err := b.crf(s); err != nil {
 				return err
 			}
-		case spec.StepDecode, spec.StepDropout: // for the code that decodes the logits; for training
+		case spec.StepDropout:
+			dropouts++
+			x = b.drop(e, fmt.Sprint(dropouts), s.Source, s.Rate, x)
+		case spec.StepDecode: // for the code that decodes the logits
 		default:
 			return fmt.Errorf("%v: this step reached the builder", s.Pos)
 		}

@@ -23,6 +23,7 @@ type Options struct {
 	// Perturb normalises the sum of the input's tables before the model's own norm, without gain and shift, and adds the batch's delta to it. This is the
 	// input of scale-invariant fine-tuning (He et al. 2020, section 4). The authors' code normalises in the clean pass too.
 	Perturb bool
+	Dropout bool // drop elements at the model's sites, by keys that come with the batch; for training
 	Train   bool // mark what only gradients need: the padding row of the token table, which a lookup does not train
 	Trace   bool // keep the hidden states of every layer as outputs, for `verify`; run also layers that no head reads
 }
@@ -62,7 +63,11 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 			faults = append(faults, w.faults...)
 			continue
 		}
-		u, err := all.compile(w, o)
+		u, more, err := all.compile(w, o)
+		faults = append(faults, more...)
+		if more.HasErrors() {
+			continue
+		}
 		var large *SizeError
 		if errors.As(err, &large) {
 			faults = append(faults, large.Fault)
@@ -94,16 +99,19 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 }
 
 // compile compiles one emit line.
-func (t *targetWork) compile(w *work, o Options) (*Unit, error) {
+func (t *targetWork) compile(w *work, o Options) (u *Unit, faults diag.List, err error) {
 	first := w.parts[0]
-	u := &Unit{Model: first.model, Head: first.head, Target: t.Target, Ensemble: w.Ensemble}
-	var err error
-	if w.Ensemble != nil {
+	u = &Unit{Model: first.model, Head: first.head, Target: t.Target, Ensemble: w.Ensemble}
+	switch {
+	case w.Ensemble != nil:
 		u.Program, err = t.compileEnsemble(w, o)
-	} else {
-		u.Program, err = t.compilePart(w.pkg, first, o)
+	case w.Train != nil:
+		o.Train, o.Dropout = true, true
+		faults, err = t.compileTraining(u, w, o)
+	default:
+		u.Program, err = t.compilePart(w.pkg, first, t.bounds(first), o)
 	}
-	return u, err
+	return u, faults, err
 }
 
 // If a head takes rows one by one, each row has as many numbers as the vocabulary has entries. The number of rows in a call is bounded so that they have at
@@ -113,12 +121,16 @@ const (
 	leastRows = 16
 )
 
+// bounds returns the bounds of the calls of a forward pass.
+func (t *targetWork) bounds(p part) ir.Bounds {
+	return ir.Bounds{Sequences: t.Batch, Tokens: t.Tokens, Length: min(p.model.Seq, t.Tokens)}
+}
+
 // compilePart builds one program for a package of the given name and runs the passes on it.
-func (t *targetWork) compilePart(pkg string, p part, o Options) (*ir.Program, error) {
+func (t *targetWork) compilePart(pkg string, p part, bounds ir.Bounds, o Options) (*ir.Program, error) {
 	m, h := p.model, p.head
-	bounds := ir.Bounds{Sequences: t.Batch, Tokens: t.Tokens, Length: min(m.Seq, t.Tokens)}
 	if p.rows == spec.Masked {
-		bounds.Rows = min(t.Tokens, max(leastRows, rowBudget/h.Out))
+		bounds.Rows = min(bounds.Tokens, max(leastRows, rowBudget/h.Out))
 	}
 	prog, err := build(m, h, bounds, t.spec.Name, pkg, o)
 	if err != nil {
@@ -169,7 +181,7 @@ func (t *targetWork) meta(p part) ir.Meta {
 		return out
 	}
 	out.Head, out.Columns, out.CRF = h.Name, h.Out, p.crf
-	out.Labels, out.Multi = h.Labels, tasktable.Sigmoid(h.Loss)
+	out.Labels, out.Multi = h.Labels, h.Loss == tasktable.BinaryCrossEntropy
 	if p := h.Prompt; p != nil {
 		out.Prompt = &ir.Prompt{Mark: p.Mark, End: p.End, After: p.After}
 		out.Columns, out.Widths = entityColumns(h)

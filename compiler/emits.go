@@ -85,7 +85,7 @@ func emitted(e spec.Emit) (string, []part) {
 		}
 		return e.Ensemble.Name, members
 	case e.Train != nil:
-		return e.Train.Name, nil
+		return e.Train.Name, []part{partOf(e.Train.Head.Model, e.Train.Head, e.Pos)}
 	case e.Head != nil && infer:
 		return e.Head.FullName(), []part{partOf(e.Head.Model, e.Head, e.Pos)}
 	case e.Model != nil && infer:
@@ -99,11 +99,7 @@ func emitted(e spec.Emit) (string, []part) {
 // faultsOf returns the reasons why a line cannot be compiled.
 func faultsOf(w *work, t *spec.Target) diag.List {
 	if len(w.parts) == 0 {
-		list := diag.List{diag.Errorf("not-yet", w.Pos, "emit %s is checked by this version, but not compiled yet", w.name)}
-		if w.Train != nil {
-			list = append(list, notYetTrain(w.Train)...)
-		}
-		return list
+		return diag.List{diag.Errorf("not-yet", w.Pos, "emit %s is checked by this version, but not compiled yet", w.name)}
 	}
 	var out diag.List
 	for _, p := range w.parts {
@@ -111,6 +107,9 @@ func faultsOf(w *work, t *spec.Target) diag.List {
 		if w.Ensemble != nil {
 			out = append(out, memberFaults(w.Ensemble, p, w.parts[0])...)
 		}
+	}
+	if w.Train != nil {
+		out = append(out, notYetTrained(w.Train, w.Pos)...)
 	}
 	return out
 }

@@ -53,7 +53,7 @@ func (t *targetWork) compileEnsemble(w *work, o Options) (*ir.Program, error) {
 	for i, m := range w.parts {
 		member := o
 		member.After = reached(o.After)
-		p, err := t.compilePart(w.pkg, m, member)
+		p, err := t.compilePart(w.pkg, m, t.bounds(m), member)
 		if err != nil {
 			return nil, fmt.Errorf("member %s: %w", m.name(), err)
 		}

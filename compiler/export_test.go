@@ -50,11 +50,3 @@ func Lives() (whats []string) {
 
 // VerifyAfter checks a program as it is checked after a pass.
 func VerifyAfter(p *ir.Program, last string) error { return verifyAfter(p, last) }
-
-// NotYetTrained returns what notYetTrained lists.
-func NotYetTrained() (list []string) {
-	for _, u := range notYetTrained {
-		list = append(list, u.what)
-	}
-	return list
-}

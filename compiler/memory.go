@@ -112,7 +112,7 @@ func (m *slots) region(r *ir.Region) error {
 			if v.Type.DType != ir.F32 {
 				return fmt.Errorf("%s: no place in the arena for %v", v.Name, v.Type)
 			}
-			if out[v] && m.apart {
+			if m.apart && (out[v] || v.Replaces() != nil) {
 				continue
 			}
 			if out[v] {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
 
@@ -34,17 +35,12 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 		return faults, err
 	}
 	p.Outputs = []string{StoreLoss}
-	for _, ps := range []pass{
-		{"attend", attends, "join the terms of each score to one attention, whose operands lie apart"},
-	} {
-		if err := u.trainPass(ps); err != nil {
-			return nil, err
-		}
+	if err := trainPass(p, pass{"attend", attends, "join the terms of each score to one attention, whose operands lie apart"}); err != nil {
+		return nil, err
 	}
-	all := Parameters(p)
 	with := o.With
 	if with == nil {
-		with = all
+		with = Parameters(p)
 	}
 	flat, faults, err := Grad(p, Sweep{Of: StoreLoss, With: with})
 	if err != nil || len(faults) > 0 {
@@ -57,26 +53,130 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 		}
 	}
 	p.Training = trainingOf(p, with)
-	for _, ps := range []pass{
-		{"dead", dead, "drop what no output needs"},
-		{"constants", constants, "move what depends on nothing out of the step"},
-		{"layout", layout, "choose row strides"},
-		{"arena", trainingArena, "assign slots of the arena by lifetimes over the whole step"},
-		{"threads", threads, "split steps over the pool"},
-	} {
-		if err := u.trainPass(ps); err != nil {
+	for _, ps := range afterSweep {
+		if err := trainPass(p, ps); err != nil {
 			return nil, err
 		}
 	}
-	return nil, nil
+	return nil, callSizes(p)
+}
+
+// afterSweep lists the passes over a program with gradients, in their order.
+var afterSweep = []pass{
+	{"dead", dead, "drop what no output needs"},
+	{"constants", constants, "move what depends on nothing out of the step"},
+	{"layout", layout, "choose row strides"},
+	{"arena", trainingArena, "assign slots of the arena by lifetimes over the whole step"},
+	{"threads", threads, "split steps over the pool"},
+}
+
+// compileTraining builds the program of a training step. It replaces the unit's program.
+func (t *targetWork) compileTraining(u *Unit, w *work, o Options) (faults diag.List, err error) {
+	tr, p := w.Train, w.parts[0]
+	after := o.After
+	o.After = beforePasses
+	bounds := ir.Bounds{Sequences: tr.Part, Tokens: tr.Part * tr.Length, Length: min(tr.Length, p.model.Seq)}
+	if u.Program, err = t.compilePart(w.pkg, p, bounds, o); err != nil || after == beforePasses {
+		return nil, err
+	}
+	with := trained(tr, u.Program)
+	return u.Train(Training{With: with, Update: func(p *ir.Program, with []string) error {
+		o := optimizerOf(tr)
+		o.With = with
+		err := Update(p, o)
+		if err == nil {
+			p.Training.Updates[0].Numbers = numbersOf(tr)
+		}
+		return err
+	}})
+}
+
+// optimizerOf returns the optimizer of a training, without the tensors.
+func optimizerOf(tr *spec.Train) Optimizer {
+	o := Optimizer{Kind: OptimizerKind(tr.Optimizer.Kind), Beta1: tr.Optimizer.Beta1, Beta2: tr.Optimizer.Beta2, Momentum: tr.Optimizer.Momentum,
+		Decay: tr.Optimizer.Decay, Clip: tr.Clip, Except: tr.Optimizer.Except, Layers: tr.Rate.Layers, Parts: tr.Part < tr.Batch}
+	if l := tr.Lookahead; l != nil {
+		o.Lookahead, o.Mix = true, l.Mix
+	}
+	return o
+}
+
+// numbersOf returns what decides the numbers of each step of a training.
+func numbersOf(tr *spec.Train) *ir.UpdateNumbers {
+	r, o := tr.Rate, tr.Optimizer
+	n := &ir.UpdateNumbers{Kind: o.Kind, Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, Correct: o.Correct, Peak: r.Peak, Final: r.To, Steps: tr.Steps,
+		Warmup: float64(r.Warmup), Share: r.Share, Course: r.Then, Power: r.Power, FromStart: r.FromStart}
+	if l := tr.Lookahead; l != nil {
+		n.Every = l.Every
+	}
+	return n
+}
+
+// trained returns the tensors that a training changes. What is frozen is found by the region that reads a tensor first: the input, the relative table, a layer
+// with what is beside it, or the head.
+func trained(tr *spec.Train, p *ir.Program) []string {
+	f := tr.Freeze
+	if f == nil {
+		return nil
+	}
+	var names []string
+	seen := map[string]bool{}
+	for r, l := range ir.Steps(p.Run) {
+		frozen := false
+		switch {
+		case r.Name == "embed":
+			frozen = f.Embed
+		case r.Name == "relative":
+			frozen = f.Relative
+		case r.Name == "head":
+			frozen = f.Head
+		case r.Name == "conv":
+			frozen = f.Layer(tr.Head.Model.Encoder.Conv.Beside)
+		default:
+			frozen = f.Layer(l + 1)
+		}
+		for _, v := range r.In {
+			name := ir.At(v.Name, l)
+			if v.Kind != ir.Tensor || seen[name] {
+				continue
+			}
+			seen[name] = true
+			if !frozen {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// notYetTrained returns faults about what this version checks in a training, but does not compile.
+func notYetTrained(tr *spec.Train, at diag.Span) diag.List {
+	var out diag.List
+	say := func(at diag.Span, what string) {
+		out = append(out, &diag.Diag{Code: "not-yet", Span: at, Message: what + " is checked by this version, but not compiled yet"})
+	}
+	out = append(out, diag.Errorf("not-yet", at, "emit %s is checked by this version, but not compiled yet", tr.Name))
+	if tr.Precision.Compute != "f32" {
+		say(tr.Precision.Pos, "precision "+tr.Precision.Compute)
+	}
+	if tr.Sift != nil {
+		say(tr.Sift.Pos, "sift")
+	}
+	if tr.Replace != nil {
+		say(tr.Replace.Pos, "replaced-token detection")
+	}
+	if tr.Lora != nil {
+		say(tr.Lora.Pos, "lora")
+	}
+	return out
 }
 
 // trainPass runs a pass over a training program and checks the program after it.
-func (u *Unit) trainPass(ps pass) error {
-	if err := ps.run(u.Program); err != nil {
+func trainPass(p *ir.Program, ps pass) error {
+	if err := ps.run(p); err != nil {
 		return fmt.Errorf("pass %s: %w", ps.name, err)
 	}
-	if err := ir.Verify(u.Program); err != nil {
+	if err := ir.Verify(p); err != nil {
 		return fmt.Errorf("after pass %s: %w", ps.name, err)
 	}
 	return nil

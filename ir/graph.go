@@ -289,6 +289,8 @@ type Update struct {
 	Stages map[string]Stage // by the name of the region
 	Kept   []Param          // what it keeps from step to step, each of the type of a parameter; 0 before the first step, but slow weights are the parameters
 
+	Numbers *UpdateNumbers // those that differ from step to step
+
 	// InPlace maps values of the store to the tensors, or to what is kept, in whose memory they lie.
 	InPlace map[string]string
 }
@@ -303,6 +305,47 @@ func (t *Training) Gradients(p *Program) []Call {
 	return slices.DeleteFunc(slices.Clone(p.Run), func(c Call) bool {
 		return slices.ContainsFunc(t.Updates, func(u Update) bool { return u.Stages[c.Region.Name] != 0 })
 	})
+}
+
+// KeyPrefix begins the names of the keys of dropout in the batch, i32[2].
+const KeyPrefix = "dropout."
+
+// Keys numbers the keys of dropout: it returns the number of each key's name as regions write it, and the count of all keys. A name that depends on the layer
+// has a number for each layer; that of layer l is l more than that of layer 0.
+func (p *Program) Keys() (first map[string]int, count int) {
+	first = map[string]int{}
+	layers := 0
+	for _, l := range Steps(p.Run) {
+		layers = max(layers, l+1)
+	}
+	for r := range Steps(p.Run) {
+		for _, v := range r.In {
+			if _, ok := first[v.Name]; ok || v.Kind != Batch || !strings.HasPrefix(v.Name, KeyPrefix) {
+				continue
+			}
+			first[v.Name] = count
+			if count++; strings.Contains(v.Name, "{l}") {
+				count += layers - 1
+			}
+		}
+	}
+	return first, count
+}
+
+// UpdateNumbers describes the numbers of an optimizer that differ from step to step, see package runtime/rate.
+type UpdateNumbers struct {
+	Kind              string
+	Beta1, Beta2, Eps float64
+	Correct           bool
+	Every             int // steps between two mixes with the slow weights; 0: no mix
+
+	Peak, Final float64
+	Steps       int     // 0: the spec counts epochs
+	Warmup      float64 // steps
+	Share       float64 // of the steps, if Warmup is 0
+	Course      string
+	Power       float64
+	FromStart   bool
 }
 
 // Param is a tensor of the checkpoint in a training program.

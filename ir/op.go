@@ -163,6 +163,21 @@ type Op struct {
 	Sample func() []Sample
 }
 
+// Replaces returns the operand in whose memory a node writes a value, or nil if the value has memory of its own.
+func (v *Value) Replaces() *Value {
+	if v.Def == nil {
+		return nil
+	}
+	op := Lookup(v.Def.Op)
+	if op.InPlace == nil {
+		return nil
+	}
+	if of := op.InPlace(v.Def)[slices.Index(v.Def.Out, v)]; of >= 0 {
+		return v.Def.In[of]
+	}
+	return nil
+}
+
 // Launch is one call of a node's kernel: the places that its pointer arguments point at, and its counts. An argument without an entry is nil.
 type Launch struct {
 	Memory map[string]Place

@@ -179,7 +179,7 @@ func (b *headBuilder) step(t *Stmt) {
 		b.take(t, t.Form.(*takeForm))
 		return
 	case "loss":
-		b.loss(t.Form.(*lossForm))
+		h.Loss, _ = b.r.pick(t.Form.(*wordForm).Value, "loss", losses)
 		return
 	case "from":
 		h.From = b.text(t, t.Form.(*stringForm).Value)

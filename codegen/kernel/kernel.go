@@ -112,6 +112,9 @@ func Samples() []Kernel {
 	return ks
 }
 
+// Number returns a float as part of a Go identifier, see [number].
+func Number(x float64) string { return number(x) }
+
 // number returns a float as part of a Go identifier: 1e-07 becomes 1em07, 0.5 becomes 0p5.
 func number(x float64) string {
 	return strings.NewReplacer("-", "m", ".", "p", "+", "").Replace(fmt.Sprint(x))

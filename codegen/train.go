@@ -1,0 +1,216 @@
+package codegen
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
+)
+
+// trainerPath is the import path of the runtime of training programs.
+const trainerPath = runtimePath + "/trainer"
+
+// placeTable says where the values of a training program lie. Each value of the store has a place: a slot of the arena, or a tensor or a gradient
+// that is kept from call to call. The places that a region reads and writes depend on the layer, so the region has a table with one row per layer.
+type placeTable struct {
+	e       *emitter
+	regions []*regionPlaces
+	kept    []string // names in the store of what is kept, after the slots of the arena, in the order of their places
+
+	constants map[string]string // name in the store → Go variable
+	keys      map[string]int    // see [ir.Program.Keys]
+	keyCount  int
+}
+
+// regionPlaces holds the values of the store that a region reads and writes.
+type regionPlaces struct {
+	region *ir.Region
+	first  int         // the first layer
+	values []*ir.Value // the columns of the table
+	names  []string    // the constant of each column
+	rows   [][]int     // the place of each value, for each layer from first on; nil for a layer that the region does not compute
+}
+
+// EmitTraining writes the package of a training program.
+func emitTraining(e *emitter) error {
+	e.places = newPlaceTable(e)
+	if err := e.makeSteps(); err != nil {
+		return err
+	}
+	for _, write := range []func() error{e.trainerFile, e.stepFile, e.constantFile, e.kernelFiles, e.trainerTestFile} {
+		if err := write(); err != nil {
+			return fmt.Errorf("codegen: %w", err)
+		}
+	}
+	return nil
+}
+
+// newPlaceTable lays out the tables of all regions.
+func newPlaceTable(e *emitter) *placeTable {
+	t := &placeTable{e: e, constants: map[string]string{}}
+	t.keys, t.keyCount = e.p.Keys()
+	e.names["layerNow"] = true
+	for r, l := range ir.Steps(e.p.Pack) {
+		for _, v := range r.Out {
+			t.constants[ir.At(v.Name, l)] = e.unique(camel(v.Name))
+		}
+	}
+	number := map[string]int{} // name in the store → place
+	keep := func(name string) {
+		number[name] = len(e.slots) + len(t.kept)
+		t.kept = append(t.kept, name)
+	}
+	for _, p := range e.p.Training.Params {
+		keep(p.Name)
+	}
+	for _, p := range e.p.Training.Params {
+		if p.Grad != "" {
+			keep(p.Grad)
+		}
+	}
+	for _, u := range e.p.Training.Updates {
+		for _, p := range u.Kept {
+			keep(p.Name)
+		}
+	}
+	for _, u := range e.p.Training.Updates {
+		for name, of := range u.InPlace {
+			number[name] = number[of]
+		}
+	}
+	place := func(name string) int {
+		if s, ok := e.slot["\x00"+name]; ok {
+			return s
+		}
+		return number[name]
+	}
+	for _, r := range e.regions {
+		rp := &regionPlaces{region: r}
+		first, count := span(e.calls, r)
+		rp.first, rp.rows = first, make([][]int, count)
+		for _, v := range slices.Concat(r.In, r.Out) {
+			if v.Kind != ir.Batch && v.Kind != ir.Packed && v.Replaces() == nil && !slices.Contains(rp.values, v) {
+				rp.values = append(rp.values, v)
+				rp.names = append(rp.names, e.unique(camel(r.Name)+title(camel(shortName(strings.ReplaceAll(v.Name, "{l+1}", "next"))))))
+			}
+		}
+		for s, l := range ir.Steps(e.calls) {
+			if s != r {
+				continue
+			}
+			var row []int
+			for _, v := range rp.values {
+				row = append(row, place(ir.At(v.Name, l)))
+			}
+			rp.rows[l-first] = row
+		}
+		t.regions = append(t.regions, rp)
+	}
+	return t
+}
+
+// of returns the table of a region.
+func (t *placeTable) of(r *ir.Region) *regionPlaces {
+	return t.regions[slices.IndexFunc(t.regions, func(p *regionPlaces) bool { return p.region == r })]
+}
+
+// ptr returns the expression for the memory of a value as a region of a training program sees it.
+func (t *placeTable) ptr(r *ir.Region, v *ir.Value) string {
+	rp := t.of(r)
+	if of := v.Replaces(); of != nil {
+		return t.ptr(r, of)
+	}
+	switch i := slices.Index(rp.values, v); {
+	case i >= 0:
+		return fmt.Sprintf("e.%s[%s]", rp.now(), rp.names[i])
+	case v.Kind == ir.Packed:
+		return fmt.Sprintf("&%s[0]", t.constants[v.Name])
+	case v.Kind == ir.Batch && strings.HasPrefix(v.Name, ir.KeyPrefix):
+		if strings.Contains(v.Name, "{l}") {
+			return fmt.Sprintf("&e.Keys[2*(%d+e.layerNow)]", t.keys[v.Name])
+		}
+		return fmt.Sprintf("&e.Keys[%d]", 2*t.keys[v.Name])
+	case v.Kind == ir.Batch:
+		return "e." + camel(v.Name)
+	}
+	return "e." + slotField(t.e.slot[r.Name+"\x00"+v.Name])
+}
+
+// layered reports whether a value is a key of dropout that depends on the layer.
+func (t *placeTable) layered(v *ir.Value) bool {
+	_, key := t.keys[v.Name]
+	return key && strings.Contains(v.Name, "{l}")
+}
+
+// now returns the field of the execution that holds the places for the layer that is running; all returns the field with those of all layers.
+func (p *regionPlaces) now() string { return camel(p.region.Name) + "Now" }
+func (p *regionPlaces) all() string { return camel(p.region.Name) + "All" }
+
+// table returns the name of the variable that holds the numbers of the places.
+func (p *regionPlaces) table() string { return camel(p.region.Name) + "Places" }
+
+// constantFile writes constants.go: what depends on the spec alone, such as the rows of the relative table by offset.
+func (e *emitter) constantFile() error {
+	if len(e.p.Pack) == 0 {
+		return nil
+	}
+	store := eval.Store{}
+	if err := eval.Run(e.p, store, eval.OnlyPack()); err != nil {
+		return err
+	}
+	f := e.newFile()
+	for r, l := range ir.Steps(e.p.Pack) {
+		for _, v := range r.Out {
+			name := ir.At(v.Name, l)
+			if name != v.Name {
+				return fmt.Errorf("the constant %s depends on the layer", v.Name)
+			}
+			typ := jen.Float32()
+			list := make([]jen.Code, 0, store[name].Len())
+			if v.Type.DType == ir.I32 {
+				typ = jen.Int32()
+				for _, n := range store[name].I {
+					list = append(list, jen.Lit(int(n)))
+				}
+			} else {
+				for _, x := range store[name].Floats() {
+					list = append(list, jen.Lit(x))
+				}
+			}
+			f.Commentf("%s is %s, which depends on the spec alone.", e.places.constants[name], v.Type)
+			f.Var().Id(e.places.constants[name]).Op("=").Index(jen.Op("...")).Add(typ).Values(list...)
+		}
+	}
+	return e.add("constants.go", f)
+}
+
+// placeCode declares the columns and the rows of the tables.
+func (e *emitter) placeCode(f *jen.File) {
+	for _, p := range e.places.regions {
+		if len(p.values) == 0 {
+			continue
+		}
+		f.Commentf("The columns of %s: what %s reads and writes.", p.table(), camel(p.region.Name))
+		f.Const().DefsFunc(func(g *jen.Group) {
+			for i, name := range p.names {
+				value := g.Id(name).Op("=").Lit(i)
+				value.Comment(p.values[i].Type.String())
+			}
+		})
+		f.Commentf("%s holds the place of each value, by layer and column. Places below %d are slots of the arena.", p.table(), len(e.slots))
+		f.Var().Id(p.table()).Op("=").Index().Index().Int().ValuesFunc(func(g *jen.Group) {
+			for _, row := range p.rows {
+				g.Line().ValuesFunc(func(g *jen.Group) {
+					for _, n := range row {
+						g.Lit(n)
+					}
+				})
+			}
+			g.Line()
+		})
+	}
+}

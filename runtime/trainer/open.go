@@ -1,0 +1,175 @@
+package trainer
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/pool"
+	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// Option changes how a trainer is opened.
+type Option func(*Options) error
+
+// Options holds the settings of a trainer. Zero values stand for the defaults.
+type Options struct {
+	Threads int    // threads per step; 0: cpu.DefaultThreads, at most what the target in the spec allows
+	ISA     string // instruction set to force; "": DEBERTAC_ISA, else the best
+	Seed    uint64 // of the random numbers that decide what is dropped
+	Steps   int    // steps of the training, for the course of the learning rate; 0: what the spec says
+}
+
+// Threads sets how many threads a step uses, including the caller's own. No result depends on it.
+func Threads(n int) Option {
+	return func(o *Options) error {
+		if n < 1 || n > pool.MaxThreads {
+			return ragged.Errorf("Threads(%d): it must be from 1 to %d", n, pool.MaxThreads)
+		}
+		o.Threads = n
+		return nil
+	}
+}
+
+// UseISA forces an instruction set by name: go, avx2, avx512.
+func UseISA(name string) Option {
+	return func(o *Options) error {
+		if _, err := cpu.ParseISA(name); err != nil {
+			return ragged.Errorf("UseISA: %v", err)
+		}
+		o.ISA = name
+		return nil
+	}
+}
+
+// Seed sets the seed of the random numbers of the training: two trainings with one seed have the same bits.
+func Seed(n uint64) Option {
+	return func(o *Options) error {
+		o.Seed = n
+		return nil
+	}
+}
+
+// Steps sets the number of steps of the training, on which the course of the learning rate depends. It is needed if the spec counts epochs.
+func Steps(n int) Option {
+	return func(o *Options) error {
+		if n < 1 {
+			return ragged.Errorf("Steps(%d): it must be at least 1", n)
+		}
+		o.Steps = n
+		return nil
+	}
+}
+
+// Open reads the tensors of a program from a safetensors file, or from a folder of such files, and starts the threads. The file may hold other tensors.
+func Open(p *Program, path string, opts ...Option) (*Trainer, error) {
+	return start(p, opts, func(t *Trainer) error {
+		f, err := opened(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return t.values.read(f)
+	})
+}
+
+// opened opens a safetensors file, or a folder of such files.
+func opened(path string) (*safetensors.File, error) {
+	folder, err := disk.IsDir(path)
+	if err == nil && folder {
+		return safetensors.OpenDir(path)
+	}
+	return safetensors.Open(path)
+}
+
+// start makes a trainer and fills its tensors.
+func start(p *Program, opts []Option, load func(*Trainer) error) (_ *Trainer, err error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	t := &Trainer{program: p}
+	for i, o := range opts {
+		if o == nil {
+			return nil, ragged.Errorf("option %d of %d is nil: leave it out", i+1, len(opts))
+		}
+		if err := o(&t.options); err != nil {
+			return nil, err
+		}
+	}
+	if err = t.resolve(); err == nil {
+		err = t.allocate()
+	}
+	if err == nil {
+		err = load(t)
+	}
+	if err == nil {
+		t.pool, err = pool.New(t.options.Threads)
+	}
+	if err == nil {
+		x := &Exec{owner: t, arena: engine.NewArena(p.Arena(p.Limits.Sizes(t.options.Threads))), team: t.pool.NewTeam(), out: map[string]float32{},
+			numbers: map[string][]float32{}}
+		t.exec = x
+		x.step, err = p.Bind(x, t.isa)
+	}
+	if err != nil {
+		t.release()
+		return nil, err
+	}
+	return t, nil
+}
+
+// resolve replaces zero options by their defaults and checks the options against the limits.
+func (t *Trainer) resolve() (err error) {
+	p, o := t.program, &t.options
+	if t.isa, err = cpu.PickISA(os.Getenv(cpu.EnvISA), o.ISA, p.ISAs); err != nil {
+		return fmt.Errorf("package %s: %w", p.Name, err)
+	}
+	if o.Threads == 0 {
+		o.Threads = cpu.DefaultThreads()
+		if p.Threads > 0 {
+			o.Threads = min(o.Threads, p.Threads)
+		}
+	}
+	if p.Threads > 0 && o.Threads > p.Threads {
+		return ragged.Errorf("%d threads: the spec's target allows %d; raise it and compile again", o.Threads, p.Threads)
+	}
+	if p.Optimizer == nil {
+		return nil
+	}
+	t.rate = p.Optimizer.Rate
+	if o.Steps > 0 {
+		t.rate.Steps = o.Steps
+	}
+	if p.Optimizer.Warmup > 0 {
+		t.rate.Warmup = p.Optimizer.Warmup * float64(t.rate.Steps)
+	}
+	if t.rate.Steps == 0 {
+		return ragged.Errorf("the spec of %s counts epochs, and the course of the learning rate depends on the steps: set them with Steps", p.Name)
+	}
+	if err := t.rate.Check(); err != nil {
+		return ragged.Errorf("%s: %v", p.Name, err)
+	}
+	return nil
+}
+
+// allocate makes room for the tensors, the gradients, and what the optimizer keeps.
+func (t *Trainer) allocate() (err error) {
+	var trained []Param
+	for _, p := range t.program.Params {
+		if p.Trained {
+			trained = append(trained, p)
+		}
+	}
+	for _, b := range []struct {
+		to     *block
+		params []Param
+	}{{&t.values, t.program.Params}, {&t.grads, trained}, {&t.states, t.program.States}} {
+		if err == nil {
+			*b.to, err = newBlock(b.params)
+		}
+	}
+	return err
+}

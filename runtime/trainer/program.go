@@ -1,0 +1,114 @@
+package trainer
+
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/rate"
+)
+
+// Program describes a generated training package. It is fixed at compile time and shared by all trainers of the package.
+type Program struct {
+	Name     string        // name of the package, for messages
+	SpecHash string        // sha256 of the canonical spec of the model
+	ISAs     []cpu.ISA     // instruction sets that its kernels exist for
+	Limits   engine.Limits // the spec's limits on a batch
+	Threads  int           // the most threads that a step may use, from the spec's target; 0: no limit
+	Params   []Param       // the tensors of the checkpoint, in the order of the schedule
+	States   []Param       // what the optimizer keeps for tensors, in the order of the schedule
+	Keys     int           // keys of dropout that a pass needs
+	Targets  []Target      // what a batch holds besides the inputs of the model
+
+	// Arena returns the number of arena bytes that a step of these sizes needs. It must not fall when a size rises.
+	Arena func(engine.Sizes) int64
+
+	// Bind connects the kernels of an instruction set with the memory of a trainer.
+	Bind func(x *Exec, isa cpu.ISA) (Step, error)
+
+	Optimizer *Optimizer // nil: the program computes gradients and changes nothing
+}
+
+// Step holds the parts of a training step, in the order in which a trainer calls them.
+type Step struct {
+	Pass      func() error // the loss and the gradients of a batch; must come first, because it places the activations
+	Norm      func() error // the norm of all gradients; nil without an optimizer
+	Apply     func() error // changes the tensors and what the optimizer keeps
+	Lookahead func() error // mixes the tensors with their slow weights; nil without lookahead
+}
+
+// Optimizer describes the numbers that differ from step to step.
+type Optimizer struct {
+	Name         string // the first word of the names of its numbers
+	Kind         string // adamw, radam, lamb or sgd
+	Beta1, Beta2 float64
+	Eps          float64
+	Correct      bool          // bias correction of the moments
+	Rate         rate.Schedule // Steps is 0 if the spec counts epochs: see Steps of the options
+	Warmup       float64       // the share of the steps that the warmup takes; 0: Rate.Warmup holds
+	Every        int           // steps between two mixes with the slow weights; 0: no mix
+}
+
+// Param is a tensor of the checkpoint.
+type Param struct {
+	Name    string // published name
+	Shape   []int
+	Trained bool // the program computes its gradient
+}
+
+// columns returns the extent of a row; an array of another rank than 2 is one row.
+func (p *Param) columns() (rows, columns int) {
+	rows, columns = 1, 1
+	if len(p.Shape) == 2 {
+		return p.Shape[0], p.Shape[1]
+	}
+	for _, n := range p.Shape {
+		columns *= n
+	}
+	return rows, columns
+}
+
+// floats returns the floats that a tensor takes in memory. Rows are padded with zeros to whole vectors of 16.
+func (p *Param) floats() int {
+	rows, columns := p.columns()
+	return rows * rowFloats(columns)
+}
+
+// rowFloats returns the floats that a row of n numbers takes, see ir.RowFloats.
+func rowFloats(n int) int { return (n + 15) / 16 * 16 }
+
+// Check is what holds for the integers of a target.
+type Check uint8
+
+// The checks.
+const (
+	Any     Check = iota // floats, or integers of any size
+	Classes              // less than Columns of the head; below 0: left out
+	Tokens               // a token of its sequence, counted from the first; below 0: left out
+	Groups               // a group of the batch, from 0 to less than the number of entries
+)
+
+// Target is a part of a batch that a loss compares with the head's numbers.
+type Target struct {
+	Name    string        // name in the program, such as "target"
+	Rows    ragged.Extent // what has an entry
+	Columns int           // numbers per entry; 0: one
+	Floats  bool          // the numbers are floats, not integers
+	Check   Check
+	Below   int // of Classes: the number of classes
+}
+
+// Want returns the number of numbers in a batch of these sizes.
+func (t *Target) Want(s ragged.Sizes) int { return *s.At(t.Rows) * max(t.Columns, 1) }
+
+// check returns an error if a program is not whole. It is an internal error, not the user's.
+func (p *Program) check() error {
+	switch {
+	case p == nil:
+		return ragged.Errorf("the program is nil: pass the Program of a generated package")
+	case p.Arena == nil || p.Bind == nil || len(p.Params) == 0:
+		return fmt.Errorf("package %s: Arena, Bind and Params are needed", p.Name)
+	}
+	return nil
+}

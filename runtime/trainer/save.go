@@ -1,0 +1,120 @@
+package trainer
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/safetensors"
+)
+
+// The keys of a checkpoint's metadata.
+const (
+	keyFormat = "debertac.checkpoint" // version of this layout
+	keySpec   = "debertac.spec"       // sha256 of the canonical spec of the model
+	keyStep   = "debertac.step"       // number of the next step
+)
+
+// checkpointFormat is the version of the layout of checkpoints.
+const checkpointFormat = "1"
+
+// Save writes a checkpoint to path: the tensors under their published names, what the optimizer keeps, and the number of the next step. The file appears when
+// it is complete; an old file of that name stays as it is until then. A model folder can hold it in place of model.safetensors.
+func (t *Trainer) Save(path string) error {
+	t.life.Lock()
+	defer t.life.Unlock()
+	if t.closed {
+		return runtime.ErrClosed
+	}
+	var list []safetensors.Tensor
+	from := map[string]func() []float32{}
+	for _, b := range []*block{&t.values, &t.states} {
+		for i, p := range b.params {
+			list = append(list, safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape})
+			from[p.Name] = func() []float32 { return b.dense(i) }
+		}
+	}
+	meta := map[string]string{keyFormat: checkpointFormat, keySpec: t.program.SpecHash, keyStep: strconv.Itoa(t.step), "format": "pt"}
+	out, err := disk.Create(path, 0o666)
+	if err != nil {
+		return err
+	}
+	defer out.Discard()
+	w, err := safetensors.NewWriter(out, meta, list)
+	if err != nil {
+		return err
+	}
+	for _, name := range w.Order() {
+		if err := w.WriteFloats(name, from[name]()); err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return out.Commit()
+}
+
+// Resume continues from a checkpoint that Save has written, for the same model and the same optimizer. After an error, the trainer is as it was before.
+func (t *Trainer) Resume(path string) error {
+	t.life.Lock()
+	defer t.life.Unlock()
+	if t.closed {
+		return runtime.ErrClosed
+	}
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	step, err := t.checkpoint(f)
+	if err != nil {
+		return err
+	}
+	var next [2]block
+	for i, b := range []*block{&t.values, &t.states} {
+		if next[i], err = newBlock(b.params); err == nil {
+			err = next[i].read(f)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err == nil {
+		for i, b := range []*block{&t.values, &t.states} {
+			for k := range b.params {
+				copy(b.floats(k), next[i].floats(k))
+			}
+		}
+		t.step = step
+	}
+	for i := range next {
+		next[i].free()
+	}
+	return err
+}
+
+// checkpoint checks that a file is a checkpoint of the program, and returns the number of the next step.
+func (t *Trainer) checkpoint(f *safetensors.File) (step int, err error) {
+	m := f.Metadata()
+	switch {
+	case m[keyFormat] == "":
+		return 0, ragged.Errorf("%s is not a checkpoint of a training: NewTrainer opens the weights of a model", f.Name())
+	case m[keyFormat] != checkpointFormat:
+		return 0, ragged.Errorf("%s is a checkpoint of the layout %s, this program reads %s", f.Name(), m[keyFormat], checkpointFormat)
+	case m[keySpec] != t.program.SpecHash:
+		return 0, ragged.Errorf("%s is a checkpoint of another model: its spec has the hash %.12s, the package %s has %.12s", f.Name(), m[keySpec],
+			t.program.Name, t.program.SpecHash)
+	}
+	for i := range t.program.States {
+		if p := &t.program.States[i]; !f.Has(p.Name) {
+			return 0, ragged.Errorf("%s is of a training with another optimizer: it lacks %s", f.Name(), p.Name)
+		}
+	}
+	if step, err = strconv.Atoi(m[keyStep]); err != nil || step < 0 {
+		return 0, fmt.Errorf("%s: the number of the step is %q", f.Name(), m[keyStep])
+	}
+	return step, nil
+}

@@ -1,0 +1,223 @@
+package trainer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/pool"
+	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/rate"
+)
+
+// Batch is the input of a step: sequences of token ids, and the targets of the program by their names.
+type Batch struct {
+	runtime.Batch
+	Integers map[string][]int32
+	Floats   map[string][]float32
+}
+
+// Trainer keeps a model in training. One step runs at a time; further callers wait.
+type Trainer struct {
+	program *Program
+	options Options
+	isa     cpu.ISA
+	pool    *pool.Pool
+	exec    *Exec
+	rate    rate.Schedule
+	life    sync.Mutex // held by steps and by Close
+	closed  bool
+	step    int // number of the next step, from 0
+
+	values, grads, states block
+}
+
+// Tensor returns a copy of a tensor as it is now, row-major.
+func (t *Trainer) Tensor(name string) ([]float32, error) { return t.copyOf(&t.values, name, "tensor") }
+
+// Gradient returns a copy of the gradient of a tensor that the last pass has computed, row-major.
+func (t *Trainer) Gradient(name string) ([]float32, error) {
+	return t.copyOf(&t.grads, name, "gradient of")
+}
+
+// copyOf returns a copy of what a block holds for a name.
+func (t *Trainer) copyOf(b *block, name, what string) ([]float32, error) {
+	i := b.find(name)
+	if i < 0 {
+		return nil, ragged.Errorf("the program %s has no %s %q", t.program.Name, what, name)
+	}
+	t.life.Lock()
+	defer t.life.Unlock()
+	if t.closed {
+		return nil, runtime.ErrClosed
+	}
+	return b.dense(i), nil
+}
+
+// Result is what a step reports.
+type Result struct {
+	Step int     // its number, from 0
+	Loss float32 // of the batch, before the update
+	Norm float32 // of all gradients, before clipping
+	Rate float64 // the learning rate
+}
+
+// ErrNotFinite is in the error of a step whose loss or gradients are not finite numbers. Such a step changes nothing: the next step has its number.
+var ErrNotFinite = errors.New("not a finite number")
+
+// Step computes one step on a batch: the loss, the gradients, and the update of the tensors that are trained. Errors in the batch wrap runtime.ErrInput.
+func (t *Trainer) Step(ctx context.Context, b *Batch) (Result, error) { return t.Timed(ctx, b, nil) }
+
+// Timed does the same as Step. If durations is not nil, it receives the duration of each node of the schedule, in its order.
+func (t *Trainer) Timed(ctx context.Context, b *Batch, durations *[]time.Duration) (Result, error) {
+	if t.program.Optimizer == nil {
+		return Result{}, ragged.Errorf("the package %s computes gradients and has no optimizer: call Gradients", t.program.Name)
+	}
+	return t.run(ctx, b, durations, (*Trainer).update)
+}
+
+// Gradients computes the loss and the gradients of a batch, and changes no tensor.
+func (t *Trainer) Gradients(ctx context.Context, b *Batch) (loss float32, err error) {
+	r, err := t.run(ctx, b, nil, func(*Trainer, *Result) error { return nil })
+	return r.Loss, err
+}
+
+// run computes a pass over a batch, and what follows it.
+func (t *Trainer) run(ctx context.Context, b *Batch, durations *[]time.Duration, then func(*Trainer, *Result) error) (Result, error) {
+	if ctx == nil {
+		return Result{}, ragged.Errorf("the context is nil")
+	}
+	if err := t.valid(b); err != nil {
+		return Result{}, err
+	}
+	t.life.Lock()
+	defer t.life.Unlock()
+	if t.closed {
+		return Result{}, runtime.ErrClosed
+	}
+	x := t.exec
+	if x.steps = durations; durations != nil {
+		*durations = (*durations)[:0]
+	}
+	defer x.release()
+	if err := x.begin(ctx, b); err != nil {
+		return Result{}, err
+	}
+	x.err = nil
+	if err := x.call(x.step.Pass); err != nil {
+		return Result{}, err
+	}
+	r := Result{Step: t.step, Loss: x.out["loss"]}
+	return r, then(t, &r)
+}
+
+// update changes the tensors by the gradients of the pass.
+func (t *Trainer) update(r *Result) error {
+	o, x := t.program.Optimizer, t.exec
+	r.Rate = t.rate.At(t.step)
+	x.Numbers(o.Name + ".rate")[0] = float32(r.Rate)
+	m := o.moments(t.step)
+	copy(x.Numbers(o.Name+".moments"), m[:])
+	if err := x.call(x.step.Norm); err != nil {
+		return err
+	}
+	r.Norm = x.out[o.Name+".norm"]
+	for _, n := range []struct {
+		what  string
+		value float32
+	}{{"loss", r.Loss}, {"norm of the gradients", r.Norm}} {
+		if v := float64(n.value); math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("step %d: the %s is %v: %w; the step has changed nothing", t.step, n.what, n.value, ErrNotFinite)
+		}
+	}
+	x.ctx = context.Background() // an update is not left half done
+	if err := x.call(x.step.Apply); err != nil {
+		return err
+	}
+	t.step++
+	if x.step.Lookahead != nil && o.Every > 0 && t.step%o.Every == 0 {
+		return x.call(x.step.Lookahead)
+	}
+	return nil
+}
+
+// moments returns the numbers of an optimizer with moments.
+func (o *Optimizer) moments(step int) [3]float32 {
+	if o.Kind == "radam" {
+		return rate.RAdam(o.Beta1, o.Beta2, o.Eps, step).Floats()
+	}
+	return rate.AdamW(o.Beta1, o.Beta2, o.Eps, o.Correct, step).Floats()
+}
+
+// valid checks a batch and its targets.
+func (t *Trainer) valid(b *Batch) error {
+	if b == nil {
+		return ragged.Errorf("the batch is nil")
+	}
+	if err := b.Validate(t.program.Limits); err != nil {
+		return err
+	}
+	sizes := b.Sizes()
+	for i := range t.program.Targets {
+		if err := t.program.Targets[i].valid(b, sizes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// valid checks the numbers of a target.
+func (t *Target) valid(b *Batch, s ragged.Sizes) error {
+	want, have := t.Want(s), len(b.Integers[t.Name])
+	if t.Floats {
+		have = len(b.Floats[t.Name])
+	}
+	if have != want {
+		return ragged.Errorf("%s has %d numbers, the batch needs %d: %d for each %s", t.Name, have, want, max(t.Columns, 1), t.Rows.Row().One)
+	}
+	for i, n := range b.Integers[t.Name] {
+		most := -1
+		switch t.Check {
+		case Classes:
+			most = t.Below
+		case Groups:
+			if most = want; n < 0 {
+				return ragged.Errorf("%s[%d] is %d: a group is a number from 0 on", t.Name, i, n)
+			}
+		case Tokens:
+			most = b.Length(i)
+		}
+		if most >= 0 && int(n) >= most {
+			return ragged.Errorf("%s[%d] is %d: it must be less than %d", t.Name, i, n, most)
+		}
+	}
+	return nil
+}
+
+// Close waits for a running step and frees all memory. Later calls return ErrClosed. Closing again does nothing.
+func (t *Trainer) Close() error {
+	t.life.Lock()
+	defer t.life.Unlock()
+	if !t.closed {
+		t.closed = true
+		t.release()
+	}
+	return nil
+}
+
+func (t *Trainer) release() {
+	for _, b := range []*block{&t.values, &t.grads, &t.states} {
+		b.free()
+	}
+	if t.exec != nil {
+		t.exec.arena.Free()
+	}
+	if t.pool != nil {
+		t.pool.Close()
+	}
+}

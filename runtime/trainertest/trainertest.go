@@ -1,0 +1,146 @@
+// Package trainertest holds the tests and the benchmark that every generated training package runs on itself with drawn weights. All instruction sets must
+// agree with the portable form, and a step must have the same bits with any number of threads.
+package trainertest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/ragged/raggedtest"
+	"github.com/debertac/debertac/runtime/trainer"
+)
+
+// Options holds what the tests need to know besides the program.
+type Options struct {
+	Agree float64 // largest difference of a gradient between instruction sets, relative to the largest element of the gradient
+}
+
+// lengths returns the lengths of the sequences that the tests run.
+func lengths(l engine.Limits, wanted ...int) (out []int) {
+	total := 0
+	for _, n := range wanted {
+		n = min(n, l.SequenceTokens)
+		if len(out) < l.BatchSequences && total+n <= l.BatchTokens {
+			out = append(out, n)
+			total += n
+		}
+	}
+	return out
+}
+
+// Batch draws sequences of the given lengths and their targets.
+func Batch(p *trainer.Program, lens []int, seed uint64) *trainer.Batch {
+	r := rand.New(rand.NewPCG(seed, 3))
+	b := &trainer.Batch{Batch: *raggedtest.Batch(lens, p.Limits, false, r.IntN), Integers: map[string][]int32{}, Floats: map[string][]float32{}}
+	sizes := b.Sizes()
+	for i := range p.Targets {
+		t := &p.Targets[i]
+		if t.Floats {
+			for range t.Want(sizes) {
+				b.Floats[t.Name] = append(b.Floats[t.Name], float32(r.IntN(2)))
+			}
+			continue
+		}
+		for k := range t.Want(sizes) {
+			n := 0
+			switch t.Check {
+			case trainer.Classes:
+				n = r.IntN(t.Below)
+			case trainer.Tokens:
+				n = r.IntN(lens[k])
+			}
+			b.Integers[t.Name] = append(b.Integers[t.Name], int32(n))
+		}
+	}
+	return b
+}
+
+// step computes one step of a new trainer.
+func step(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, b *trainer.Batch) (loss float32, gradients map[string][]float32) {
+	t.Helper()
+	tr, err := trainer.Draw(p, 1, trainer.UseISA(isa.String()), trainer.Threads(threads), trainer.Steps(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	if loss, err = tr.Gradients(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	gradients = map[string][]float32{}
+	for _, q := range p.Params {
+		if q.Trained {
+			if gradients[q.Name], err = tr.Gradient(q.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return loss, gradients
+}
+
+// Run runs the tests of a generated package.
+func Run(t *testing.T, p *trainer.Program, o Options) {
+	lens := lengths(p.Limits, 1, 7, 16, 17, 33)
+	b := Batch(p, lens, 1)
+	loss, want := step(t, p, cpu.ISAGo, 1, b)
+	for _, isa := range p.ISAs {
+		t.Run(isa.String(), func(t *testing.T) {
+			if !isa.Supported() {
+				t.Skipf("this CPU has no %s", isa)
+			}
+			l, got := step(t, p, isa, 1, b)
+			if math.Abs(float64(l-loss)) > o.Agree*math.Abs(float64(loss)) {
+				t.Fatalf("the loss is %v, the portable form computes %v", l, loss)
+			}
+			for name := range want {
+				if err := agree(got[name], want[name], o.Agree); err != nil {
+					t.Fatalf("the gradient of %s: %v", name, err)
+				}
+			}
+			l2, twice := step(t, p, isa, 2, b)
+			if l2 != l {
+				t.Fatalf("with two threads the loss is %v, with one %v", l2, l)
+			}
+			for name := range want {
+				for i, v := range twice[name] {
+					if math.Float32bits(v) != math.Float32bits(got[name][i]) {
+						t.Fatalf("element %d of the gradient of %s is %v with two threads, %v with one", i, name, v, got[name][i])
+					}
+				}
+			}
+		})
+	}
+}
+
+// agree returns an error if two gradients differ by more than a part of the largest element.
+func agree(got, want []float32, by float64) error {
+	top := 1e-6
+	for _, v := range want {
+		top = math.Max(top, math.Abs(float64(v)))
+	}
+	for i, v := range got {
+		if diff := math.Abs(float64(v - want[i])); !(diff <= by*top) {
+			return fmt.Errorf("element %d is %v, the portable form computes %v: the difference %.3g is more than %.3g", i, v, want[i], diff, by*top)
+		}
+	}
+	return nil
+}
+
+// Bench measures steps of 8 sequences of 128 tokens, or of the largest batch.
+func Bench(b *testing.B, p *trainer.Program) {
+	tr, err := trainer.Draw(p, 1, trainer.Steps(1<<20))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer tr.Close()
+	batch := Batch(p, lengths(p.Limits, 128, 128, 128, 128, 128, 128, 128, 128), 1)
+	for b.Loop() {
+		if _, err := tr.Gradients(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(batch.Tokens())*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+}

@@ -34,8 +34,14 @@ func GemmTN(isa ISA) Kernel {
 type Block struct{ Rows, Cols, Terms int }
 
 // BlockTN returns the block in which a large product with a transposed first matrix is computed best. Its rows and columns of all three matrices stay in the
-// second cache, and a tile's columns of b in the nearest. A call takes at most about 100 µs on a slow core.
-func BlockTN(isa ISA) Block { return Block{Rows: 32 * isa.TileRows / 2, Cols: 128, Terms: 128} }
+// second cache; the rows of a tile of a and b stay in the nearest, where each row of a takes a whole line. A call takes at most about 100 µs on a slow core.
+func BlockTN(isa ISA) Block {
+	b := Block{Rows: 37 * isa.TileRows, Cols: 128, Terms: 128}
+	if isa.Wide() {
+		b.Rows, b.Terms = 12*isa.TileRows, 192
+	}
+	return b
+}
 
 // gemmTN is the kernel while it is written. Registers are assigned by hand, because the tile needs all vector registers.
 type gemmTN struct {
@@ -185,6 +191,7 @@ func (g *gemmTN) begin() {
 		g.zero(g.vector(i))
 	}
 	ready := g.name("ready")
+	g.ahead()
 	g.firstRow()
 	g.Load(g.Param("add"), tnTurns)
 	g.TESTQ(tnTurns, tnTurns)
@@ -203,6 +210,23 @@ func (g *gemmTN) begin() {
 		}
 	}
 	g.Label(ready)
+}
+
+// ahead prefetches the rows of c of the next strip. They lie far apart, so the hardware does not prefetch them.
+func (g *gemmTN) ahead() {
+	g.firstRow()
+	g.MOVQ(tnM, tnTurns)
+	g.IMULQ(tnLDC, tnTurns)
+	g.ADDQ(tnTurns, tnRow)
+	g.MOVQ(tnM, tnTurns)
+	top := g.name("ahead")
+	g.Label(top)
+	for d := 0; d < g.vectors*g.ISA.VectorBytes; d += 64 {
+		g.PREFETCHT1(at(tnRow, d))
+	}
+	g.ADDQ(tnLDC, tnRow)
+	g.DECQ(tnTurns)
+	g.JNZ(operand.LabelRef(top))
 }
 
 // read loads a vector of columns.
@@ -238,8 +262,11 @@ func (g *gemmTN) sums(h int) {
 	for c := range g.vectors {
 		g.read(at(tnStepB, c*g.ISA.VectorBytes), g.right(c))
 	}
-	g.Comment("The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.")
+	g.Comment("The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.")
 	g.PREFETCHT0(at(tnStepA, 64))
+	for d := 0; d < g.vectors*g.ISA.VectorBytes; d += 64 {
+		g.PREFETCHT1(at(tnStepB, g.vectors*g.ISA.VectorBytes+d))
+	}
 	for r := range h {
 		g.VBROADCASTSS(at(tnStepA, r*4), g.element(r))
 		for c := range g.vectors {

@@ -42,37 +42,50 @@ strip:
 	INCQ CX
 
 height:
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
-	MOVQ    ldc+64(FP), BX
-	SHLQ    $0x02, BX
-	MOVQ    R9, AX
-	MOVQ    add+72(FP), DX
-	TESTQ   DX, DX
-	JZ      ready
-	CMPQ    CX, $+5
-	JEQ     load5
-	CMPQ    CX, $+4
-	JEQ     load4
-	CMPQ    CX, $+3
-	JEQ     load3
-	CMPQ    CX, $+2
-	JEQ     load2
-	CMPQ    CX, $+1
-	JEQ     load1
-	VMOVUPS (AX), Y0
-	VMOVUPS 32(AX), Y1
-	ADDQ    BX, AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   ldc+64(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   R9, AX
+	MOVQ   CX, DX
+	IMULQ  BX, DX
+	ADDQ   DX, AX
+	MOVQ   CX, DX
+
+ahead:
+	PREFETCHT1 (AX)
+	ADDQ       BX, AX
+	DECQ       DX
+	JNZ        ahead
+	MOVQ       ldc+64(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       R9, AX
+	MOVQ       add+72(FP), DX
+	TESTQ      DX, DX
+	JZ         ready
+	CMPQ       CX, $+5
+	JEQ        load5
+	CMPQ       CX, $+4
+	JEQ        load4
+	CMPQ       CX, $+3
+	JEQ        load3
+	CMPQ       CX, $+2
+	JEQ        load2
+	CMPQ       CX, $+1
+	JEQ        load1
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	ADDQ       BX, AX
 
 load5:
 	VMOVUPS (AX), Y2
@@ -117,8 +130,9 @@ turn1:
 	VMOVUPS (BX), Y12
 	VMOVUPS 32(BX), Y13
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
@@ -136,8 +150,9 @@ turn2:
 	VMOVUPS (BX), Y12
 	VMOVUPS 32(BX), Y13
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
@@ -158,8 +173,9 @@ turn3:
 	VMOVUPS (BX), Y12
 	VMOVUPS 32(BX), Y13
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
@@ -183,8 +199,9 @@ turn4:
 	VMOVUPS (BX), Y12
 	VMOVUPS 32(BX), Y13
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
@@ -211,8 +228,9 @@ turn5:
 	VMOVUPS (BX), Y12
 	VMOVUPS 32(BX), Y13
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
@@ -242,8 +260,9 @@ turn6:
 	VMOVUPS (BX), Y12
 	VMOVUPS 32(BX), Y13
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -341,12 +360,25 @@ stripnarrow:
 	INCQ CX
 
 heightnarrow:
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	VXORPS     Y2, Y2, Y2
-	VXORPS     Y3, Y3, Y3
-	VXORPS     Y4, Y4, Y4
-	VXORPS     Y5, Y5, Y5
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   ldc+64(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   R9, AX
+	MOVQ   CX, DX
+	IMULQ  BX, DX
+	ADDQ   DX, AX
+	MOVQ   CX, DX
+
+aheadnarrow:
+	PREFETCHT1 (AX)
+	ADDQ       BX, AX
+	DECQ       DX
+	JNZ        aheadnarrow
 	MOVQ       ldc+64(FP), BX
 	SHLQ       $0x02, BX
 	MOVQ       R9, AX
@@ -403,8 +435,9 @@ readynarrow:
 turn1narrow:
 	VMASKMOVPS (BX), Y13, Y12
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   32(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y5
 	ADDQ         R14, AX
@@ -420,8 +453,9 @@ rows2narrow:
 turn2narrow:
 	VMASKMOVPS (BX), Y13, Y12
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   32(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VBROADCASTSS 4(AX), Y15
@@ -439,8 +473,9 @@ rows3narrow:
 turn3narrow:
 	VMASKMOVPS (BX), Y13, Y12
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   32(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y3
 	VBROADCASTSS 4(AX), Y15
@@ -460,8 +495,9 @@ rows4narrow:
 turn4narrow:
 	VMASKMOVPS (BX), Y13, Y12
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   32(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VBROADCASTSS 4(AX), Y15
@@ -483,8 +519,9 @@ rows5narrow:
 turn5narrow:
 	VMASKMOVPS (BX), Y13, Y12
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   32(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y1
 	VBROADCASTSS 4(AX), Y15
@@ -508,8 +545,9 @@ rows6narrow:
 turn6narrow:
 	VMASKMOVPS (BX), Y13, Y12
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   32(BX)
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VBROADCASTSS 4(AX), Y15

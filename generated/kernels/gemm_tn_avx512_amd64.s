@@ -42,69 +42,83 @@ strip:
 	INCQ CX
 
 height:
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	VPXORD  Z4, Z4, Z4
-	VPXORD  Z5, Z5, Z5
-	VPXORD  Z6, Z6, Z6
-	VPXORD  Z7, Z7, Z7
-	VPXORD  Z8, Z8, Z8
-	VPXORD  Z9, Z9, Z9
-	VPXORD  Z10, Z10, Z10
-	VPXORD  Z11, Z11, Z11
-	VPXORD  Z12, Z12, Z12
-	VPXORD  Z13, Z13, Z13
-	VPXORD  Z14, Z14, Z14
-	VPXORD  Z15, Z15, Z15
-	VPXORD  Z16, Z16, Z16
-	VPXORD  Z17, Z17, Z17
-	VPXORD  Z18, Z18, Z18
-	VPXORD  Z19, Z19, Z19
-	VPXORD  Z20, Z20, Z20
-	VPXORD  Z21, Z21, Z21
-	VPXORD  Z22, Z22, Z22
-	VPXORD  Z23, Z23, Z23
-	VPXORD  Z24, Z24, Z24
-	VPXORD  Z25, Z25, Z25
-	VPXORD  Z26, Z26, Z26
-	VPXORD  Z27, Z27, Z27
-	MOVQ    ldc+64(FP), BX
-	SHLQ    $0x02, BX
-	MOVQ    R9, AX
-	MOVQ    add+72(FP), DX
-	TESTQ   DX, DX
-	JZ      ready
-	CMPQ    CX, $+13
-	JEQ     load13
-	CMPQ    CX, $+12
-	JEQ     load12
-	CMPQ    CX, $+11
-	JEQ     load11
-	CMPQ    CX, $+10
-	JEQ     load10
-	CMPQ    CX, $+9
-	JEQ     load9
-	CMPQ    CX, $+8
-	JEQ     load8
-	CMPQ    CX, $+7
-	JEQ     load7
-	CMPQ    CX, $+6
-	JEQ     load6
-	CMPQ    CX, $+5
-	JEQ     load5
-	CMPQ    CX, $+4
-	JEQ     load4
-	CMPQ    CX, $+3
-	JEQ     load3
-	CMPQ    CX, $+2
-	JEQ     load2
-	CMPQ    CX, $+1
-	JEQ     load1
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	ADDQ    BX, AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	MOVQ   ldc+64(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   R9, AX
+	MOVQ   CX, DX
+	IMULQ  BX, DX
+	ADDQ   DX, AX
+	MOVQ   CX, DX
+
+ahead:
+	PREFETCHT1 (AX)
+	PREFETCHT1 64(AX)
+	ADDQ       BX, AX
+	DECQ       DX
+	JNZ        ahead
+	MOVQ       ldc+64(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       R9, AX
+	MOVQ       add+72(FP), DX
+	TESTQ      DX, DX
+	JZ         ready
+	CMPQ       CX, $+13
+	JEQ        load13
+	CMPQ       CX, $+12
+	JEQ        load12
+	CMPQ       CX, $+11
+	JEQ        load11
+	CMPQ       CX, $+10
+	JEQ        load10
+	CMPQ       CX, $+9
+	JEQ        load9
+	CMPQ       CX, $+8
+	JEQ        load8
+	CMPQ       CX, $+7
+	JEQ        load7
+	CMPQ       CX, $+6
+	JEQ        load6
+	CMPQ       CX, $+5
+	JEQ        load5
+	CMPQ       CX, $+4
+	JEQ        load4
+	CMPQ       CX, $+3
+	JEQ        load3
+	CMPQ       CX, $+2
+	JEQ        load2
+	CMPQ       CX, $+1
+	JEQ        load1
+	VMOVUPS    (AX), Z0
+	VMOVUPS    64(AX), Z1
+	ADDQ       BX, AX
 
 load13:
 	VMOVUPS (AX), Z2
@@ -205,8 +219,10 @@ turn1:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z26
 	VFMADD231PS  Z29, Z30, Z27
@@ -224,8 +240,10 @@ turn2:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z24
 	VFMADD231PS  Z29, Z30, Z25
@@ -246,8 +264,10 @@ turn3:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z22
 	VFMADD231PS  Z29, Z30, Z23
@@ -271,8 +291,10 @@ turn4:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z20
 	VFMADD231PS  Z29, Z30, Z21
@@ -299,8 +321,10 @@ turn5:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z18
 	VFMADD231PS  Z29, Z30, Z19
@@ -330,8 +354,10 @@ turn6:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z16
 	VFMADD231PS  Z29, Z30, Z17
@@ -364,8 +390,10 @@ turn7:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z14
 	VFMADD231PS  Z29, Z30, Z15
@@ -401,8 +429,10 @@ turn8:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z12
 	VFMADD231PS  Z29, Z30, Z13
@@ -441,8 +471,10 @@ turn9:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z10
 	VFMADD231PS  Z29, Z30, Z11
@@ -484,8 +516,10 @@ turn10:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z8
 	VFMADD231PS  Z29, Z30, Z9
@@ -530,8 +564,10 @@ turn11:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VFMADD231PS  Z29, Z30, Z7
@@ -579,8 +615,10 @@ turn12:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VFMADD231PS  Z29, Z30, Z5
@@ -631,8 +669,10 @@ turn13:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z2
 	VFMADD231PS  Z29, Z30, Z3
@@ -686,8 +726,10 @@ turn14:
 	VMOVUPS (BX), Z28
 	VMOVUPS 64(BX), Z29
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   128(BX)
+	PREFETCHT1   192(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -850,54 +892,67 @@ stripnarrow:
 	INCQ CX
 
 heightnarrow:
-	VPXORD    Z0, Z0, Z0
-	VPXORD    Z1, Z1, Z1
-	VPXORD    Z2, Z2, Z2
-	VPXORD    Z3, Z3, Z3
-	VPXORD    Z4, Z4, Z4
-	VPXORD    Z5, Z5, Z5
-	VPXORD    Z6, Z6, Z6
-	VPXORD    Z7, Z7, Z7
-	VPXORD    Z8, Z8, Z8
-	VPXORD    Z9, Z9, Z9
-	VPXORD    Z10, Z10, Z10
-	VPXORD    Z11, Z11, Z11
-	VPXORD    Z12, Z12, Z12
-	VPXORD    Z13, Z13, Z13
-	MOVQ      ldc+64(FP), BX
-	SHLQ      $0x02, BX
-	MOVQ      R9, AX
-	MOVQ      add+72(FP), DX
-	TESTQ     DX, DX
-	JZ        readynarrow
-	CMPQ      CX, $+13
-	JEQ       load13narrow
-	CMPQ      CX, $+12
-	JEQ       load12narrow
-	CMPQ      CX, $+11
-	JEQ       load11narrow
-	CMPQ      CX, $+10
-	JEQ       load10narrow
-	CMPQ      CX, $+9
-	JEQ       load9narrow
-	CMPQ      CX, $+8
-	JEQ       load8narrow
-	CMPQ      CX, $+7
-	JEQ       load7narrow
-	CMPQ      CX, $+6
-	JEQ       load6narrow
-	CMPQ      CX, $+5
-	JEQ       load5narrow
-	CMPQ      CX, $+4
-	JEQ       load4narrow
-	CMPQ      CX, $+3
-	JEQ       load3narrow
-	CMPQ      CX, $+2
-	JEQ       load2narrow
-	CMPQ      CX, $+1
-	JEQ       load1narrow
-	VMOVUPS.Z (AX), K1, Z0
-	ADDQ      BX, AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   ldc+64(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   R9, AX
+	MOVQ   CX, DX
+	IMULQ  BX, DX
+	ADDQ   DX, AX
+	MOVQ   CX, DX
+
+aheadnarrow:
+	PREFETCHT1 (AX)
+	ADDQ       BX, AX
+	DECQ       DX
+	JNZ        aheadnarrow
+	MOVQ       ldc+64(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       R9, AX
+	MOVQ       add+72(FP), DX
+	TESTQ      DX, DX
+	JZ         readynarrow
+	CMPQ       CX, $+13
+	JEQ        load13narrow
+	CMPQ       CX, $+12
+	JEQ        load12narrow
+	CMPQ       CX, $+11
+	JEQ        load11narrow
+	CMPQ       CX, $+10
+	JEQ        load10narrow
+	CMPQ       CX, $+9
+	JEQ        load9narrow
+	CMPQ       CX, $+8
+	JEQ        load8narrow
+	CMPQ       CX, $+7
+	JEQ        load7narrow
+	CMPQ       CX, $+6
+	JEQ        load6narrow
+	CMPQ       CX, $+5
+	JEQ        load5narrow
+	CMPQ       CX, $+4
+	JEQ        load4narrow
+	CMPQ       CX, $+3
+	JEQ        load3narrow
+	CMPQ       CX, $+2
+	JEQ        load2narrow
+	CMPQ       CX, $+1
+	JEQ        load1narrow
+	VMOVUPS.Z  (AX), K1, Z0
+	ADDQ       BX, AX
 
 load13narrow:
 	VMOVUPS.Z (AX), K1, Z1
@@ -984,8 +1039,9 @@ readynarrow:
 turn1narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z13
 	ADDQ         R14, AX
@@ -1001,8 +1057,9 @@ rows2narrow:
 turn2narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z12
 	VBROADCASTSS 4(AX), Z31
@@ -1020,8 +1077,9 @@ rows3narrow:
 turn3narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z11
 	VBROADCASTSS 4(AX), Z31
@@ -1041,8 +1099,9 @@ rows4narrow:
 turn4narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z10
 	VBROADCASTSS 4(AX), Z31
@@ -1064,8 +1123,9 @@ rows5narrow:
 turn5narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z9
 	VBROADCASTSS 4(AX), Z31
@@ -1089,8 +1149,9 @@ rows6narrow:
 turn6narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z8
 	VBROADCASTSS 4(AX), Z31
@@ -1116,8 +1177,9 @@ rows7narrow:
 turn7narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z7
 	VBROADCASTSS 4(AX), Z31
@@ -1145,8 +1207,9 @@ rows8narrow:
 turn8narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z6
 	VBROADCASTSS 4(AX), Z31
@@ -1176,8 +1239,9 @@ rows9narrow:
 turn9narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z5
 	VBROADCASTSS 4(AX), Z31
@@ -1209,8 +1273,9 @@ rows10narrow:
 turn10narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z4
 	VBROADCASTSS 4(AX), Z31
@@ -1244,8 +1309,9 @@ rows11narrow:
 turn11narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z3
 	VBROADCASTSS 4(AX), Z31
@@ -1281,8 +1347,9 @@ rows12narrow:
 turn12narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z2
 	VBROADCASTSS 4(AX), Z31
@@ -1320,8 +1387,9 @@ rows13narrow:
 turn13narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z1
 	VBROADCASTSS 4(AX), Z31
@@ -1361,8 +1429,9 @@ rows14narrow:
 turn14narrow:
 	VMOVUPS.Z (BX), K1, Z28
 
-	// The next strip's part of the row: rows lie far apart, so the hardware does not prefetch them.
+	// The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.
 	PREFETCHT0   64(AX)
+	PREFETCHT1   64(BX)
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VBROADCASTSS 4(AX), Z31

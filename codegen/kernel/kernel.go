@@ -82,6 +82,7 @@ var families = []Family{
 	gemmTNFamily,
 	layerNormFamily,
 	lstmFamily,
+	panelsFamily,
 	peakFamily,
 	spansFamily,
 }

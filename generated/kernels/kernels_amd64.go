@@ -1518,6 +1518,30 @@ func lstm_f32_cell_45_avx2(y, state *float32)
 //go:noescape
 func lstm_f32_cell_45_avx512(y, state *float32)
 
+// panels_f32_columns_avx2 copies w[rows, cols ≤ 16] into a panel p[rows][16], with zeros after the last column.
+// The rows of w are ldw floats apart.
+//
+//go:noescape
+func panels_f32_columns_avx2(p, w *float32, rows, cols, ldw int)
+
+// panels_f32_columns_avx512 copies w[rows, cols ≤ 16] into a panel p[rows][16], with zeros after the last column.
+// The rows of w are ldw floats apart.
+//
+//go:noescape
+func panels_f32_columns_avx512(p, w *float32, rows, cols, ldw int)
+
+// panels_f32_rows_avx2 transposes w[rows ≤ 16, cols] into a panel p[cols][16], with zeros after the last row.
+// The rows of w are ldw floats apart.
+//
+//go:noescape
+func panels_f32_rows_avx2(p, w *float32, rows, cols, ldw int)
+
+// panels_f32_rows_avx512 transposes w[rows ≤ 16, cols] into a panel p[cols][16], with zeros after the last row.
+// The rows of w are ldw floats apart.
+//
+//go:noescape
+func panels_f32_rows_avx512(p, w *float32, rows, cols, ldw int)
+
 // peak_f32_12_avx2 does m turns (m ≥ 1) of 12 independent vector multiply-adds and stores
 // one vector of sums at y [16].
 //
@@ -1914,6 +1938,10 @@ var assembly = map[string]any{
 	"lstm_f32_cell_256_avx512":                           lstm_f32_cell_256_avx512,
 	"lstm_f32_cell_45_avx2":                              lstm_f32_cell_45_avx2,
 	"lstm_f32_cell_45_avx512":                            lstm_f32_cell_45_avx512,
+	"panels_f32_columns_avx2":                            panels_f32_columns_avx2,
+	"panels_f32_columns_avx512":                          panels_f32_columns_avx512,
+	"panels_f32_rows_avx2":                               panels_f32_rows_avx2,
+	"panels_f32_rows_avx512":                             panels_f32_rows_avx512,
 	"peak_f32_12_avx2":                                   peak_f32_12_avx2,
 	"peak_f32_12_avx512":                                 peak_f32_12_avx512,
 	"spans_f32_16_ldb16_ldu32_y16_1_avx2":                spans_f32_16_ldb16_ldu32_y16_1_avx2,

@@ -10,8 +10,8 @@ func PanelsName(transposed bool, isa string) string {
 	return "panels_f32_" + map[bool]string{false: "columns", true: "rows"}[transposed] + "_" + isa
 }
 
-// Panels returns the kernel that brings a part of a matrix into a panel, which the kernels of [Gemm] read: func(p, w *float32, rows, cols, ldw int). The rows of w
-// are ldw floats apart. Transposed, the panel holds rows of w, at most 16, side by side:
+// Panels returns the kernel that brings a part of a matrix into a panel, which the kernels of [Gemm] read: func(p, w *float32, rows, cols, ldw int). The rows
+// of w are ldw floats apart. Transposed, the panel holds rows of w, at most 16, side by side:
 //
 //	p[c][r] = w[r, c]    0 ≤ c < cols, 0 ≤ r < 16
 //

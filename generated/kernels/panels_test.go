@@ -38,7 +38,7 @@ func TestPanels(t *testing.T) {
 							want = w.data[r*ldw+c]
 						}
 						if math.Float32bits(got) != math.Float32bits(want) {
-							t.Fatalf("%s: %d rows, %d columns: element (%d, %d) is %g, want %g", kernel.PanelsName(transposed, isa.Name), rows, cols, r, c, got, want)
+							t.Fatalf("transposed %t, %d rows, %d columns: element (%d, %d) is %g, want %g", transposed, rows, cols, r, c, got, want)
 						}
 					}
 				}

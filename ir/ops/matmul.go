@@ -8,8 +8,10 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "matmul", Class: ir.Reduction,
-	Doc: "a·b, each transposed if its flag is set: [M, K], [K, N] → [M, N]. Any extent may depend on the batch.",
-	In:  []ir.Operand{float("a", "[M, K], or [K, M] with ta"), float("b", "[K, N], or [N, K] with tb")},
+	Doc: "a·b (+ plus), each transposed if its flag is set: [M, K], [K, N] → [M, N]. Any extent may depend on the batch. With plus the kernel adds to y, " +
+		"which must be plus's memory.",
+	In: []ir.Operand{float("a", "[M, K], or [K, M] with ta"), float("b", "[K, N], or [N, K] with tb"),
+		optional("plus", "[M, N]; its row distance is that of the result")},
 	Attrs: []ir.AttrDef{
 		{Name: "ta", Type: ir.AttrBool, Doc: "a is transposed"},
 		{Name: "tb", Type: ir.AttrBool, Doc: "b is transposed"},
@@ -29,7 +31,7 @@ var _ = ir.Define(ir.Op{
 		if k != kb {
 			return nil, fmt.Errorf("the inner extents of %s and %s are %s and %s", n.In[0].Type, n.In[1].Type, k, kb)
 		}
-		return []ir.Type{f32(m, c)}, nil
+		return []ir.Type{f32(m, c)}, shaped(n, 2, m, c)
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		a, m, k := in[0].Floats(), in[0].Shape[0], in[0].Shape[1]
@@ -40,7 +42,9 @@ var _ = ir.Define(ir.Op{
 		if !n.Flag("tb") { // product takes b as [N, K]
 			b, c = transposed(b, k, in[1].Shape[1]), in[1].Shape[1]
 		}
-		return []*ir.Array{{Shape: []int{m, c}, F: product(a, b, m, c, k)}}, nil
+		y := &ir.Array{Shape: []int{m, c}, F: product(a, b, m, c, k)}
+		addArray(y.F, data(in, 2))
+		return []*ir.Array{y}, nil
 	},
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		ta, tb := n.Flag("ta"), n.Flag("tb")
@@ -54,6 +58,9 @@ var _ = ir.Define(ir.Op{
 		if tb {
 			db = mm(dy[0], n.In[0], true, ta)
 		}
+		if len(n.In) > 2 {
+			return []*ir.Value{da, db, dy[0]}, b.Err()
+		}
 		return []*ir.Value{da, db}, b.Err()
 	},
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
@@ -63,12 +70,19 @@ var _ = ir.Define(ir.Op{
 		}
 		return productCost(n, s, s.Dim(k), false)
 	},
-	NoLower: forTraining,
+	Lower:    lowerProduct,
+	Launches: launchProduct,
+	InPlace:  plusInPlace(2),
+	Kernels:  []string{"gemm_tn", "gemm", "panels"},
 	Sample: samples(
 		sample(nil, normal(ir.T, ir.N(3)), normal(ir.N(3), ir.N(4))),
 		sample(attrs("ta", true), normal(ir.T, ir.N(3)), normal(ir.T, ir.N(4))),
 		sample(attrs("tb", true), normal(ir.T, ir.N(3)), normal(ir.N(5), ir.N(3))),
 		sample(attrs("ta", true, "tb", true), normal(ir.N(3), ir.N(2)), normal(ir.N(5), ir.N(3))),
+		sample(nil, normal(ir.T, ir.N(3)), normal(ir.N(3), ir.N(35)), normal(ir.T, ir.N(35))),
+		sample(attrs("ta", true), normal(ir.T, ir.N(170)), normal(ir.T, ir.N(2)), normal(ir.N(170), ir.N(2))),
+		sample(attrs("ta", true), normal(ir.T, ir.N(2)), normal(ir.T, ir.N(130))),
+		sample(attrs("tb", true), normal(ir.T, ir.N(3)), normal(ir.N(5), ir.N(3)), normal(ir.T, ir.N(5))),
 	),
 })
 

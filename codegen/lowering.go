@@ -45,6 +45,8 @@ func init() {
 		"attention":    attentionLowering{},
 		"attend":       attendLowering{},
 		"attend_grad":  attendLowering{grad: true},
+		"linear":       productLowering{},
+		"matmul":       productLowering{},
 		"lstm":         lstmLowering{},
 		"span_scores":  spanLowering{},
 		"token_scores": tokenLowering{},

@@ -85,6 +85,7 @@ var families = []Family{
 	panelsFamily,
 	peakFamily,
 	spansFamily,
+	updateFamily,
 }
 
 // Families returns the table of kernel families, sorted by name.

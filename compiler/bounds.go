@@ -90,7 +90,7 @@ func nodeOf(p *ir.Program, b ir.Buffer) *ir.Node {
 }
 
 // widens maps an instruction set that adds instructions for other number formats to the one whose float32 kernels it uses.
-var widens = map[string]string{"avx512vnni": "avx512"}
+var widens = map[string]string{"avx512bf16": "avx512", "avx512vnni": "avx512", "avxvnni": "avx2"}
 
 // instructionSets returns the target's instruction sets that this version has kernels for, and a warning for each of the others.
 func instructionSets(t *spec.Target) ([]string, diag.List) {

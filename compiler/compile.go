@@ -181,7 +181,7 @@ func (t *targetWork) meta(p part) ir.Meta {
 		return out
 	}
 	out.Head, out.Columns, out.CRF = h.Name, h.Out, p.crf
-	out.Labels, out.Multi = h.Labels, h.Loss == tasktable.BinaryCrossEntropy
+	out.Labels, out.Multi = h.Labels, tasktable.Sigmoid(h.Loss)
 	if p := h.Prompt; p != nil {
 		out.Prompt = &ir.Prompt{Mark: p.Mark, End: p.End, After: p.After}
 		out.Columns, out.Widths = entityColumns(h)

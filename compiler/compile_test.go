@@ -12,6 +12,7 @@ import (
 
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
@@ -246,15 +247,41 @@ func TestMemoryHint(t *testing.T) {
 
 // TestInstructionSets checks that an instruction set without kernels is a warning, and that it uses the float32 kernels of the one that it extends.
 func TestInstructionSets(t *testing.T) {
-	for list, want := range map[string]string{
-		"avx512vnni, avx2, go":         "avx512 avx2 go",
-		"avx512vnni, avx512, avx2, go": "avx512 avx2 go",
+	for _, c := range []struct{ list, want, without, used string }{
+		{"avx512vnni, avx2, go", "avx512 avx2 go", "avx512vnni", "avx512"},
+		{"avx512vnni, avx512, avx2, go", "avx512 avx2 go", "avx512vnni", "avx512"},
+		{"avx512bf16, avx512, go", "avx512 go", "avx512bf16", "avx512"},
+		{"avx512, avxvnni, go", "avx512 avx2 go", "avxvnni", "avx2"},
 	} {
-		units, faults, err := compiler.Compile(resolved(t, smallModel("m", "")+"target t { isa "+list+"; emit infer m }"), compiler.Options{After: "build"})
+		units, faults, err := compiler.Compile(resolved(t, smallModel("m", "")+"target t { isa "+c.list+"; emit infer m }"), compiler.Options{After: "build"})
 		require.NoError(t, err)
 		require.Len(t, faults, 1)
-		require.Equal(t, "test.dspec:7:1: warning: this version has no kernels for avx512vnni: those of avx512 are used [isa-missing]", faults[0].String())
+		require.Equal(t, "test.dspec:7:1: warning: this version has no kernels for "+c.without+": those of "+c.used+" are used [isa-missing]",
+			faults[0].String())
 		require.Len(t, units, 1)
-		require.Equal(t, want, strings.Join(units[0].Program.Meta.ISAs, " "))
+		require.Equal(t, c.want, strings.Join(units[0].Program.Meta.ISAs, " "))
 	}
+}
+
+// TestSigmoids checks that the labels of losses that judge each label by itself are several of which may hold.
+func TestSigmoids(t *testing.T) {
+	for loss, want := range map[string]bool{"cross_entropy": false, "binary_cross_entropy": true, "focal(gamma: 1)": true} {
+		text := smallModel("m", "") + `head h on m { take first; linear hidden; act; linear 2 as labels("a", "b"); loss ` + loss + " }"
+		units, faults, err := compiler.Compile(resolved(t, text), compiler.Options{After: "build"})
+		require.NoError(t, err)
+		require.Empty(t, faults)
+		require.Equal(t, want, units[0].Program.Meta.Multi, loss)
+	}
+}
+
+// TestInstructionSetsOfTheRuntime checks that the language and the runtime know the same instruction sets and prefer them in the same order.
+func TestInstructionSetsOfTheRuntime(t *testing.T) {
+	last := cpu.ISA(255)
+	for _, name := range spec.ISAs {
+		isa, err := cpu.ParseISA(name)
+		require.NoError(t, err)
+		require.Less(t, isa, last, name)
+		last = isa
+	}
+	require.Equal(t, cpu.ISAGo, last)
 }

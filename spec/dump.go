@@ -153,7 +153,7 @@ func (d *dumper) head(h *Head) {
 	d.line("    layout %s", h.Layout())
 	d.steps(h)
 	if h.Loss != "" {
-		d.line("    loss %s", h.Loss)
+		d.line("    loss %s", h.LossText())
 	}
 }
 

@@ -174,10 +174,13 @@ func (f *Freeze) String() string {
 // lora resolves the adapters.
 func (b *trainBuilder) lora() {
 	s, ok := b.word("lora")
-	if !ok || b.t.Head == nil {
+	if !ok {
 		return
 	}
-	form, m := s.Form.(*loraForm), b.t.Head.Model
+	form, m := s.Form.(*loraForm), &Model{}
+	if b.t.Head != nil {
+		m = b.t.Head.Model
+	}
 	l := &Lora{Source: source(s)}
 	b.t.Lora = l
 	for _, n := range form.Of {
@@ -203,6 +206,9 @@ func (b *trainBuilder) lora() {
 
 // adapted returns the projection that gets an adapter, or nil after a fault.
 func (b *trainBuilder) adapted(n *reference) *Proj {
+	if b.t.Head == nil {
+		return nil
+	}
 	m, at := b.t.Head.Model, spanOfAll(n.Tokens)
 	var names []string
 	for _, p := range m.Encoder.Attention.Projections {

@@ -220,6 +220,18 @@ type lstmForm struct {
 	Both bool  `parser:"@'both'?"`
 }
 
+type lossForm struct {
+	Kind *reference  `parser:"@@"`
+	Args []*numbered `parser:"( '(' @@ ( ',' @@ )* ')' )?"`
+}
+
+// numbered is a setting whose value is one number.
+type numbered struct {
+	Tokens []lexer.Token
+	Key    string `parser:"@Ident ':'"`
+	Value  *num   `parser:"@@"`
+}
+
 type promptForm struct {
 	After bool   `parser:"'labels' @'after'?"`
 	Mark  string `parser:"'mark' @String"`
@@ -259,7 +271,7 @@ type atMostForm struct {
 // unitTok is a unit. Words that continue the statement are not units, so that a number without its unit has the message about the unit.
 type unitTok struct {
 	Tokens []lexer.Token
-	Name   string `parser:"(?! 'then' | 'layers' | 'mix' | 'in' ) @( Ident | '%' )"`
+	Name   string `parser:"(?! 'then' | 'layers' | 'mix' | 'in' | 'of' | 'runs' | 'keep' | 'random' ) @( Ident | '%' )"`
 }
 
 type precisionForm struct {
@@ -319,10 +331,33 @@ type loraForm struct {
 	Dropout *num         `parser:"( 'dropout' @@ )?"`
 }
 
+type weighForm struct {
+	Labels []*num `parser:"'labels' @@+"`
+}
+
+type negativesForm struct {
+	Ratio *num       `parser:"@@"`
+	From  *reference `parser:"'from' @@"`
+}
+
 type replaceForm struct {
-	From  *path `parser:"'from' @@"`
-	Share *path `parser:"( 'share' @@"`
-	Stop  bool  `parser:"( @'stopping' 'gradient' )? )?"`
+	From  *path   `parser:"'from' @@"`
+	Share []*path `parser:"( 'share' @@ ( ',' @@ )*"`
+	Stop  bool    `parser:"( @'stopping' 'gradient' )? )?"`
+}
+
+type maskingForm struct {
+	Share  *countForm `parser:"@@"`
+	Of     *reference `parser:"( 'of' @@ )?"`
+	Runs   *num       `parser:"( 'runs' '<=' @@ )?"`
+	Keep   *countForm `parser:"( 'keep' @@ )?"`
+	Random *countForm `parser:"( 'random' @@ )?"`
+}
+
+type alsoForm struct {
+	Head   *path      `parser:"@@"`
+	Share  *reference `parser:"'share' @@"`
+	Weight *num       `parser:"( 'weight' @@ )?"`
 }
 
 type isaForm struct {

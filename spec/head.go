@@ -179,7 +179,7 @@ func (b *headBuilder) step(t *Stmt) {
 		b.take(t, t.Form.(*takeForm))
 		return
 	case "loss":
-		h.Loss, _ = b.r.pick(t.Form.(*wordForm).Value, "loss", losses)
+		b.loss(t.Form.(*lossForm))
 		return
 	case "from":
 		h.From = b.text(t, t.Form.(*stringForm).Value)

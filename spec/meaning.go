@@ -118,11 +118,13 @@ func (b *headBuilder) checkLoss(words words) {
 	switch {
 	case misfit != nil:
 		fault(misfit.Message, misfit.Hint)
-	case h.Loss == tasktable.BinaryCrossEntropy && hasStep(h, StepCRF):
-		fault("a CRF chooses one sequence of labels: binary_cross_entropy, which judges each label by itself, does not fit", "loss cross_entropy")
+	case tasktable.Sigmoid(h.Loss) && hasStep(h, StepCRF):
+		fault("a CRF chooses one sequence of labels: "+h.Loss+", which judges each label by itself, does not fit", "loss cross_entropy")
+	case h.Loss == tasktable.Contrastive && b.cols == 1:
+		fault("contrastive compares the directions of vectors, but the head has one number", "linear hidden")
 	case h.As == Vector && b.cols == 1 && h.Loss == tasktable.CrossEntropy:
 		fault("a softmax over one column is always 1", "loss binary_cross_entropy")
-	case h.Loss != "" && len(h.Steps) == 0:
+	case h.Loss != "" && h.Loss != tasktable.Contrastive && len(h.Steps) == 0:
 		fault("a loss needs numbers to judge", `linear 2 as labels("yes", "no")`)
 	}
 }
@@ -220,7 +222,7 @@ func (h *Head) NamedForm() string {
 		if rows == Words {
 			form += "(" + h.Take.Pick + ")"
 		}
-		if h.Loss != "" { // a loss needs numbers
+		if h.Loss != "" && h.Loss != tasktable.Contrastive { // other losses need numbers
 			form = "take first; linear hidden; act; linear 2"
 		}
 	case rows == First || rows == Mean:
@@ -234,7 +236,7 @@ func (h *Head) NamedForm() string {
 		}
 	}
 	if h.Loss != "" {
-		form += "; loss " + h.Loss
+		form += "; loss " + h.LossText()
 	}
 	return form
 }

@@ -90,8 +90,10 @@ func optimizerOperands() string {
 	return strings.Join(list, " | ")
 }
 
-// optimizerDefault returns the optimizer without the word optimizer.
-func optimizerDefault() string { return optimizers[0].start.String() }
+// optimizerDefault returns the optimizer without the word optimizer, and the settings of the one that starts from others.
+func optimizerDefault() string {
+	return optimizers[0].start.String() + "; without settings, sgd is " + optimizerOf("sgd").start.String()
+}
 
 // optimizerOf returns the row of a kind, or nil.
 func optimizerOf(kind string) *optimizerRow {
@@ -146,7 +148,11 @@ func (b *trainBuilder) settings(row *optimizerRow, args []*setting) {
 		s := setter(a.Key)
 		switch {
 		case !slices.Contains(row.settings, a.Key):
-			b.r.notOneOf(spanOfAll(a.Tokens[:1]), "setting of "+row.start.Kind, a.Key, row.settings)
+			near := Nearest(a.Key, row.settings)
+			if near == "" {
+				near = "optimizer " + row.start.String()
+			}
+			b.r.add(diag.Errorf("unknown-name", spanOfAll(a.Tokens[:1]), "there is no setting of %s %s", row.start.Kind, a.Key).Hintf("%s", near))
 		case len(a.Values) != s.numbers || (a.Word == "") == (s.numbers == 0) || len(a.Except) > 0 && !s.except:
 			b.r.add(diag.Errorf("syntax", at, "the setting %s is written otherwise", a.Key).Hintf("%s: %s", a.Key, s.text(&row.start)))
 		default:

@@ -16,33 +16,101 @@ func (b *trainBuilder) tasks() {
 	if s, ok := b.word("sift"); ok {
 		b.sift(s)
 	}
+	b.also()
 	masked := t.Head == nil || t.Head.Take.Rows == Masked // nothing is reported about an unknown head
-	if s, ok := b.word("replace"); ok {
-		masked = true
-		b.replace(s, s.Form.(*replaceForm))
+	masked = masked || slices.ContainsFunc(t.Also, func(a Also) bool { return a.Head.Take.Rows == Masked })
+	replace, replaced := b.word("replace")
+	if replaced {
+		b.replace(replace, replace.Form.(*replaceForm))
 	} else if t.Head != nil && t.Head.Layout() == ReplacedLayout && b.words.of["replace"] == nil {
 		b.r.add(diag.Errorf("missing", t.Pos, "%s judges replaced tokens, but nothing replaces them", t.Head.FullName()).
 			Hintf("replace from %s share embed.token stopping gradient", b.r.anyHead("MODEL.HEAD", func(h *Head) bool { return h.Take.Rows == Masked })))
 	}
-	if masked {
-		t.Mask = 0.15
-	}
-	if s, ok := b.word("mask"); ok {
-		form := s.Form.(*countForm)
-		b.r.unit(s, form.Value, form.Unit, "%")
-		v, _ := b.r.real(form.Value, "mask", "above 0 and below 100", func(v float64) bool { return v > 0 && v < 100 })
-		t.Mask = v / 100
-		if !masked {
-			b.r.add(diag.Errorf("take-loss", s.Pos, "tokens are masked, but the head does not predict masked ones").
-				Note(t.Head.Take.Pos, "the rows are taken here").Hintf("remove it"))
-		}
-	}
+	b.masking(masked, replaced)
+	b.updates()
 	if s, ok := b.word("weight"); ok {
 		t.Weight, _ = b.r.real(s.Form.(*numForm).Value, "weight", "above 0", positive)
-		if t.Head != nil && t.Replace == nil && b.words.of["replace"] == nil {
-			b.r.add(diag.Errorf("missing", s.Pos, "weight balances the detection loss, but nothing is replaced").Hintf("remove it"))
+		b.needsReplace(s, "weight balances the detection loss")
+	}
+}
+
+// needsReplace reports a word that has no meaning without a generator.
+func (b *trainBuilder) needsReplace(s *Stmt, what string) {
+	if b.t.Head != nil && b.t.Replace == nil && b.words.of["replace"] == nil {
+		b.r.add(diag.Errorf("missing", s.Pos, "%s, but nothing is replaced", what).Hintf("remove it"))
+	}
+}
+
+// updates resolves the order of the steps of generator and detector. Without the word it is that of the papers: DeBERTa v3 stops the gradient and updates the
+// generator first, ELECTRA minimises the sum.
+func (b *trainBuilder) updates() {
+	t := b.t
+	if t.Replace != nil {
+		t.Replace.Apart = t.Replace.Stop
+	}
+	s, ok := b.word("updates")
+	if !ok {
+		return
+	}
+	order, _ := b.r.pick(s.Form.(*wordForm).Value, "order of updates", []string{"together", "apart"})
+	if t.Replace != nil {
+		t.Replace.Apart = order == "apart"
+	}
+	b.needsReplace(s, "updates orders the steps of generator and detector")
+}
+
+// masking resolves which tokens are masked, and what stands in their places.
+func (b *trainBuilder) masking(masked, replaced bool) {
+	t := b.t
+	m := &Masking{Share: 0.15, Runs: 1}
+	if masked || replaced {
+		t.Mask = m
+	}
+	if !replaced {
+		m.Keep, m.Random = 0.1, 0.1
+	}
+	s, ok := b.word("mask")
+	if !ok {
+		return
+	}
+	form := s.Form.(*maskingForm)
+	m.Source = source(s)
+	b.r.unit(s, form.Share.Value, form.Share.Unit, "%")
+	m.Share = b.percent(form.Share, "mask", "above 0 and below 100", func(v float64) bool { return v > 0 && v < 100 })
+	if form.Of != nil {
+		unit, _ := b.r.pick(form.Of, "unit to mask", []string{"tokens", "words"})
+		m.Words = unit == "words"
+	}
+	if form.Runs != nil {
+		m.Runs, ok = b.r.whole(form.Runs, "runs", 1)
+		if ok && t.Length > 0 && m.Runs > t.Length {
+			b.r.add(diag.Errorf("range", spanOfAll(form.Runs.Tokens), "runs <= %d, but length = %d", m.Runs, t.Length))
 		}
 	}
+	for _, x := range []struct {
+		form *countForm
+		name string
+		to   *float64
+	}{{form.Keep, "keep", &m.Keep}, {form.Random, "random", &m.Random}} {
+		if x.form != nil {
+			b.r.operandUnit(x.name, x.form.Value, x.form.Unit, "%")
+			*x.to = b.percent(x.form, x.name, "in [0, 100)", func(v float64) bool { return v >= 0 && v < 100 })
+		}
+	}
+	if m.Keep+m.Random >= 1 {
+		b.r.add(diag.Errorf("range", s.Pos, "keep %s and random %s leave no token that is masked: their sum must be below 100 %%", percent(m.Keep),
+			percent(m.Random)).Hintf("mask %s keep 10 %% random 10 %%", percent(m.Share)))
+	}
+	if !masked && !replaced {
+		b.r.add(diag.Errorf("take-loss", s.Pos, "tokens are masked, but the head does not predict masked ones").
+			Note(t.Head.Take.Pos, "the rows are taken here").Hintf("remove it"))
+	}
+}
+
+// percent reads a number of percent and returns the share.
+func (b *trainBuilder) percent(form *countForm, what, bounds string, in func(float64) bool) float64 {
+	v, _ := b.r.real(form.Value, what, bounds, in)
+	return v / 100
 }
 
 func (b *trainBuilder) sift(s *Stmt) {
@@ -73,42 +141,5 @@ func (b *trainBuilder) sift(s *Stmt) {
 	if b.t.Head != nil && b.t.Head.Model.Embed.Norm == nil {
 		b.r.add(diag.Errorf("missing", s.Pos, "sift puts its noise in front of embed.norm, which %s does not have", b.t.Head.Model.Name).
 			Note(b.t.Head.Model.Pos, "the model is here").Hintf("embed { norm }"))
-	}
-}
-
-// replace checks that generator and detector fit each other.
-func (b *trainBuilder) replace(s *Stmt, form *replaceForm) {
-	t := b.t
-	g := b.r.headOf(form.From)
-	if t.Weight == 0 {
-		t.Weight = 50
-	}
-	if g == nil {
-		return
-	}
-	t.Replace = &Replace{Source: source(s), Generator: g, Stop: form.Stop}
-	if form.Share != nil {
-		t.Replace.Share = strings.Join(form.Share.Parts, ".")
-		if !slices.Contains([]string{"embed.token"}, t.Replace.Share) {
-			b.r.notOneOf(spanOfAll(form.Share.Tokens), "table to share", t.Replace.Share, []string{"embed.token"})
-		}
-	}
-	if t.Head == nil {
-		return
-	}
-	if t.Head.Layout() != ReplacedLayout {
-		b.r.add(diag.Errorf("take-loss", s.Pos, "%s does not judge every token", t.Head.FullName()).Note(t.Head.Pos, "the head is here").
-			Hintf("take each + first; norm; linear hidden; act; linear 1; loss binary_cross_entropy"))
-	}
-	if g.Take.Rows != Masked {
-		b.r.add(diag.Errorf("take-loss", s.Pos, "%s does not predict masked tokens, so it cannot replace any", g.FullName()).
-			Note(g.Pos, "the generator is here").
-			Hintf("take masked; linear hidden; act; norm; linear vocab tied embed.token"))
-	}
-	a, c := g.Model, t.Head.Model
-	if a.Vocab != c.Vocab || t.Replace.Share != "" && a.Embed.Width != c.Embed.Width {
-		b.r.add(diag.Errorf("shapes", s.Pos, "the token tables differ: %d rows of %d in %s, %d rows of %d in %s", a.Vocab, a.Embed.Width, a.Name, c.Vocab,
-			c.Embed.Width, c.Name).
-			Note(a.Embed.Token.Pos, "the generator's table is here").Note(c.Embed.Token.Pos, "the detector's table is here"))
 	}
 }

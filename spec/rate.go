@@ -77,7 +77,7 @@ func (b *trainBuilder) course(form *rateForm) {
 		rate.To, ok = b.r.real(c.To, "to", "at least 0", nonnegative)
 		if ok && rate.Peak > 0 && rate.To >= rate.Peak {
 			b.r.add(diag.Errorf("range", spanOfAll(c.To.Tokens), "the rate falls to %s, which is not below its peak %s", float(rate.To), float(rate.Peak)).
-				Hintf("%s", float(rate.Peak/10)))
+				Hintf("%.3g", rate.Peak/10))
 		}
 	}
 	if warm := rate.Warmup > 0 || rate.Share > 0; c.Start && !warm && !b.r.faultIn(spanOfAll(form.Peak.Tokens)) {

@@ -7,8 +7,6 @@ import (
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
-
-	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // Row is one word of the language in one block. Parsing, checking, explain and the documentation all use the table Schema.
@@ -137,7 +135,9 @@ var Schema = []*Row{
 	{Block: "head", Word: "norm", Operands: "[layernorm(eps: NUMBER)]", Many: true,
 		Doc: "a norm with weights of its own", parse: form[normForm](), optional: true},
 	{Block: "head", Word: "dropout", Operands: "RATE", Many: true, Doc: "in training only", parse: form[numForm]()},
-	{Block: "head", Word: "loss", Operands: strings.Join(losses, " | "), Doc: "what training minimises", parse: form[wordForm]()},
+	{Block: "head", Word: "loss", Operands: lossOperands(), Default: lossDefault(),
+		Doc:   "what training minimises; contrastive, pairwise, listwise and focal are for a few kinds of heads",
+		parse: form[lossForm]()},
 	{Block: "head", Word: "from", Operands: "TEXT", Doc: "tensor prefix, where a checkpoint holds more than one such head", parse: form[stringForm]()},
 	{Block: "head", Word: "crf", Doc: "transition scores with Viterbi decoding"},
 	{Block: "head", Word: "decode", Operands: "bio", Doc: "only label sequences that B-I-O allows", parse: form[wordForm]()},
@@ -171,16 +171,29 @@ var Schema = []*Row{
 		Doc: "the parts of the model whose weights do not change, any of them; layers count from 1", parse: form[freezeForm]()},
 	{Block: "train", Word: "lora", Operands: "NAME, … rank COUNT [alpha NUMBER] [dropout RATE]", Default: "none; alpha as rank, dropout 0",
 		Doc: "low-rank adapters beside the weights of projections in every layer; of the rest only the head is trained", parse: form[loraForm]()},
+	{Block: "train", Word: "smooth", Operands: "SHARE", Default: "0", Doc: "label smoothing: the share of each target that is spread over all classes",
+		parse: form[numForm]()},
+	{Block: "train", Word: "weigh", Operands: "labels NUMBER …", Default: "1 for each label",
+		Doc: "one number per label, in the order of the labels: how many times an example with the label counts", parse: form[weighForm]()},
+	{Block: "train", Word: "negatives", Operands: "NUMBER from batch", Default: "none",
+		Doc:   "for each label of a text, how many labels of other texts of the batch are asked for too, where labels are given in the prompt",
+		parse: form[negativesForm]()},
 	{Block: "train", Word: "clip", Operands: "NUMBER", Default: "none", Doc: "bound on the norm of all gradients", parse: form[numForm]()},
 	{Block: "train", Word: "sift", Opens: "sift", Default: "none", Doc: "scale-invariant fine-tuning: a penalty on what small noise on the input changes"},
 	{Block: "train", Word: "memory", Operands: "<= SIZE MiB | GiB", Unit: "MiB GiB", Default: "no bound",
 		Doc: "activations are recomputed until training fits", parse: form[atMostForm]()},
-	{Block: "train", Word: "replace", Operands: "from MODEL.HEAD [share embed.token [stopping gradient]]", Default: "none",
-		Doc: "replaced-token detection: the generator that writes the tokens to judge", parse: form[replaceForm]()},
-	{Block: "train", Word: "mask", Operands: "SHARE %", Unit: "%", Default: "15 % where tokens are masked",
-		Doc: "share of the tokens that are masked", parse: form[countForm]()},
+	{Block: "train", Word: "replace", Operands: "from MODEL.HEAD [share embed.token, embed.absolute, absolute.NAME [stopping gradient]]", Default: "none",
+		Doc: "replaced-token detection: the generator that writes the tokens to judge, and the tables that it shares, any of them", parse: form[replaceForm]()},
+	{Block: "train", Word: "updates", Operands: "together | apart", Default: "with replace: apart with stopping gradient, else together",
+		Doc: "generator and detector: one step for the sum of both losses, or the generator's step first, then the detector's", parse: form[wordForm]()},
 	{Block: "train", Word: "weight", Operands: "NUMBER", Default: "50 with replace",
 		Doc: "weight of the detection loss relative to the generator's", parse: form[numForm]()},
+	{Block: "train", Word: "mask", Operands: "SHARE % [of tokens | of words] [runs <= COUNT] [keep SHARE %] [random SHARE %]", Unit: "%",
+		Default: "15 % of tokens runs <= 1 keep 10 % random 10 % where tokens are masked; with replace, keep 0 % random 0 %",
+		Doc:     "share of the tokens that are predicted, in runs of tokens or whole words; of these, the shares that are kept and that become random tokens",
+		parse:   form[maskingForm]()},
+	{Block: "train", Word: "also", Operands: "MODEL.HEAD share all [weight NUMBER]", Many: true, Default: "none; weight 1",
+		Doc: "a further loss: that of a head of the same form, on a model with the same weights and maybe another mask", parse: form[alsoForm]()},
 
 	{Block: "sift", Word: "perturb", Operands: "embed.norm", Default: "embed.norm",
 		Doc: "where the noise is added: a parameter-free norm in front of this one", parse: form[pathForm]()},
@@ -218,11 +231,11 @@ var dropRow = &Row{Block: "*", Word: "drop", Operands: "NAME, …", Many: true, 
 var (
 	checkpoints = []string{"hf.deberta", "hf.deberta_v2", "hf.bert", "hf.roberta", "hf.gliner", "own"}
 	tokenizers  = []string{"sentencepiece", "bytebpe", "wordpiece", "none"}
-	losses      = []string{tasktable.CrossEntropy, tasktable.BinaryCrossEntropy, tasktable.MeanSquaredError}
 )
 
-// ISAs lists the instruction sets that a target can name. avx512vnni implies avx512; go is portable and is the reference.
-var ISAs = []string{"avx512vnni", "avx512", "avx2", "go"}
+// ISAs lists the instruction sets that a target can name, best first. avx512bf16 (products of bfloat16) and avx512vnni (products of int8) extend avx512, and
+// avxvnni (products of int8) extends avx2; go is portable and is the reference.
+var ISAs = []string{"avx512bf16", "avx512vnni", "avx512", "avxvnni", "avx2", "go"}
 
 // modelBlocks are the blocks that like copies, and so the blocks in which drop has a meaning.
 var modelBlocks = []string{"model", "defaults", "embed", "absolute", "relative", "encoder", "attention", "conv", "decoder"}

@@ -330,10 +330,12 @@ type Head struct {
 	Steps   []*Step
 	As      Meaning
 	Labels  []string // for the meaning Labels
-	Loss    string   // cross_entropy, binary_cross_entropy, mean_squared_error; "": no loss
+	Loss    string   // one of tasktable.Losses; "": no loss
 	From    string   // tensor prefix; "": the usual one of the scheme
 	Out     int      // columns of the last step
 	Prompt  *Prompt  // GLiNER: labels that are chosen at run time; nil otherwise
+
+	LossSettings LossSettings
 }
 
 // FullName returns the name that other statements use: model.head.

@@ -85,4 +85,5 @@ func isSign(toks []lexer.Token, i int, word bool) bool {
 }
 
 // operandWords are the words inside operands that are followed by a number.
-var operandWords = []string{"pad", "from", "layer", "attention", "weight", "warmup", "polynomial", "to", "layers", "mix", "of", "rank", "alpha", "dropout"}
+var operandWords = []string{"pad", "from", "layer", "attention", "weight", "warmup", "polynomial", "to", "layers", "mix", "of", "rank", "alpha", "dropout",
+	"labels", "keep", "random"}

@@ -5,6 +5,7 @@ import "slices"
 // Train describes how one head is trained.
 type Train struct {
 	Source
+	Words     map[string]Source // where the block's statements stand, by word; the last one of words that may occur several times
 	Name      string
 	Head      *Head
 	Batch     int // sequences per step
@@ -18,12 +19,16 @@ type Train struct {
 	Rate      Rate
 	Freeze    *Freeze // nil: nothing is frozen
 	Lora      *Lora   // nil: no adapters
+	Smooth    float64 // share of each target of Head that is spread over all classes
+	Weigh     *Weigh  // of the labels of Head; nil: every label counts once
+	Negatives float64 // labels of other texts of the batch that a text is asked for, per label of its own; 0: none
 	Clip      float64 // bound on the norm of all gradients; 0: no bound
 	Sift      *Sift
 	Replace   *Replace
-	Mask      float64 // share of the tokens that are masked, 0.15 for 15 %; 0: no masking
-	Weight    float64 // of the detection loss, relative to the generator's
-	Memory    int64   // bytes; 0: no bound
+	Mask      *Masking // nil: no token is masked
+	Weight    float64  // of the detection loss, relative to the generator's
+	Also      []Also   // further losses, added to that of Head
+	Memory    int64    // bytes; 0: no bound
 }
 
 // Precision is the number format of the passes and of the kept weights.
@@ -106,6 +111,13 @@ type Lora struct {
 	Dropout float64 // of the adapter's input
 }
 
+// Weigh tells how many times an example with a label counts. With cross_entropy a row counts as many times as its label, and the mean is divided by the sum of
+// these weights. With binary_cross_entropy and focal the number of a label counts as many times in rows that have the label, and once in others.
+type Weigh struct {
+	Source
+	Labels []float64 // in the order of the head's labels
+}
+
 // Sift is scale-invariant fine-tuning: noise on the normalised input, which is moved uphill, and a penalty on the change that it causes.
 type Sift struct {
 	Source
@@ -116,19 +128,44 @@ type Sift struct {
 	Weight float64 // λ
 }
 
-// Replace is replaced-token detection: the trained head judges tokens that the generator wrote.
+// Replace is replaced-token detection: the trained head judges tokens that the generator wrote. The generator reads the masked text, and its losses and
+// the detector's are one sum, generator + Weight·detector, or the losses of two steps.
 type Replace struct {
 	Source
 	Generator *Head
-	Share     string // the shared table, "embed.token"; "": no shared table
-	Stop      bool   // the shared table gets no gradient from the detector, which adds a learned difference to it
+	Share     []string // the tables that both models have in common: embed.token, embed.absolute, absolute.NAME
+	// Stop means that the shared tables have no gradient from the detector, which adds a learned difference to each, starting at 0. The row of the padding id
+	// has no difference.
+	Stop bool
+	// Apart means that the generator's weights are updated by the gradient of its loss, and then the detector reads the updated tables and is updated by
+	// the gradient of Weight times its own, each with moments and a norm of gradients of its own. The tokens are those that the generator wrote before.
+	Apart bool
+}
+
+// Masking chooses the tokens to predict (He et al. 2021, and Joshi et al. 2020 for runs). A run has n units, tokens or whole words, with a probability in
+// proportion to 1/n, up to Runs. The special tokens at the ends of a text are never chosen.
+type Masking struct {
+	Source
+	Share  float64 // of the tokens of a text, 0.15 for 15 %
+	Words  bool    // the units are whole words; otherwise tokens
+	Runs   int     // units of the longest run
+	Keep   float64 // share of the chosen tokens that stay as they are
+	Random float64 // share of the chosen tokens that become any token; the others become the mask token
+}
+
+// Also is a further loss of a training, of a head of the same form on a model with the same weights. Both are one set of weights. The models may differ in the
+// keys that a query sees, and the heads in the rows that they take.
+type Also struct {
+	Source
+	Head   *Head
+	Weight float64 // of its loss in the sum
 }
 
 // Target describes what is built.
 type Target struct {
 	Source
 	Name    string
-	ISA     []string // best first: avx512vnni, avx512, avx2, go
+	ISA     []string // best first, of ISAs
 	Weights Weights
 	Batch   int     // greatest number of sequences in one run
 	Tokens  int     // greatest number of tokens in one run

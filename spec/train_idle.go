@@ -2,6 +2,7 @@ package spec
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/debertac/debertac/spec/diag"
 )
@@ -20,6 +21,22 @@ func (b *trainBuilder) idle() {
 	}
 	if t.Lora != nil {
 		b.idleBesideLora()
+	}
+	if t.Freeze != nil && t.Replace != nil {
+		b.frozenAndShared()
+	}
+}
+
+// frozenAndShared reports a table that is frozen, but shared with the generator, whose training changes it.
+func (b *trainBuilder) frozenAndShared() {
+	f, r := b.t.Freeze, b.t.Replace
+	for _, name := range r.Share {
+		at := b.t.Head.Model.Positions(name)
+		if f.Embed && strings.HasPrefix(name, "embed.") || at != nil && slices.Contains(f.Absolutes, at) {
+			b.r.add(diag.Errorf("excludes", f.Pos, "%s is frozen, but replace shares it with %s, which is trained", name, r.Generator.Model.Name).
+				Note(r.Pos, "it is shared here").Hintf("remove it"))
+			return
+		}
 	}
 }
 

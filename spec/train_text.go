@@ -35,6 +35,15 @@ func (t *Train) Statements() []string {
 	if t.Lora != nil {
 		add("lora %s", t.Lora)
 	}
+	if t.Smooth > 0 {
+		add("smooth %s", float(t.Smooth))
+	}
+	if t.Weigh != nil {
+		add("weigh %s", t.Weigh)
+	}
+	if t.Negatives > 0 {
+		add("negatives %s from batch", float(t.Negatives))
+	}
 	if t.Clip > 0 {
 		add("clip %s", float(t.Clip))
 	}
@@ -43,10 +52,14 @@ func (t *Train) Statements() []string {
 	}
 	if r := t.Replace; r != nil {
 		add("replace %s", r)
+		add("updates %s", choose(r.Apart, "apart", "together"))
 		add("weight %s", float(t.Weight))
 	}
-	if t.Mask > 0 {
-		add("mask %s", percent(t.Mask))
+	if t.Mask != nil {
+		add("mask %s", t.Mask)
+	}
+	for _, a := range t.Also {
+		add("also %s share all weight %s", a.Head.FullName(), float(a.Weight))
 	}
 	if s := t.Sift; s != nil {
 		add("sift { perturb embed.norm; noise %s; step %s; ascend %d; loss %s; weight %s }", float(s.Noise), float(s.Step), s.Ascend, s.Loss, float(s.Weight))
@@ -55,15 +68,9 @@ func (t *Train) Statements() []string {
 }
 
 // String returns the statement without its word.
-func (r *Replace) String() string {
-	text := "from " + r.Generator.FullName()
-	if r.Share != "" {
-		text += " share " + r.Share
-	}
-	if r.Stop {
-		text += " stopping gradient"
-	}
-	return text
+func (m *Masking) String() string {
+	unit := choose(m.Words, "words", "tokens")
+	return fmt.Sprintf("%s of %s runs <= %d keep %s random %s", percent(m.Share), unit, m.Runs, percent(m.Keep), percent(m.Random))
 }
 
 // explainTrain writes a training as a spec would, with its defaults.

@@ -141,7 +141,7 @@ func (r *resolver) idleEnsemble(s *Stmt, e *Ensemble, mean *Stmt) {
 // hasProbabilities reports whether a softmax or sigmoid of the head's numbers has a meaning.
 func (h *Head) hasProbabilities() bool {
 	if h.As == Vector {
-		return h.Loss == tasktable.CrossEntropy || h.Loss == tasktable.BinaryCrossEntropy
+		return h.Loss == tasktable.CrossEntropy || tasktable.Sigmoid(h.Loss)
 	}
 	return tasktable.Meant(h.As).Mean != tasktable.MeanOfNumbers
 }
@@ -211,6 +211,7 @@ func (r *resolver) bytes(s *Stmt) int64 {
 type trainBuilder struct {
 	r     *resolver
 	t     *Train
+	block *Stmt
 	words words
 	dims  *dimTable // sizes of the trained model; nil: the model is not known
 }
@@ -223,8 +224,11 @@ func (b *trainBuilder) word(name string) (*Stmt, bool) {
 
 func (r *resolver) train(s *Stmt) {
 	form := s.Form.(*onForm)
-	t := &Train{Source: source(s), Name: s.Name, Head: r.headOf(form.On)}
-	b := &trainBuilder{r: r, t: t, words: r.once(s)}
+	t := &Train{Source: source(s), Name: s.Name, Head: r.headOf(form.On), Words: map[string]Source{}}
+	for _, w := range code(s.Block.Stmts) {
+		t.Words[w.Word] = source(w)
+	}
+	b := &trainBuilder{r: r, t: t, block: s, words: r.once(s)}
 	if t.Head != nil {
 		b.dims = r.dimsOf(r.decls[t.Head.Model.Name])
 	}
@@ -235,6 +239,7 @@ func (r *resolver) train(s *Stmt) {
 	b.rate(s)
 	b.freeze()
 	b.lora()
+	b.targets()
 	if b.tasks(); t.Head == nil {
 		return
 	}

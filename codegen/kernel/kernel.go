@@ -85,7 +85,6 @@ var families = []Family{
 	panelsFamily,
 	peakFamily,
 	spansFamily,
-	updateFamily,
 }
 
 // Families returns the table of kernel families, sorted by name.

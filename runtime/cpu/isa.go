@@ -14,6 +14,7 @@ type ISA uint8
 const (
 	ISAGo         ISA = iota // portable Go, always available
 	ISAAVX2                  // AVX2 and FMA
+	ISAAVXVNNI               // ISAAVX2 and AVX-VNNI, for int8 products
 	ISAAVX512                // AVX-512 F, BW, DQ, VL (and AVX2, FMA)
 	ISAAVX512VNNI            // ISAAVX512 and VNNI, for int8 products
 	ISAAVX512BF16            // ISAAVX512 and BF16, for bfloat16 products
@@ -31,6 +32,7 @@ var isaTable = []struct {
 }{
 	{ISAGo, "go", ISAGo, func() bool { return true }, true},
 	{ISAAVX2, "avx2", ISAGo, hasAVX2, true},
+	{ISAAVXVNNI, "avxvnni", ISAAVX2, hasAVXVNNI, false},
 	{ISAAVX512, "avx512", ISAAVX2, hasAVX512, true},
 	{ISAAVX512VNNI, "avx512vnni", ISAAVX512, hasAVX512VNNI, false},
 	{ISAAVX512BF16, "avx512bf16", ISAAVX512, hasAVX512BF16, false},

@@ -4,6 +4,8 @@ package cpu
 
 func hasAVX2() bool { return false }
 
+func hasAVXVNNI() bool { return false }
+
 func hasAVX512() bool { return false }
 
 func hasAVX512VNNI() bool { return false }

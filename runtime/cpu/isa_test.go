@@ -88,6 +88,7 @@ func TestDetectionAgreesWithKernel(t *testing.T) {
 		t.Skip("no x86 flags here")
 	}
 	require.Equal(t, has("avx2") && has("fma"), ISAAVX2.Supported())
+	require.Equal(t, has("avx_vnni") && ISAAVX2.Supported(), ISAAVXVNNI.Supported())
 	require.Equal(t, has("avx512f") && has("avx512bw") && has("avx512dq") && has("avx512vl"), ISAAVX512.Supported())
 	require.Equal(t, has("avx512_vnni") && ISAAVX512.Supported(), ISAAVX512VNNI.Supported())
 	require.Equal(t, has("avx512_bf16") && ISAAVX512.Supported(), ISAAVX512BF16.Supported())

@@ -1,9 +1,6 @@
 package tasktable
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Take is the kind of rows that a head reads.
 type Take uint8
@@ -52,13 +49,6 @@ const (
 	AnyColumns    Columns = 0
 	VocabColumns  Columns = -1 // the entries of the vocabulary
 	EntityColumns Columns = -2 // the widths of spans; or start, end and inside
-)
-
-// The losses of the language.
-const (
-	CrossEntropy       = "cross_entropy"
-	BinaryCrossEntropy = "binary_cross_entropy"
-	MeanSquaredError   = "mean_squared_error"
 )
 
 // Words returns the words that may follow "as" in the spec, in the order of Table.
@@ -113,54 +103,4 @@ func (r *Row) has(h Head) bool {
 		return h.Columns == 0 || h.Columns == int(r.Columns)
 	}
 	return true
-}
-
-// Misfit is a message about a head, with LOSS in place of its loss, and a hint with words that repair the head.
-type Misfit struct{ Message, Hint string }
-
-// Misfit returns what is wrong with the rows, the loss and the columns of a head, or nil if they fit each other.
-func (h Head) Misfit() *Misfit {
-	for i := range Table {
-		if r := &Table[i]; slices.Contains(r.Claims, h.Take) {
-			switch {
-			case !r.judges(h.Loss):
-				return r.LossMisfit.of(h)
-			case !r.has(h):
-				return r.ColumnsMisfit.of(h)
-			}
-		}
-	}
-	if h.As == AsNumbers {
-		return nil
-	}
-	var first *Row
-	for i := range Table {
-		r := &Table[i]
-		switch {
-		case r.As != h.As:
-		case !slices.Contains(r.Take, h.Take):
-			if first == nil {
-				first = r
-			}
-		case !r.judges(h.Loss):
-			return r.LossMisfit.of(h)
-		default:
-			return nil
-		}
-	}
-	if first == nil {
-		return nil
-	}
-	return first.TakeMisfit.of(h)
-}
-
-// judges reports whether a loss fits the row; "" stands for a head without a loss.
-func (r *Row) judges(loss string) bool {
-	return loss == "" || r.Losses == nil || slices.Contains(r.Losses, loss)
-}
-
-// of returns the message with the head's loss filled in.
-func (m Misfit) of(h Head) *Misfit {
-	m.Message = strings.ReplaceAll(m.Message, "LOSS", h.Loss)
-	return &m
 }

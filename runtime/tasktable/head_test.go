@@ -12,7 +12,7 @@ func heads(f func(h Head)) {
 	meanings := append(Words(), AsNumbers, AsEntities)
 	for _, as := range meanings {
 		for take := range takes {
-			for _, loss := range []string{"", CrossEntropy, BinaryCrossEntropy, MeanSquaredError} {
+			for _, loss := range append([]string{""}, Losses...) {
 				for _, columns := range []int{0, 1, 2, 3, 7} {
 					for _, tied := range []bool{false, true} {
 						if !tied || columns == 7 { // a tied layer has one column per entry
@@ -38,9 +38,7 @@ func TestHeadsHaveRows(t *testing.T) {
 		require.Contains(t, r.Take, h.Take, "%+v is %s", h, r.Task)
 		require.Equal(t, r.As, h.As, "%+v is %s", h, r.Task)
 		require.True(t, r.has(h), "%+v is %s", h, r.Task)
-		if r.As != AsNumbers || slices.Contains(r.Claims, h.Take) { // for other heads the loss is up to the user
-			require.True(t, r.judges(h.Loss), "%+v is %s", h, r.Task)
-		}
+		require.True(t, r.judges(h.Loss), "%+v is %s", h, r.Task)
 		seen[r.Task]++
 	})
 	for _, r := range Table {
@@ -60,6 +58,29 @@ func TestMisfitsSaySomething(t *testing.T) {
 		}
 	})
 	require.Greater(t, seen, 100)
+}
+
+// TestLossesHaveHeads checks that heads of some task take each loss, and that the message about a loss of a few kinds of heads names all of them.
+func TestLossesHaveHeads(t *testing.T) {
+	require.Equal(t, []string{BinaryCrossEntropy, Focal}, slices.DeleteFunc(slices.Clone(Losses), func(l string) bool { return !Sigmoid(l) }))
+	for _, loss := range Losses {
+		var kinds []string
+		for _, r := range Table {
+			if slices.Contains(r.Losses, loss) {
+				kinds = append(kinds, r.Kind)
+			}
+		}
+		require.NotEmpty(t, kinds, loss)
+		if purposes[loss] == "" {
+			continue
+		}
+		m := Head{As: AsSpan, Take: TakeEach, Columns: 2, Loss: loss}.Misfit()
+		require.NotNil(t, m, loss)
+		for _, k := range kinds {
+			require.Contains(t, m.Message, k)
+		}
+		require.Contains(t, m.Hint, "loss "+loss)
+	}
 }
 
 // TestVocabularyOfOtherRows checks that a layer that shares the token table makes a head predict tokens only if there is one row per token.

@@ -29,7 +29,7 @@ type Row struct {
 	Tied bool
 	// Judged is set if a head is of this task only when it has one of Losses.
 	Judged bool
-	// Losses lists the losses that fit; nil means all losses. A head may also have no loss.
+	// Losses lists the losses that fit. A head may also have no loss.
 	Losses []string
 	// These are the messages for a head whose rows, loss or columns do not fit.
 	TakeMisfit, LossMisfit, ColumnsMisfit Misfit

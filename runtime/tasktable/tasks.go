@@ -28,7 +28,7 @@ const (
 var Table = []Row{
 	{
 		Task: Labels, Kind: "classify", Numbers: "one logit per label, [B, C]",
-		As: AsLabels, Take: []Take{TakeFirst, TakeMean}, Losses: []string{CrossEntropy, BinaryCrossEntropy},
+		As: AsLabels, Take: []Take{TakeFirst, TakeMean}, Losses: []string{CrossEntropy, BinaryCrossEntropy, Focal},
 		TakeMisfit: noLabels, LossMisfit: noQuantities,
 		Startless: true, Mean: MeanOfProbabilities,
 		Direct: Service{
@@ -54,7 +54,7 @@ var Table = []Row{
 	},
 	{
 		Task: Tags, Kind: "tag", Numbers: "one logit per label, for each token, [T, C], or word, [W, C]",
-		As: AsLabels, Take: []Take{TakeEach, TakeEachFirst, TakeWords}, Losses: []string{CrossEntropy, BinaryCrossEntropy},
+		As: AsLabels, Take: []Take{TakeEach, TakeEachFirst, TakeWords}, Losses: []string{CrossEntropy, BinaryCrossEntropy, Focal},
 		TakeMisfit: noLabels, LossMisfit: noQuantities,
 		Grows: true, Mean: MeanOfProbabilities,
 		Services: []Service{{
@@ -107,9 +107,9 @@ var Table = []Row{
 	},
 	{
 		Task: Score, Kind: "score", Numbers: "one number per sequence, [B, 1]",
-		As: AsScore, Take: []Take{TakeFirst, TakeMean}, Columns: 1, Losses: []string{BinaryCrossEntropy, MeanSquaredError}, TakeMisfit: noScore,
-		LossMisfit: noScore,
-		Startless:  true,
+		As: AsScore, Take: []Take{TakeFirst, TakeMean}, Columns: 1, Losses: []string{BinaryCrossEntropy, MeanSquaredError, Pairwise, Listwise},
+		TakeMisfit: noScore, LossMisfit: noScore,
+		Startless: true,
 		Services: []Service{
 			{
 				Name: "Scorer", Use: "scoring", Field: "scoring", Types: []Type{{"Score", "the result for one text or pair"}},
@@ -173,7 +173,7 @@ var Table = []Row{
 	},
 	{
 		Task: Replaced, Kind: "rtd", Numbers: "the logit of \"this token was replaced\", [T, 1]",
-		Take: []Take{TakeEach, TakeEachFirst}, Claims: []Take{TakeEachFirst}, Columns: 1, Judged: true, Losses: []string{BinaryCrossEntropy},
+		Take: []Take{TakeEach, TakeEachFirst}, Claims: []Take{TakeEachFirst}, Columns: 1, Judged: true, Losses: []string{BinaryCrossEntropy, Focal},
 		LossMisfit: notOne, ColumnsMisfit: notOne,
 		Mean: MeanOfProbabilities,
 		Services: []Service{{
@@ -190,7 +190,7 @@ var Table = []Row{
 	{
 		Task: Entities, Kind: "entities", Numbers: "the logits of spans, or of start, end and inside, for each word and label, [G, C]",
 		Wants: "labels",
-		As:    AsEntities, Take: []Take{TakeWords}, Columns: EntityColumns, Losses: []string{BinaryCrossEntropy},
+		As:    AsEntities, Take: []Take{TakeWords}, Columns: EntityColumns, Losses: []string{BinaryCrossEntropy, Focal},
 		TakeMisfit: Misfit{"spans and tokens score words", "take words(first)"},
 		LossMisfit: Misfit{"every label is judged by itself", "loss binary_cross_entropy"},
 		Pairs:      true, Mean: NoMean,
@@ -209,7 +209,7 @@ var Table = []Row{
 	},
 	{
 		Task: Vector, Kind: "embed", Numbers: "a vector for each sequence, [B, C]",
-		Take: []Take{TakeFirst, TakeMean}, Startless: true,
+		Take: []Take{TakeFirst, TakeMean}, Losses: []string{CrossEntropy, BinaryCrossEntropy, MeanSquaredError, Contrastive}, Startless: true,
 		Services: []Service{embedder},
 		Flags:    []string{"pair", "normalize", "prompt", "no-prompt"},
 		Page:     "embed.md", Sample: "take mean",
@@ -217,7 +217,8 @@ var Table = []Row{
 	{
 		Task: Hidden, Kind: "embed without pooling",
 		Numbers: "the rows of the last layer, or a head's numbers for each row that it reads, [T, C], [M, C] or [W, C]",
-		Take:    []Take{TakeEach, TakeEachFirst, TakeMasked, TakeWords}, Startless: true, Grows: true,
+		Take:    []Take{TakeEach, TakeEachFirst, TakeMasked, TakeWords}, Losses: []string{CrossEntropy, BinaryCrossEntropy, MeanSquaredError},
+		Startless: true, Grows: true,
 		Raw: Verb{Name: "Hidden",
 			Doc: "computes one row of %[1]d numbers per token, [T, %[1]d], for token ids; dst must have that length. It allocates nothing."},
 		Services: []Service{embedder},

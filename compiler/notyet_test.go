@@ -1,0 +1,62 @@
+package compiler_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// trainings is a model with heads to train; tests replace HEAD and WORDS.
+var trainings = smallModel("m", "checkpoint own") + `model ar like m { encoder.attention.mask j <= i }
+head tag on m { take each; linear 2 as labels("a", "b"); loss cross_entropy }
+head mlm on m { take masked; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
+head next on ar { take each; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
+head rtd on m { take each + first; norm; linear hidden; act; linear 1; loss binary_cross_entropy }
+head names on m { take words(first); prompt labels mark "a" end "b"; spans <= 3 markers; loss binary_cross_entropy }
+head near on m { take mean; loss contrastive }
+train t on m.HEAD {
+	batch 8 sequences; epochs 1; rate 1e-3
+	WORDS
+}
+`
+
+// TestTrainingIsNotYet checks that each word of training that is not compiled is reported at its line if a target emits the training, and that other
+// targets compile as if the training were not there.
+func TestTrainingIsNotYet(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range []struct{ head, words, want string }{
+		{"tag", "optimizer sgd(rows: touched)", "16:2: warning: rows: touched"},
+		{"tag", "smooth 0.1", "16:2: warning: smooth"},
+		{"tag", "weigh labels 1 2", "16:2: warning: weigh"},
+		{"names", "negatives 1 from batch", "16:2: warning: negatives"},
+		{"mlm", "mask 15 % of words", "16:2: warning: masking of words or in runs"},
+		{"mlm", "mask 15 % runs <= 2", "16:2: warning: masking of words or in runs"},
+		{"mlm", "also ar.next share all", "16:2: warning: also"},
+		{"near", "clip 1", "13:1: warning: the loss contrastive(temperature: 0.05) of a head for vector"},
+	} {
+		text := strings.NewReplacer("HEAD", c.head, "WORDS", c.words).Replace(trainings)
+		inference := "target i { emit infer m." + c.head + " }\n"
+		require.Empty(t, compiler.NotYet(resolved(t, text+inference)), c.words)
+		_, faults, err := compiler.Compile(resolved(t, text+inference), compiler.Options{After: "build"})
+		require.NoError(t, err)
+		require.Empty(t, faults, c.words)
+
+		var got []string
+		for _, d := range compiler.NotYet(resolved(t, text+"target t { emit train t }\n")) {
+			require.Equal(t, diag.Code("not-yet"), d.Code)
+			require.Equal(t, diag.Warning, d.Severity)
+			got = append(got, d.String())
+		}
+		require.Contains(t, strings.Join(got, "\n"), "test.dspec:"+c.want, c.words)
+		seen[c.words] = true
+		_, what, _ := strings.Cut(c.want, "warning: ")
+		seen[what] = true
+	}
+	for _, what := range compiler.NotYetWords() {
+		require.True(t, seen[what], "no training here has %s", what)
+	}
+}

@@ -93,7 +93,7 @@ func newPlaceTable(e *emitter) *placeTable {
 		first, count := span(e.calls, r)
 		rp.first, rp.rows = first, make([][]int, count)
 		for _, v := range slices.Concat(r.In, r.Out) {
-			if v.Kind != ir.Batch && v.Kind != ir.Packed && v.Replaces() == nil && !slices.Contains(rp.values, v) {
+			if v.Kind != ir.Batch && v.Kind != ir.Packed && r.Home(v) == v && !slices.Contains(rp.values, v) {
 				rp.values = append(rp.values, v)
 				rp.names = append(rp.names, e.unique(camel(r.Name)+title(camel(shortName(strings.ReplaceAll(v.Name, "{l+1}", "next"))))))
 			}
@@ -121,9 +121,7 @@ func (t *placeTable) of(r *ir.Region) *regionPlaces {
 // ptr returns the expression for the memory of a value as a region of a training program sees it.
 func (t *placeTable) ptr(r *ir.Region, v *ir.Value) string {
 	rp := t.of(r)
-	if of := v.Replaces(); of != nil {
-		return t.ptr(r, of)
-	}
+	v = r.Home(v)
 	switch i := slices.Index(rp.values, v); {
 	case i >= 0:
 		return fmt.Sprintf("e.%s[%s]", rp.now(), rp.names[i])

@@ -112,8 +112,12 @@ func (m *slots) region(r *ir.Region) error {
 			if v.Type.DType != ir.F32 {
 				return fmt.Errorf("%s: no place in the arena for %v", v.Name, v.Type)
 			}
-			if m.apart && (out[v] || v.Replaces() != nil) {
-				continue
+			if m.apart {
+				home := r.Home(v)
+				if out[home] || v.Replaces() != nil { // it has a place in the store, or that of another value
+					continue
+				}
+				v = home // the last value of a chain is read last
 			}
 			if out[v] {
 				if old := in[familyOf(v.Name)]; old != nil && last[old] >= i {

@@ -64,6 +64,7 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 // afterSweep lists the passes over a program with gradients, in their order.
 var afterSweep = []pass{
 	{"dead", dead, "drop what no output needs"},
+	{"sums", sums, "let products add to the memory of other terms"},
 	{"constants", constants, "move what depends on nothing out of the step"},
 	{"layout", layout, "choose row strides"},
 	{"arena", trainingArena, "assign slots of the arena by lifetimes over the whole step"},

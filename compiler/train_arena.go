@@ -49,7 +49,7 @@ func (m *slots) store(p *ir.Program) {
 	for r, l := range ir.Steps(p.Run) {
 		for _, v := range r.Out {
 			name := ir.At(v.Name, l)
-			if held[name] || v.Replaces() != nil {
+			if held[name] || r.Home(v) != v {
 				continue
 			}
 			space := ir.SpaceOf(v)

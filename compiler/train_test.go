@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
 )
 
 // TestTrain compares the loss and the gradients of the training step of each head of the small model with those of the plain program.
@@ -35,6 +36,60 @@ func TestTrain(t *testing.T) {
 			}
 			require.Greater(t, compared, len(names)-3)
 			require.NotNil(t, step.Program.Plan)
+		})
+	}
+}
+
+// TestArena follows the schedule of training steps through the slots of the arena, and checks that every value is still in its slot when it is read.
+func TestArena(t *testing.T) {
+	for _, head := range []string{"nli", "mlm", "bio", "qa", "choice"} {
+		t.Run(head, func(t *testing.T) {
+			u := unitOf(t, head, compiler.Options{Train: true, Dropout: true})
+			faults, err := u.Train(compiler.Training{})
+			require.NoError(t, err)
+			require.Empty(t, faults)
+			p := u.Program
+			slot := map[string]int{}
+			for _, b := range p.Plan.Buffers {
+				slot[b.Region+" "+b.Value] = b.Slot
+			}
+			owner := map[int]string{} // of each slot: the value that was written last
+			read := 0
+			for r, l := range ir.Steps(p.Run) {
+				place := func(v *ir.Value) (at int, name string, ok bool) {
+					v = r.Home(v)
+					name = " " + ir.At(v.Name, l)
+					if at, ok = slot[name]; !ok {
+						name = r.Name + " " + v.Name
+						at, ok = slot[name]
+					}
+					return at, name, ok
+				}
+				for _, n := range r.Nodes {
+					for _, v := range n.In {
+						if v == nil {
+							continue
+						}
+						if at, name, ok := place(v); ok {
+							require.Equal(t, name, owner[at], "region %s, layer %d: op %s reads %s", r.Name, l, n.Op, v.Name)
+							read++
+						}
+					}
+					for _, v := range n.Out {
+						if at, name, ok := place(v); ok {
+							for _, in := range n.In {
+								if in != nil && v.Replaces() != in && v.Type.DType == ir.F32 {
+									if other, _, ok := place(in); ok {
+										require.NotEqual(t, other, at, "region %s: op %s writes where %s lies, which it reads", r.Name, n.Op, in.Name)
+									}
+								}
+							}
+							owner[at] = name
+						}
+					}
+				}
+			}
+			require.Greater(t, read, 500)
 		})
 	}
 }

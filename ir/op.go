@@ -178,6 +178,28 @@ func (v *Value) Replaces() *Value {
 	return nil
 }
 
+// Home returns the value whose memory a value of a region has. Results that take the memory of an operand form chains with these operands. The home of a chain
+// that begins with an input of the region is the input; otherwise it is the last value of the chain, so that an output is computed in its place.
+func (r *Region) Home(v *Value) *Value {
+	for of := v.Replaces(); of != nil; of = v.Replaces() {
+		v = of
+	}
+	if v.Kind != Temp {
+		return v
+	}
+	for again := true; again; {
+		again = false
+		for _, n := range r.Nodes {
+			for _, o := range n.Out {
+				if o.Replaces() == v {
+					v, again = o, true
+				}
+			}
+		}
+	}
+	return v
+}
+
 // Launch is one call of a node's kernel: the places that its pointer arguments point at, and its counts. An argument without an entry is nil.
 type Launch struct {
 	Memory map[string]Place

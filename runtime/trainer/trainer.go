@@ -71,14 +71,21 @@ type Result struct {
 var ErrNotFinite = errors.New("not a finite number")
 
 // Step computes one step on a batch: the loss, the gradients, and the update of the tensors that are trained. Errors in the batch wrap runtime.ErrInput.
-func (t *Trainer) Step(ctx context.Context, b *Batch) (Result, error) { return t.Timed(ctx, b, nil) }
-
-// Timed does the same as Step. If durations is not nil, it receives the duration of each node of the schedule, in its order.
-func (t *Trainer) Timed(ctx context.Context, b *Batch, durations *[]time.Duration) (Result, error) {
+func (t *Trainer) Step(ctx context.Context, b *Batch) (Result, error) {
 	if t.program.Optimizer == nil {
 		return Result{}, ragged.Errorf("the package %s computes gradients and has no optimizer: call Gradients", t.program.Name)
 	}
-	return t.run(ctx, b, durations, (*Trainer).update)
+	return t.Timed(ctx, b, nil)
+}
+
+// Timed does the same as Step, or as Gradients if the program has no optimizer. If durations is not nil, it receives the duration of each node of the schedule,
+// in its order.
+func (t *Trainer) Timed(ctx context.Context, b *Batch, durations *[]time.Duration) (Result, error) {
+	then := (*Trainer).update
+	if t.program.Optimizer == nil {
+		then = func(*Trainer, *Result) error { return nil }
+	}
+	return t.run(ctx, b, durations, then)
 }
 
 // Gradients computes the loss and the gradients of a batch, and changes no tensor.

@@ -41,6 +41,12 @@ func actKernel(n *ir.Node) rowKernel {
 		func(isa kernel.ISA) kernel.Kernel { return kernel.Act(p, isa) }}
 }
 
+func actGradKernel(n *ir.Node) rowKernel {
+	p := kernel.ActGradParams{Act: n.Str("act"), N: n.Out[0].Type.Shape[1].N, LDY: n.Out[0].LD, LDD: n.In[0].LD, LDX: n.In[1].LD}
+	return rowKernel{kernel.ActGradName(p, kernel.Generic), []rowOperand{{0, true}, {1, true}},
+		func(isa kernel.ISA) kernel.Kernel { return kernel.ActGrad(p, isa) }}
+}
+
 func embedKernel(n *ir.Node) rowKernel {
 	p := kernel.EmbedParams{H: n.Out[0].Type.Shape[1].N, LDY: n.Out[0].LD, LDT: max(n.In[0].LD, n.In[0].Type.Shape[1].N), Add: operand(n, 2) != nil}
 	return rowKernel{kernel.EmbedName(p, kernel.Generic), []rowOperand{{1, true}, {0, false}},

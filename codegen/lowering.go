@@ -52,6 +52,7 @@ func init() {
 		"token_scores": tokenLowering{},
 		"layernorm":    rowLowering{family: layerNormKernel},
 		"act":          rowLowering{family: actKernel},
+		"act_grad":     rowLowering{family: actGradKernel},
 		"embed":        rowLowering{family: embedKernel},
 		"dropout":      dropoutLowering{},
 	}

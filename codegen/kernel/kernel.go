@@ -76,6 +76,7 @@ type Family struct {
 // families is the table of families, one row per family. Keep it sorted by name.
 var families = []Family{
 	actFamily,
+	actGradFamily,
 	attnFamily,
 	embedFamily,
 	gemmFamily,

@@ -33,6 +33,8 @@ func TestTables(t *testing.T) {
 		tile := i.TileRows * i.TilePanels * PanelWidth / i.Lanes()
 		assert.LessOrEqual(t, tile+4, i.Vectors, "%s: the tile, two weights and two elements fit the registers", i.Name)
 	}
+	derived := Slopes()
+	assert.True(t, sort.SliceIsSorted(derived, func(i, j int) bool { return derived[i].Act < derived[j].Act }), "derivatives are sorted")
 	acts := Activations()
 	assert.True(t, sort.SliceIsSorted(acts, func(i, j int) bool { return acts[i].Name < acts[j].Name }), "activations are sorted")
 }
@@ -85,6 +87,8 @@ func TestAssembleErrors(t *testing.T) {
 		{[]Kernel{gemm(GemmParams{K: 1, LDA: 16, Panels: 1, Act: "gelu", Residual: true})}, "exclude"},
 		{[]Kernel{Act(ActParams{Act: "gleu", N: 1, LDX: 16, LDY: 16}, isa)}, `"gleu"`},
 		{[]Kernel{Act(ActParams{Act: "gelu", N: 17, LDX: 32, LDY: 16}, isa)}, "16 floats apart cannot hold 17"},
+		{[]Kernel{ActGrad(ActGradParams{Act: "gleu", N: 1, LDY: 16, LDD: 16, LDX: 16}, isa)}, `"gleu"`},
+		{[]Kernel{ActGrad(ActGradParams{Act: "gelu", N: 17, LDY: 32, LDD: 16, LDX: 32}, isa)}, "16 floats apart cannot hold 17"},
 		{[]Kernel{LayerNorm(LayerNormParams{H: 0, LDX: 16, LDY: 16, Eps: 1}, isa)}, "width 0"},
 		{[]Kernel{LayerNorm(LayerNormParams{H: 1, LDX: 16, LDY: 16}, isa)}, "Eps = 0"},
 		{[]Kernel{Embed(EmbedParams{H: 17, LDY: 32, LDT: 16}, isa)}, "16 floats apart cannot hold 17"},

@@ -35,6 +35,12 @@ func BenchmarkRows(b *testing.B) {
 				return func() { f(y.p(0), x.p(0), m) }
 			})
 		}
+		for _, s := range kernel.Slopes() {
+			run("act_grad/"+s.Act, func(b testing.TB) func() {
+				f := function[actGradFunc](b, kernel.ActGradName(kernel.ActGradParams{Act: s.Act, N: n, LDY: ld, LDD: ld, LDX: ld}, isa.Name))
+				return func() { f(y.p(0), x.p(0), x.p(0), m) }
+			})
+		}
 		run("layernorm", func(b testing.TB) func() {
 			f := function[layerNormFunc](b, kernel.LayerNormName(kernel.LayerNormParams{H: n, LDX: ld, LDY: ld, Eps: 1e-7}, isa.Name))
 			return func() { f(y.p(0), x.p(0), gain.p(0), gain.p(0), m) }

@@ -18,6 +18,10 @@ type unary struct {
 	sample    []ir.Attr
 	domain    func(dims ...ir.Dim) ir.Arg // the operand in samples; nil means any numbers
 	act       bool                        // an activation: kernels apply it, and gemm can apply it in its last store
+
+	// slope and slopeOf are the derivative of an activation, which has no grad.
+	slope   func(x float64) float64
+	slopeOf func(b *loop.Builder, x loop.Expr) loop.Expr // x is a variable or constant
 }
 
 // activations are the unary ops that a gemm can apply in its last store.
@@ -47,11 +51,16 @@ func (u unary) define() *ir.Op {
 		Lower:  u.nest,
 		Sample: samples(sample(u.sample, of(ir.T, ir.N(19))), sample(u.sample, of(ir.B, ir.N(16)))),
 	}
-	if u.grad != nil {
+	switch {
+	case u.slope != nil:
+		op.Grad = func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+			return []*ir.Value{b.Like(n, "act_grad", attrs("act", u.name), dy[0], n.In[0])}, b.Err()
+		}
+	case u.grad != nil:
 		op.Grad = func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 			return []*ir.Value{u.grad(graph{b, n}, n, dy[0])}, b.Err()
 		}
-	} else {
+	default:
 		op.NoGrad = "it is constant between jumps"
 	}
 	if u.act {

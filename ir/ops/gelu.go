@@ -14,10 +14,11 @@ var _ = unary{
 		// erfc keeps the negative tail exact to the last place; 1 + erf would cancel there.
 		return loop.Mul(loop.F(0.5), x, loop.Fn("erfc", loop.Mul(x, loop.F(-1/math.Sqrt2))))
 	},
-	grad: func(g graph, n *ir.Node, dy *ir.Value) *ir.Value {
-		x := n.In[0] // Φ(x) + x·φ(x)
-		phi := g.scale(g.op("exp", nil, g.scale(g.mul(x, x), -0.5)), 1/math.Sqrt(2*math.Pi))
-		cdf := g.scale(g.offset(g.op("erf", nil, g.scale(x, 1/math.Sqrt2)), 1), 0.5)
-		return g.mul(dy, g.add(cdf, g.mul(x, phi)))
+	slope: func(x float64) float64 {
+		return 0.5*math.Erfc(-x/math.Sqrt2) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi) // Φ(x) + x·φ(x)
+	},
+	slopeOf: func(_ *loop.Builder, x loop.Expr) loop.Expr {
+		bell := loop.Fn("exp", loop.Mul(loop.F(-0.5), x, x))
+		return loop.Add(loop.Mul(loop.F(0.5), loop.Fn("erfc", loop.Mul(x, loop.F(-1/math.Sqrt2)))), loop.Mul(x, loop.F(1/math.Sqrt(2*math.Pi)), bell))
 	},
 }.define()

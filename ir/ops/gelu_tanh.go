@@ -22,11 +22,13 @@ var _ = unary{
 		u := loop.Mul(loop.F(2*geluA), x, loop.Add(loop.F(1), loop.Mul(loop.F(geluB), x, x)))
 		return loop.Mul(x, sigmoidOf(u))
 	},
-	grad: func(g graph, n *ir.Node, dy *ir.Value) *ir.Value {
-		x, y := n.In[0], n.Out[0] // s + y·(1-s)·u' with s = sigmoid(u), u' = 2a·(1 + 3b·x²)
-		xx := g.mul(x, x)
-		s := g.op("sigmoid", nil, g.scale(g.mul(x, g.offset(g.scale(xx, geluB), 1)), 2*geluA))
-		du := g.scale(g.offset(g.scale(xx, 3*geluB), 1), 2*geluA)
-		return g.mul(dy, g.add(s, g.mul(g.sub(y, g.mul(y, s)), du)))
+	slope: func(x float64) float64 { // s + x·s·(1-s)·u' with s = sigmoid(u), u' = 2a·(1 + 3b·x²)
+		s := sigmoid(2 * geluA * (x + geluB*x*x*x))
+		return s + x*s*(1-s)*2*geluA*(1+3*geluB*x*x)
+	},
+	slopeOf: func(b *loop.Builder, x loop.Expr) loop.Expr {
+		s := b.Let("s", sigmoidOf(loop.Mul(loop.F(2*geluA), x, loop.Add(loop.F(1), loop.Mul(loop.F(geluB), x, x)))))
+		du := loop.Mul(loop.F(2*geluA), loop.Add(loop.F(1), loop.Mul(loop.F(3*geluB), x, x)))
+		return loop.Add(s, loop.Mul(x, s, loop.Sub(loop.F(1), s), du))
 	},
 }.define()

@@ -7,7 +7,8 @@ import (
 
 var _ = unary{
 	name: "relu", doc: "max(x, 0).", flops: 1, act: true,
-	f:     func(_ *ir.Node, x float64) float64 { return max(x, 0) },
-	lower: func(_ *ir.Node, _ *loop.Builder, x loop.Expr) loop.Expr { return loop.Fn("max", x, loop.F(0)) },
-	grad:  func(g graph, n *ir.Node, dy *ir.Value) *ir.Value { return g.mul(dy, g.op("step", nil, n.In[0])) },
+	f:       func(_ *ir.Node, x float64) float64 { return max(x, 0) },
+	lower:   func(_ *ir.Node, _ *loop.Builder, x loop.Expr) loop.Expr { return loop.Fn("max", x, loop.F(0)) },
+	slope:   stepAt,
+	slopeOf: stepOf,
 }.define()

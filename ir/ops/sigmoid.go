@@ -9,9 +9,10 @@ var _ = unary{
 	name: "sigmoid", doc: "1 / (1 + exp(-x)).", flops: 12, act: true,
 	f:     func(_ *ir.Node, x float64) float64 { return sigmoid(x) },
 	lower: func(_ *ir.Node, _ *loop.Builder, x loop.Expr) loop.Expr { return sigmoidOf(x) },
-	grad: func(g graph, n *ir.Node, dy *ir.Value) *ir.Value {
-		y := n.Out[0]
-		return g.mul(dy, g.sub(y, g.mul(y, y)))
+	slope: func(x float64) float64 { return sigmoid(x) * sigmoid(-x) },
+	slopeOf: func(b *loop.Builder, x loop.Expr) loop.Expr {
+		s := b.Let("s", sigmoidOf(x))
+		return loop.Mul(s, loop.Sub(loop.F(1), s))
 	},
 }.define()
 

@@ -214,9 +214,12 @@ func portableName(n *ir.Node) string {
 	cols := func(v *ir.Value) ir.Dim { return v.Type.Shape[len(v.Type.Shape)-1] }
 	of := n.Out[0]
 	name := fmt.Sprintf("%s_f32_%d", n.Op, cols(of).N)
-	for _, v := range append(n.In, n.Out...) {
-		if v != nil {
+	for i, v := range append(n.In, n.Out...) {
+		switch {
+		case v != nil:
 			name += fmt.Sprintf("_%d", v.LD)
+		case i < len(n.In) && slices.ContainsFunc(n.In[i:], func(v *ir.Value) bool { return v != nil }): // before one that is given
+			name += "_no"
 		}
 	}
 	for _, a := range n.Attrs { // they are constants of the function

@@ -17,6 +17,9 @@ type Training struct {
 	// Soft is true if the targets are probabilities, see [Unit.AddLoss].
 	Soft bool
 
+	// Parts makes the step one of a part of a batch, see [ir.Training.Counts]. Update must add up the gradients.
+	Parts bool
+
 	// Update appends the regions that change the trained tensors by their gradients; nil: none. It is called when the gradients are outputs of the program.
 	Update func(p *ir.Program, with []string) error
 }
@@ -35,6 +38,10 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 		return faults, err
 	}
 	p.Outputs = []string{StoreLoss}
+	var counts []ir.Count
+	if o.Parts {
+		counts = partOfBatch(p)
+	}
 	if err := trainPass(p, pass{"attend", attends, "join the terms of each score to one attention, whose operands lie apart"}); err != nil {
 		return nil, err
 	}
@@ -53,6 +60,7 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 		}
 	}
 	p.Training = trainingOf(p, with)
+	p.Training.Counts = counts
 	for _, ps := range afterSweep {
 		if err := trainPass(p, ps); err != nil {
 			return nil, err
@@ -81,7 +89,7 @@ func (t *targetWork) compileTraining(u *Unit, w *work, o Options) (faults diag.L
 		return nil, err
 	}
 	with := trained(tr, u.Program)
-	return u.Train(Training{With: with, Update: func(p *ir.Program, with []string) error {
+	return u.Train(Training{With: with, Parts: tr.Part < tr.Batch, Update: func(p *ir.Program, with []string) error {
 		o := optimizerOf(tr)
 		o.With = with
 		err := Update(p, o)

@@ -266,6 +266,14 @@ type Program struct {
 type Training struct {
 	Params  []Param  // in the order in which calls first read them
 	Updates []Update // of the optimizers, in the order of their calls
+	Counts  []Count  // if a pass is over a part of a batch: what the loss needs to know of the whole batch
+}
+
+// Count is a number of a whole batch, i32[1], that a pass over a part of the batch reads: by how many rows a mean divides.
+type Count struct {
+	Name   string // of the value of the batch
+	Target string // the targets whose numbers not below 0 are counted; "": all rows are counted
+	Rows   Dim    // what has a row
 }
 
 // Stage is a part of a training step that follows the gradients. Calls that belong to no stage compute the loss and the gradients.

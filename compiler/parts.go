@@ -1,0 +1,38 @@
+package compiler
+
+import (
+	"slices"
+
+	"github.com/debertac/debertac/ir"
+)
+
+// StoreCount begins the names of the numbers of a whole batch, see [ir.Count].
+const StoreCount = "count."
+
+// partOfBatch makes the loss of a program that of a part of a batch: each mean divides its sum by the number of rows that count in the whole batch. So the
+// losses of all parts add up to that of the batch, and so do their gradients, however the rows are divided among the parts. The program must have a loss and no
+// gradients.
+func partOfBatch(p *ir.Program) (counts []ir.Count) {
+	r := p.Region("loss")
+	if r == nil {
+		return nil
+	}
+	b := ir.NewBuilder(r)
+	for _, n := range r.Nodes {
+		if n.Op != "mean" {
+			continue
+		}
+		c := ir.Count{Rows: n.In[0].Type.Shape[0]}
+		c.Name = StoreCount + c.Rows.Sym
+		if len(n.In) > 1 && n.In[1] != nil {
+			c.Target = n.In[1].Name
+			c.Name = StoreCount + c.Target
+		}
+		n.In = append(n.In, make([]*ir.Value, 3-len(n.In))...)
+		n.In[2] = b.Input(c.Name, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.N(1)}})
+		if !slices.Contains(counts, c) {
+			counts = append(counts, c)
+		}
+	}
+	return counts
+}

@@ -56,20 +56,25 @@ func splitsOf(l lowering, n *ir.Node) []ir.Step {
 		}
 	case sequenceLowering:
 		return []ir.Step{{Split: ir.SplitSeqs}}
+	case flatLowering:
+		return []ir.Step{{Split: ir.SplitChunks}}
 	}
 	return nil
 }
 
-// strided returns the numbers of an array as they lie in memory.
-func strided(v *ir.Value, a *ir.Array) []float32 {
+// strided returns the numbers of an array as they lie in memory, and what lies between rows.
+func strided(v *ir.Value, a *ir.Array, between float32) []float32 {
 	src := a.Single()
 	if v.LD == 0 {
+		if between == 0 { // whole vectors
+			src = append(src, make([]float32, (16-len(src)%16)%16)...)
+		}
 		return src
 	}
 	rows, cols := a.Shape[0], a.Shape[1]
 	out := make([]float32, rows*v.LD)
 	for i := range out {
-		if out[i] = stray; i%v.LD < cols {
+		if out[i] = between; i%v.LD < cols {
 			out[i] = src[i/v.LD*cols+i%v.LD]
 		}
 	}
@@ -89,9 +94,13 @@ func addCase(t *testing.T, e *emitter, name string, tr *opstest.Trial, sample ir
 		c.data.Floats[slot] = numbers
 		return slot
 	}
+	between, panel, inPlace := stray, 16, tr.Op.InPlace
+	if tr.Op.Class == ir.Flat {
+		between, panel = 0, 0
+	}
 	place := func(v *ir.Value) {
 		if v.Type.DType == ir.F32 && len(v.Type.Shape) == 2 {
-			v.LD = (v.Type.Shape[1].N+15)/16*16 + 16
+			v.LD = (v.Type.Shape[1].N+15)/16*16 + panel
 		}
 	}
 	for i, v := range n.In {
@@ -105,18 +114,22 @@ func addCase(t *testing.T, e *emitter, name string, tr *opstest.Trial, sample ir
 			c.data.Ints[camel(v.Name)] = tr.In[i].I
 		default:
 			place(v)
-			slotOf(v, strided(v, tr.In[i]))
+			slotOf(v, strided(v, tr.In[i], between))
 		}
 	}
-	for _, v := range n.Out {
+	for k, v := range n.Out {
 		place(v)
+		if inPlace != nil && inPlace(n)[k] >= 0 {
+			c.data.Result = append(c.data.Result, e.slot[name+"\x00"+n.In[inPlace(n)[k]].Name])
+			continue
+		}
 		shape := v.Type.Shape
 		blank := make([]float32, tr.Sizes.Dim(shape[0])*max(v.LD, tr.Sizes.Elements(shape[1:])))
 		for i := range blank {
 			blank[i] = stray
 		}
 		if k := slices.IndexFunc(tr.Op.In, func(o ir.Operand) bool { return o.Name == "plus" }); k >= 0 && operand(n, k) != nil { // it works in place
-			blank = strided(n.In[k], tr.In[k])
+			blank = strided(n.In[k], tr.In[k], between)
 			delete(c.data.Floats, e.slot[name+"\x00"+n.In[k].Name])
 		}
 		c.data.Result = append(c.data.Result, slotOf(v, blank))

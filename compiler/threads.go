@@ -31,6 +31,10 @@ func threads(p *ir.Program) error {
 				s.Split = ir.SplitWays
 			case ir.Wordwise:
 				s.Split, s.Block = ir.SplitWords, ops.TokenBlock
+			case ir.Flat:
+				if op.Launches != nil && len(op.Launches(n, nil, nil)) > 1 {
+					s.Split, s.Block = ir.SplitChunks, ops.UpdateChunk
+				}
 			default:
 				s.Split, s.Block = byRows(n)
 			}

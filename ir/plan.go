@@ -173,4 +173,5 @@ const (
 	SplitSeqs   Split = "seqs"   // sequences
 	SplitWays   Split = "ways"   // pairs of a sequence and a direction
 	SplitWords  Split = "words"  // blocks of words
+	SplitChunks Split = "chunks" // chunks of memory of whole tensors
 )

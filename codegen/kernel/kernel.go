@@ -86,6 +86,7 @@ var families = []Family{
 	panelsFamily,
 	peakFamily,
 	spansFamily,
+	updateFamily,
 }
 
 // Families returns the table of kernel families, sorted by name.

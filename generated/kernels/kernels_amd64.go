@@ -1926,6 +1926,136 @@ func spans_f32_96_ldb96_ldu112_y1_16_avx2(y, a, b, u *float32, m, labels int)
 //go:noescape
 func spans_f32_96_ldb96_ldu112_y1_16_avx512(y, a, b, u *float32, m, labels int)
 
+// update_f32_accumulate_avx2 runs accumulate over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_accumulate_avx2(sum, grad, keep *float32, n int)
+
+// update_f32_accumulate_avx512 runs accumulate over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_accumulate_avx512(sum, grad, keep *float32, n int)
+
+// update_f32_adamw_b0_b0_avx2 runs adamw over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_adamw_b0_b0_avx2(p, grad, first, second, rate, clip, moments *float32, n int)
+
+// update_f32_adamw_b0_b0_avx512 runs adamw over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_adamw_b0_b0_avx512(p, grad, first, second, rate, clip, moments *float32, n int)
+
+// update_f32_adamw_b0p9_b0p999_avx2 runs adamw over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_adamw_b0p9_b0p999_avx2(p, grad, first, second, rate, clip, moments *float32, n int)
+
+// update_f32_adamw_b0p9_b0p999_avx512 runs adamw over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_adamw_b0p9_b0p999_avx512(p, grad, first, second, rate, clip, moments *float32, n int)
+
+// update_f32_adamw_b0p9_b0p999_d0p01_avx2 runs adamw over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_adamw_b0p9_b0p999_d0p01_avx2(p, grad, first, second, rate, clip, moments *float32, n int)
+
+// update_f32_adamw_b0p9_b0p999_d0p01_avx512 runs adamw over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_adamw_b0p9_b0p999_d0p01_avx512(p, grad, first, second, rate, clip, moments *float32, n int)
+
+// update_f32_lamb_avx2 runs lamb over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_lamb_avx2(p, first, second, rate, trust, moments *float32, n int)
+
+// update_f32_lamb_avx512 runs lamb over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_lamb_avx512(p, first, second, rate, trust, moments *float32, n int)
+
+// update_f32_lamb_d0p01_avx2 runs lamb over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_lamb_d0p01_avx2(p, first, second, rate, trust, moments *float32, n int)
+
+// update_f32_lamb_d0p01_avx512 runs lamb over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_lamb_d0p01_avx512(p, first, second, rate, trust, moments *float32, n int)
+
+// update_f32_lamb_moments_b0p9_b0p999_avx2 runs lamb_moments over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_lamb_moments_b0p9_b0p999_avx2(y, p, grad, first, second, clip, moments *float32, n int)
+
+// update_f32_lamb_moments_b0p9_b0p999_avx512 runs lamb_moments over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_lamb_moments_b0p9_b0p999_avx512(y, p, grad, first, second, clip, moments *float32, n int)
+
+// update_f32_lamb_moments_b0p9_b0p999_d0p01_avx2 runs lamb_moments over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_lamb_moments_b0p9_b0p999_d0p01_avx2(y, p, grad, first, second, clip, moments *float32, n int)
+
+// update_f32_lamb_moments_b0p9_b0p999_d0p01_avx512 runs lamb_moments over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_lamb_moments_b0p9_b0p999_d0p01_avx512(y, p, grad, first, second, clip, moments *float32, n int)
+
+// update_f32_lookahead_mix0p5_avx2 runs lookahead over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_lookahead_mix0p5_avx2(p, slow *float32, n int)
+
+// update_f32_lookahead_mix0p5_avx512 runs lookahead over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_lookahead_mix0p5_avx512(p, slow *float32, n int)
+
+// update_f32_sgd_avx2 runs sgd over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_sgd_avx2(p, grad, rate, clip *float32, n int)
+
+// update_f32_sgd_avx512 runs sgd over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_sgd_avx512(p, grad, rate, clip *float32, n int)
+
+// update_f32_sgd_d0p01_avx2 runs sgd over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_sgd_d0p01_avx2(p, grad, rate, clip *float32, n int)
+
+// update_f32_sgd_d0p01_avx512 runs sgd over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_sgd_d0p01_avx512(p, grad, rate, clip *float32, n int)
+
+// update_f32_sgd_d0p01_m0p9_avx2 runs sgd over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_sgd_d0p01_m0p9_avx2(p, grad, first, rate, clip *float32, n int)
+
+// update_f32_sgd_d0p01_m0p9_avx512 runs sgd over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_sgd_d0p01_m0p9_avx512(p, grad, first, rate, clip *float32, n int)
+
+// update_f32_square_sum_avx2 runs square_sum over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_square_sum_avx2(y, x *float32, n int)
+
+// update_f32_square_sum_avx512 runs square_sum over n floats of whole tensors, in place. n is a multiple of 16.
+//
+//go:noescape
+func update_f32_square_sum_avx512(y, x *float32, n int)
+
 // assembly holds every kernel of the package by name.
 var assembly = map[string]any{
 	"act_f32_exp_1_ldx16_ldy16_avx2":                         act_f32_exp_1_ldx16_ldy16_avx2,
@@ -2234,4 +2364,30 @@ var assembly = map[string]any{
 	"spans_f32_96_ldb96_ldu112_y16_1_avx512":                 spans_f32_96_ldb96_ldu112_y16_1_avx512,
 	"spans_f32_96_ldb96_ldu112_y1_16_avx2":                   spans_f32_96_ldb96_ldu112_y1_16_avx2,
 	"spans_f32_96_ldb96_ldu112_y1_16_avx512":                 spans_f32_96_ldb96_ldu112_y1_16_avx512,
+	"update_f32_accumulate_avx2":                             update_f32_accumulate_avx2,
+	"update_f32_accumulate_avx512":                           update_f32_accumulate_avx512,
+	"update_f32_adamw_b0_b0_avx2":                            update_f32_adamw_b0_b0_avx2,
+	"update_f32_adamw_b0_b0_avx512":                          update_f32_adamw_b0_b0_avx512,
+	"update_f32_adamw_b0p9_b0p999_avx2":                      update_f32_adamw_b0p9_b0p999_avx2,
+	"update_f32_adamw_b0p9_b0p999_avx512":                    update_f32_adamw_b0p9_b0p999_avx512,
+	"update_f32_adamw_b0p9_b0p999_d0p01_avx2":                update_f32_adamw_b0p9_b0p999_d0p01_avx2,
+	"update_f32_adamw_b0p9_b0p999_d0p01_avx512":              update_f32_adamw_b0p9_b0p999_d0p01_avx512,
+	"update_f32_lamb_avx2":                                   update_f32_lamb_avx2,
+	"update_f32_lamb_avx512":                                 update_f32_lamb_avx512,
+	"update_f32_lamb_d0p01_avx2":                             update_f32_lamb_d0p01_avx2,
+	"update_f32_lamb_d0p01_avx512":                           update_f32_lamb_d0p01_avx512,
+	"update_f32_lamb_moments_b0p9_b0p999_avx2":               update_f32_lamb_moments_b0p9_b0p999_avx2,
+	"update_f32_lamb_moments_b0p9_b0p999_avx512":             update_f32_lamb_moments_b0p9_b0p999_avx512,
+	"update_f32_lamb_moments_b0p9_b0p999_d0p01_avx2":         update_f32_lamb_moments_b0p9_b0p999_d0p01_avx2,
+	"update_f32_lamb_moments_b0p9_b0p999_d0p01_avx512":       update_f32_lamb_moments_b0p9_b0p999_d0p01_avx512,
+	"update_f32_lookahead_mix0p5_avx2":                       update_f32_lookahead_mix0p5_avx2,
+	"update_f32_lookahead_mix0p5_avx512":                     update_f32_lookahead_mix0p5_avx512,
+	"update_f32_sgd_avx2":                                    update_f32_sgd_avx2,
+	"update_f32_sgd_avx512":                                  update_f32_sgd_avx512,
+	"update_f32_sgd_d0p01_avx2":                              update_f32_sgd_d0p01_avx2,
+	"update_f32_sgd_d0p01_avx512":                            update_f32_sgd_d0p01_avx512,
+	"update_f32_sgd_d0p01_m0p9_avx2":                         update_f32_sgd_d0p01_m0p9_avx2,
+	"update_f32_sgd_d0p01_m0p9_avx512":                       update_f32_sgd_d0p01_m0p9_avx512,
+	"update_f32_square_sum_avx2":                             update_f32_square_sum_avx2,
+	"update_f32_square_sum_avx512":                           update_f32_square_sum_avx512,
 }

@@ -35,7 +35,7 @@ func (a adam) direction(p, first, second, moments []float64) []float64 {
 
 var _ = ir.Define(ir.Op{
 	Name: "adamw", Class: ir.Flat,
-	Doc: "A step of AdamW (Loshchilov and Hutter 2019, algorithm 2): first = β1·first + (1-β1)·clip·g, second = β2·second + (1-β2)·(clip·g)², and " +
+	Doc: "A step of AdamW (Loshchilov and Hutter 2019, algorithm 2): first = β1·first + (1-β1)·clip·grad, second = β2·second + (1-β2)·(clip·grad)², and " +
 		"p = p - rate·(a·first/(b·√second + c) + decay·p), where moments holds a, b, c. With bias correction a = 1/(1-β1ᵗ), b = 1/√(1-β2ᵗ), c = eps; " +
 		"without, a = b = 1. RAdam (Liu et al. 2020, algorithm 2) is the same op with other numbers. The results lie in the memory of p, first and second.",
 	In:    []ir.Operand{paramIn, gradIn, firstIn, secondIn, rateIn, clipIn, momentsIn},
@@ -63,7 +63,7 @@ var _ = ir.Define(ir.Op{
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
 		a := adamOf(n)
 		b := newNest("AdamW: p, first and second of n parameters, in place.", nil,
-			[]string{"p", "g", "first", "second"}, []string{"rate", "clip", "moments"})
+			[]string{"p", "grad", "first", "second"}, []string{"rate", "clip", "moments"})
 		k := b.adamNumbers()
 		rate := b.number("r", "rate", 0)
 		b.each(func(i loop.Expr, at func(string) loop.Expr) {
@@ -72,10 +72,12 @@ var _ = ir.Define(ir.Op{
 		})
 		return b.Nest()
 	},
-	Launches: wholeLaunch,
+	Launches: chunkLaunches(0),
+	Kernels:  []string{"update"},
 	Sample: samples(
 		sample(attrs("beta1", 0.9, "beta2", 0.999, "decay", 0.01), adamArgs(ir.N(5), ir.N(19))...),
 		sample(attrs("beta1", 0.0, "beta2", 0.0, "decay", 0.0), adamArgs(ir.N(7))...),
+		sample(attrs("beta1", 0.5, "beta2", 0.5, "decay", 0.0), adamArgs(ir.N(5), ir.N(8000))...),
 	),
 })
 
@@ -101,7 +103,7 @@ func (b nestOf) adamRatio() adamNumbers {
 
 // nextMoments writes the next moments, stores them and returns them.
 func (a adam) nextMoments(b nestOf, k adamNumbers, i loop.Expr, at func(string) loop.Expr) (first, second loop.Expr) {
-	g := b.Let("gc", loop.Mul(at("g"), k.clip))
+	g := b.Let("gc", loop.Mul(at("grad"), k.clip))
 	first = b.Let("m", loop.Add(loop.Mul(loop.F(a.beta1), at("first")), loop.Mul(loop.F(1-a.beta1), g)))
 	second = b.Let("v", loop.Add(loop.Mul(loop.F(a.beta2), at("second")), loop.Mul(loop.F(1-a.beta2), g, g)))
 	b.Store("firsts", i, first)

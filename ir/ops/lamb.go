@@ -42,7 +42,7 @@ var _ = ir.Define(ir.Op{
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
 		a := adamOf(n)
 		b := newNest("LAMB, first pass: first and second of n parameters, in place, and y = Σp², Σd².",
-			[]string{"y"}, []string{"p", "g", "first", "second"}, []string{"clip", "moments"})
+			[]string{"y"}, []string{"p", "grad", "first", "second"}, []string{"clip", "moments"})
 		b.Slice("ys", "y", loop.I(0), loop.I(2))
 		k := b.adamNumbers()
 		pp, dd := b.Let("pp", loop.F(0)), b.Let("dd", loop.F(0))
@@ -57,9 +57,11 @@ var _ = ir.Define(ir.Op{
 		return b.Nest()
 	},
 	Launches: chunkLaunches(2),
+	Kernels:  []string{"update"},
 	Sample: samples(
 		sample(attrs("beta1", 0.9, "beta2", 0.999, "decay", 0.01), momentsArgs(ir.N(5), ir.N(19))...),
 		sample(attrs("beta1", 0.5, "beta2", 0.5, "decay", 0.0), momentsArgs(ir.N(7))...),
+		sample(attrs("beta1", 0.5, "beta2", 0.5, "decay", 0.0), momentsArgs(ir.N(3), ir.N(8000))...),
 	),
 })
 
@@ -67,15 +69,6 @@ var _ = ir.Define(ir.Op{
 func momentsArgs(dims ...ir.Dim) []ir.Arg {
 	all := adamArgs(dims...)
 	return append(all[:4:4], all[5:]...)
-}
-
-// chunkOf returns the chunk of memory in which an element of an array lies, with rows padded to 16 columns.
-func chunkOf(shape []int, i int) int {
-	if len(shape) > 1 {
-		cols := shape[len(shape)-1]
-		i = i/cols*round16(cols) + i%cols
-	}
-	return i / UpdateChunk
 }
 
 var _ = ir.Define(ir.Op{
@@ -163,7 +156,8 @@ var _ = ir.Define(ir.Op{
 		})
 		return b.Nest()
 	},
-	Launches: wholeLaunch,
+	Launches: chunkLaunches(0),
+	Kernels:  []string{"update"},
 	Sample: samples(
 		sample(attrs("decay", 0.01), lambArgs(ir.N(5), ir.N(19))...),
 		sample(attrs("decay", 0.0), lambArgs(ir.N(7))...),

@@ -41,15 +41,16 @@ var _ = ir.Define(ir.Op{
 		})
 		return b.Nest()
 	},
-	Launches: wholeLaunch,
+	Launches: chunkLaunches(0),
+	Kernels:  []string{"update"},
 	Sample: samples(sample(attrs("mix", 0.5), normal(ir.N(5), ir.N(19)), normal(ir.N(5), ir.N(19))),
 		sample(attrs("mix", 1.0), normal(ir.N(7)), normal(ir.N(7)))),
 })
 
 var _ = ir.Define(ir.Op{
 	Name: "accumulate", Class: ir.Flat,
-	Doc: "The sum of gradients over the parts of a batch: sum + g, or g alone if keep is 0; then sum is not read. The result lies in the memory of sum.",
-	In:  []ir.Operand{float("sum", "any fixed shape"), float("g", "as sum"), float("keep", "[1] 0 for the first part of a batch, 1 for the others")},
+	Doc: "The sum of gradients over the parts of a batch: sum + grad, or grad alone if keep is 0; then sum is not read. The result lies in the memory of sum.",
+	In:  []ir.Operand{float("sum", "any fixed shape"), float("grad", "as sum"), float("keep", "[1] 0 for the first part of a batch, 1 for the others")},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		types, err := updated(n, []int{1}, 0)
 		return types, first(err, shaped(n, 2, ir.N(1)))
@@ -67,16 +68,17 @@ var _ = ir.Define(ir.Op{
 	NoGrad:  onlyLast,
 	InPlace: func(*ir.Node) []int { return []int{0} },
 	Lower: func(*ir.Node) (*loop.Nest, error) {
-		b := newNest("sum = g, or sum + g unless keep is 0, n numbers.", nil, []string{"sum", "g"}, []string{"keep"})
+		b := newNest("sum = grad, or sum + grad unless keep is 0, n numbers.", nil, []string{"sum", "grad"}, []string{"keep"})
 		keep := b.number("k", "keep", 0)
 		b.If(loop.Bin{Op: "==", X: keep, Y: loop.F(0)}, func() {
-			b.each(func(i loop.Expr, at func(string) loop.Expr) { b.Store("sums", i, at("g")) })
+			b.each(func(i loop.Expr, at func(string) loop.Expr) { b.Store("sums", i, at("grad")) })
 		}, func() {
-			b.each(func(i loop.Expr, at func(string) loop.Expr) { b.Store("sums", i, loop.Add(at("sum"), at("g"))) })
+			b.each(func(i loop.Expr, at func(string) loop.Expr) { b.Store("sums", i, loop.Add(at("sum"), at("grad"))) })
 		})
 		return b.Nest()
 	},
-	Launches: wholeLaunch,
+	Launches: chunkLaunches(0),
+	Kernels:  []string{"update"},
 	Sample: samples(sample(nil, normal(ir.N(5), ir.N(19)), normal(ir.N(5), ir.N(19)), positive(ir.N(1))),
 		sample(nil, normal(ir.N(7)), normal(ir.N(7)), ir.Arg{Type: f32(ir.N(1)), Fill: ir.FillZero})),
 })

@@ -10,7 +10,7 @@ import (
 var _ = ir.Define(ir.Op{
 	Name: "sgd", Class: ir.Flat,
 	Doc: "A step of gradient descent with momentum, and with decoupled decay as in SGDW (Loshchilov and Hutter 2019, algorithm 1): " +
-		"first = momentum·first + clip·g, p = p - rate·(first + decay·p). Without momentum p = p - rate·(clip·g + decay·p), and there is no first. " +
+		"first = momentum·first + clip·grad, p = p - rate·(first + decay·p). Without momentum p = p - rate·(clip·grad + decay·p), and there is no first. " +
 		"The results lie in the memory of p and first.",
 	In:    []ir.Operand{paramIn, gradIn, rateIn, clipIn, optional("first", "as p; 0 before the first step; missing without momentum")},
 	Attrs: []ir.AttrDef{decayAttr, {Name: "momentum", Type: ir.AttrFloat, Required: true, Doc: "weight of the old sum of gradients; 0: none"}},
@@ -46,11 +46,11 @@ var _ = ir.Define(ir.Op{
 		return ir.Cost{FLOPs: 7 * e, Bytes: float64(4+8*len(n.Out)) * e}
 	},
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
-		tensors := []string{"p", "g", "first"}[:1+len(n.Out)]
+		tensors := []string{"p", "grad", "first"}[:1+len(n.Out)]
 		b := newNest("SGD: n parameters and their sums of gradients, in place.", nil, tensors, []string{"rate", "clip"})
 		rate, clip := b.number("r", "rate", 0), b.number("c", "clip", 0)
 		b.each(func(i loop.Expr, at func(string) loop.Expr) {
-			d := loop.Mul(clip, at("g"))
+			d := loop.Mul(clip, at("grad"))
 			if len(n.Out) > 1 {
 				d = b.Let("d", loop.Add(loop.Mul(loop.F(n.Float("momentum")), at("first")), d))
 				b.Store("firsts", i, d)
@@ -62,7 +62,8 @@ var _ = ir.Define(ir.Op{
 		})
 		return b.Nest()
 	},
-	Launches: wholeLaunch,
+	Launches: chunkLaunches(0),
+	Kernels:  []string{"update"},
 	Sample: samples(
 		sample(attrs("decay", 0.01, "momentum", 0.9), sgdArgs(normal, ir.N(5), ir.N(19))...),
 		sample(attrs("decay", 0.0, "momentum", 0.0), sgdArgs(func(...ir.Dim) ir.Arg { return missing() }, ir.N(7))...),

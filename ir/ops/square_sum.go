@@ -46,7 +46,9 @@ var _ = ir.Define(ir.Op{
 		return b.Nest()
 	},
 	Launches: chunkLaunches(1),
-	Sample:   samples(sample(nil, normal(ir.N(5), ir.N(19))), sample(nil, normal(ir.N(7))), sample(nil, normal(ir.N(3), ir.N(8192)))),
+	Kernels:  []string{"update"},
+	Sample: samples(sample(nil, normal(ir.N(5), ir.N(19))), sample(nil, normal(ir.N(7))), sample(nil, normal(ir.N(3), ir.N(8191))),
+		sample(nil, normal(ir.N(3), ir.N(2), ir.N(3)))),
 })
 
 // mostTerms is the largest number of operands of total, so that the signature of its portable form has an end.
@@ -86,15 +88,15 @@ var _ = ir.Define(ir.Op{
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
 		names := []string{"y"}
 		for i := range n.In {
-			names = append(names, termName(i))
+			names = append(names, TermName(i))
 		}
 		b := loop.New("y = the sum of all numbers of all operands.", loop.Floats(names...)...)
 		b.Slice("ys", "y", loop.I(0), loop.I(1))
 		sum := b.Let("sum", loop.F(0))
 		for i, v := range n.In {
 			size := v.Type.Shape[0].N
-			b.Slice(termName(i)+"s", termName(i), loop.I(0), loop.I(size))
-			b.AddTo(sum, sumOf(b, fmt.Sprintf("s%d_", i), size, func(j loop.Expr) loop.Expr { return loop.At(termName(i)+"s", j) }))
+			b.Slice(TermName(i)+"s", TermName(i), loop.I(0), loop.I(size))
+			b.AddTo(sum, sumOf(b, fmt.Sprintf("s%d_", i), size, func(j loop.Expr) loop.Expr { return loop.At(TermName(i)+"s", j) }))
 		}
 		b.Store("ys", loop.I(0), sum)
 		return b.Nest()
@@ -102,15 +104,15 @@ var _ = ir.Define(ir.Op{
 	Launches: func(n *ir.Node, _ []int32, _ []*ir.Array) []ir.Launch {
 		l := ir.Launch{Memory: map[string]ir.Place{"y": {Operand: ir.Result}}}
 		for i := range n.In {
-			l.Memory[termName(i)] = ir.Place{Operand: i}
+			l.Memory[TermName(i)] = ir.Place{Operand: i}
 		}
 		return []ir.Launch{l}
 	},
 	Sample: samples(sample(nil, positive(ir.N(5)), positive(ir.N(1)), positive(ir.N(9))), sample(nil, normal(ir.N(3)))),
 })
 
-// termName is the name of the portable form's argument for an operand of total.
-func termName(i int) string { return fmt.Sprintf("x%d", i) }
+// TermName is the name of the portable form's argument for an operand of total.
+func TermName(i int) string { return fmt.Sprintf("x%d", i) }
 
 var _ = ir.Define(ir.Op{
 	Name: "norm", Class: ir.Reduction,

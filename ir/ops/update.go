@@ -7,8 +7,8 @@ import (
 	"github.com/debertac/debertac/ir/loop"
 )
 
-// UpdateChunk is the number of floats in memory that one term of a sum over a tensor covers, such as a term of [square_sum]. The terms are added in their
-// order, so the sum does not depend on how the chunks are divided among workers.
+// UpdateChunk is the number of floats in memory that one call of a kernel on whole tensors covers, and one term of a sum over a tensor, such as a term of
+// square_sum. The terms are added in their order, so the sum does not depend on how the chunks are divided among workers. A call takes about 50 µs.
 const UpdateChunk = 1 << 14
 
 // onlyLast is the reason why ops that update parameters have no gradient.
@@ -17,7 +17,7 @@ const onlyLast = "it comes after all gradients"
 // The operands that optimizers share. The numbers of a step are computed by package runtime/rate.
 var (
 	paramIn   = float("p", "any fixed shape, a parameter")
-	gradIn    = float("g", "as p, the gradient")
+	gradIn    = float("grad", "as p, the gradient")
 	firstIn   = float("first", "as p, the moving mean of the gradient; 0 before the first step")
 	secondIn  = float("second", "as p, the moving mean of the gradient's square; 0 before the first step")
 	rateIn    = float("rate", "[1] learning rate of this step")
@@ -46,9 +46,6 @@ func floatsOf(v *ir.Value) (int, error) {
 	}
 	return n, nil
 }
-
-// UpdateFloats returns how many floats the operand of an op that works on a tensor as a whole takes in memory: all rows with their padding.
-func UpdateFloats(v *ir.Value) (int, error) { return floatsOf(v) }
 
 // updated returns the types of the results of an update, which are those of operands. All of them have the shape of operand 0, and are of fixed size.
 func updated(n *ir.Node, like []int, results ...int) ([]ir.Type, error) {
@@ -85,59 +82,56 @@ func positiveDecay(n *ir.Node) error {
 	return nil
 }
 
-// chunksOf returns how many chunks a value of fixed shape has. It counts columns rounded up to 16, whatever the distance between rows is, so that the number
-// does not depend on passes.
+// chunksOf returns how many chunks a value of fixed shape has. It counts the columns of a matrix rounded up to 16, whatever the distance between rows is, so
+// that the number does not depend on passes.
 func chunksOf(v *ir.Value) (int, error) {
-	n, err := floatsOf(v)
-	if err != nil {
+	if _, err := floatsOf(v); err != nil {
 		return 0, err
 	}
-	s := v.Type.Shape
-	if len(s) > 1 {
-		cols := s[len(s)-1].N
-		ld := v.LD
-		if ld == 0 {
-			ld = cols
+	n := 1
+	for i, d := range v.Type.Shape {
+		if i == 1 && len(v.Type.Shape) == 2 {
+			n *= round16(d.N)
+		} else {
+			n *= d.N
 		}
-		n = n / ld * round16(cols)
 	}
 	return max(1, (n+UpdateChunk-1)/UpdateChunk), nil
 }
 
-// wholeLaunch is the one call of an op whose arguments are its operands, as a whole, the result y and the number n of floats.
-func wholeLaunch(n *ir.Node, _ []int32, _ []*ir.Array) []ir.Launch {
-	floats, err := floatsOf(n.In[0])
-	if err != nil {
-		return nil
+// chunkOf returns the chunk of memory in which an element of an array lies, with the rows of matrices padded to 16 columns.
+func chunkOf(shape []int, i int) int {
+	if len(shape) == 2 {
+		i = i/shape[1]*round16(shape[1]) + i%shape[1]
 	}
-	l := ir.Launch{Memory: map[string]ir.Place{"y": {Operand: ir.Result}}, Counts: map[string]int{"n": floats}}
-	for i, o := range ir.Lookup(n.Op).In {
-		if i < len(n.In) && n.In[i] != nil {
-			l.Memory[o.Name] = ir.Place{Operand: i}
-		}
-	}
-	return []ir.Launch{l}
+	return i / UpdateChunk
 }
 
-// chunkLaunches are the calls of an op that computes numbers for each chunk: y is the place of these numbers, per of them for each chunk.
+// chunkLaunches returns the calls of an op on flat memory, one for each chunk. Its arguments are its operands, of which tensors are at the chunk, the number n
+// of floats, and y, the place of the numbers that it computes for the chunk, per of them.
 func chunkLaunches(per int) func(*ir.Node, []int32, []*ir.Array) []ir.Launch {
 	return func(n *ir.Node, _ []int32, _ []*ir.Array) []ir.Launch {
 		floats, err := floatsOf(n.In[0])
 		chunks, err2 := chunksOf(n.In[0])
 		if first(err, err2) != nil {
-			return nil
+			return nil // Shape has reported it
 		}
 		var list []ir.Launch
 		for c := range chunks {
 			at := c * UpdateChunk
-			l := ir.Launch{Memory: map[string]ir.Place{"y": {Operand: ir.Result, At: c * per}}, Counts: map[string]int{"n": min(UpdateChunk, floats-at)}}
-			for i, o := range ir.Lookup(n.Op).In {
-				if i < len(n.In) && n.In[i] != nil {
-					l.Memory[o.Name] = ir.Place{Operand: i}
-					if n.In[i].Type.Shape.Equal(n.In[0].Type.Shape) && i < 4 {
-						l.Memory[o.Name] = ir.Place{Operand: i, At: at}
-					}
+			l := ir.Launch{Memory: map[string]ir.Place{}, Counts: map[string]int{"n": min(UpdateChunk, floats-at)}}
+			if per > 0 {
+				l.Memory["y"] = ir.Place{Operand: ir.Result, At: c * per}
+			}
+			for i, v := range n.In {
+				if v == nil {
+					continue
 				}
+				place := ir.Place{Operand: i}
+				if v.Type.Shape.Equal(n.In[0].Type.Shape) {
+					place.At = at
+				}
+				l.Memory[ir.Lookup(n.Op).In[i].Name] = place
 			}
 			list = append(list, l)
 		}

@@ -116,6 +116,9 @@ func (b *trainBuilder) percent(form *countForm, what, bounds string, in func(flo
 func (b *trainBuilder) sift(s *Stmt) {
 	f := &Sift{Source: source(s), Noise: 1e-2, Step: 1e-4, Ascend: 1, Loss: "symmetric_kl", Weight: 1}
 	b.t.Sift = f
+	if h := b.t.Head; h != nil && !h.hasProbabilities() {
+		f.Loss = "mse"
+	}
 	in := &trainBuilder{r: b.r, t: b.t, words: b.r.once(s)}
 	if w, ok := in.word("perturb"); ok {
 		form := w.Form.(*pathForm)

@@ -28,6 +28,7 @@ type File struct {
 type Package struct {
 	Name  string // the Go package name
 	Files []File // sorted by name
+	Train bool   // it computes training steps, not forward passes
 }
 
 // Add appends a file.

@@ -37,6 +37,7 @@ type regionPlaces struct {
 
 // EmitTraining writes the package of a training program.
 func emitTraining(e *emitter) error {
+	e.pkg.Train = true
 	e.places = newPlaceTable(e)
 	if err := e.makeSteps(); err != nil {
 		return err

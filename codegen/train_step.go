@@ -315,6 +315,25 @@ func (e *emitter) targetCheck(name string, v jen.Dict) {
 	}
 }
 
+// nodesOfPass counts the nodes that a pass runs: those up to the loss, and those that compute the gradients.
+func (e *emitter) nodesOfPass() (forward, backward int) {
+	before := true
+	for r := range ir.Steps(e.p.Run) {
+		switch {
+		case e.stageOf(r) != "":
+		case before:
+			forward += len(r.Nodes)
+			before = !slices.ContainsFunc(r.Out, func(v *ir.Value) bool { return v.Name == lossName })
+		default:
+			backward += len(r.Nodes)
+		}
+	}
+	return forward, backward
+}
+
+// lossName is the name of the loss in the store.
+const lossName = "loss"
+
 // trainerDict returns the literal of trainer.Program.
 func (e *emitter) trainerDict() jen.Dict {
 	m := &e.p.Meta
@@ -367,6 +386,8 @@ func (e *emitter) trainerDict() jen.Dict {
 			}
 		}),
 	}
+	forward, backward := e.nodesOfPass()
+	d[jen.Id("Forward")], d[jen.Id("Backward")] = jen.Lit(forward), jen.Lit(backward)
 	if m.Threads > 0 {
 		d[jen.Id("Threads")] = jen.Lit(m.Threads)
 	}

@@ -20,7 +20,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/runtime/command"
 	builtprogram "github.com/debertac/debertac/runtime/program"
+	"github.com/debertac/debertac/runtime/trainprogram"
 )
 
 // names is a set of flags, without their dashes.
@@ -73,6 +75,15 @@ func tablesOfFlags(t *testing.T) *flagTables {
 		f.about[verb], f.built[verb] = out.String(), names{"help": true}
 		for _, m := range flagLine.FindAllStringSubmatch(out.String(), -1) {
 			f.built[verb][m[1]] = true
+		}
+	}
+	for _, verb := range []string{"step", "bench"} { // of programs that train
+		var out bytes.Buffer
+		code := trainprogram.Run(t.Context(), nil, []string{verb, "--help"}, command.Streams{Out: &out, Err: &out})
+		require.Equal(t, command.ExitDone, code, out.String())
+		f.about["training "+verb], f.built["training "+verb] = out.String(), names{"help": true}
+		for _, m := range flagLine.FindAllStringSubmatch(out.String(), -1) {
+			f.built["training "+verb][m[1]] = true
 		}
 	}
 	require.True(t, f.built["run"]["input"] && f.built["forward"]["out"] && f.built["bench"]["batch"])

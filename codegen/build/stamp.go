@@ -6,7 +6,7 @@ import (
 )
 
 // programPackage holds the variables that the linker sets in built programs.
-const programPackage = "github.com/debertac/debertac/runtime/program"
+const programPackage = "github.com/debertac/debertac/runtime/command"
 
 // Stamp identifies the debertac that a program is, or that built it.
 type Stamp struct {

@@ -17,11 +17,11 @@ func TestStamp(t *testing.T) {
 		want  Stamp
 		flags string
 	}{
-		{debug.BuildInfo{}, Stamp{Version: "(devel)"}, " -X github.com/debertac/debertac/runtime/program.Version=(devel)"},
+		{debug.BuildInfo{}, Stamp{Version: "(devel)"}, " -X github.com/debertac/debertac/runtime/command.Version=(devel)"},
 		{debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}, Settings: vcs("abc", "false")}, Stamp{"v1.2.3", "abc"},
-			" -X github.com/debertac/debertac/runtime/program.Version=v1.2.3 -X github.com/debertac/debertac/runtime/program.Revision=abc"},
+			" -X github.com/debertac/debertac/runtime/command.Version=v1.2.3 -X github.com/debertac/debertac/runtime/command.Revision=abc"},
 		{debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}, Settings: vcs("abc", "true")}, Stamp{"v1.2.3", "abc+"},
-			" -X github.com/debertac/debertac/runtime/program.Version=v1.2.3 -X github.com/debertac/debertac/runtime/program.Revision=abc+"},
+			" -X github.com/debertac/debertac/runtime/command.Version=v1.2.3 -X github.com/debertac/debertac/runtime/command.Revision=abc+"},
 		{debug.BuildInfo{Main: debug.Module{Version: "a b"}}, Stamp{Version: "a b"}, ""},
 	} {
 		got := stampOf(&c.info)

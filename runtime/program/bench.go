@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/gauge"
 )
 
 // benchFlags holds the flags of the verb bench.
@@ -125,7 +127,7 @@ func (b *benchFlags) run(ctx context.Context, s *session, _ []string) error {
 		}
 	}
 	if b.asJSON {
-		return printJSON(s.Out, row)
+		return command.PrintJSON(s.Out, row)
 	}
 	row.print(s)
 	return nil
@@ -148,7 +150,7 @@ func (b *benchFlags) calls(core *engine.Core, head int) ([]engine.Call, error) {
 		lengths = slices.Repeat([]int{b.tokens}, b.batch)
 	} else {
 		var err error
-		if lengths, err = ReadLengths(where, l.SequenceTokens); err != nil {
+		if lengths, err = gauge.ReadLengths(where, l.SequenceTokens); err != nil {
 			return nil, err
 		}
 	}
@@ -219,7 +221,7 @@ func (b *benchFlags) measure(ctx context.Context, core *engine.Core, calls []eng
 	}
 	defer endProfile(false)
 	goruntime.GC()
-	resetPeakRSS()
+	gauge.ResetPeakRSS()
 	var before, after goruntime.MemStats
 	goruntime.ReadMemStats(&before)
 	begin = time.Now()
@@ -240,32 +242,20 @@ func (b *benchFlags) measure(ctx context.Context, core *engine.Core, calls []eng
 	if err := endProfile(true); err != nil {
 		return err
 	}
-	row.RSSMiB = float64(peakRSS()) / (1 << 20)
+	row.RSSMiB = float64(gauge.PeakRSS()) / (1 << 20)
 	if rep, err := core.Report(); err == nil {
-		row.WeightsRSSMiB = float64(mappedRSS(filepath.Base(rep.Weights))) / (1 << 20)
+		row.WeightsRSSMiB = float64(gauge.MappedRSS(filepath.Base(rep.Weights))) / (1 << 20)
 	}
 	sec := last.Sub(begin).Seconds()
 	row.Calls = len(times)
-	row.Allocs = round(float64(after.Mallocs-before.Mallocs)/float64(len(times)), 2)
+	row.Allocs = gauge.Round(float64(after.Mallocs-before.Mallocs)/float64(len(times)), 2)
 	row.TokensPerSecond = float64(tokens) * float64(passes) / sec
 	row.SequencesPerSecond = float64(sequences) * float64(passes) / sec
 	row.GFLOPS = b.flops * float64(passes) / sec / 1e9
 	slices.Sort(times)
-	row.MinMS, row.P50MS, row.P90MS, row.P99MS = ms(times[0]), ms(quantile(times, 0.5)), ms(quantile(times, 0.9)), ms(quantile(times, 0.99))
+	q := func(share float64) float64 { return gauge.MS(gauge.Quantile(times, share)) }
+	row.MinMS, row.P50MS, row.P90MS, row.P99MS = gauge.MS(times[0]), q(0.5), q(0.9), q(0.99)
 	return nil
-}
-
-// quantile returns the smallest sample s for which at least the share q of the samples is not above s. sorted must be in rising order.
-func quantile(sorted []time.Duration, q float64) time.Duration {
-	i := int(math.Ceil(q*float64(len(sorted)))) - 1
-	return sorted[min(max(i, 0), len(sorted)-1)]
-}
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-func round(x float64, digits int) float64 {
-	p := math.Pow(10, float64(digits))
-	return math.Round(x*p) / p
 }
 
 func (r *benchRow) print(s *session) {
@@ -274,7 +264,7 @@ func (r *benchRow) print(s *session) {
 		kind = ", " + r.Precision
 	}
 	fmt.Fprintf(s.Out, "%s: %s of %.4g tokens per call, %s, %s%s, %d calls\n",
-		r.Model, plural(r.Batch, "sequence"), r.Tokens, plural(r.Threads, "thread"), r.ISA, kind, r.Calls)
+		r.Model, command.Plural(r.Batch, "sequence"), r.Tokens, command.Plural(r.Threads, "thread"), r.ISA, kind, r.Calls)
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(s.Out, "  %-13s %s\n", name, fmt.Sprintf(format, args...))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/gauge"
 )
 
 // benchSteps holds the times of the steps of the schedule. The program does not know the names and costs of the steps; the compiler does.
@@ -68,10 +69,10 @@ func (b *benchFlags) measureSteps(ctx context.Context, core *engine.Core, calls 
 	}
 	for _, s := range samples {
 		slices.Sort(s)
-		out.StepMS = append(out.StepMS, ms(quantile(s, 0.5)))
+		out.StepMS = append(out.StepMS, gauge.MS(gauge.Quantile(s, 0.5)))
 	}
 	slices.Sort(between)
-	out.BetweenMS = ms(quantile(between, 0.5))
+	out.BetweenMS = gauge.MS(gauge.Quantile(between, 0.5))
 	return out, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/engine"
 )
@@ -35,7 +36,7 @@ func newDoctor(fs *flag.FlagSet) action {
 		damage := core.CheckWeights()
 		r.Hashes = damage == nil
 		if *asJSON {
-			err = printJSON(s.Out, r)
+			err = command.PrintJSON(s.Out, r)
 		} else {
 			r.print(s, !*modelOnly)
 		}

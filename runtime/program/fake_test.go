@@ -194,7 +194,7 @@ func runIn(t testing.TB, stdin string, args ...string) result {
 }
 
 // command returns the program as a process of its own.
-func command(t testing.TB, models string, args ...string) *exec.Cmd {
+func call(t testing.TB, models string, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/gauge"
 )
 
 // firstTokens is the length, in tokens, of the text that start-up is measured with.
@@ -43,7 +44,7 @@ func newFirst(fs *flag.FlagSet) action {
 			return err
 		}
 		if age := processAge(); age > 0 {
-			fmt.Fprintf(s.Out, "%s: the result of %d tokens came about %.0f ms after the process began\n", m.Name, tokens, ms(age))
+			fmt.Fprintf(s.Out, "%s: the result of %d tokens came about %.0f ms after the process began\n", m.Name, tokens, gauge.MS(age))
 		}
 		return nil
 	}
@@ -115,7 +116,7 @@ func (b *benchFlags) measureStart(ctx context.Context, m *Model) (float64, error
 		}
 	}
 	slices.Sort(times)
-	return ms(quantile(times, 0.5)), nil
+	return gauge.MS(gauge.Quantile(times, 0.5)), nil
 }
 
 // startOnce starts one process and returns the time from before exec to the line that it prints with its first result.

@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
-	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/batchfile"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/engine"
-	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -29,7 +27,7 @@ func newForward(fs *flag.FlagSet) action {
 	var f forwardFlags
 	f.register(fs)
 	f.registerHead(fs)
-	fs.StringVar(&f.batch, "batch", "", "a safetensors `FILE` with "+batchTensors())
+	fs.StringVar(&f.batch, "batch", "", "a safetensors `FILE` with "+batchfile.Describe())
 	fs.StringVar(&f.out, "out", "", "the safetensors `FILE` to write: every traced tensor and \""+OutputTensor+"\", as F32")
 	return f.run
 }
@@ -41,7 +39,7 @@ func (f *forwardFlags) run(ctx context.Context, s *session, _ []string) error {
 	if _, err := disk.Place(f.out); err != nil { // before any work
 		return err
 	}
-	batch, err := readBatch(f.batch)
+	batch, err := batchfile.Read(f.batch)
 	if err != nil {
 		return err
 	}
@@ -71,89 +69,6 @@ func (f *forwardFlags) run(ctx context.Context, s *session, _ []string) error {
 		return r.err
 	}
 	return r.write(f.out, map[string]string{"head": head.Name})
-}
-
-// batchTensors describes the tensors of a file that holds a batch, by the types of their numbers.
-func batchTensors() string {
-	var needed, other, floats []string
-	for p := range ragged.Part(ragged.Parts) {
-		r := p.Row()
-		switch text := r.Name + " " + r.Shape(); {
-		case r.Floats():
-			floats = append(floats, text)
-		case p == ragged.IDs || p == ragged.Starts:
-			needed = append(needed, text)
-		default:
-			other = append(other, text)
-		}
-	}
-	return "I32 tensors: " + strings.Join(needed, ", ") + ", and if needed " + strings.Join(other, ", ") + "; F32: " + strings.Join(floats, ", ")
-}
-
-// readBatch reads a batch. It does not check whether the batch fits the model; Validate does.
-func readBatch(path string) (*runtime.Batch, error) {
-	f, err := safetensors.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b := &runtime.Batch{}
-	var known []string
-	for p := range ragged.Part(ragged.Parts) {
-		name := p.Row().Name
-		known = append(known, name)
-		if f.Has(name) {
-			err = readPart(f, path, p, b)
-		} else if p == ragged.IDs || p == ragged.Starts {
-			err = faulty(path, "it lacks the tensor %q", name)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	for _, name := range f.Names() {
-		if !slices.Contains(known, name) {
-			return nil, faulty(path, "tensor %q is not a part of a batch (%s)", name, strings.Join(known, " "))
-		}
-	}
-	return b, nil
-}
-
-// readPart reads a part of a batch from a tensor with all numbers in one dimension, or with one row per entry.
-func readPart(f *safetensors.File, path string, p ragged.Part, b *runtime.Batch) error {
-	r := p.Row()
-	info, err := f.Info(r.Name)
-	if err != nil {
-		return err
-	}
-	want, dims := safetensors.I32, "one dimension"
-	if r.Floats() {
-		want, dims = safetensors.F32, "one or two dimensions"
-	}
-	flat := len(info.Shape) == 1
-	rows := len(info.Shape) == 2 && (r.Columns == ragged.ByLimit || info.Shape[1] == r.Columns)
-	if info.DType != want || !flat && !rows {
-		return faulty(path, "tensor %q is %s %v, it must be %s with %s", r.Name, info.DType, info.Shape, want, dims)
-	}
-	n := 1
-	for _, d := range info.Shape {
-		n *= d
-	}
-	if r.Floats() {
-		v := make([]float32, n)
-		*p.Float32s(b) = v
-		return f.Floats(r.Name, v)
-	}
-	wide := make([]int64, n)
-	if err := f.Ints(r.Name, wide); err != nil {
-		return err
-	}
-	v := make([]int32, n)
-	for i, x := range wide {
-		v[i] = int32(x)
-	}
-	*p.Ints(b) = v
-	return nil
 }
 
 // recorder keeps copies of traced tensors.

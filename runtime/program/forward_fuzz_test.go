@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/batchfile"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/pool"
 	"github.com/debertac/debertac/runtime/safetensors"
@@ -57,7 +59,7 @@ func FuzzBatch(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		b, err := readBatch(path)
+		b, err := batchfile.Read(path)
 		if err == nil {
 			err = b.Validate(core.Program().Limits)
 			if err == nil {
@@ -72,8 +74,8 @@ func FuzzBatch(f *testing.F) {
 		if errors.As(err, &p) && p.Value != "the word panic" {
 			t.Fatalf("%v\n%s", err, p.Stack)
 		}
-		if err != nil && p == nil && exitCode(err) != ExitInput {
-			t.Fatalf("exit code %d: %v", exitCode(err), err)
+		if err != nil && p == nil && command.ExitCode(err) != ExitInput {
+			t.Fatalf("exit code %d: %v", command.ExitCode(err), err)
 		}
 	})
 }

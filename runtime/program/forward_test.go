@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/batchfile"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -21,7 +22,7 @@ func TestReadBatch(t *testing.T) {
 		"ids": want.IDs, "starts": want.Starts, "rows": want.Rows, "words": want.Words,
 		"word_starts": want.WordStarts, "marks": want.Marks, "mark_starts": want.MarkStarts,
 	}
-	got, err := readBatch(int32File(t, tensors))
+	got, err := batchfile.Read(int32File(t, tensors))
 	require.NoError(t, err)
 	require.Equal(t, want, *got)
 
@@ -46,11 +47,11 @@ func TestReadBatch(t *testing.T) {
 		require.NoError(t, w.Close())
 		return path
 	}
-	got, err = readBatch(shaped("words", 2, 2))
+	got, err = batchfile.Read(shaped("words", 2, 2))
 	require.NoError(t, err)
 	require.Equal(t, []int32{0, 1, 2, 3}, got.Words)
-	_, err = readBatch(shaped("words", 2, 3))
+	_, err = batchfile.Read(shaped("words", 2, 3))
 	require.ErrorContains(t, err, `tensor "words" is I32 [2 3]`)
-	_, err = readBatch(shaped("marks", 2, 2))
+	_, err = batchfile.Read(shaped("marks", 2, 2))
 	require.ErrorContains(t, err, `tensor "marks" is I32 [2 2]`)
 }

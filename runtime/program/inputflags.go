@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
@@ -103,7 +104,7 @@ func (r *runFlags) source(ctx context.Context, s *session, args []string) (*inpu
 		}
 		return &input{source: &arguments{texts: []string{r.word("question")}}, size: -1, close: nothing}, nil
 	case r.input != "" && len(args) > 0:
-		return nil, usage("texts come from --input or from the arguments, not both: %q", shorten(args[0], 40))
+		return nil, usage("texts come from --input or from the arguments, not both: %q", command.Shorten(args[0], 40))
 	case r.input != "":
 		return opening{r.input, r.format, r.called, r.fields}.open(ctx, s.In)
 	case len(args) > 0:

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/task"
 )
 
@@ -151,14 +152,14 @@ type row struct {
 func (p *page) rows(list []row) {
 	wide := 0
 	for i := range list {
-		list[i].name = printable(shorten(list[i].name, excerptSize))
+		list[i].name = printable(command.Shorten(list[i].name, excerptSize))
 		wide = max(wide, utf8.RuneCountInString(list[i].name))
 	}
 	for _, r := range list {
 		pad := strings.Repeat(" ", wide-utf8.RuneCountInString(r.name))
 		text := fmt.Sprintf("  %s%s  %.4f  %s", r.name, pad, r.score, bar(float32(r.score)))
 		if r.rest != "" {
-			text += "  " + printable(shorten(r.rest, excerptSize))
+			text += "  " + printable(command.Shorten(r.rest, excerptSize))
 		}
 		fmt.Fprintln(p, strings.TrimRight(text, " "))
 	}
@@ -174,9 +175,9 @@ func tail(tokens, truncated int) string {
 
 // title prints a record's text, or pair, and how much of it was seen.
 func (p *page) title(r *record, tokens, truncated int) {
-	head := printable(shorten(r.text.First, excerptSize))
+	head := printable(command.Shorten(r.text.First, excerptSize))
 	if r.text.Pair {
-		head += " | " + printable(shorten(r.text.Second, excerptSize))
+		head += " | " + printable(command.Shorten(r.text.Second, excerptSize))
 	}
 	fmt.Fprintln(p, head+tail(tokens, truncated))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/task"
 )
 
@@ -85,7 +86,7 @@ func (l *job) refuse(r *record, err error) error {
 	default:
 		row.Line = r.line
 	}
-	text, err := jsonLine(row)
+	text, err := command.JSONLine(row)
 	if err != nil {
 		return err
 	}
@@ -110,8 +111,8 @@ func (l *leftOut) end(s *session, texts int, err error, in *input) error {
 			what = strings.Replace(strings.Replace(what, "is left out", "has an error in place of a result", 1), "are left out",
 				"have an error in place of a result", 1)
 		}
-		counted = &inputError{text: fmt.Sprintf("%d of %s %s: %s; the first: %v", l.total, plural(texts+l.total, "text"), what, strings.Join(parts, ", "),
-			l.first)}
+		counted = &inputError{text: fmt.Sprintf("%d of %s %s: %s; the first: %v", l.total, command.Plural(texts+l.total, "text"), what,
+			strings.Join(parts, ", "), l.first)}
 	}
 	if err != nil {
 		if counted != nil {
@@ -183,5 +184,5 @@ func plainText(raw json.RawMessage) string {
 	if json.Unmarshal(raw, &s) != nil {
 		s = string(raw)
 	}
-	return printable(shorten(s, excerptSize))
+	return printable(command.Shorten(s, excerptSize))
 }

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"flag"
 	"os"
-	"strings"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/appended"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/pool"
@@ -32,21 +32,11 @@ func (o *openFlags) registerHead(fs *flag.FlagSet) {
 
 // pick finds the model that --model names.
 func (o *openFlags) pick(s *session) (*Model, error) {
-	if o.model == "" {
-		switch len(s.models) {
-		case 0:
-			return nil, errors.New("this binary was built without a model")
-		case 1:
-			return &s.models[0], nil
-		}
-		return nil, usage("--model is needed: this binary holds %s", strings.Join(s.modelNames(), " "))
+	i, err := command.Pick(namesOf(s.models), o.model)
+	if err != nil {
+		return nil, err
 	}
-	for i := range s.models {
-		if s.models[i].Name == o.model {
-			return &s.models[i], nil
-		}
-	}
-	return nil, usage("no model %q in this binary (there are: %s)", o.model, strings.Join(s.modelNames(), " "))
+	return &s.models[i], nil
 }
 
 // open opens the model with the weights of --weights, or else those inside the binary.
@@ -92,7 +82,7 @@ func (o *openFlags) open(s *session, more ...runtime.Option) (*engine.Core, *Mod
 		if errors.As(err, &p) {
 			return nil, nil, err
 		}
-		var bad *usageError
+		var bad *command.UsageError
 		if errors.As(err, &bad) {
 			return nil, nil, err
 		}

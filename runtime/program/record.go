@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -246,7 +247,7 @@ func (r *record) list(what string) ([]string, error) {
 		}
 		list, err := List(cell)
 		if err != nil {
-			return nil, faultOf(kindType, r.where(), "%q is %q: %w", name, shorten(cell, 60), err)
+			return nil, faultOf(kindType, r.where(), "%q is %q: %w", name, command.Shorten(cell, 60), err)
 		}
 		return list, nil
 	}
@@ -261,7 +262,7 @@ func (r *record) list(what string) ([]string, error) {
 		list = append(list, text)
 	}
 	if err != nil || raw[0] != '[' {
-		return nil, faultOf(kindType, r.where(), "%q is %s, it must be an array of strings", name, shorten(string(raw), 40))
+		return nil, faultOf(kindType, r.where(), "%q is %s, it must be an array of strings", name, command.Shorten(string(raw), 40))
 	}
 	return list, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
@@ -108,7 +109,7 @@ func (a *answered) seen() runtime.Seen { return a.Seen }
 func (a *answered) object() any        { return a.Answered }
 
 func (a *answered) show(p *page, r *record) {
-	fmt.Fprintf(p, "%s%s\n", printable(shorten(r.text.First, excerptSize)), tail(a.Tokens, a.Truncated))
+	fmt.Fprintf(p, "%s%s\n", printable(command.Shorten(r.text.First, excerptSize)), tail(a.Tokens, a.Truncated))
 	if a.NoAnswer {
 		fmt.Fprintln(p, "  no answer")
 		if len(a.Answers) > 0 {
@@ -193,7 +194,7 @@ func (c *chosen) seen() runtime.Seen { return runtime.Seen{Tokens: c.Tokens, Tru
 func (c *chosen) object() any        { return c }
 
 func (c *chosen) show(p *page, r *record) {
-	fmt.Fprintf(p, "%s%s\n", printable(shorten(r.text.First, excerptSize)), tail(c.Tokens, c.Truncated))
+	fmt.Fprintf(p, "%s%s\n", printable(command.Shorten(r.text.First, excerptSize)), tail(c.Tokens, c.Truncated))
 	var list []row
 	for i, o := range c.options {
 		list = append(list, row{o, c.Scores[i], ""})

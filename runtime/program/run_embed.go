@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
@@ -89,7 +90,7 @@ func (e *embedded) show(p *page, r *record) {
 	for _, v := range e.Embedding {
 		square += float64(v) * float64(v)
 	}
-	fmt.Fprintf(p, "  %s  (%s, length %.4f; --json prints all)\n", firstNumbers(e.Embedding), plural(len(e.Embedding), "number"), math.Sqrt(square))
+	fmt.Fprintf(p, "  %s  (%s, length %.4f; --json prints all)\n", firstNumbers(e.Embedding), command.Plural(len(e.Embedding), "number"), math.Sqrt(square))
 }
 
 // firstNumbers returns the first numbers of a vector as text, and an ellipsis for the others.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
@@ -155,5 +156,5 @@ func (c *classified) right(r *record) (bool, error) {
 	if i, err := strconv.Atoi(r.label); err == nil && i >= 0 && i < len(labels) {
 		return i == c.Index, nil
 	}
-	return false, faulty(r.where(), "the model has no label %q (it has: %s)", shorten(r.label, 40), shorten(strings.Join(labels, ", "), 200))
+	return false, faulty(r.where(), "the model has no label %q (it has: %s)", command.Shorten(r.label, 40), command.Shorten(strings.Join(labels, ", "), 200))
 }

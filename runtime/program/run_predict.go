@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
@@ -145,7 +146,7 @@ func (x *perplexed) show(p *page, r *record) {
 	if x.Pseudo {
 		what = "pseudo-perplexity"
 	}
-	fmt.Fprintf(p, "  %s %.4g over %s\n", what, x.Perplexity.Perplexity, plural(x.Counted, "token"))
+	fmt.Fprintf(p, "  %s %.4g over %s\n", what, x.Perplexity.Perplexity, command.Plural(x.Counted, "token"))
 	var list []row
 	least := &x.Scored[0]
 	for i := range x.Scored {
@@ -226,7 +227,7 @@ func (s *generateService) compute(ctx context.Context, records []record) ([]outc
 // before returns what is printed before a generated text: the text that it continues, or the source that it is made from.
 func (s *generateService) before(r *record) string {
 	if s.prefix {
-		return printable(shorten(r.text.First, excerptSize)) + "\n  → " + printable(r.text.Second)
+		return printable(command.Shorten(r.text.First, excerptSize)) + "\n  → " + printable(r.text.Second)
 	}
 	if r.text.Pair {
 		return printable(r.text.First) + " | " + printable(r.text.Second)
@@ -270,6 +271,6 @@ func (g *generated) show(p *page, r *record) {
 		if !g.streamed {
 			fmt.Fprint(p, g.service.before(r)+printable(x.Text))
 		}
-		fmt.Fprintf(p, "\n  (%s, ended by %s)\n", plural(x.Tokens, "token"), endedBy[x.Reason])
+		fmt.Fprintf(p, "\n  (%s, ended by %s)\n", command.Plural(x.Tokens, "token"), endedBy[x.Reason])
 	}
 }

@@ -3,10 +3,11 @@ package program
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/gauge"
 )
 
 // emit prints one result and counts it.
@@ -37,7 +38,7 @@ func (l *job) print(r *record, o outcome) error {
 	if v == nil { // the result comes at the end of the run
 		return nil
 	}
-	text, err := jsonLine(v)
+	text, err := command.JSONLine(v)
 	if err != nil {
 		return faulty(r.where(), "the result has NaN or Inf in it (%v): the weights may be damaged, see doctor", err)
 	}
@@ -63,7 +64,8 @@ func (l *job) summary(core *engine.Core, took time.Duration) {
 		cut = fmt.Sprintf("%d of them cut at %d tokens", l.cut, o.MaxTokens)
 	}
 	fmt.Fprintf(l.Err, "%s, %s in %s: %.1f texts/s, %.0f tokens/s on %s with %s; %s\n",
-		plural(l.texts, "text"), plural(l.tokens, "token"), seconds(took), float64(l.texts)/sec, float64(l.tokens)/sec, o.ISA, plural(o.Threads, "thread"), cut)
+		command.Plural(l.texts, "text"), command.Plural(l.tokens, "token"), seconds(took), float64(l.texts)/sec, float64(l.tokens)/sec, o.ISA,
+		command.Plural(o.Threads, "thread"), cut)
 }
 
 // seconds returns a time with three digits.
@@ -74,14 +76,7 @@ func seconds(d time.Duration) string {
 	case d >= time.Second:
 		return fmt.Sprintf("%.2f s", d.Seconds())
 	}
-	return fmt.Sprintf("%.3g ms", ms(d))
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
+	return fmt.Sprintf("%.3g ms", gauge.MS(d))
 }
 
 // judge prints the accuracy on standard error, as summary does with the other figures. It returns an error if the accuracy is below the minimum.
@@ -93,7 +88,7 @@ func (l *job) judge() error {
 	fmt.Fprintf(l.Err, "accuracy %.2f %% (%d of %d)\n", share, l.right, l.texts)
 	least := l.real("min-accuracy")
 	if share < least {
-		return &checkError{fmt.Sprintf("the accuracy of %.2f %% is below %v %%", share, least)}
+		return &command.CheckError{Text: fmt.Sprintf("the accuracy of %.2f %% is below %v %%", share, least)}
 	}
 	return nil
 }

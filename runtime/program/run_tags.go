@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/tasktable"
@@ -132,6 +133,6 @@ func (d *detected) show(p *page, r *record) {
 		}
 	}
 	p.marked(r.text.First, marks, "", tail(d.Tokens, d.Truncated))
-	fmt.Fprintf(p, "  %d of %s seem to be replaced\n", d.Replaced, plural(len(d.Verdicts), "token"))
+	fmt.Fprintf(p, "  %d of %s seem to be replaced\n", d.Replaced, command.Plural(len(d.Verdicts), "token"))
 	p.rows(list)
 }

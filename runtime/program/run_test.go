@@ -314,7 +314,7 @@ func TestChunkAdapts(t *testing.T) {
 // TestInterrupt types a line, reads its result at once, and stops the program while it waits for the next. The exit code names the signal.
 func TestInterrupt(t *testing.T) {
 	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: ExitInterrupted, syscall.SIGTERM: ExitTerminated} {
-		cmd := command(t, "one", "run", "--weights", fakeWeights(t, true), "--json")
+		cmd := call(t, "one", "run", "--weights", fakeWeights(t, true), "--json")
 		in, err := cmd.StdinPipe()
 		require.NoError(t, err)
 		out, err := cmd.StdoutPipe()

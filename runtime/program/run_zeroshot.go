@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/task"
 )
@@ -180,5 +181,5 @@ func (d *ranked) object() any {
 }
 
 func (d *ranked) show(p *page, _ *record) {
-	fmt.Fprintf(p, "%4d  %10.4f  %s%s\n", d.Rank, d.Score, printable(shorten(d.Text, excerptSize)), tail(d.Tokens, d.Truncated))
+	fmt.Fprintf(p, "%4d  %10.4f  %s%s\n", d.Rank, d.Score, printable(command.Shorten(d.Text, excerptSize)), tail(d.Tokens, d.Truncated))
 }

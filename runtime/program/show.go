@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
 )
 
 const (
@@ -22,18 +23,6 @@ func bar(v float32) string {
 	s := strings.Repeat("█", eighths/8)
 	if r := eighths % 8; r > 0 {
 		s += string([]rune("▏▎▍▌▋▊▉")[r-1])
-	}
-	return s
-}
-
-// shorten returns the first runes of s, and an ellipsis if there are more.
-func shorten(s string, runes int) string {
-	n := 0
-	for i := range s {
-		if n == runes {
-			return s[:i] + "…"
-		}
-		n++
 	}
 	return s
 }
@@ -72,9 +61,9 @@ func newShower(w io.Writer, labels []string, top int) *shower {
 
 // show prints one text and its best labels. If chosen is not nil, it prints the labels with these indices instead.
 func (s *shower) show(r *record, c *runtime.Classification, chosen []int) {
-	head := printable(shorten(r.text.First, excerptSize))
+	head := printable(command.Shorten(r.text.First, excerptSize))
 	if r.text.Pair {
-		head += " | " + printable(shorten(r.text.Second, excerptSize))
+		head += " | " + printable(command.Shorten(r.text.Second, excerptSize))
 	}
 	cut := ""
 	if c.Truncated > 0 {

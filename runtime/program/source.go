@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
 )
 
 // notUTF8 is the message about a text in another encoding. The tokenizer would take its bytes for unknown characters, and the result would mean little.
@@ -225,7 +226,7 @@ func (a *array) next() (record, error) {
 	case '"':
 		r.fault = a.plain(&r, raw)
 	default:
-		r.fault = faultOf(kindType, r.where(), "it is %s, it must be an object with a text, or a string", shorten(string(raw), 40))
+		r.fault = faultOf(kindType, r.where(), "it is %s, it must be an object with a text, or a string", command.Shorten(string(raw), 40))
 	}
 	return r, nil
 }
@@ -287,7 +288,7 @@ func twice(object []byte) (name string, ok bool) {
 
 func jsonString(name string, raw json.RawMessage) (s string, err error) {
 	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
-		return "", fmt.Errorf("%q is %s, it must be a string", name, shorten(string(raw), 40))
+		return "", fmt.Errorf("%q is %s, it must be a string", name, command.Shorten(string(raw), 40))
 	}
 	if half := loneSurrogate(raw); half != "" {
 		return "", fmt.Errorf("%q has %s, half of a character that takes two such escapes", name, half)
@@ -340,5 +341,5 @@ func fieldNames(fields map[string]json.RawMessage) string {
 	if len(names) == 0 {
 		return "none"
 	}
-	return shorten(strings.Join(names, " "), 100)
+	return command.Shorten(strings.Join(names, " "), 100)
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/command"
 )
 
 // openInput opens an input with the default names of the fields.
@@ -64,11 +66,11 @@ func FuzzInput(f *testing.F) {
 				if err == nil && (n > most || r.line < 1) {
 					t.Fatalf("%s: record %d at line %d of %d bytes", format, n, r.line, len(data))
 				}
-				if r.fault != nil && (exitCode(r.fault) != ExitInput || !strings.HasPrefix(r.fault.Error(), "standard input:")) {
+				if r.fault != nil && (command.ExitCode(r.fault) != ExitInput || !strings.HasPrefix(r.fault.Error(), "standard input:")) {
 					t.Fatalf("%s: %v", format, r.fault)
 				}
 			}
-			if err != io.EOF && (exitCode(err) != ExitInput || !strings.HasPrefix(err.Error(), "standard input")) {
+			if err != io.EOF && (command.ExitCode(err) != ExitInput || !strings.HasPrefix(err.Error(), "standard input")) {
 				t.Fatalf("%s: %v", format, err)
 			}
 		}
@@ -189,7 +191,7 @@ func TestBadRecords(t *testing.T) {
 			err = firstFault(in)
 		}
 		require.ErrorContains(t, err, c.want, c.input)
-		require.Equal(t, ExitInput, exitCode(err), c.input)
+		require.Equal(t, ExitInput, command.ExitCode(err), c.input)
 	}
 	r, err := (&arguments{texts: []string{latin}}).next()
 	require.NoError(t, err)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/debertac/debertac/runtime/command"
 )
 
 // table reads CSV or TSV. The header names the columns.
@@ -59,7 +61,7 @@ func newTable(file string, b *bufio.Reader, separator rune, quoted bool, c *colu
 		}
 		head[i] = strings.TrimSpace(head[i])
 	}
-	t.header = shorten(strings.Join(head, ", "), 100)
+	t.header = command.Shorten(strings.Join(head, ", "), 100)
 	wanted := c.all()
 	for i, name := range head {
 		if !slices.Contains(wanted, name) {
@@ -124,7 +126,7 @@ func (t *table) cell(row []string, name string) json.RawMessage {
 	if row[i] == "" && name == t.columns.name["label"] {
 		return json.RawMessage("null")
 	}
-	raw, err := jsonLine(row[i])
+	raw, err := command.JSONLine(row[i])
 	if err != nil { // cannot happen: every string can be encoded
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -184,7 +185,7 @@ func (f *taskFlags) checkValue(r *tasktable.Flag) error {
 func list(name, value string) ([]string, error) {
 	parts, err := List(value)
 	if err != nil {
-		return nil, usage("--%s %q: %v", name, shorten(value, 60), err)
+		return nil, usage("--%s %q: %v", name, command.Shorten(value, 60), err)
 	}
 	return parts, nil
 }

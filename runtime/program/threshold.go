@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/command"
 )
 
 // limits holds the probabilities of --threshold.
@@ -26,7 +28,7 @@ func (l *limits) read(text string) error {
 			}
 		}
 		if err != nil || len(object) == 0 || len(l.single) < len(object) { // null is not a number
-			return usage("--threshold %s: it must be a JSON object of labels with numbers, such as {\"person\": 0.3}", shorten(text, 60))
+			return usage("--threshold %s: it must be a JSON object of labels with numbers, such as {\"person\": 0.3}", command.Shorten(text, 60))
 		}
 	} else {
 		for part := range strings.SplitSeq(text, ",") {
@@ -49,13 +51,13 @@ func (l *limits) readOne(part string) error {
 	label := strings.TrimSpace(part[:max(at, 0)])
 	switch _, again := l.single[label]; {
 	case err != nil:
-		return usage("--threshold %q: it must be a number from 0 to 1, or LABEL=NUMBER", shorten(part, 60))
+		return usage("--threshold %q: it must be a number from 0 to 1, or LABEL=NUMBER", command.Shorten(part, 60))
 	case at < 0 && l.all != nil:
 		return usage("--threshold %s: there is another number without a label already", part)
 	case at < 0:
 		l.all = &p
 	case label == "" || again:
-		return usage("--threshold %q: the label before = is empty or given twice", shorten(part, 60))
+		return usage("--threshold %q: the label before = is empty or given twice", command.Shorten(part, 60))
 	default:
 		if l.single == nil {
 			l.single = map[string]float64{}
@@ -80,7 +82,8 @@ func (l *limits) of(labels []string, otherwise float64) ([]float32, error) {
 	}
 	for _, label := range slices.Sorted(maps.Keys(l.single)) {
 		if !slices.Contains(labels, label) {
-			return nil, usage("--threshold: the model has no label %q (it has: %s)", shorten(label, 40), shorten(strings.Join(labels, ", "), 200))
+			return nil, usage("--threshold: the model has no label %q (it has: %s)", command.Shorten(label, 40),
+				command.Shorten(strings.Join(labels, ", "), 200))
 		}
 	}
 	return list, nil

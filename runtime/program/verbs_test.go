@@ -16,7 +16,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/debertac/debertac/runtime/appended"
 	"github.com/debertac/debertac/runtime/disk"
@@ -181,24 +180,9 @@ func TestBenchSteps(t *testing.T) {
 	require.Contains(t, r.err, "--cpuprofile: ")
 }
 
-func TestQuantile(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(1, 300).Draw(t, "n")
-		q := rapid.SampledFrom([]float64{0.5, 0.9, 0.99, 1}).Draw(t, "q")
-		sorted := make([]time.Duration, n)
-		for i := range sorted {
-			sorted[i] = time.Duration(i + 1)
-		}
-		got := float64(quantile(sorted, q)) // the samples are 1 … n, so the value is the number of samples not above it
-		if got < q*float64(n) || got-1 >= q*float64(n) {
-			t.Fatalf("quantile %v of %d samples is %v", q, n, got)
-		}
-	})
-}
-
 func TestFirst(t *testing.T) {
 	for _, tokenizer := range []bool{true, false} {
-		cmd := command(t, "one", "first", "--weights", fakeWeights(t, tokenizer), "--threads", "1")
+		cmd := call(t, "one", "first", "--weights", fakeWeights(t, tokenizer), "--threads", "1")
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, string(out))
 		require.True(t, strings.HasPrefix(string(out), "ready\n"), string(out))

@@ -20,6 +20,8 @@ type Program struct {
 	States   []Param       // what the optimizer keeps for tensors, in the order of the schedule
 	Keys     int           // keys of dropout that a pass needs
 	Targets  []Target      // what a batch holds besides the inputs of the model
+	Forward  int           // nodes of the schedule up to the loss
+	Backward int           // nodes after the loss that compute the gradients; the optimizer's follow
 
 	// Arena returns the number of arena bytes that a step of these sizes needs. It must not fall when a size rises.
 	Arena func(engine.Sizes) int64

@@ -37,6 +37,16 @@ type Trainer struct {
 	values, grads, states block
 }
 
+// Options returns the settings in use: the number of threads, the instruction set, and the number of steps on which the learning rates depend.
+func (t *Trainer) Options() Options {
+	o := t.options
+	o.ISA = t.isa.String()
+	if t.program.Optimizer != nil {
+		o.Steps = t.rate.Steps
+	}
+	return o
+}
+
 // Tensor returns a copy of a tensor as it is now, row-major.
 func (t *Trainer) Tensor(name string) ([]float32, error) { return t.copyOf(&t.values, name, "tensor") }
 

@@ -35,27 +35,8 @@ func lengths(l engine.Limits, wanted ...int) (out []int) {
 // Batch draws sequences of the given lengths and their targets.
 func Batch(p *trainer.Program, lens []int, seed uint64) *trainer.Batch {
 	r := rand.New(rand.NewPCG(seed, 3))
-	b := &trainer.Batch{Batch: *raggedtest.Batch(lens, p.Limits, false, r.IntN), Integers: map[string][]int32{}, Floats: map[string][]float32{}}
-	sizes := b.Sizes()
-	for i := range p.Targets {
-		t := &p.Targets[i]
-		if t.Floats {
-			for range t.Want(sizes) {
-				b.Floats[t.Name] = append(b.Floats[t.Name], float32(r.IntN(2)))
-			}
-			continue
-		}
-		for k := range t.Want(sizes) {
-			n := 0
-			switch t.Check {
-			case trainer.Classes:
-				n = r.IntN(t.Below)
-			case trainer.Tokens:
-				n = r.IntN(lens[k])
-			}
-			b.Integers[t.Name] = append(b.Integers[t.Name], int32(n))
-		}
-	}
+	b := &trainer.Batch{Batch: *raggedtest.Batch(lens, p.Limits, false, r.IntN)}
+	p.DrawTargets(b, r.IntN)
 	return b
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/gauge"
 	"github.com/debertac/debertac/runtime/pool"
-	builtprogram "github.com/debertac/debertac/runtime/program"
 )
 
 // Sweep holds the flags of bench: what is measured, how, and what is done with the results. Each combination of --batch, --tokens, --threads and
@@ -211,7 +211,7 @@ func (v *Sweep) lengths(u *compiler.Unit, pt point) ([]int, error) {
 	if v.Lengths == "" {
 		return slices.Repeat([]int{pt.tokens}, pt.batch), nil
 	}
-	list, err := builtprogram.ReadLengths(v.Lengths, b.Length)
+	list, err := gauge.ReadLengths(v.Lengths, b.Length)
 	if system := (*fs.PathError)(nil); err != nil && !errors.As(err, &system) {
 		return nil, fault.Input("", "%v", err)
 	}

@@ -1,4 +1,4 @@
-package program_test
+package gauge_test
 
 import (
 	"os"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/runtime/program"
+	"github.com/debertac/debertac/runtime/gauge"
 )
 
 // TestReadLengths checks that numbers from 1 to the limit are read, however they fall into lines, and that the message about anything else names the file, the
@@ -16,7 +16,7 @@ func TestReadLengths(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lengths")
 	read := func(text string) ([]int, error) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-		return program.ReadLengths(path, 9)
+		return gauge.ReadLengths(path, 9)
 	}
 	got, err := read("1 9\n\n\t3\r\n2")
 	require.NoError(t, err)
@@ -32,6 +32,6 @@ func TestReadLengths(t *testing.T) {
 		_, err := read(text)
 		require.EqualError(t, err, want, text)
 	}
-	_, err = program.ReadLengths(path+"absent", 9)
+	_, err = gauge.ReadLengths(path+"absent", 9)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -1,9 +1,10 @@
-package program
+package gauge
 
 import (
 	"strconv"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
@@ -24,16 +25,16 @@ func ReadLengths(path string, most int) ([]int, error) {
 		for f := range strings.FieldsSeq(row) {
 			n, err := strconv.Atoi(f)
 			if err != nil || n < 1 {
-				return nil, faulty(path+":"+strconv.Itoa(line), "%q is not a number of tokens", shorten(f, 40))
+				return nil, command.Faulty(path+":"+strconv.Itoa(line), "%q is not a number of tokens", command.Shorten(f, 40))
 			}
 			if n > most {
-				return nil, faulty(path+":"+strconv.Itoa(line), "%d tokens, the limit of a sequence is %d", n, most)
+				return nil, command.Faulty(path+":"+strconv.Itoa(line), "%d tokens, the limit of a sequence is %d", n, most)
 			}
 			list = append(list, n)
 		}
 	}
 	if len(list) == 0 {
-		return nil, faulty(path, "it holds no lengths")
+		return nil, command.Faulty(path, "it holds no lengths")
 	}
 	return list, nil
 }

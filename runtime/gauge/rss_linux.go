@@ -1,4 +1,4 @@
-package program
+package gauge
 
 import (
 	"bytes"
@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// resetPeakRSS sets the peak of the resident set back to what is resident now. If the kernel forbids it, the peak still counts from the start of the process.
-func resetPeakRSS() {
+// ResetPeakRSS sets the peak of the resident set back to what is resident now. If the kernel forbids it, the peak still counts from the start of the process.
+func ResetPeakRSS() {
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // see above
 }
 
-// peakRSS returns the peak of the resident set in bytes, or 0 if the kernel does not tell.
-func peakRSS() int64 {
+// PeakRSS returns the peak of the resident set in bytes, or 0 if the kernel does not tell.
+func PeakRSS() int64 {
 	text, _ := os.ReadFile("/proc/self/status")
 	for line := range bytes.Lines(text) {
 		if rest, ok := strings.CutPrefix(string(line), "VmHWM:"); ok {
@@ -24,9 +24,9 @@ func peakRSS() int64 {
 	return 0
 }
 
-// mappedRSS returns how much of a mapped file is resident in this process, in bytes. The kernel decides how much it maps around a byte that is
+// MappedRSS returns how much of a mapped file is resident in this process, in bytes. The kernel decides how much it maps around a byte that is
 // read: some kernels map a whole folio of up to 2 MiB.
-func mappedRSS(path string) int64 {
+func MappedRSS(path string) int64 {
 	text, _ := os.ReadFile("/proc/self/smaps")
 	var sum int64
 	inside := false

@@ -1,0 +1,234 @@
+package trainprogram
+
+import (
+	"context"
+	"flag"
+	"fmt"
+
+	"github.com/debertac/debertac/runtime/batchfile"
+	"github.com/debertac/debertac/runtime/command"
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/trainer"
+)
+
+// The names of the tensors that step writes besides "grad.NAME" and "param.NAME".
+const (
+	LossTensor = "loss"          // F32 [steps]: of each batch, before the update
+	NormTensor = "grad_norm"     // F32 [steps]: of all gradients of a step, before clipping
+	RateTensor = "learning_rate" // F32 [steps]
+	GradPrefix = "grad."         // before the name of a tensor: its gradient in the last step
+	NewPrefix  = "param."        // before the name of a tensor: its numbers after the last step
+)
+
+type stepFlags struct {
+	openFlags
+	batches           command.Files
+	out, save, resume string
+	gradients, asJSON bool
+}
+
+func (h held) newStep(fs *flag.FlagSet) command.Action {
+	f := stepFlags{openFlags: openFlags{held: h}}
+	f.register(fs)
+	fs.Var(&f.batches, "batch", "a safetensors `FILE` with the batch of a step, its targets among the tensors; with several of this flag, steps follow each "+
+		"other. "+batchfile.Describe()+". Targets are I32 or F32, by their names in the program")
+	fs.StringVar(&f.out, "out", "", "the safetensors `FILE` to write: loss, learning_rate and grad_norm of each step, as F32, and after the last step \""+
+		GradPrefix+"\" and the name of each trained tensor, and \""+NewPrefix+"\" and its name")
+	fs.BoolVar(&f.gradients, "gradients", false, "compute losses and gradients, and change no tensor")
+	fs.StringVar(&f.resume, "resume", "", "continue from a checkpoint, the `FILE` that --save wrote")
+	fs.StringVar(&f.save, "save", "", "write a checkpoint to `FILE` after the last step")
+	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object per step")
+	return f.run
+}
+
+// stepRow is what a step reports.
+type stepRow struct {
+	Step int      `json:"step"`
+	Loss float64  `json:"loss"`
+	Rate *float64 `json:"learning_rate,omitempty"`
+	Norm *float64 `json:"grad_norm,omitempty"`
+}
+
+func (f *stepFlags) run(ctx context.Context, s *command.Session, _ []string) error {
+	switch {
+	case len(f.batches) == 0 || f.out == "" && f.save == "":
+		return command.Usage("step needs --batch FILE, and --out FILE or --save FILE")
+	case f.gradients && f.save != "":
+		return command.Usage("--save and --gradients contradict each other: a pass that changes no tensor has nothing to save")
+	}
+	if err := f.places(); err != nil { // before any work
+		return err
+	}
+	t, m, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	if f.resume != "" {
+		if err := t.Resume(f.resume); err != nil {
+			return command.Faulty("", "%w", err)
+		}
+	}
+	w := tensors{}
+	for _, path := range f.batches {
+		b, err := ReadBatch(path, m.Program)
+		if err != nil {
+			return err
+		}
+		row, err := f.one(ctx, t, b)
+		if err != nil {
+			return err
+		}
+		w.append(row)
+		if err := f.print(s, row); err != nil {
+			return err
+		}
+	}
+	if err := f.places(); err != nil { // now that the inputs are known
+		return err
+	}
+	if f.save != "" {
+		if err := t.Save(f.save); err != nil {
+			return err
+		}
+	}
+	if f.out == "" {
+		return nil
+	}
+	return w.write(f.out, t, m.Program, !f.gradients)
+}
+
+// places refuses outputs that cannot be written.
+func (f *stepFlags) places() error {
+	for _, path := range []string{f.out, f.save} {
+		if path == "" {
+			continue
+		}
+		if _, err := disk.Place(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one computes one step, or only its gradients.
+func (f *stepFlags) one(ctx context.Context, t *trainer.Trainer, b *trainer.Batch) (stepRow, error) {
+	if f.gradients {
+		loss, err := t.Gradients(ctx, b)
+		return stepRow{Loss: float64(loss)}, err
+	}
+	r, err := t.Step(ctx, b)
+	norm := float64(r.Norm)
+	return stepRow{Step: r.Step, Loss: float64(r.Loss), Rate: &r.Rate, Norm: &norm}, err
+}
+
+// print prints what a step reports.
+func (f *stepFlags) print(s *command.Session, row stepRow) (err error) {
+	switch {
+	case f.asJSON:
+		return command.PrintJSON(s.Out, row)
+	case row.Rate == nil:
+		_, err = fmt.Fprintf(s.Out, "loss %.7g\n", row.Loss)
+	default:
+		_, err = fmt.Fprintf(s.Out, "step %d: loss %.7g, learning rate %.4g, norm of the gradients %.6g\n", row.Step, row.Loss, *row.Rate, *row.Norm)
+	}
+	return err
+}
+
+// ReadBatch reads a batch with the targets of a program. It does not check their numbers; a step does.
+func ReadBatch(path string, p *trainer.Program) (*trainer.Batch, error) {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var names []string
+	for _, t := range p.Targets {
+		names = append(names, t.Name)
+	}
+	of, err := batchfile.From(f, path, names...)
+	if err != nil {
+		return nil, err
+	}
+	b := &trainer.Batch{Batch: *of, Integers: map[string][]int32{}, Floats: map[string][]float32{}}
+	for _, t := range p.Targets {
+		if !f.Has(t.Name) {
+			return nil, command.Faulty(path, "it lacks the target %q", t.Name)
+		}
+		info, err := f.Info(t.Name)
+		if err != nil {
+			return nil, err
+		}
+		want := safetensors.I32
+		if t.Floats {
+			want = safetensors.F32
+		}
+		if info.DType != want {
+			return nil, command.Faulty(path, "the target %q is %s, it must be %s", t.Name, info.DType, want)
+		}
+		if t.Floats {
+			b.Floats[t.Name] = make([]float32, info.Elements())
+			err = f.Floats(t.Name, b.Floats[t.Name])
+		} else {
+			b.Integers[t.Name], err = batchfile.Integers(f, t.Name, info.Elements())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// tensors collects what the steps report.
+type tensors struct{ loss, rate, norm []float32 }
+
+func (w *tensors) append(r stepRow) {
+	w.loss = append(w.loss, float32(r.Loss))
+	if r.Rate != nil {
+		w.rate, w.norm = append(w.rate, float32(*r.Rate)), append(w.norm, float32(*r.Norm))
+	}
+}
+
+// write writes what the steps report, the gradients of the last step, and, if the steps changed them, the tensors. The file appears when it is complete.
+func (w *tensors) write(path string, t *trainer.Trainer, p *trainer.Program, changed bool) error {
+	list := []safetensors.Tensor{{Name: LossTensor, DType: safetensors.F32, Shape: []int{len(w.loss)}}}
+	from := map[string]func() ([]float32, error){LossTensor: func() ([]float32, error) { return w.loss, nil }}
+	add := func(name string, shape []int, f func() ([]float32, error)) {
+		list, from[name] = append(list, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape}), f
+	}
+	if changed {
+		add(RateTensor, []int{len(w.rate)}, func() ([]float32, error) { return w.rate, nil })
+		add(NormTensor, []int{len(w.norm)}, func() ([]float32, error) { return w.norm, nil })
+	}
+	for _, q := range p.Params {
+		if q.Trained {
+			add(GradPrefix+q.Name, q.Shape, func() ([]float32, error) { return t.Gradient(q.Name) })
+		}
+		if q.Trained && changed {
+			add(NewPrefix+q.Name, q.Shape, func() ([]float32, error) { return t.Tensor(q.Name) })
+		}
+	}
+	f, err := disk.Create(path, 0o666)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	out, err := safetensors.NewWriter(f, nil, list)
+	if err != nil {
+		return err
+	}
+	for _, name := range out.Order() {
+		numbers, err := from[name]()
+		if err != nil {
+			return err
+		}
+		if err := out.WriteFloats(name, numbers); err != nil {
+			return err
+		}
+	}
+	if err := out.Close(); err != nil {
+		return err
+	}
+	return f.Commit()
+}

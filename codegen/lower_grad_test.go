@@ -54,7 +54,7 @@ func splitsOf(l lowering, n *ir.Node) []ir.Step {
 		if l.family == nil && (op.Launches == nil || op.Class == ir.Gather) {
 			return []ir.Step{{Split: ir.SplitNone}, {Split: ir.SplitRows, Block: 1}, {Split: ir.SplitRows, Block: 3}}
 		}
-	case sequenceLowering:
+	case sequenceLowering, chainLowering, lstmGradLowering, wordGradLowering:
 		return []ir.Step{{Split: ir.SplitSeqs}}
 	case flatLowering:
 		return []ir.Step{{Split: ir.SplitChunks}}
@@ -228,6 +228,8 @@ func (d *data) results() (out [][]float32) {
 	}
 	return out
 }
+
+func (e *exec) scratch(int) *float32 { return unsafe.SliceData(make([]float32, 1<<16)) }
 
 func check(err error) {
 	if err != nil {

@@ -85,18 +85,23 @@ func (lstmLowering) unit(s *step) []string {
 	n := s.node
 	size := n.Int("size")
 	gates := 4 * (ops.LSTMState(size) / 6)
-	starts := "e." + title(camel(n.In[2].Name))
+	side := func(v *ir.Value, width int) string { return at(s.ptr(v), fmt.Sprintf("row*%d + way*%d", v.LD, width)) }
+	return append(directions(n, startsOf(n.In[2])), s.kernel.run(side(n.Out[0], size), side(n.In[0], gates),
+		moved(s.ptr(n.In[1]), "way", gates*size), "e.scratch(worker)", "m", "step", "1"))
+}
+
+// directions returns the statements that set the direction of a unit, its first row, the number of its rows, and the step from row to row. starts is the
+// expression for the first rows of the sequences.
+func directions(n *ir.Node, starts string) []string {
 	which, turn := "b, way, step := unit, 0, 1", ""
 	if n.Flag("both") {
 		which, turn = "b, way, step := unit/2, unit%2, 1", "if way == 1 {\n\trow, step = row+m-1, -1\n}"
 	}
-	side := func(v *ir.Value, width int) string { return at(s.ptr(v), fmt.Sprintf("row*%d + way*%d", v.LD, width)) }
 	code := []string{which, "row := int(" + starts + "[b])", "m := int(" + starts + "[b+1]) - row", "if m == 0 {\n\treturn\n}"}
 	if turn != "" {
 		code = append(code, turn)
 	}
-	return append(code, s.kernel.run(side(n.Out[0], size), side(n.In[0], gates),
-		moved(s.ptr(n.In[1]), "way", gates*size), "e.scratch(worker)", "m", "step", "1"))
+	return code
 }
 
 // wordUnits returns units that are blocks of words.

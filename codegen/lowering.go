@@ -2,10 +2,12 @@ package codegen
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // lowering describes how code is generated for the nodes of an op. Its methods return data: kernels, numbers, and Go expressions and statements as text, in
@@ -56,6 +58,7 @@ func init() {
 		"embed":        rowLowering{family: embedKernel},
 		"dropout":      dropoutLowering{},
 	}
+	maps.Copy(lowerings, gradLowerings())
 	classLowerings = map[ir.Class]lowering{
 		ir.Elementwise:  rowLowering{},
 		ir.Rowwise:      rowLowering{},
@@ -222,6 +225,9 @@ func (e *emitter) ptr(r *ir.Region, v *ir.Value) string {
 		}
 		return fmt.Sprintf("&%s.%s[0]", base, f.name)
 	case ir.Batch:
+		if v.Name == ragged.Starts.Row().Operand { // it has no field of its own
+			return "unsafe.SliceData(e.Starts)"
+		}
 		return "e." + camel(v.Name)
 	}
 	return "e." + slotField(e.slot[r.Name+"\x00"+v.Name])
@@ -256,6 +262,8 @@ func rowsOf(v *ir.Value) string {
 		return "e.sequences"
 	case d.Const():
 		return fmt.Sprint(d.N)
+	case d.N != 0:
+		return fmt.Sprintf("e.Sizes.%s+%d", d.Sym, d.N)
 	default:
 		return "e.Sizes." + d.Sym
 	}

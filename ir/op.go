@@ -147,6 +147,9 @@ type Op struct {
 	Lower   func(n *Node) (*loop.Nest, error)
 	NoLower string
 
+	// Results holds the names of the results among the arguments of kernels; nil stands for the only result, y.
+	Results []string
+
 	// Launches returns the calls of Lower's nest that compute a node. It is called with the first rows of the sequences and with the operands, of which it may
 	// read integers. If it is nil, the node takes one call; the arguments are y (the result), m (its rows) and the operands by their names. A y that points at
 	// an operand works in place: the result takes that operand's memory.
@@ -217,6 +220,14 @@ const (
 	Result  = -1 // the node's first result that has memory of its own
 	Scratch = -2 // memory that holds nothing before and after the call
 )
+
+// ResultAt returns the place of a node's result k for [Place].
+func ResultAt(k int) int {
+	if k == 0 {
+		return Result
+	}
+	return Scratch - k
+}
 
 // Sample is one node for the generic tests; the test makes up its operands.
 type Sample struct {

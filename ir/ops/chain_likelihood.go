@@ -47,9 +47,10 @@ var _ = ir.Define(ir.Op{
 		}
 		return append(d, nil, nil), nil
 	},
-	Cost:    chainCost,
-	NoLower: forTraining,
-	Sample:  samples(chainSample(), lens(chainSample(), 1, 7)),
+	Cost:     chainCost,
+	Lower:    lowerChain,
+	Launches: chainLaunches,
+	Sample:   samples(chainSample(), lens(chainSample(), 1, 7)),
 })
 
 // chainSample returns a sample of chain_likelihood.
@@ -80,9 +81,11 @@ var _ = ir.Define(ir.Op{
 		dy := in[0].Floats()
 		return out, eachChain(in[1:], func(s int, k *chain) { k.gradient(dy[s], out[0].F, out[1].F, out[2].F, out[3].F) })
 	},
-	NoGrad:  onlyFirst,
-	Cost:    chainCost,
-	NoLower: forTraining,
+	Results:  []string{"dz", "dtransitions", "dstart", "dend"},
+	NoGrad:   onlyFirst,
+	Cost:     chainCost,
+	Lower:    lowerChainGrad,
+	Launches: chainLaunches,
 	Sample: samples(sample(nil, normal(ir.B), normal(ir.T, ir.N(3)), normal(ir.N(3), ir.N(3)), normal(ir.N(3)), normal(ir.N(3)), targets(3, ir.T),
 		starts())),
 })

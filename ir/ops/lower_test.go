@@ -19,7 +19,7 @@ const stray = float32(12345)
 // size, which are weights or their gradients, if the op works on rows. Ops on flat memory have no more than whole panels.
 func spread(n *ir.Node) {
 	class := ir.Lookup(n.Op).Class
-	byRows := class.ByRows()
+	byRows := class.ByRows() || class == ir.Recurrent
 	for _, list := range [][]*ir.Value{n.In, n.Out} {
 		for _, v := range list {
 			if v != nil && v.Type.DType == ir.F32 && len(v.Type.Shape) == 2 && (byRows || !v.Type.Shape[0].Const()) {
@@ -158,6 +158,8 @@ func launched(t *testing.T, tr *trial, nest *loop.Nest, calls []ir.Launch) [][]f
 				mem[name] = loop.Memory{I: ints, At: p.At}
 			case p.Operand == ir.Result:
 				mem[name] = loop.Memory{F: results[own], At: p.At}
+			case p.Operand < ir.Scratch:
+				mem[name] = loop.Memory{F: results[ir.Scratch-p.Operand], At: p.At}
 			case p.Operand == ir.Scratch:
 				mem[name] = loop.Memory{F: make([]float32, p.At)}
 			case p.Operand < len(operands):

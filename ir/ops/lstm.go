@@ -49,11 +49,8 @@ var _ = ir.Define(ir.Op{
 		return []*ir.Array{y}, nil
 	},
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
-		d := b.Node("lstm_grad", n.Pos, n.Note, n.Attrs, dy[0], n.In[0], n.In[1], n.In[2])
-		if b.Err() != nil {
-			return nil, b.Err()
-		}
-		return []*ir.Value{d[0], d[1], nil}, nil
+		dx := b.Like(n, "lstm_grad", n.Attrs, dy[0], n.In[0], n.In[1], n.Out[0], n.In[2])
+		return []*ir.Value{dx, b.Like(n, "lstm_weights", n.Attrs, dx, n.Out[0], n.In[2]), nil}, b.Err()
 	},
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		rows, cells := float64(s.Dim(n.Out[0].Type.Shape[0])), float64(lstmDirections(n)*n.Int("size"))
@@ -147,24 +144,7 @@ func lowerLSTM(n *ir.Node) (*loop.Nest, error) {
 		at := loop.Mul(i, loop.V("step"))
 		b.Slice("xi", "x", loop.Mul(at, loop.I(ldx)), loop.I(4*sp))
 		b.Slice("yi", "y", loop.Mul(at, loop.I(ldy)), loop.I(s))
-		b.For("p", loop.I(0), loop.I(4*sp), 4, func(p loop.Expr) {
-			panel := loop.Mul(loop.Div(p, loop.I(16)), loop.I(16*s))
-			b.Slice("panel", "w", loop.Add(panel, loop.Mod(p, loop.I(16))), loop.I(16*s-12))
-			var sums [4]loop.Var
-			for c := range sums {
-				sums[c] = b.Let(fmt.Sprintf("s%d", c), loop.F(0))
-			}
-			b.For("t", loop.I(0), loop.I(s), 1, func(t loop.Expr) {
-				b.Slice("four", "panel", loop.Mul(t, loop.I(16)), loop.I(4))
-				v := b.Let("v", loop.At("h", t))
-				for c := range 4 {
-					b.AddTo(sums[c], loop.Mul(v, loop.At("four", loop.I(c))))
-				}
-			})
-			for c := range 4 {
-				b.Store("gates", loop.Add(p, loop.I(c)), loop.Add(sums[c], loop.At("xi", loop.Add(p, loop.I(c)))))
-			}
-		})
+		lstmGates(b, s)
 		b.For("j", loop.I(0), loop.I(s), 1, func(j loop.Expr) {
 			gate := func(k int) loop.Expr { return loop.At("gates", loop.Add(loop.I(k*sp), j)) }
 			keep := loop.Mul(sigmoidOf(gate(1)), loop.At("cells", j))
@@ -176,6 +156,28 @@ func lowerLSTM(n *ir.Node) (*loop.Nest, error) {
 		})
 	})
 	return b.Nest()
+}
+
+// lstmGates writes the window gates: the sums of the window xi and the products of the last output, the window h, with the weights w.
+func lstmGates(b *loop.Builder, s int) {
+	b.For("p", loop.I(0), loop.I(4*round16(s)), 4, func(p loop.Expr) {
+		panel := loop.Mul(loop.Div(p, loop.I(16)), loop.I(16*s))
+		b.Slice("panel", "w", loop.Add(panel, loop.Mod(p, loop.I(16))), loop.I(16*s-12))
+		var sums [4]loop.Var
+		for c := range sums {
+			sums[c] = b.Let(fmt.Sprintf("s%d", c), loop.F(0))
+		}
+		b.For("t", loop.I(0), loop.I(s), 1, func(t loop.Expr) {
+			b.Slice("four", "panel", loop.Mul(t, loop.I(16)), loop.I(4))
+			v := b.Let("v", loop.At("h", t))
+			for c := range 4 {
+				b.AddTo(sums[c], loop.Mul(v, loop.At("four", loop.I(c))))
+			}
+		})
+		for c := range 4 {
+			b.Store("gates", loop.Add(p, loop.I(c)), loop.Add(sums[c], loop.At("xi", loop.Add(p, loop.I(c)))))
+		}
+	})
 }
 
 // lstmLaunches returns one call per direction and sequence.

@@ -13,29 +13,37 @@ type nest struct {
 	cols, ld map[string]int // by argument: columns of a row, and the distance between rows
 }
 
-// portable returns the portable form of a node. args are the names of its arguments after y, separated by spaces: operands, then counts.
+// portable returns the portable form of a node. args are the names of its arguments after the results, separated by spaces: operands, then memory named
+// scratch, if any, then counts.
 func portable(n *ir.Node, doc, args string, write func(b *nest)) (*loop.Nest, error) {
 	op := ir.Lookup(n.Op)
 	b := &nest{cols: map[string]int{}, ld: map[string]int{}}
-	var list []loop.Arg
-	for name := range strings.FieldsSeq("y " + args) {
-		v := n.Out[0]
-		if name != "y" {
-			i := 0
-			for i < len(n.In) && op.Argument(i) != name {
-				i++
-			}
-			if i == len(n.In) {
-				list = append(list, loop.Arg{Name: name, Kind: loop.Count})
-				continue
-			}
-			v = n.In[i]
+	named := map[string]*ir.Value{"y": n.Out[0]}
+	results := "y"
+	if op.Results != nil {
+		results = strings.Join(op.Results, " ")
+		for k, name := range op.Results {
+			named[name] = n.Out[k]
 		}
-		kind := loop.FloatPtr
-		if v.Type.DType == ir.I32 {
+	}
+	for i, v := range n.In {
+		if v != nil {
+			named[op.Argument(i)] = v
+		}
+	}
+	var list []loop.Arg
+	for name := range strings.FieldsSeq(results + " " + args) {
+		v, kind := named[name], loop.FloatPtr
+		switch {
+		case v != nil && v.Type.DType == ir.I32:
 			kind = loop.IntPtr
+		case v == nil && name != scratchArg:
+			kind = loop.Count
 		}
 		list = append(list, loop.Arg{Name: name, Kind: kind})
+		if v == nil {
+			continue
+		}
 		var err error
 		if b.cols[name], b.ld[name], err = row(v); err != nil {
 			return nil, err
@@ -45,6 +53,9 @@ func portable(n *ir.Node, doc, args string, write func(b *nest)) (*loop.Nest, er
 	write(b)
 	return b.Nest()
 }
+
+// scratchArg is the name of an argument that points at memory which holds nothing before and after the call.
+const scratchArg = "scratch"
 
 // rows writes a loop over the m rows.
 func (b *nest) rows(write func(i loop.Expr)) { b.each("i", loop.V(ir.CountRows), write) }

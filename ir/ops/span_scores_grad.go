@@ -1,6 +1,9 @@
 package ops
 
-import "github.com/debertac/debertac/ir"
+import (
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
 
 var _ = ir.Define(ir.Op{
 	Name: "span_scores_grad", Class: ir.Wordwise,
@@ -34,8 +37,82 @@ var _ = ir.Define(ir.Op{
 		}
 		return []*ir.Array{da, db, du}, err
 	},
-	NoGrad:  onlyFirst,
-	NoLower: forTraining,
+	Results:  []string{"da", "db", "du"},
+	NoGrad:   onlyFirst,
+	Lower:    lowerSpanScoresGrad,
+	Launches: wordGradLaunches,
 	Sample: samples(lens(sample(nil, normal(ir.G, ir.N(3)), normal(ir.W, ir.N(5)), normal(ir.W, ir.N(5)), normal(ir.C, ir.N(6)), wordStarts(),
 		markStarts()), 9, 1, 4)),
 })
+
+// lowerSpanScoresGrad returns the portable form for one sequence, with the arguments (da, db, du, dy, a, b, u, words, labels).
+func lowerSpanScoresGrad(n *ir.Node) (*loop.Nest, error) {
+	const doc = "the gradients of what scores the spans of a sequence's words for its labels."
+	return portable(n, doc, "dy a b u words labels", func(b *nest) {
+		inner, k := b.cols["a"], b.cols["dy"]
+		b.clearRows("da", "words")
+		b.clearRows("db", "words")
+		b.clearRows("du", "labels")
+		b.each("w", loop.V("words"), func(w loop.Expr) {
+			b.row("from", "a", w)
+			b.row("dfrom", "da", w)
+			b.each("c", loop.V("labels"), func(c loop.Expr) {
+				b.row("g", "dy", loop.Add(loop.Mul(w, loop.V("labels")), c))
+				b.row("uc", "u", c)
+				b.row("duc", "du", c)
+				b.each("i", loop.Fn("min", loop.I(k), loop.Sub(loop.V("words"), w)), func(i loop.Expr) {
+					b.row("to", "b", loop.Add(w, i))
+					b.row("dto", "db", loop.Add(w, i))
+					v := b.Let("v", loop.At("g", i))
+					b.Store("duc", loop.I(inner), loop.Add(loop.At("duc", loop.I(inner)), v))
+					b.each("j", loop.I(inner), func(j loop.Expr) {
+						h := b.Let("h", loop.Add(loop.At("from", j), loop.At("to", j)))
+						b.If(loop.Less(loop.F(0), h), func() {
+							b.Store("duc", j, loop.Add(loop.At("duc", j), loop.Mul(v, h)))
+							d := b.Let("d", loop.Mul(v, loop.At("uc", j)))
+							b.Store("dfrom", j, loop.Add(loop.At("dfrom", j), d))
+							b.Store("dto", j, loop.Add(loop.At("dto", j), d))
+						}, nil)
+					})
+				})
+			})
+		})
+	})
+}
+
+// clearRows writes zeros to count rows of an argument.
+func (b *nest) clearRows(name, count string) {
+	b.each("i", loop.V(count), func(i loop.Expr) {
+		b.row("zero", name, i)
+		b.clear("zero", b.cols[name])
+	})
+}
+
+// wordGradLaunches returns one call per sequence. Each operand and result has a row for each word, label or pair of both, or is read whole.
+func wordGradLaunches(n *ir.Node, _ []int32, in []*ir.Array) []ir.Launch {
+	op := ir.Lookup(n.Op)
+	words, marks := in[len(in)-2].I, in[len(in)-1].I
+	var out []ir.Launch
+	pair := 0
+	for s := 0; s+1 < len(words); s++ {
+		first := map[ir.Dim]int{ir.W: int(words[s]), ir.C: int(marks[s]), ir.G: pair}
+		place := func(operand int, v *ir.Value) ir.Place {
+			_, ld, _ := row(v)
+			return ir.Place{Operand: operand, At: first[v.Type.Shape[0]] * ld}
+		}
+		l := ir.Launch{Memory: map[string]ir.Place{}, Counts: map[string]int{"words": int(words[s+1] - words[s]), "labels": int(marks[s+1] - marks[s])}}
+		for i, v := range n.In[:len(n.In)-2] {
+			l.Memory[op.Argument(i)] = place(i, v)
+		}
+		for k, v := range n.Out {
+			name := "y"
+			if op.Results != nil {
+				name = op.Results[k]
+			}
+			l.Memory[name] = place(ir.ResultAt(k), v)
+		}
+		out = append(out, l)
+		pair += l.Counts["words"] * l.Counts["labels"]
+	}
+	return out
+}

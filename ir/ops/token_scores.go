@@ -62,11 +62,7 @@ var _ = ir.Define(ir.Op{
 		return []*ir.Array{y}, nil
 	},
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
-		d := b.Node("token_scores_grad", n.Pos, n.Note, nil, append([]*ir.Value{dy[0]}, n.In...)...)
-		if b.Err() != nil {
-			return nil, b.Err()
-		}
-		return append(d, nil, nil), nil
+		return gradTokenScores(graph{b, n}, dy[0]), b.Err()
 	},
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		k, inner := float64(n.In[0].Type.Shape[1].N), float64(n.In[2].Type.Shape[1].N)
@@ -81,6 +77,23 @@ var _ = ir.Define(ir.Op{
 			wordStarts(), markStarts()), 31, 1, 4),
 	),
 })
+
+// gradTokenScores appends the gradients of token_scores's operands. It computes the inner layer of all pairs again, as a product of matrices.
+func gradTokenScores(g graph, dy *ir.Value) []*ir.Value {
+	x, z, a, b, v := g.n.In[0], g.n.In[1], g.n.In[2], g.n.In[3], g.n.In[5]
+	inner := attrs("n", a.Type.Shape[1].N)
+	over := func(op string, v *ir.Value) *ir.Value { return g.op(op, nil, v, g.n.In[6], g.n.In[7]) }
+	w := g.op("unpack_panels", inner, g.n.In[4])
+	word, label := over("expand_words", x), over("expand_labels", z)
+	products := g.mul(word, label)
+	h := g.add(g.op("linear", nil, products, w), g.add(over("expand_words", a), over("expand_labels", b)))
+	dv := g.op("matmul", attrs("ta", true), dy, g.op("with_one", nil, g.op("relu", nil, h)))
+	dh := g.mul(g.op("first_columns", inner, g.op("matmul", nil, dy, v)), g.op("step", nil, h))
+	dproducts := g.op("matmul", nil, dh, w)
+	dw := g.op("panels", nil, g.op("matmul", attrs("ta", true), dh, products))
+	return []*ir.Value{over("sum_words", g.mul(dproducts, label)), over("sum_labels", g.mul(dproducts, word)), over("sum_words", dh), over("sum_labels", dh),
+		dw, dv, nil, nil}
+}
 
 // lowerTokenScores returns the portable form for words and labels of one sequence, with the arguments (y, x, z, a, b, w, v, scratch, words, labels, stride). In
 // y, the rows of two consecutive words lie stride rows apart. The portable form does not use scratch.

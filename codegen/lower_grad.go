@@ -11,7 +11,7 @@ import (
 
 // The lowerings of this file run gradients, and what else only training programs compute, in portable Go.
 
-// gradLowerings returns the lowerings of this file by the names of ops.
+// gradLowerings returns the lowerings of ops that only training programs have, by their names.
 func gradLowerings() map[string]lowering {
 	return map[string]lowering{
 		"span_scores_grad":      wordGradLowering{},
@@ -22,6 +22,8 @@ func gradLowerings() map[string]lowering {
 		"lstm_grad":             lstmGradLowering{},
 		"chain_likelihood":      chainLowering{},
 		"chain_likelihood_grad": chainLowering{grad: true},
+		"logit_parts":           vocabLowering{},
+		"token_loss_grad":       vocabLowering{grad: true},
 	}
 }
 

@@ -51,10 +51,10 @@ func splitsOf(l lowering, n *ir.Node) []ir.Step {
 	op := ir.Lookup(n.Op)
 	switch l := l.(type) {
 	case rowLowering:
-		if l.family == nil && (op.Launches == nil || op.Class == ir.Gather) {
+		if l.family == nil && op.Lower != nil && (op.Launches == nil || op.Class == ir.Gather) {
 			return []ir.Step{{Split: ir.SplitNone}, {Split: ir.SplitRows, Block: 1}, {Split: ir.SplitRows, Block: 3}}
 		}
-	case sequenceLowering, chainLowering, lstmGradLowering, wordGradLowering:
+	case sequenceLowering, chainLowering, lstmGradLowering, wordGradLowering, vocabLowering:
 		return []ir.Step{{Split: ir.SplitSeqs}}
 	case flatLowering:
 		return []ir.Step{{Split: ir.SplitChunks}}
@@ -254,7 +254,7 @@ func TestSteps(t *testing.T) {
 		for i, s := range op.Sample() {
 			probe, err := opstest.New(op, s, 1)
 			require.NoError(t, err)
-			if lower := lowerOf(probe.Node); op.Lower != nil && lower != nil {
+			if lower := lowerOf(probe.Node); lower != nil {
 				for k, plan := range splitsOf(lower, probe.Node) {
 					tr, err := opstest.New(op, s, 1)
 					require.NoError(t, err)

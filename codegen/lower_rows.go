@@ -8,6 +8,7 @@ import (
 
 	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
 )
 
 // rowLowering runs a kernel that computes rows of the result by themselves, on one block of them or, without a split, on all.
@@ -260,8 +261,13 @@ func (k *kernelUse) paramsFrom(n *ir.Node) error {
 	if err != nil {
 		return err
 	}
-	for _, a := range nest.Args {
+	k.paramsOf(nest)
+	return nil
+}
+
+// paramsOf sets the signature to that of a nest.
+func (k *kernelUse) paramsOf(n *loop.Nest) {
+	for _, a := range n.Args {
 		k.params = append(k.params, kernel.Param{Name: a.Name, Type: kernel.Type(a.Kind.String())})
 	}
-	return nil
 }

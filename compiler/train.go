@@ -45,6 +45,9 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 	if err := trainPass(p, pass{"attend", attends, "join the terms of each score to one attention, whose operands lie apart"}); err != nil {
 		return nil, err
 	}
+	if err := trainPass(p, pass{"vocabulary", vocabulary, "compute the loss of a large vocabulary by chunks of it"}); err != nil {
+		return nil, err
+	}
 	with := o.With
 	if with == nil {
 		with = Parameters(p)
@@ -71,6 +74,7 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 
 // afterSweep lists the passes over a program with gradients, in their order.
 var afterSweep = []pass{
+	{"chunks", chunks, "compute the loss of a large vocabulary by chunks of it"},
 	{"dead", dead, "drop what no output needs"},
 	{"sums", sums, "let products add to the memory of other terms"},
 	{"constants", constants, "move what depends on nothing out of the step"},

@@ -38,7 +38,7 @@ var _ = ir.Define(ir.Op{
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{FLOPs: float64(s.Elements(n.In[0].Type.Shape))}
 	},
-	NoLower: forTraining,
+	NoLower: fusedGrad,
 	Sample: samples(
 		sample(attrs("rows", 7), normal(ir.N(2), ir.P), index(7), starts(), positions()),
 		sample(attrs("rows", 7, "flip", true), normal(ir.N(2), ir.P), index(7), starts(), positions()),

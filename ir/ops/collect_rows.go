@@ -54,7 +54,7 @@ var _ = ir.Define(ir.Op{
 		}, b.Err()
 	},
 	Cost:    func(n *ir.Node, s ir.Sizes) ir.Cost { return pairWork(s, n.In[1].Type.Shape[1].N) },
-	NoLower: forTraining,
+	NoLower: fusedGrad,
 	Sample: samples(
 		sample(attrs("heads", 2, "rows", 7), normal(ir.N(2), ir.P), normal(ir.T, ir.N(6)), index(7), starts(), positions()),
 		holes(sample(attrs("heads", 2, "rows", 7, "flip", true), normal(ir.N(2), ir.P), normal(ir.T, ir.N(6)), index(7), starts(), positions())),

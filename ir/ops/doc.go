@@ -2,7 +2,8 @@
 // package exports only what code generation asks about the fused ops.
 //
 // There are three kinds of ops. Logical ops are the mathematics of the spec: a product, a norm, one term of a score. Layout ops bring weights into the order in
-// which kernels read them and never run in a forward call. Fused ops are what one kernel computes: [gemm], [attention] and, in training, [attend].
+// which kernels read them; they run when weights are packed, or in each step of a training. Fused ops are what one kernel computes: [gemm], [attention] and,
+// in training, [attend].
 //
 // The letters of shapes are those of package ir; "." stands for any number of rows.
 package ops
@@ -144,4 +145,5 @@ const (
 	fusedFirst  = "the pass fuse replaces it before code is generated"
 	onlyFirst   = "it is a gradient, and no loss needs a second derivative"
 	forTraining = "only gradients use it; training code is not generated from single ops yet"
+	fusedGrad   = "only gradients of terms of scores use it; programs that code is generated from have attend_grad in their place"
 )

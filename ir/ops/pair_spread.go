@@ -31,6 +31,6 @@ var _ = ir.Define(ir.Op{
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		return []*ir.Value{b.Like(n, "pair_sum", nil, dy[0], n.In[1]), nil}, b.Err()
 	},
-	NoLower: forTraining,
+	NoLower: fusedGrad,
 	Sample:  samples(sample(nil, normal(ir.N(2), ir.T), starts())),
 })

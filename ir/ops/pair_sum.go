@@ -28,6 +28,6 @@ var _ = ir.Define(ir.Op{
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{FLOPs: float64(s.Elements(n.In[0].Type.Shape))}
 	},
-	NoLower: forTraining,
+	NoLower: fusedGrad,
 	Sample:  samples(sample(nil, normal(ir.N(2), ir.P), starts())),
 })

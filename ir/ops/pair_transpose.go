@@ -28,6 +28,6 @@ var _ = ir.Define(ir.Op{
 		return []*ir.Value{b.Like(n, "pair_transpose", nil, dy[0], n.In[1]), nil}, b.Err()
 	},
 	Cost:    func(*ir.Node, ir.Sizes) ir.Cost { return ir.Cost{} },
-	NoLower: forTraining,
+	NoLower: fusedGrad,
 	Sample:  samples(sample(nil, normal(ir.N(2), ir.P), starts())),
 })

@@ -50,7 +50,7 @@ var _ = ir.Define(ir.Op{
 		}, b.Err()
 	},
 	Cost:    func(n *ir.Node, s ir.Sizes) ir.Cost { return pairWork(s, n.In[1].Type.Shape[1].N) },
-	NoLower: forTraining,
+	NoLower: fusedGrad,
 	Sample: samples(
 		sample(attrs("heads", 2), normal(ir.N(2), ir.P), normal(ir.N(7), ir.N(6)), index(7), starts(), positions()),
 		sample(attrs("heads", 2, "flip", true), normal(ir.N(2), ir.P), normal(ir.N(7), ir.N(6)), index(7), starts(), positions()),

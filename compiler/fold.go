@@ -32,7 +32,7 @@ func split(p *ir.Program, weights bool) error {
 		}
 		switch pr := packed[c.Region]; {
 		case pr == nil || once[pr]:
-		case !layered(pr.In): // the same for every layer
+		case !layered(pr.In) && !layered(pr.Out): // the same for every layer
 			once[pr] = true
 			p.Pack = append(p.Pack, ir.Call{Region: pr, First: c.First, Count: 1})
 		default:

@@ -60,30 +60,42 @@ func newUpdateCase(p kernel.UpdateParams, names []string, n int) *updateCase {
 // call runs a kernel of any signature of the family.
 func (c *updateCase) call(t testing.TB, name string, names []string) {
 	t.Helper()
-	var a []*float32
-	for _, arg := range names {
+	var a [7]*float32
+	for i, arg := range names {
 		if v := c.numbers[arg]; v != nil {
-			a = append(a, &v[0])
+			a[i] = &v[0]
 		} else {
-			a = append(a, c.tensors[arg].p(0))
+			a[i] = c.tensors[arg].p(0)
 		}
 	}
-	switch len(a) {
+	updateCall(t, name, len(names))(a, c.n)
+}
+
+// updateCall returns a function that calls a kernel with its first pointers, which are count, and n.
+func updateCall(t testing.TB, name string, count int) func(a [7]*float32, n int) {
+	t.Helper()
+	switch count {
 	case 2:
-		function[func(a, b *float32, n int)](t, name)(a[0], a[1], c.n)
+		f := function[func(a, b *float32, n int)](t, name)
+		return func(a [7]*float32, n int) { f(a[0], a[1], n) }
 	case 3:
-		function[func(a, b, c *float32, n int)](t, name)(a[0], a[1], a[2], c.n)
+		f := function[func(a, b, c *float32, n int)](t, name)
+		return func(a [7]*float32, n int) { f(a[0], a[1], a[2], n) }
 	case 4:
-		function[func(a, b, c, d *float32, n int)](t, name)(a[0], a[1], a[2], a[3], c.n)
+		f := function[func(a, b, c, d *float32, n int)](t, name)
+		return func(a [7]*float32, n int) { f(a[0], a[1], a[2], a[3], n) }
 	case 5:
-		function[func(a, b, c, d, e *float32, n int)](t, name)(a[0], a[1], a[2], a[3], a[4], c.n)
+		f := function[func(a, b, c, d, e *float32, n int)](t, name)
+		return func(a [7]*float32, n int) { f(a[0], a[1], a[2], a[3], a[4], n) }
 	case 6:
-		function[func(a, b, c, d, e, f *float32, n int)](t, name)(a[0], a[1], a[2], a[3], a[4], a[5], c.n)
+		f := function[func(a, b, c, d, e, f *float32, n int)](t, name)
+		return func(a [7]*float32, n int) { f(a[0], a[1], a[2], a[3], a[4], a[5], n) }
 	case 7:
-		function[func(a, b, c, d, e, f, g *float32, n int)](t, name)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], c.n)
-	default:
-		t.Fatalf("%s has %d pointers", name, len(a))
+		f := function[func(a, b, c, d, e, f, g *float32, n int)](t, name)
+		return func(a [7]*float32, n int) { f(a[0], a[1], a[2], a[3], a[4], a[5], a[6], n) }
 	}
+	t.Fatalf("%s has %d pointers", name, count)
+	return nil
 }
 
 // number returns element at of an argument.

@@ -388,6 +388,20 @@ func (e *emitter) trainerDict() jen.Dict {
 	}
 	forward, backward := e.nodesOfPass()
 	d[jen.Id("Forward")], d[jen.Id("Backward")] = jen.Lit(forward), jen.Lit(backward)
+	if counts := e.p.Training.Counts; len(counts) > 0 {
+		d[jen.Id("Counts")] = jen.Index().Qual(trainerPath, "Count").ValuesFunc(func(g *jen.Group) {
+			for _, c := range counts {
+				v := jen.Dict{jen.Id("Name"): jen.Lit(c.Name)}
+				if c.Target != "" {
+					v[jen.Id("Target")] = jen.Lit(c.Target)
+				}
+				if x, ok := c.Rows.Extent(); ok {
+					v[jen.Id("Rows")] = jen.Qual(runtimePath+"/ragged", x.Row().Symbol)
+				}
+				g.Values(v)
+			}
+		})
+	}
 	if m.Threads > 0 {
 		d[jen.Id("Threads")] = jen.Lit(m.Threads)
 	}

@@ -31,7 +31,8 @@ type Exec struct {
 	steps   *[]time.Duration // durations of the nodes, if asked for
 	out     map[string]float32
 	numbers map[string][]float32
-	zeros   []int32 // token types for callers that pass none
+	counts  map[string][]int32 // of the whole batch
+	zeros   []int32            // token types for callers that pass none
 }
 
 // F32 returns a pointer into the arena at a byte offset of the generated plan. The pointer changes from step to step.
@@ -48,8 +49,13 @@ func (x *Exec) Holes(first int) *int32 {
 	return &x.Positions[first]
 }
 
-// Integers returns the numbers of a target.
-func (x *Exec) Integers(name string) []int32 { return x.batch.Integers[name] }
+// Integers returns the numbers of a target, or a number of the whole batch.
+func (x *Exec) Integers(name string) []int32 {
+	if n := x.counts[name]; n != nil {
+		return n
+	}
+	return x.batch.Integers[name]
+}
 
 // Floats returns the numbers of a target.
 func (x *Exec) Floats(name string) []float32 { return x.batch.Floats[name] }
@@ -68,11 +74,12 @@ const numbersOfStep = 16
 // Set records a number that the step has computed, such as the loss.
 func (x *Exec) Set(name string, v float32) { x.out[name] = v }
 
-// Kept returns the places of what is kept from step to step: of all tensors, then of the gradients of those that are trained, then of what the optimizer keeps.
+// Kept returns the places of what is kept from step to step: of all tensors, then of the gradients of those that are trained, of
+// their sums over the parts of a batch, and of what the optimizer keeps.
 func (x *Exec) Kept() []*float32 {
 	t := x.owner
 	var list []*float32
-	for _, b := range []*block{&t.values, &t.grads, &t.states} {
+	for _, b := range []*block{&t.values, &t.grads, &t.sums, &t.states} {
 		for i := range b.params {
 			list = append(list, b.arena.F32(b.at[i]))
 		}
@@ -125,15 +132,15 @@ func (x *Exec) Layer(name string) error {
 	return nil
 }
 
-// begin prepares a pass over a valid batch.
-func (x *Exec) begin(ctx context.Context, b *Batch) error {
+// begin prepares a pass over a part of a valid batch.
+func (x *Exec) begin(ctx context.Context, b *Batch, part int) error {
 	x.batch, x.Batch, x.ctx = b, b.Batch, ctx
 	x.Sizes = b.Sizes()
 	x.Threads = x.team.Threads()
 	clear(x.out)
 	x.Keys = x.Keys[:0]
 	for site := range x.owner.program.Keys {
-		k := dropout.KeyOf(x.owner.options.Seed, x.owner.step, 0, site, 0)
+		k := dropout.KeyOf(x.owner.options.Seed, x.owner.step, part, site, 0)
 		x.Keys = append(x.Keys, int32(k[0]), int32(k[1]))
 	}
 	if x.owner.program.Limits.Types > 0 && len(x.Types) == 0 {

@@ -3,6 +3,7 @@ package trainer
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/disk"
@@ -106,11 +107,12 @@ func start(p *Program, opts []Option, load func(*Trainer) error) (_ *Trainer, er
 		err = load(t)
 	}
 	if err == nil {
+		t.beginSlow()
 		t.pool, err = pool.New(t.options.Threads)
 	}
 	if err == nil {
 		x := &Exec{owner: t, arena: engine.NewArena(p.Arena(p.Limits.Sizes(t.options.Threads))), team: t.pool.NewTeam(), out: map[string]float32{},
-			numbers: map[string][]float32{}}
+			counts: map[string][]int32{}, numbers: map[string][]float32{}}
 		t.exec = x
 		x.step, err = p.Bind(x, t.isa)
 	}
@@ -157,7 +159,14 @@ func (t *Trainer) resolve() (err error) {
 
 // allocate makes room for the tensors, the gradients, and what the optimizer keeps.
 func (t *Trainer) allocate() (err error) {
-	var trained []Param
+	var trained, sums, states []Param
+	for _, s := range t.program.States {
+		if strings.HasPrefix(s.Name, sumPrefix) {
+			sums = append(sums, s)
+		} else {
+			states = append(states, s)
+		}
+	}
 	for _, p := range t.program.Params {
 		if p.Trained {
 			trained = append(trained, p)
@@ -166,10 +175,27 @@ func (t *Trainer) allocate() (err error) {
 	for _, b := range []struct {
 		to     *block
 		params []Param
-	}{{&t.values, t.program.Params}, {&t.grads, trained}, {&t.states, t.program.States}} {
+	}{{&t.values, t.program.Params}, {&t.grads, trained}, {&t.sums, sums}, {&t.states, states}} {
 		if err == nil {
 			*b.to, err = newBlock(b.params)
 		}
 	}
 	return err
+}
+
+// The first words of the names of what an optimizer keeps for a tensor.
+const (
+	sumPrefix  = "sum."  // the gradient, summed over the parts of a batch; it means nothing between two steps
+	slowPrefix = "slow." // the slow weights of lookahead
+)
+
+// beginSlow makes the slow weights those that the training begins with.
+func (t *Trainer) beginSlow() {
+	for i := range t.states.params {
+		if tensor, ok := strings.CutPrefix(t.states.params[i].Name, slowPrefix); ok {
+			if k := t.values.find(tensor); k >= 0 {
+				copy(t.states.floats(i), t.values.floats(k))
+			}
+		}
+	}
 }

@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/engine"
@@ -17,9 +18,10 @@ type Program struct {
 	Limits   engine.Limits // the spec's limits on a batch
 	Threads  int           // the most threads that a step may use, from the spec's target; 0: no limit
 	Params   []Param       // the tensors of the checkpoint, in the order of the schedule
-	States   []Param       // what the optimizer keeps for tensors, in the order of the schedule
+	States   []Param       // what the optimizer keeps for tensors, in the order of the schedule: first the sums of gradients, if a batch has parts
 	Keys     int           // keys of dropout that a pass needs
 	Targets  []Target      // what a batch holds besides the inputs of the model
+	Counts   []Count       // what a pass over a part of a batch needs to know of the whole; none: a batch is one pass
 	Forward  int           // nodes of the schedule up to the loss
 	Backward int           // nodes after the loss that compute the gradients; the optimizer's follow
 
@@ -111,6 +113,11 @@ func (p *Program) check() error {
 		return ragged.Errorf("the program is nil: pass the Program of a generated package")
 	case p.Arena == nil || p.Bind == nil || len(p.Params) == 0:
 		return fmt.Errorf("package %s: Arena, Bind and Params are needed", p.Name)
+	}
+	for i, s := range p.States {
+		if i > 0 && strings.HasPrefix(s.Name, sumPrefix) && !strings.HasPrefix(p.States[i-1].Name, sumPrefix) {
+			return fmt.Errorf("package %s: the state %s does not stand before what is kept from step to step", p.Name, s.Name)
+		}
 	}
 	return nil
 }

@@ -108,8 +108,8 @@ func (t *Trainer) checkpoint(f *safetensors.File) (step int, err error) {
 		return 0, ragged.Errorf("%s is a checkpoint of another model: its spec has the hash %.12s, the package %s has %.12s", f.Name(), m[keySpec],
 			t.program.Name, t.program.SpecHash)
 	}
-	for i := range t.program.States {
-		if p := &t.program.States[i]; !f.Has(p.Name) {
+	for i := range t.states.params {
+		if p := &t.states.params[i]; !f.Has(p.Name) {
 			return 0, ragged.Errorf("%s is of a training with another optimizer: it lacks %s", f.Name(), p.Name)
 		}
 	}

@@ -34,7 +34,7 @@ type Trainer struct {
 	closed  bool
 	step    int // number of the next step, from 0
 
-	values, grads, states block
+	values, grads, sums, states block // sums are gradients of the parts of a batch
 }
 
 // Options returns the settings in use: the number of threads, the instruction set, and the number of steps on which the learning rates depend.
@@ -95,21 +95,21 @@ func (t *Trainer) Timed(ctx context.Context, b *Batch, durations *[]time.Duratio
 	if t.program.Optimizer == nil {
 		then = func(*Trainer, *Result) error { return nil }
 	}
-	return t.run(ctx, b, durations, then)
+	return t.run(ctx, []*Batch{b}, durations, then)
 }
 
 // Gradients computes the loss and the gradients of a batch, and changes no tensor.
 func (t *Trainer) Gradients(ctx context.Context, b *Batch) (loss float32, err error) {
-	r, err := t.run(ctx, b, nil, func(*Trainer, *Result) error { return nil })
+	r, err := t.run(ctx, []*Batch{b}, nil, func(*Trainer, *Result) error { return nil })
 	return r.Loss, err
 }
 
-// run computes a pass over a batch, and what follows it.
-func (t *Trainer) run(ctx context.Context, b *Batch, durations *[]time.Duration, then func(*Trainer, *Result) error) (Result, error) {
+// run computes a pass over each part of a batch, and what follows.
+func (t *Trainer) run(ctx context.Context, parts []*Batch, durations *[]time.Duration, then func(*Trainer, *Result) error) (Result, error) {
 	if ctx == nil {
 		return Result{}, ragged.Errorf("the context is nil")
 	}
-	if err := t.valid(b); err != nil {
+	if err := t.checkParts(parts); err != nil {
 		return Result{}, err
 	}
 	t.life.Lock()
@@ -122,14 +122,12 @@ func (t *Trainer) run(ctx context.Context, b *Batch, durations *[]time.Duration,
 		*durations = (*durations)[:0]
 	}
 	defer x.release()
-	if err := x.begin(ctx, b); err != nil {
-		return Result{}, err
-	}
 	x.err = nil
-	if err := x.call(x.step.Pass); err != nil {
+	loss, err := t.passes(ctx, parts)
+	if err != nil {
 		return Result{}, err
 	}
-	r := Result{Step: t.step, Loss: x.out["loss"]}
+	r := Result{Step: t.step, Loss: loss}
 	return r, then(t, &r)
 }
 
@@ -228,7 +226,7 @@ func (t *Trainer) Close() error {
 }
 
 func (t *Trainer) release() {
-	for _, b := range []*block{&t.values, &t.grads, &t.states} {
+	for _, b := range []*block{&t.values, &t.grads, &t.sums, &t.states} {
 		b.free()
 	}
 	if t.exec != nil {

@@ -1,0 +1,82 @@
+package trainer
+
+import (
+	"context"
+
+	"github.com/debertac/debertac/runtime/ragged"
+)
+
+// Count is a number of a whole batch that the loss of a part of it divides by. With it the losses and gradients of all parts add up to those of the batch,
+// however its rows are divided among them.
+type Count struct {
+	Name   string        // name in the program
+	Target string        // the target whose numbers not below 0 are counted; "": all rows are counted
+	Rows   ragged.Extent // what has a row
+}
+
+// of returns the number for a batch that is given in parts.
+func (c *Count) of(parts []*Batch) int32 {
+	n := 0
+	for _, b := range parts {
+		if c.Target == "" {
+			n += b.Size(c.Rows)
+			continue
+		}
+		for _, target := range b.Integers[c.Target] {
+			if target >= 0 {
+				n++
+			}
+		}
+	}
+	return int32(n)
+}
+
+// StepParts computes one step on a batch that is given in parts, because one pass over it would need too much memory. The step is that of all sequences
+// together: the order of the parts decides only the rounding. The spec must ask for parts, as in `batch 32 sequences in parts of 8`. Errors in a part wrap
+// runtime.ErrInput, and then nothing has been changed.
+func (t *Trainer) StepParts(ctx context.Context, parts ...*Batch) (Result, error) {
+	if t.program.Optimizer == nil {
+		return Result{}, ragged.Errorf("the package %s computes gradients and has no optimizer: call Gradients", t.program.Name)
+	}
+	return t.run(ctx, parts, nil, (*Trainer).update)
+}
+
+// checkParts checks the parts of a batch.
+func (t *Trainer) checkParts(parts []*Batch) error {
+	switch {
+	case len(parts) == 0:
+		return ragged.Errorf("the batch has no parts")
+	case len(parts) > 1 && len(t.program.Counts) == 0:
+		return ragged.Errorf("the batch has %d parts, and the package %s computes a batch in one pass: write `batch N sequences in parts of M` in the spec",
+			len(parts), t.program.Name)
+	}
+	for _, b := range parts {
+		if err := t.valid(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// passes computes the losses and the gradients of all parts, and returns the loss of the batch.
+func (t *Trainer) passes(ctx context.Context, parts []*Batch) (loss float32, err error) {
+	x := t.exec
+	clear(x.counts)
+	for i := range t.program.Counts {
+		c := &t.program.Counts[i]
+		x.counts[c.Name] = []int32{c.of(parts)}
+	}
+	for i, b := range parts {
+		if err := x.begin(ctx, b, i); err != nil {
+			return 0, err
+		}
+		if o := t.program.Optimizer; o != nil {
+			x.Numbers(o.Name + ".keep")[0] = float32(min(i, 1))
+		}
+		if err := x.call(x.step.Pass); err != nil {
+			return 0, err
+		}
+		loss += x.out["loss"]
+	}
+	return loss, nil
+}

@@ -298,6 +298,56 @@ func TestUpdateNotFinite(t *testing.T) {
 	}
 }
 
+// TestUpdateTwo checks that two optimizers over one program have norms, limits and rates of their own.
+func TestUpdateTwo(t *testing.T) {
+	u := unitOf(t, "nli", compiler.Options{Train: true})
+	optimizers := []compiler.Optimizer{{Kind: compiler.SGD, Clip: 0.5}, {Name: "top", Kind: compiler.SGD, Clip: 0.25}}
+	of := func(name string) int { // the number of the optimizer that trains a tensor
+		if strings.HasPrefix(name, "head.") {
+			return 1
+		}
+		return 0
+	}
+	faults, err := u.Train(compiler.Training{Update: func(p *ir.Program, with []string) error {
+		for i, o := range optimizers {
+			o.With = slices.DeleteFunc(slices.Clone(with), func(name string) bool { return of(name) != i })
+			if err := compiler.Update(p, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+	require.NoError(t, err)
+	require.Empty(t, faults)
+	s := drawn(rand.New(rand.NewPCG(3, 5)), u.Program, compiler.StoreLoss)
+	rates := []float64{0.1, 0.3}
+	store := eval.Store{}
+	for i, o := range optimizers {
+		store[o.Number(compiler.StoreRate)] = &ir.Array{Shape: []int{1}, F: []float64{rates[i]}}
+	}
+	got := s.run(t, store)
+	squares := make([]float64, 2)
+	for _, p := range u.Program.Training.Params {
+		squares[of(p.Name)] += math.Pow(length(got[p.Grad].F), 2)
+	}
+	for i, o := range optimizers {
+		norm := math.Sqrt(squares[i])
+		require.InDelta(t, norm, got[o.Number(compiler.StoreNorm)].F[0], 1e-12)
+		require.Less(t, o.Clip, norm, "the limit must matter in the test")
+		require.InDelta(t, o.Clip/(norm+1e-6), got[o.Number(compiler.StoreClip)].F[0], 1e-12)
+	}
+	for _, p := range u.Program.Training.Params {
+		i := of(p.Name)
+		before, err := s.tensors.Tensor(p.Name)
+		require.NoError(t, err)
+		want := slices.Clone(before.Floats())
+		for k, g := range got[p.Grad].F {
+			want[k] -= rates[i] * min(1, optimizers[i].Clip/(math.Sqrt(squares[i])+1e-6)) * g
+		}
+		require.InDeltaSlice(t, want, got[compiler.UpdatedOf(p.Name)].F, 1e-12, p.Name)
+	}
+}
+
 // TestUpdateFaults checks that an optimizer without a meaning is refused.
 func TestUpdateFaults(t *testing.T) {
 	good := compiler.Optimizer{Kind: compiler.AdamW, Beta1: 0.9, Beta2: 0.99, With: []string{"embed.token"}}

@@ -92,7 +92,66 @@ func Run(t *testing.T, p *trainer.Program, o Options) {
 					}
 				}
 			}
+			if p.Optimizer != nil {
+				updates(t, p, isa, lens)
+			}
 		})
+	}
+}
+
+// trained returns all tensors before and after a few steps of a new trainer. If the program takes a batch in parts, each step has two.
+func trained(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, lens []int) (before, after map[string][]float32) {
+	t.Helper()
+	tr, err := trainer.Draw(p, 1, trainer.UseISA(isa.String()), trainer.Threads(threads), trainer.Steps(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	tensors := func() map[string][]float32 {
+		all := map[string][]float32{}
+		for _, q := range p.Params {
+			if all[q.Name], err = tr.Tensor(q.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return all
+	}
+	before = tensors()
+	for seed := range uint64(3) { // the first step of a warmup has the rate 0
+		parts := []*trainer.Batch{Batch(p, lens, 2*seed)}
+		if len(p.Counts) > 0 {
+			parts = append(parts, Batch(p, lens[:1], 2*seed+1))
+		}
+		r, err := tr.StepParts(t.Context(), parts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !(r.Norm > 0) {
+			t.Fatalf("step %d: the norm of the gradients is %v", r.Step, r.Norm)
+		}
+	}
+	return before, tensors()
+}
+
+// updates checks that steps change the tensors that are trained and no others, with the same bits for any number of threads.
+func updates(t *testing.T, p *trainer.Program, isa cpu.ISA, lens []int) {
+	t.Helper()
+	before, one := trained(t, p, isa, 1, lens)
+	_, two := trained(t, p, isa, 2, lens)
+	for _, q := range p.Params {
+		changed := false
+		for i, v := range one[q.Name] {
+			changed = changed || v != before[q.Name][i]
+			if math.Float32bits(v) != math.Float32bits(two[q.Name][i]) {
+				t.Fatalf("element %d of %s is %v after a few steps with one thread, %v with two", i, q.Name, v, two[q.Name][i])
+			}
+		}
+		if changed && !q.Trained {
+			t.Fatalf("%s is not trained, and steps change it", q.Name)
+		}
+		if !changed && q.Trained && len(q.Shape) > 1 { // the gradient of a bias of keys can be 0
+			t.Fatalf("%s is trained, and steps do not change it", q.Name)
+		}
 	}
 }
 

@@ -53,10 +53,15 @@ func init() {
 		"span_scores":  spanLowering{},
 		"token_scores": tokenLowering{},
 		"layernorm":    rowLowering{family: layerNormKernel},
+		"moments":      rowLowering{family: momentsKernel},
+		"col_sum":      columnLowering{},
 		"act":          rowLowering{family: actKernel},
 		"act_grad":     rowLowering{family: actGradKernel},
 		"embed":        rowLowering{family: embedKernel},
-		"dropout":      dropoutLowering{},
+
+		"layernorm_grad":      rowLowering{family: layerNormGradKernel},
+		"layernorm_gain_grad": columnLowering{},
+		"dropout":             dropoutLowering{},
 	}
 	maps.Copy(lowerings, gradLowerings())
 	classLowerings = map[ir.Class]lowering{

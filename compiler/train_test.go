@@ -89,7 +89,7 @@ func TestArena(t *testing.T) {
 					}
 				}
 			}
-			require.Greater(t, read, 500)
+			require.Greater(t, read, 400)
 		})
 	}
 }

@@ -45,6 +45,24 @@ func BenchmarkRows(b *testing.B) {
 			f := function[layerNormFunc](b, kernel.LayerNormName(kernel.LayerNormParams{H: n, LDX: ld, LDY: ld, Eps: 1e-7}, isa.Name))
 			return func() { f(y.p(0), x.p(0), gain.p(0), gain.p(0), m) }
 		})
+		moments := newBuffer(m*16, 0)
+		fill(moments.data, func(int) float32 { return 0.5 })
+		run("moments", func(b testing.TB) func() {
+			f := function[momentsFunc](b, kernel.MomentsName(kernel.MomentsParams{H: n, LDX: ld, LDY: 16, Eps: 1e-7}, isa.Name))
+			return func() { f(moments.p(0), x.p(0), m) }
+		})
+		run("layernorm_grad", func(b testing.TB) func() {
+			f := function[layerNormGradFunc](b, kernel.LayerNormGradName(kernel.LayerNormGradParams{H: n, LDY: ld, LDD: ld, LDX: ld, LDM: 16}, isa.Name))
+			return func() { f(y.p(0), x.p(0), x.p(0), gain.p(0), moments.p(0), m) }
+		})
+		run("col_sum", func(b testing.TB) func() {
+			f := function[colSumFunc](b, kernel.ColSumName(false, isa.Name))
+			return func() { f(y.p(0), x.p(0), m, n, ld, 0) }
+		})
+		run("col_sum/hat", func(b testing.TB) func() {
+			f := function[colSumHatFunc](b, kernel.ColSumName(true, isa.Name))
+			return func() { f(y.p(0), x.p(0), x.p(0), moments.p(0), m, n, ld, ld, 16, 0) }
+		})
 		run("embed", func(b testing.TB) func() {
 			f := function[func(y *float32, ids *int32, table *float32, m int)](b, kernel.EmbedName(kernel.EmbedParams{H: n, LDY: ld, LDT: n}, isa.Name))
 			return func() { f(y.p(0), &ids[0], table.p(0), m) }

@@ -1182,6 +1182,30 @@ func attn_f32_weigh_64_avx2(o, sum, p, v, scale, factor *float32, m, n, ldo int)
 //go:noescape
 func attn_f32_weigh_64_avx512(o, sum, p, v, scale, factor *float32, m, n, ldo int)
 
+// col_sum_f32_hat_avx2 computes y[cols] = the sum of the rows of dy·(x - mean)·rstd, or adds it to y if add is not 0.
+// The rows of dy, x and the moments (mean, rstd) are ldd, ldx and ldm floats apart.
+//
+//go:noescape
+func col_sum_f32_hat_avx2(y, dy, x, moments *float32, rows, cols, ldd, ldx, ldm, add int)
+
+// col_sum_f32_hat_avx512 computes y[cols] = the sum of the rows of dy·(x - mean)·rstd, or adds it to y if add is not 0.
+// The rows of dy, x and the moments (mean, rstd) are ldd, ldx and ldm floats apart.
+//
+//go:noescape
+func col_sum_f32_hat_avx512(y, dy, x, moments *float32, rows, cols, ldd, ldx, ldm, add int)
+
+// col_sum_f32_plain_avx2 computes y[cols] = the sum of the rows of x[rows, cols], or adds it to y if add is not 0.
+// The rows of x are ldx floats apart.
+//
+//go:noescape
+func col_sum_f32_plain_avx2(y, x *float32, rows, cols, ldx, add int)
+
+// col_sum_f32_plain_avx512 computes y[cols] = the sum of the rows of x[rows, cols], or adds it to y if add is not 0.
+// The rows of x are ldx floats apart.
+//
+//go:noescape
+func col_sum_f32_plain_avx512(y, x *float32, rows, cols, ldx, add int)
+
 // embed_f32_add_128_ldy128_ldt128_avx2 computes y[m, 128] += rows ids[m] of the table
 // Rows of y are 128 floats apart, of the table 128.
 //
@@ -1674,6 +1698,126 @@ func layernorm_f32_768_ldx784_ldy784_eps1em07_avx2(y, x, gain, shift *float32, m
 //go:noescape
 func layernorm_f32_768_ldx784_ldy784_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
+// layernorm_grad_f32_1024_ldy1040_ldd1040_ldx1040_ldm16_avx2 computes y[m, 1024] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 1040 floats apart, of dy 1040, of x 1040, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_1024_ldy1040_ldd1040_ldx1040_ldm16_avx2(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_1024_ldy1040_ldd1040_ldx1040_ldm16_avx512 computes y[m, 1024] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 1040 floats apart, of dy 1040, of x 1040, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_1024_ldy1040_ldd1040_ldx1040_ldm16_avx512(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_128_ldy128_ldd128_ldx128_ldm16_avx2 computes y[m, 128] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 128 floats apart, of dy 128, of x 128, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_128_ldy128_ldd128_ldx128_ldm16_avx2(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_128_ldy128_ldd128_ldx128_ldm16_avx512 computes y[m, 128] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 128 floats apart, of dy 128, of x 128, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_128_ldy128_ldd128_ldx128_ldm16_avx512(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_16_ldy16_ldd16_ldx16_ldm16_avx2 computes y[m, 16] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 16 floats apart, of dy 16, of x 16, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_16_ldy16_ldd16_ldx16_ldm16_avx2(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_16_ldy16_ldd16_ldx16_ldm16_avx512 computes y[m, 16] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 16 floats apart, of dy 16, of x 16, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_16_ldy16_ldd16_ldx16_ldm16_avx512(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_1_ldy16_ldd16_ldx16_ldm16_avx2 computes y[m, 1] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 16 floats apart, of dy 16, of x 16, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_1_ldy16_ldd16_ldx16_ldm16_avx2(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_1_ldy16_ldd16_ldx16_ldm16_avx512 computes y[m, 1] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 16 floats apart, of dy 16, of x 16, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_1_ldy16_ldd16_ldx16_ldm16_avx512(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_28_ldy32_ldd32_ldx32_ldm16_avx2 computes y[m, 28] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 32 floats apart, of dy 32, of x 32, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_28_ldy32_ldd32_ldx32_ldm16_avx2(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_28_ldy32_ldd32_ldx32_ldm16_avx512 computes y[m, 28] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 32 floats apart, of dy 32, of x 32, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_28_ldy32_ldd32_ldx32_ldm16_avx512(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_36_ldy48_ldd48_ldx64_ldm16_avx2 computes y[m, 36] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 48 floats apart, of dy 48, of x 64, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_36_ldy48_ldd48_ldx64_ldm16_avx2(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_36_ldy48_ldd48_ldx64_ldm16_avx512 computes y[m, 36] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 48 floats apart, of dy 48, of x 64, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_36_ldy48_ldd48_ldx64_ldm16_avx512(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_39_ldy48_ldd48_ldx48_ldm16_avx2 computes y[m, 39] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 48 floats apart, of dy 48, of x 48, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_39_ldy48_ldd48_ldx48_ldm16_avx2(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_39_ldy48_ldd48_ldx48_ldm16_avx512 computes y[m, 39] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 48 floats apart, of dy 48, of x 48, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_39_ldy48_ldd48_ldx48_ldm16_avx512(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_3_ldy16_ldd16_ldx16_ldm16_avx2 computes y[m, 3] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 16 floats apart, of dy 16, of x 16, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_3_ldy16_ldd16_ldx16_ldm16_avx2(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_3_ldy16_ldd16_ldx16_ldm16_avx512 computes y[m, 3] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 16 floats apart, of dy 16, of x 16, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_3_ldy16_ldd16_ldx16_ldm16_avx512(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_45_ldy48_ldd48_ldx48_ldm16_avx2 computes y[m, 45] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 48 floats apart, of dy 48, of x 48, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_45_ldy48_ldd48_ldx48_ldm16_avx2(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_45_ldy48_ldd48_ldx48_ldm16_avx512 computes y[m, 45] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 48 floats apart, of dy 48, of x 48, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_45_ldy48_ldd48_ldx48_ldm16_avx512(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_768_ldy784_ldd784_ldx784_ldm16_avx2 computes y[m, 768] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 784 floats apart, of dy 784, of x 784, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_768_ldy784_ldd784_ldx784_ldm16_avx2(y, dy, x, gain, moments *float32, m int)
+
+// layernorm_grad_f32_768_ldy784_ldd784_ldx784_ldm16_avx512 computes y[m, 768] = rstd·(d - mean(d) - hat·mean(d·hat)) with d = dy·gain
+// Rows of y are 784 floats apart, of dy 784, of x 784, of the moments 16.
+//
+//go:noescape
+func layernorm_grad_f32_768_ldy784_ldd784_ldx784_ldm16_avx512(y, dy, x, gain, moments *float32, m int)
+
 // lstm_f32_cell_12_avx2 computes the cells and outputs of 12 cells of an LSTM from their gates: y = h
 // state: h, c, i, f, g, o, 16 floats each.
 //
@@ -1745,6 +1889,126 @@ func lstm_f32_cell_45_avx2(y, state *float32)
 //
 //go:noescape
 func lstm_f32_cell_45_avx512(y, state *float32)
+
+// moments_f32_1024_ldx1040_ldy16_eps1em07_avx2 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 1024 floats
+// Rows of x are 1040 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_1024_ldx1040_ldy16_eps1em07_avx2(y, x *float32, m int)
+
+// moments_f32_1024_ldx1040_ldy16_eps1em07_avx512 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 1024 floats
+// Rows of x are 1040 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_1024_ldx1040_ldy16_eps1em07_avx512(y, x *float32, m int)
+
+// moments_f32_128_ldx128_ldy16_eps1em07_avx2 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 128 floats
+// Rows of x are 128 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_128_ldx128_ldy16_eps1em07_avx2(y, x *float32, m int)
+
+// moments_f32_128_ldx128_ldy16_eps1em07_avx512 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 128 floats
+// Rows of x are 128 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_128_ldx128_ldy16_eps1em07_avx512(y, x *float32, m int)
+
+// moments_f32_16_ldx16_ldy16_eps1em07_avx2 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 16 floats
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_16_ldx16_ldy16_eps1em07_avx2(y, x *float32, m int)
+
+// moments_f32_16_ldx16_ldy16_eps1em07_avx512 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 16 floats
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_16_ldx16_ldy16_eps1em07_avx512(y, x *float32, m int)
+
+// moments_f32_1_ldx16_ldy16_eps1em07_avx2 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 1 floats
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_1_ldx16_ldy16_eps1em07_avx2(y, x *float32, m int)
+
+// moments_f32_1_ldx16_ldy16_eps1em07_avx512 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 1 floats
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_1_ldx16_ldy16_eps1em07_avx512(y, x *float32, m int)
+
+// moments_f32_28_ldx32_ldy16_eps1em07_avx2 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 28 floats
+// Rows of x are 32 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_28_ldx32_ldy16_eps1em07_avx2(y, x *float32, m int)
+
+// moments_f32_28_ldx32_ldy16_eps1em07_avx512 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 28 floats
+// Rows of x are 32 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_28_ldx32_ldy16_eps1em07_avx512(y, x *float32, m int)
+
+// moments_f32_36_ldx64_ldy16_eps1em12_avx2 computes y[m, 2] = mean and 1/√(variance + 1e-12) of rows of 36 floats
+// Rows of x are 64 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_36_ldx64_ldy16_eps1em12_avx2(y, x *float32, m int)
+
+// moments_f32_36_ldx64_ldy16_eps1em12_avx512 computes y[m, 2] = mean and 1/√(variance + 1e-12) of rows of 36 floats
+// Rows of x are 64 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_36_ldx64_ldy16_eps1em12_avx512(y, x *float32, m int)
+
+// moments_f32_39_ldx48_ldy16_eps1em07_avx2 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 39 floats
+// Rows of x are 48 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_39_ldx48_ldy16_eps1em07_avx2(y, x *float32, m int)
+
+// moments_f32_39_ldx48_ldy16_eps1em07_avx512 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 39 floats
+// Rows of x are 48 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_39_ldx48_ldy16_eps1em07_avx512(y, x *float32, m int)
+
+// moments_f32_3_ldx16_ldy16_eps1em07_avx2 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 3 floats
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_3_ldx16_ldy16_eps1em07_avx2(y, x *float32, m int)
+
+// moments_f32_3_ldx16_ldy16_eps1em07_avx512 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 3 floats
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_3_ldx16_ldy16_eps1em07_avx512(y, x *float32, m int)
+
+// moments_f32_45_ldx48_ldy16_eps1em07_avx2 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 45 floats
+// Rows of x are 48 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_45_ldx48_ldy16_eps1em07_avx2(y, x *float32, m int)
+
+// moments_f32_45_ldx48_ldy16_eps1em07_avx512 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 45 floats
+// Rows of x are 48 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_45_ldx48_ldy16_eps1em07_avx512(y, x *float32, m int)
+
+// moments_f32_768_ldx784_ldy16_eps1em07_avx2 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 768 floats
+// Rows of x are 784 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_768_ldx784_ldy16_eps1em07_avx2(y, x *float32, m int)
+
+// moments_f32_768_ldx784_ldy16_eps1em07_avx512 computes y[m, 2] = mean and 1/√(variance + 1e-07) of rows of 768 floats
+// Rows of x are 784 floats apart, of y 16.
+//
+//go:noescape
+func moments_f32_768_ldx784_ldy16_eps1em07_avx512(y, x *float32, m int)
 
 // panels_f32_columns_avx2 copies w[rows, cols ≤ 16] into a panel p[rows][16], with zeros after the last column.
 // The rows of w are ldw floats apart.
@@ -2058,336 +2322,380 @@ func update_f32_square_sum_avx512(y, x *float32, n int)
 
 // assembly holds every kernel of the package by name.
 var assembly = map[string]any{
-	"act_f32_exp_1_ldx16_ldy16_avx2":                         act_f32_exp_1_ldx16_ldy16_avx2,
-	"act_f32_exp_1_ldx16_ldy16_avx512":                       act_f32_exp_1_ldx16_ldy16_avx512,
-	"act_f32_exp_39_ldx48_ldy48_avx2":                        act_f32_exp_39_ldx48_ldy48_avx2,
-	"act_f32_exp_39_ldx48_ldy48_avx512":                      act_f32_exp_39_ldx48_ldy48_avx512,
-	"act_f32_exp_768_ldx784_ldy784_avx2":                     act_f32_exp_768_ldx784_ldy784_avx2,
-	"act_f32_exp_768_ldx784_ldy784_avx512":                   act_f32_exp_768_ldx784_ldy784_avx512,
-	"act_f32_gelu_1_ldx16_ldy16_avx2":                        act_f32_gelu_1_ldx16_ldy16_avx2,
-	"act_f32_gelu_1_ldx16_ldy16_avx512":                      act_f32_gelu_1_ldx16_ldy16_avx512,
-	"act_f32_gelu_39_ldx48_ldy48_avx2":                       act_f32_gelu_39_ldx48_ldy48_avx2,
-	"act_f32_gelu_39_ldx48_ldy48_avx512":                     act_f32_gelu_39_ldx48_ldy48_avx512,
-	"act_f32_gelu_768_ldx784_ldy784_avx2":                    act_f32_gelu_768_ldx784_ldy784_avx2,
-	"act_f32_gelu_768_ldx784_ldy784_avx512":                  act_f32_gelu_768_ldx784_ldy784_avx512,
-	"act_f32_gelu_tanh_1_ldx16_ldy16_avx2":                   act_f32_gelu_tanh_1_ldx16_ldy16_avx2,
-	"act_f32_gelu_tanh_1_ldx16_ldy16_avx512":                 act_f32_gelu_tanh_1_ldx16_ldy16_avx512,
-	"act_f32_gelu_tanh_39_ldx48_ldy48_avx2":                  act_f32_gelu_tanh_39_ldx48_ldy48_avx2,
-	"act_f32_gelu_tanh_39_ldx48_ldy48_avx512":                act_f32_gelu_tanh_39_ldx48_ldy48_avx512,
-	"act_f32_gelu_tanh_768_ldx784_ldy784_avx2":               act_f32_gelu_tanh_768_ldx784_ldy784_avx2,
-	"act_f32_gelu_tanh_768_ldx784_ldy784_avx512":             act_f32_gelu_tanh_768_ldx784_ldy784_avx512,
-	"act_f32_relu_1_ldx16_ldy16_avx2":                        act_f32_relu_1_ldx16_ldy16_avx2,
-	"act_f32_relu_1_ldx16_ldy16_avx512":                      act_f32_relu_1_ldx16_ldy16_avx512,
-	"act_f32_relu_39_ldx48_ldy48_avx2":                       act_f32_relu_39_ldx48_ldy48_avx2,
-	"act_f32_relu_39_ldx48_ldy48_avx512":                     act_f32_relu_39_ldx48_ldy48_avx512,
-	"act_f32_relu_768_ldx784_ldy784_avx2":                    act_f32_relu_768_ldx784_ldy784_avx2,
-	"act_f32_relu_768_ldx784_ldy784_avx512":                  act_f32_relu_768_ldx784_ldy784_avx512,
-	"act_f32_sigmoid_1_ldx16_ldy16_avx2":                     act_f32_sigmoid_1_ldx16_ldy16_avx2,
-	"act_f32_sigmoid_1_ldx16_ldy16_avx512":                   act_f32_sigmoid_1_ldx16_ldy16_avx512,
-	"act_f32_sigmoid_39_ldx48_ldy48_avx2":                    act_f32_sigmoid_39_ldx48_ldy48_avx2,
-	"act_f32_sigmoid_39_ldx48_ldy48_avx512":                  act_f32_sigmoid_39_ldx48_ldy48_avx512,
-	"act_f32_sigmoid_768_ldx784_ldy784_avx2":                 act_f32_sigmoid_768_ldx784_ldy784_avx2,
-	"act_f32_sigmoid_768_ldx784_ldy784_avx512":               act_f32_sigmoid_768_ldx784_ldy784_avx512,
-	"act_f32_silu_1_ldx16_ldy16_avx2":                        act_f32_silu_1_ldx16_ldy16_avx2,
-	"act_f32_silu_1_ldx16_ldy16_avx512":                      act_f32_silu_1_ldx16_ldy16_avx512,
-	"act_f32_silu_39_ldx48_ldy48_avx2":                       act_f32_silu_39_ldx48_ldy48_avx2,
-	"act_f32_silu_39_ldx48_ldy48_avx512":                     act_f32_silu_39_ldx48_ldy48_avx512,
-	"act_f32_silu_768_ldx784_ldy784_avx2":                    act_f32_silu_768_ldx784_ldy784_avx2,
-	"act_f32_silu_768_ldx784_ldy784_avx512":                  act_f32_silu_768_ldx784_ldy784_avx512,
-	"act_f32_tanh_1_ldx16_ldy16_avx2":                        act_f32_tanh_1_ldx16_ldy16_avx2,
-	"act_f32_tanh_1_ldx16_ldy16_avx512":                      act_f32_tanh_1_ldx16_ldy16_avx512,
-	"act_f32_tanh_39_ldx48_ldy48_avx2":                       act_f32_tanh_39_ldx48_ldy48_avx2,
-	"act_f32_tanh_39_ldx48_ldy48_avx512":                     act_f32_tanh_39_ldx48_ldy48_avx512,
-	"act_f32_tanh_768_ldx784_ldy784_avx2":                    act_f32_tanh_768_ldx784_ldy784_avx2,
-	"act_f32_tanh_768_ldx784_ldy784_avx512":                  act_f32_tanh_768_ldx784_ldy784_avx512,
-	"act_grad_f32_gelu_1_ldy16_ldd16_ldx16_avx2":             act_grad_f32_gelu_1_ldy16_ldd16_ldx16_avx2,
-	"act_grad_f32_gelu_1_ldy16_ldd16_ldx16_avx512":           act_grad_f32_gelu_1_ldy16_ldd16_ldx16_avx512,
-	"act_grad_f32_gelu_20_ldy32_ldd48_ldx64_avx2":            act_grad_f32_gelu_20_ldy32_ldd48_ldx64_avx2,
-	"act_grad_f32_gelu_20_ldy32_ldd48_ldx64_avx512":          act_grad_f32_gelu_20_ldy32_ldd48_ldx64_avx512,
-	"act_grad_f32_gelu_39_ldy48_ldd48_ldx48_avx2":            act_grad_f32_gelu_39_ldy48_ldd48_ldx48_avx2,
-	"act_grad_f32_gelu_39_ldy48_ldd48_ldx48_avx512":          act_grad_f32_gelu_39_ldy48_ldd48_ldx48_avx512,
-	"act_grad_f32_gelu_768_ldy784_ldd784_ldx784_avx2":        act_grad_f32_gelu_768_ldy784_ldd784_ldx784_avx2,
-	"act_grad_f32_gelu_768_ldy784_ldd784_ldx784_avx512":      act_grad_f32_gelu_768_ldy784_ldd784_ldx784_avx512,
-	"act_grad_f32_gelu_tanh_1_ldy16_ldd16_ldx16_avx2":        act_grad_f32_gelu_tanh_1_ldy16_ldd16_ldx16_avx2,
-	"act_grad_f32_gelu_tanh_1_ldy16_ldd16_ldx16_avx512":      act_grad_f32_gelu_tanh_1_ldy16_ldd16_ldx16_avx512,
-	"act_grad_f32_gelu_tanh_39_ldy48_ldd48_ldx48_avx2":       act_grad_f32_gelu_tanh_39_ldy48_ldd48_ldx48_avx2,
-	"act_grad_f32_gelu_tanh_39_ldy48_ldd48_ldx48_avx512":     act_grad_f32_gelu_tanh_39_ldy48_ldd48_ldx48_avx512,
-	"act_grad_f32_gelu_tanh_768_ldy784_ldd784_ldx784_avx2":   act_grad_f32_gelu_tanh_768_ldy784_ldd784_ldx784_avx2,
-	"act_grad_f32_gelu_tanh_768_ldy784_ldd784_ldx784_avx512": act_grad_f32_gelu_tanh_768_ldy784_ldd784_ldx784_avx512,
-	"act_grad_f32_relu_1_ldy16_ldd16_ldx16_avx2":             act_grad_f32_relu_1_ldy16_ldd16_ldx16_avx2,
-	"act_grad_f32_relu_1_ldy16_ldd16_ldx16_avx512":           act_grad_f32_relu_1_ldy16_ldd16_ldx16_avx512,
-	"act_grad_f32_relu_39_ldy48_ldd48_ldx48_avx2":            act_grad_f32_relu_39_ldy48_ldd48_ldx48_avx2,
-	"act_grad_f32_relu_39_ldy48_ldd48_ldx48_avx512":          act_grad_f32_relu_39_ldy48_ldd48_ldx48_avx512,
-	"act_grad_f32_relu_768_ldy784_ldd784_ldx784_avx2":        act_grad_f32_relu_768_ldy784_ldd784_ldx784_avx2,
-	"act_grad_f32_relu_768_ldy784_ldd784_ldx784_avx512":      act_grad_f32_relu_768_ldy784_ldd784_ldx784_avx512,
-	"act_grad_f32_sigmoid_1_ldy16_ldd16_ldx16_avx2":          act_grad_f32_sigmoid_1_ldy16_ldd16_ldx16_avx2,
-	"act_grad_f32_sigmoid_1_ldy16_ldd16_ldx16_avx512":        act_grad_f32_sigmoid_1_ldy16_ldd16_ldx16_avx512,
-	"act_grad_f32_sigmoid_39_ldy48_ldd48_ldx48_avx2":         act_grad_f32_sigmoid_39_ldy48_ldd48_ldx48_avx2,
-	"act_grad_f32_sigmoid_39_ldy48_ldd48_ldx48_avx512":       act_grad_f32_sigmoid_39_ldy48_ldd48_ldx48_avx512,
-	"act_grad_f32_sigmoid_768_ldy784_ldd784_ldx784_avx2":     act_grad_f32_sigmoid_768_ldy784_ldd784_ldx784_avx2,
-	"act_grad_f32_sigmoid_768_ldy784_ldd784_ldx784_avx512":   act_grad_f32_sigmoid_768_ldy784_ldd784_ldx784_avx512,
-	"act_grad_f32_silu_1_ldy16_ldd16_ldx16_avx2":             act_grad_f32_silu_1_ldy16_ldd16_ldx16_avx2,
-	"act_grad_f32_silu_1_ldy16_ldd16_ldx16_avx512":           act_grad_f32_silu_1_ldy16_ldd16_ldx16_avx512,
-	"act_grad_f32_silu_39_ldy48_ldd48_ldx48_avx2":            act_grad_f32_silu_39_ldy48_ldd48_ldx48_avx2,
-	"act_grad_f32_silu_39_ldy48_ldd48_ldx48_avx512":          act_grad_f32_silu_39_ldy48_ldd48_ldx48_avx512,
-	"act_grad_f32_silu_768_ldy784_ldd784_ldx784_avx2":        act_grad_f32_silu_768_ldy784_ldd784_ldx784_avx2,
-	"act_grad_f32_silu_768_ldy784_ldd784_ldx784_avx512":      act_grad_f32_silu_768_ldy784_ldd784_ldx784_avx512,
-	"act_grad_f32_tanh_1_ldy16_ldd16_ldx16_avx2":             act_grad_f32_tanh_1_ldy16_ldd16_ldx16_avx2,
-	"act_grad_f32_tanh_1_ldy16_ldd16_ldx16_avx512":           act_grad_f32_tanh_1_ldy16_ldd16_ldx16_avx512,
-	"act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx2":            act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx2,
-	"act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx512":          act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx512,
-	"act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx2":        act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx2,
-	"act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx512":      act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx512,
-	"attn_f32_join_bias_r32_avx2":                            attn_f32_join_bias_r32_avx2,
-	"attn_f32_join_bias_r32_avx512":                          attn_f32_join_bias_r32_avx512,
-	"attn_f32_join_cc_bias_r32_avx2":                         attn_f32_join_cc_bias_r32_avx2,
-	"attn_f32_join_cc_bias_r32_avx512":                       attn_f32_join_cc_bias_r32_avx512,
-	"attn_f32_join_cc_cp_bias_r32_avx2":                      attn_f32_join_cc_cp_bias_r32_avx2,
-	"attn_f32_join_cc_cp_bias_r32_avx512":                    attn_f32_join_cc_cp_bias_r32_avx512,
-	"attn_f32_join_cc_cp_pc_bias_r32_avx2":                   attn_f32_join_cc_cp_pc_bias_r32_avx2,
-	"attn_f32_join_cc_cp_pc_bias_r32_avx512":                 attn_f32_join_cc_cp_pc_bias_r32_avx512,
-	"attn_f32_join_cc_cp_pc_r128_avx2":                       attn_f32_join_cc_cp_pc_r128_avx2,
-	"attn_f32_join_cc_cp_pc_r128_avx512":                     attn_f32_join_cc_cp_pc_r128_avx512,
-	"attn_f32_join_cc_cp_pc_r18_avx2":                        attn_f32_join_cc_cp_pc_r18_avx2,
-	"attn_f32_join_cc_cp_pc_r18_avx512":                      attn_f32_join_cc_cp_pc_r18_avx512,
-	"attn_f32_join_cc_cp_pc_r256_avx2":                       attn_f32_join_cc_cp_pc_r256_avx2,
-	"attn_f32_join_cc_cp_pc_r256_avx512":                     attn_f32_join_cc_cp_pc_r256_avx512,
-	"attn_f32_join_cc_cp_pc_r32_avx2":                        attn_f32_join_cc_cp_pc_r32_avx2,
-	"attn_f32_join_cc_cp_pc_r32_avx512":                      attn_f32_join_cc_cp_pc_r32_avx512,
-	"attn_f32_join_cc_cp_pc_r48_avx2":                        attn_f32_join_cc_cp_pc_r48_avx2,
-	"attn_f32_join_cc_cp_pc_r48_avx512":                      attn_f32_join_cc_cp_pc_r48_avx512,
-	"attn_f32_join_cc_cp_pc_r512_avx2":                       attn_f32_join_cc_cp_pc_r512_avx2,
-	"attn_f32_join_cc_cp_pc_r512_avx512":                     attn_f32_join_cc_cp_pc_r512_avx512,
-	"attn_f32_join_cc_cp_pc_r64_avx2":                        attn_f32_join_cc_cp_pc_r64_avx2,
-	"attn_f32_join_cc_cp_pc_r64_avx512":                      attn_f32_join_cc_cp_pc_r64_avx512,
-	"attn_f32_join_cc_cp_r32_avx2":                           attn_f32_join_cc_cp_r32_avx2,
-	"attn_f32_join_cc_cp_r32_avx512":                         attn_f32_join_cc_cp_r32_avx512,
-	"attn_f32_join_cc_pc_bias_r32_avx2":                      attn_f32_join_cc_pc_bias_r32_avx2,
-	"attn_f32_join_cc_pc_bias_r32_avx512":                    attn_f32_join_cc_pc_bias_r32_avx512,
-	"attn_f32_join_cc_pc_r32_avx2":                           attn_f32_join_cc_pc_r32_avx2,
-	"attn_f32_join_cc_pc_r32_avx512":                         attn_f32_join_cc_pc_r32_avx512,
-	"attn_f32_join_cp_bias_r32_avx2":                         attn_f32_join_cp_bias_r32_avx2,
-	"attn_f32_join_cp_bias_r32_avx512":                       attn_f32_join_cp_bias_r32_avx512,
-	"attn_f32_join_cp_pc_bias_r32_avx2":                      attn_f32_join_cp_pc_bias_r32_avx2,
-	"attn_f32_join_cp_pc_bias_r32_avx512":                    attn_f32_join_cp_pc_bias_r32_avx512,
-	"attn_f32_join_cp_pc_r32_avx2":                           attn_f32_join_cp_pc_r32_avx2,
-	"attn_f32_join_cp_pc_r32_avx512":                         attn_f32_join_cp_pc_r32_avx512,
-	"attn_f32_join_cp_r32_avx2":                              attn_f32_join_cp_r32_avx2,
-	"attn_f32_join_cp_r32_avx512":                            attn_f32_join_cp_r32_avx512,
-	"attn_f32_join_pc_bias_r32_avx2":                         attn_f32_join_pc_bias_r32_avx2,
-	"attn_f32_join_pc_bias_r32_avx512":                       attn_f32_join_pc_bias_r32_avx512,
-	"attn_f32_join_pc_r32_avx2":                              attn_f32_join_pc_r32_avx2,
-	"attn_f32_join_pc_r32_avx512":                            attn_f32_join_pc_r32_avx512,
-	"attn_f32_keys_128_ldk384_avx2":                          attn_f32_keys_128_ldk384_avx2,
-	"attn_f32_keys_128_ldk384_avx512":                        attn_f32_keys_128_ldk384_avx512,
-	"attn_f32_keys_16_ldk144_avx2":                           attn_f32_keys_16_ldk144_avx2,
-	"attn_f32_keys_16_ldk144_avx512":                         attn_f32_keys_16_ldk144_avx512,
-	"attn_f32_keys_16_ldk64_avx2":                            attn_f32_keys_16_ldk64_avx2,
-	"attn_f32_keys_16_ldk64_avx512":                          attn_f32_keys_16_ldk64_avx512,
-	"attn_f32_keys_16_ldk96_avx2":                            attn_f32_keys_16_ldk96_avx2,
-	"attn_f32_keys_16_ldk96_avx512":                          attn_f32_keys_16_ldk96_avx512,
-	"attn_f32_keys_32_ldk192_avx2":                           attn_f32_keys_32_ldk192_avx2,
-	"attn_f32_keys_32_ldk192_avx512":                         attn_f32_keys_32_ldk192_avx512,
-	"attn_f32_keys_48_ldk144_avx2":                           attn_f32_keys_48_ldk144_avx2,
-	"attn_f32_keys_48_ldk144_avx512":                         attn_f32_keys_48_ldk144_avx512,
-	"attn_f32_keys_64_ldk2320_avx2":                          attn_f32_keys_64_ldk2320_avx2,
-	"attn_f32_keys_64_ldk2320_avx512":                        attn_f32_keys_64_ldk2320_avx512,
-	"attn_f32_keys_64_ldk384_avx2":                           attn_f32_keys_64_ldk384_avx2,
-	"attn_f32_keys_64_ldk384_avx512":                         attn_f32_keys_64_ldk384_avx512,
-	"attn_f32_product_128_lda384_avx2":                       attn_f32_product_128_lda384_avx2,
-	"attn_f32_product_128_lda384_avx512":                     attn_f32_product_128_lda384_avx512,
-	"attn_f32_product_16_lda144_avx2":                        attn_f32_product_16_lda144_avx2,
-	"attn_f32_product_16_lda144_avx512":                      attn_f32_product_16_lda144_avx512,
-	"attn_f32_product_16_lda32_avx2":                         attn_f32_product_16_lda32_avx2,
-	"attn_f32_product_16_lda32_avx512":                       attn_f32_product_16_lda32_avx512,
-	"attn_f32_product_16_lda64_avx2":                         attn_f32_product_16_lda64_avx2,
-	"attn_f32_product_16_lda64_avx512":                       attn_f32_product_16_lda64_avx512,
-	"attn_f32_product_16_lda96_avx2":                         attn_f32_product_16_lda96_avx2,
-	"attn_f32_product_16_lda96_avx512":                       attn_f32_product_16_lda96_avx512,
-	"attn_f32_product_32_lda192_avx2":                        attn_f32_product_32_lda192_avx2,
-	"attn_f32_product_32_lda192_avx512":                      attn_f32_product_32_lda192_avx512,
-	"attn_f32_product_48_lda144_avx2":                        attn_f32_product_48_lda144_avx2,
-	"attn_f32_product_48_lda144_avx512":                      attn_f32_product_48_lda144_avx512,
-	"attn_f32_product_64_lda2320_avx2":                       attn_f32_product_64_lda2320_avx2,
-	"attn_f32_product_64_lda2320_avx512":                     attn_f32_product_64_lda2320_avx512,
-	"attn_f32_product_64_lda384_avx2":                        attn_f32_product_64_lda384_avx2,
-	"attn_f32_product_64_lda384_avx512":                      attn_f32_product_64_lda384_avx512,
-	"attn_f32_softmax_lds272_avx2":                           attn_f32_softmax_lds272_avx2,
-	"attn_f32_softmax_lds272_avx512":                         attn_f32_softmax_lds272_avx512,
-	"attn_f32_values_128_ldv384_avx2":                        attn_f32_values_128_ldv384_avx2,
-	"attn_f32_values_128_ldv384_avx512":                      attn_f32_values_128_ldv384_avx512,
-	"attn_f32_values_16_ldv144_avx2":                         attn_f32_values_16_ldv144_avx2,
-	"attn_f32_values_16_ldv144_avx512":                       attn_f32_values_16_ldv144_avx512,
-	"attn_f32_values_16_ldv64_avx2":                          attn_f32_values_16_ldv64_avx2,
-	"attn_f32_values_16_ldv64_avx512":                        attn_f32_values_16_ldv64_avx512,
-	"attn_f32_values_16_ldv96_avx2":                          attn_f32_values_16_ldv96_avx2,
-	"attn_f32_values_16_ldv96_avx512":                        attn_f32_values_16_ldv96_avx512,
-	"attn_f32_values_32_ldv192_avx2":                         attn_f32_values_32_ldv192_avx2,
-	"attn_f32_values_32_ldv192_avx512":                       attn_f32_values_32_ldv192_avx512,
-	"attn_f32_values_48_ldv144_avx2":                         attn_f32_values_48_ldv144_avx2,
-	"attn_f32_values_48_ldv144_avx512":                       attn_f32_values_48_ldv144_avx512,
-	"attn_f32_values_64_ldv2320_avx2":                        attn_f32_values_64_ldv2320_avx2,
-	"attn_f32_values_64_ldv2320_avx512":                      attn_f32_values_64_ldv2320_avx512,
-	"attn_f32_values_64_ldv384_avx2":                         attn_f32_values_64_ldv384_avx2,
-	"attn_f32_values_64_ldv384_avx512":                       attn_f32_values_64_ldv384_avx512,
-	"attn_f32_weigh_128_avx2":                                attn_f32_weigh_128_avx2,
-	"attn_f32_weigh_128_avx512":                              attn_f32_weigh_128_avx512,
-	"attn_f32_weigh_16_avx2":                                 attn_f32_weigh_16_avx2,
-	"attn_f32_weigh_16_avx512":                               attn_f32_weigh_16_avx512,
-	"attn_f32_weigh_32_avx2":                                 attn_f32_weigh_32_avx2,
-	"attn_f32_weigh_32_avx512":                               attn_f32_weigh_32_avx512,
-	"attn_f32_weigh_48_avx2":                                 attn_f32_weigh_48_avx2,
-	"attn_f32_weigh_48_avx512":                               attn_f32_weigh_48_avx512,
-	"attn_f32_weigh_64_avx2":                                 attn_f32_weigh_64_avx2,
-	"attn_f32_weigh_64_avx512":                               attn_f32_weigh_64_avx512,
-	"embed_f32_add_128_ldy128_ldt128_avx2":                   embed_f32_add_128_ldy128_ldt128_avx2,
-	"embed_f32_add_128_ldy128_ldt128_avx512":                 embed_f32_add_128_ldy128_ldt128_avx512,
-	"embed_f32_add_16_ldy16_ldt16_avx2":                      embed_f32_add_16_ldy16_ldt16_avx2,
-	"embed_f32_add_16_ldy16_ldt16_avx512":                    embed_f32_add_16_ldy16_ldt16_avx512,
-	"embed_f32_add_1_ldy16_ldt1_avx2":                        embed_f32_add_1_ldy16_ldt1_avx2,
-	"embed_f32_add_1_ldy16_ldt1_avx512":                      embed_f32_add_1_ldy16_ldt1_avx512,
-	"embed_f32_add_28_ldy32_ldt28_avx2":                      embed_f32_add_28_ldy32_ldt28_avx2,
-	"embed_f32_add_28_ldy32_ldt28_avx512":                    embed_f32_add_28_ldy32_ldt28_avx512,
-	"embed_f32_add_39_ldy48_ldt39_avx2":                      embed_f32_add_39_ldy48_ldt39_avx2,
-	"embed_f32_add_39_ldy48_ldt39_avx512":                    embed_f32_add_39_ldy48_ldt39_avx512,
-	"embed_f32_add_768_ldy784_ldt768_avx2":                   embed_f32_add_768_ldy784_ldt768_avx2,
-	"embed_f32_add_768_ldy784_ldt768_avx512":                 embed_f32_add_768_ldy784_ldt768_avx512,
-	"embed_f32_copy_128_ldy128_ldt128_avx2":                  embed_f32_copy_128_ldy128_ldt128_avx2,
-	"embed_f32_copy_128_ldy128_ldt128_avx512":                embed_f32_copy_128_ldy128_ldt128_avx512,
-	"embed_f32_copy_16_ldy16_ldt16_avx2":                     embed_f32_copy_16_ldy16_ldt16_avx2,
-	"embed_f32_copy_16_ldy16_ldt16_avx512":                   embed_f32_copy_16_ldy16_ldt16_avx512,
-	"embed_f32_copy_1_ldy16_ldt1_avx2":                       embed_f32_copy_1_ldy16_ldt1_avx2,
-	"embed_f32_copy_1_ldy16_ldt1_avx512":                     embed_f32_copy_1_ldy16_ldt1_avx512,
-	"embed_f32_copy_28_ldy32_ldt28_avx2":                     embed_f32_copy_28_ldy32_ldt28_avx2,
-	"embed_f32_copy_28_ldy32_ldt28_avx512":                   embed_f32_copy_28_ldy32_ldt28_avx512,
-	"embed_f32_copy_39_ldy48_ldt39_avx2":                     embed_f32_copy_39_ldy48_ldt39_avx2,
-	"embed_f32_copy_39_ldy48_ldt39_avx512":                   embed_f32_copy_39_ldy48_ldt39_avx512,
-	"embed_f32_copy_768_ldy784_ldt768_avx2":                  embed_f32_copy_768_ldy784_ldt768_avx2,
-	"embed_f32_copy_768_ldy784_ldt768_avx512":                embed_f32_copy_768_ldy784_ldt768_avx512,
-	"gemm_f32_128x32_lda128_bias_avx2":                       gemm_f32_128x32_lda128_bias_avx2,
-	"gemm_f32_128x32_lda128_bias_avx512":                     gemm_f32_128x32_lda128_bias_avx512,
-	"gemm_f32_128x32_lda128_bias_gelu_avx2":                  gemm_f32_128x32_lda128_bias_gelu_avx2,
-	"gemm_f32_128x32_lda128_bias_gelu_avx512":                gemm_f32_128x32_lda128_bias_gelu_avx512,
-	"gemm_f32_17x32_lda32_bias_avx2":                         gemm_f32_17x32_lda32_bias_avx2,
-	"gemm_f32_17x32_lda32_bias_avx512":                       gemm_f32_17x32_lda32_bias_avx512,
-	"gemm_f32_1x16_lda16_bias_avx2":                          gemm_f32_1x16_lda16_bias_avx2,
-	"gemm_f32_1x16_lda16_bias_avx512":                        gemm_f32_1x16_lda16_bias_avx512,
-	"gemm_f32_28x16_lda32_bias_avx2":                         gemm_f32_28x16_lda32_bias_avx2,
-	"gemm_f32_28x16_lda32_bias_avx512":                       gemm_f32_28x16_lda32_bias_avx512,
-	"gemm_f32_28x32_lda32_bias_avx2":                         gemm_f32_28x32_lda32_bias_avx2,
-	"gemm_f32_28x32_lda32_bias_avx512":                       gemm_f32_28x32_lda32_bias_avx512,
-	"gemm_f32_3072x32_lda3088_bias_residual_avx2":            gemm_f32_3072x32_lda3088_bias_residual_avx2,
-	"gemm_f32_3072x32_lda3088_bias_residual_avx512":          gemm_f32_3072x32_lda3088_bias_residual_avx512,
-	"gemm_f32_33x16_lda48_bias_exp_avx2":                     gemm_f32_33x16_lda48_bias_exp_avx2,
-	"gemm_f32_33x16_lda48_bias_exp_avx512":                   gemm_f32_33x16_lda48_bias_exp_avx512,
-	"gemm_f32_33x16_lda48_bias_gelu_tanh_avx2":               gemm_f32_33x16_lda48_bias_gelu_tanh_avx2,
-	"gemm_f32_33x16_lda48_bias_gelu_tanh_avx512":             gemm_f32_33x16_lda48_bias_gelu_tanh_avx512,
-	"gemm_f32_33x16_lda48_bias_silu_avx2":                    gemm_f32_33x16_lda48_bias_silu_avx2,
-	"gemm_f32_33x16_lda48_bias_silu_avx512":                  gemm_f32_33x16_lda48_bias_silu_avx512,
-	"gemm_f32_33x16_lda48_bias_tanh_avx2":                    gemm_f32_33x16_lda48_bias_tanh_avx2,
-	"gemm_f32_33x16_lda48_bias_tanh_avx512":                  gemm_f32_33x16_lda48_bias_tanh_avx512,
-	"gemm_f32_36x16_lda48_bias_residual_avx2":                gemm_f32_36x16_lda48_bias_residual_avx2,
-	"gemm_f32_36x16_lda48_bias_residual_avx512":              gemm_f32_36x16_lda48_bias_residual_avx512,
-	"gemm_f32_3x16_lda16_bias_sigmoid_avx2":                  gemm_f32_3x16_lda16_bias_sigmoid_avx2,
-	"gemm_f32_3x16_lda16_bias_sigmoid_avx512":                gemm_f32_3x16_lda16_bias_sigmoid_avx512,
-	"gemm_f32_45x32_lda48_bias_relu_avx2":                    gemm_f32_45x32_lda48_bias_relu_avx2,
-	"gemm_f32_45x32_lda48_bias_relu_avx512":                  gemm_f32_45x32_lda48_bias_relu_avx512,
-	"gemm_f32_512x32_lda528_bias_residual_avx2":              gemm_f32_512x32_lda528_bias_residual_avx2,
-	"gemm_f32_512x32_lda528_bias_residual_avx512":            gemm_f32_512x32_lda528_bias_residual_avx512,
-	"gemm_f32_768x32_lda784_bias_avx2":                       gemm_f32_768x32_lda784_bias_avx2,
-	"gemm_f32_768x32_lda784_bias_avx512":                     gemm_f32_768x32_lda784_bias_avx512,
-	"gemm_f32_768x32_lda784_bias_gelu_avx2":                  gemm_f32_768x32_lda784_bias_gelu_avx2,
-	"gemm_f32_768x32_lda784_bias_gelu_avx512":                gemm_f32_768x32_lda784_bias_gelu_avx512,
-	"gemm_f32_768x32_lda784_bias_residual_avx2":              gemm_f32_768x32_lda784_bias_residual_avx2,
-	"gemm_f32_768x32_lda784_bias_residual_avx512":            gemm_f32_768x32_lda784_bias_residual_avx512,
-	"gemm_tn_f32_any_avx2":                                   gemm_tn_f32_any_avx2,
-	"gemm_tn_f32_any_avx512":                                 gemm_tn_f32_any_avx512,
-	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2":       layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2,
-	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512":     layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512,
-	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx2":          layernorm_f32_128_ldx128_ldy128_eps1em07_avx2,
-	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx512":        layernorm_f32_128_ldx128_ldy128_eps1em07_avx512,
-	"layernorm_f32_16_ldx16_ldy16_eps1em07_avx2":             layernorm_f32_16_ldx16_ldy16_eps1em07_avx2,
-	"layernorm_f32_16_ldx16_ldy16_eps1em07_avx512":           layernorm_f32_16_ldx16_ldy16_eps1em07_avx512,
-	"layernorm_f32_1_ldx16_ldy16_eps1em07_avx2":              layernorm_f32_1_ldx16_ldy16_eps1em07_avx2,
-	"layernorm_f32_1_ldx16_ldy16_eps1em07_avx512":            layernorm_f32_1_ldx16_ldy16_eps1em07_avx512,
-	"layernorm_f32_28_ldx32_ldy32_eps1em07_avx2":             layernorm_f32_28_ldx32_ldy32_eps1em07_avx2,
-	"layernorm_f32_28_ldx32_ldy32_eps1em07_avx512":           layernorm_f32_28_ldx32_ldy32_eps1em07_avx512,
-	"layernorm_f32_36_ldx64_ldy48_eps1em12_avx2":             layernorm_f32_36_ldx64_ldy48_eps1em12_avx2,
-	"layernorm_f32_36_ldx64_ldy48_eps1em12_avx512":           layernorm_f32_36_ldx64_ldy48_eps1em12_avx512,
-	"layernorm_f32_39_ldx48_ldy48_eps1em07_avx2":             layernorm_f32_39_ldx48_ldy48_eps1em07_avx2,
-	"layernorm_f32_39_ldx48_ldy48_eps1em07_avx512":           layernorm_f32_39_ldx48_ldy48_eps1em07_avx512,
-	"layernorm_f32_3_ldx16_ldy16_eps1em07_avx2":              layernorm_f32_3_ldx16_ldy16_eps1em07_avx2,
-	"layernorm_f32_3_ldx16_ldy16_eps1em07_avx512":            layernorm_f32_3_ldx16_ldy16_eps1em07_avx512,
-	"layernorm_f32_45_ldx48_ldy48_eps1em07_avx2":             layernorm_f32_45_ldx48_ldy48_eps1em07_avx2,
-	"layernorm_f32_45_ldx48_ldy48_eps1em07_avx512":           layernorm_f32_45_ldx48_ldy48_eps1em07_avx512,
-	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx2":          layernorm_f32_768_ldx784_ldy784_eps1em07_avx2,
-	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx512":        layernorm_f32_768_ldx784_ldy784_eps1em07_avx512,
-	"lstm_f32_cell_12_avx2":                                  lstm_f32_cell_12_avx2,
-	"lstm_f32_cell_12_avx512":                                lstm_f32_cell_12_avx512,
-	"lstm_f32_cell_16_avx2":                                  lstm_f32_cell_16_avx2,
-	"lstm_f32_cell_16_avx512":                                lstm_f32_cell_16_avx512,
-	"lstm_f32_cell_1_avx2":                                   lstm_f32_cell_1_avx2,
-	"lstm_f32_cell_1_avx512":                                 lstm_f32_cell_1_avx512,
-	"lstm_f32_cell_20_avx2":                                  lstm_f32_cell_20_avx2,
-	"lstm_f32_cell_20_avx512":                                lstm_f32_cell_20_avx512,
-	"lstm_f32_cell_256_avx2":                                 lstm_f32_cell_256_avx2,
-	"lstm_f32_cell_256_avx512":                               lstm_f32_cell_256_avx512,
-	"lstm_f32_cell_45_avx2":                                  lstm_f32_cell_45_avx2,
-	"lstm_f32_cell_45_avx512":                                lstm_f32_cell_45_avx512,
-	"panels_f32_columns_avx2":                                panels_f32_columns_avx2,
-	"panels_f32_columns_avx512":                              panels_f32_columns_avx512,
-	"panels_f32_rows_avx2":                                   panels_f32_rows_avx2,
-	"panels_f32_rows_avx512":                                 panels_f32_rows_avx512,
-	"peak_f32_12_avx2":                                       peak_f32_12_avx2,
-	"peak_f32_12_avx512":                                     peak_f32_12_avx512,
-	"spans_f32_16_ldb16_ldu32_y16_1_avx2":                    spans_f32_16_ldb16_ldu32_y16_1_avx2,
-	"spans_f32_16_ldb16_ldu32_y16_1_avx512":                  spans_f32_16_ldb16_ldu32_y16_1_avx512,
-	"spans_f32_16_ldb16_ldu32_y1_16_avx2":                    spans_f32_16_ldb16_ldu32_y1_16_avx2,
-	"spans_f32_16_ldb16_ldu32_y1_16_avx512":                  spans_f32_16_ldb16_ldu32_y1_16_avx512,
-	"spans_f32_1_ldb16_ldu16_y16_1_avx2":                     spans_f32_1_ldb16_ldu16_y16_1_avx2,
-	"spans_f32_1_ldb16_ldu16_y16_1_avx512":                   spans_f32_1_ldb16_ldu16_y16_1_avx512,
-	"spans_f32_1_ldb16_ldu16_y1_16_avx2":                     spans_f32_1_ldb16_ldu16_y1_16_avx2,
-	"spans_f32_1_ldb16_ldu16_y1_16_avx512":                   spans_f32_1_ldb16_ldu16_y1_16_avx512,
-	"spans_f32_2048_ldb2064_ldu2064_y16_1_avx2":              spans_f32_2048_ldb2064_ldu2064_y16_1_avx2,
-	"spans_f32_2048_ldb2064_ldu2064_y16_1_avx512":            spans_f32_2048_ldb2064_ldu2064_y16_1_avx512,
-	"spans_f32_2048_ldb2064_ldu2064_y1_16_avx2":              spans_f32_2048_ldb2064_ldu2064_y1_16_avx2,
-	"spans_f32_2048_ldb2064_ldu2064_y1_16_avx512":            spans_f32_2048_ldb2064_ldu2064_y1_16_avx512,
-	"spans_f32_20_ldb32_ldu32_y16_1_avx2":                    spans_f32_20_ldb32_ldu32_y16_1_avx2,
-	"spans_f32_20_ldb32_ldu32_y16_1_avx512":                  spans_f32_20_ldb32_ldu32_y16_1_avx512,
-	"spans_f32_20_ldb32_ldu32_y1_16_avx2":                    spans_f32_20_ldb32_ldu32_y1_16_avx2,
-	"spans_f32_20_ldb32_ldu32_y1_16_avx512":                  spans_f32_20_ldb32_ldu32_y1_16_avx512,
-	"spans_f32_45_ldb48_ldu48_y16_1_avx2":                    spans_f32_45_ldb48_ldu48_y16_1_avx2,
-	"spans_f32_45_ldb48_ldu48_y16_1_avx512":                  spans_f32_45_ldb48_ldu48_y16_1_avx512,
-	"spans_f32_45_ldb48_ldu48_y1_16_avx2":                    spans_f32_45_ldb48_ldu48_y1_16_avx2,
-	"spans_f32_45_ldb48_ldu48_y1_16_avx512":                  spans_f32_45_ldb48_ldu48_y1_16_avx512,
-	"spans_f32_96_ldb96_ldu112_y16_1_avx2":                   spans_f32_96_ldb96_ldu112_y16_1_avx2,
-	"spans_f32_96_ldb96_ldu112_y16_1_avx512":                 spans_f32_96_ldb96_ldu112_y16_1_avx512,
-	"spans_f32_96_ldb96_ldu112_y1_16_avx2":                   spans_f32_96_ldb96_ldu112_y1_16_avx2,
-	"spans_f32_96_ldb96_ldu112_y1_16_avx512":                 spans_f32_96_ldb96_ldu112_y1_16_avx512,
-	"update_f32_accumulate_avx2":                             update_f32_accumulate_avx2,
-	"update_f32_accumulate_avx512":                           update_f32_accumulate_avx512,
-	"update_f32_adamw_b0_b0_avx2":                            update_f32_adamw_b0_b0_avx2,
-	"update_f32_adamw_b0_b0_avx512":                          update_f32_adamw_b0_b0_avx512,
-	"update_f32_adamw_b0p9_b0p999_avx2":                      update_f32_adamw_b0p9_b0p999_avx2,
-	"update_f32_adamw_b0p9_b0p999_avx512":                    update_f32_adamw_b0p9_b0p999_avx512,
-	"update_f32_adamw_b0p9_b0p999_d0p01_avx2":                update_f32_adamw_b0p9_b0p999_d0p01_avx2,
-	"update_f32_adamw_b0p9_b0p999_d0p01_avx512":              update_f32_adamw_b0p9_b0p999_d0p01_avx512,
-	"update_f32_lamb_avx2":                                   update_f32_lamb_avx2,
-	"update_f32_lamb_avx512":                                 update_f32_lamb_avx512,
-	"update_f32_lamb_d0p01_avx2":                             update_f32_lamb_d0p01_avx2,
-	"update_f32_lamb_d0p01_avx512":                           update_f32_lamb_d0p01_avx512,
-	"update_f32_lamb_moments_b0p9_b0p999_avx2":               update_f32_lamb_moments_b0p9_b0p999_avx2,
-	"update_f32_lamb_moments_b0p9_b0p999_avx512":             update_f32_lamb_moments_b0p9_b0p999_avx512,
-	"update_f32_lamb_moments_b0p9_b0p999_d0p01_avx2":         update_f32_lamb_moments_b0p9_b0p999_d0p01_avx2,
-	"update_f32_lamb_moments_b0p9_b0p999_d0p01_avx512":       update_f32_lamb_moments_b0p9_b0p999_d0p01_avx512,
-	"update_f32_lookahead_mix0p5_avx2":                       update_f32_lookahead_mix0p5_avx2,
-	"update_f32_lookahead_mix0p5_avx512":                     update_f32_lookahead_mix0p5_avx512,
-	"update_f32_sgd_avx2":                                    update_f32_sgd_avx2,
-	"update_f32_sgd_avx512":                                  update_f32_sgd_avx512,
-	"update_f32_sgd_d0p01_avx2":                              update_f32_sgd_d0p01_avx2,
-	"update_f32_sgd_d0p01_avx512":                            update_f32_sgd_d0p01_avx512,
-	"update_f32_sgd_d0p01_m0p9_avx2":                         update_f32_sgd_d0p01_m0p9_avx2,
-	"update_f32_sgd_d0p01_m0p9_avx512":                       update_f32_sgd_d0p01_m0p9_avx512,
-	"update_f32_square_sum_avx2":                             update_f32_square_sum_avx2,
-	"update_f32_square_sum_avx512":                           update_f32_square_sum_avx512,
+	"act_f32_exp_1_ldx16_ldy16_avx2":                               act_f32_exp_1_ldx16_ldy16_avx2,
+	"act_f32_exp_1_ldx16_ldy16_avx512":                             act_f32_exp_1_ldx16_ldy16_avx512,
+	"act_f32_exp_39_ldx48_ldy48_avx2":                              act_f32_exp_39_ldx48_ldy48_avx2,
+	"act_f32_exp_39_ldx48_ldy48_avx512":                            act_f32_exp_39_ldx48_ldy48_avx512,
+	"act_f32_exp_768_ldx784_ldy784_avx2":                           act_f32_exp_768_ldx784_ldy784_avx2,
+	"act_f32_exp_768_ldx784_ldy784_avx512":                         act_f32_exp_768_ldx784_ldy784_avx512,
+	"act_f32_gelu_1_ldx16_ldy16_avx2":                              act_f32_gelu_1_ldx16_ldy16_avx2,
+	"act_f32_gelu_1_ldx16_ldy16_avx512":                            act_f32_gelu_1_ldx16_ldy16_avx512,
+	"act_f32_gelu_39_ldx48_ldy48_avx2":                             act_f32_gelu_39_ldx48_ldy48_avx2,
+	"act_f32_gelu_39_ldx48_ldy48_avx512":                           act_f32_gelu_39_ldx48_ldy48_avx512,
+	"act_f32_gelu_768_ldx784_ldy784_avx2":                          act_f32_gelu_768_ldx784_ldy784_avx2,
+	"act_f32_gelu_768_ldx784_ldy784_avx512":                        act_f32_gelu_768_ldx784_ldy784_avx512,
+	"act_f32_gelu_tanh_1_ldx16_ldy16_avx2":                         act_f32_gelu_tanh_1_ldx16_ldy16_avx2,
+	"act_f32_gelu_tanh_1_ldx16_ldy16_avx512":                       act_f32_gelu_tanh_1_ldx16_ldy16_avx512,
+	"act_f32_gelu_tanh_39_ldx48_ldy48_avx2":                        act_f32_gelu_tanh_39_ldx48_ldy48_avx2,
+	"act_f32_gelu_tanh_39_ldx48_ldy48_avx512":                      act_f32_gelu_tanh_39_ldx48_ldy48_avx512,
+	"act_f32_gelu_tanh_768_ldx784_ldy784_avx2":                     act_f32_gelu_tanh_768_ldx784_ldy784_avx2,
+	"act_f32_gelu_tanh_768_ldx784_ldy784_avx512":                   act_f32_gelu_tanh_768_ldx784_ldy784_avx512,
+	"act_f32_relu_1_ldx16_ldy16_avx2":                              act_f32_relu_1_ldx16_ldy16_avx2,
+	"act_f32_relu_1_ldx16_ldy16_avx512":                            act_f32_relu_1_ldx16_ldy16_avx512,
+	"act_f32_relu_39_ldx48_ldy48_avx2":                             act_f32_relu_39_ldx48_ldy48_avx2,
+	"act_f32_relu_39_ldx48_ldy48_avx512":                           act_f32_relu_39_ldx48_ldy48_avx512,
+	"act_f32_relu_768_ldx784_ldy784_avx2":                          act_f32_relu_768_ldx784_ldy784_avx2,
+	"act_f32_relu_768_ldx784_ldy784_avx512":                        act_f32_relu_768_ldx784_ldy784_avx512,
+	"act_f32_sigmoid_1_ldx16_ldy16_avx2":                           act_f32_sigmoid_1_ldx16_ldy16_avx2,
+	"act_f32_sigmoid_1_ldx16_ldy16_avx512":                         act_f32_sigmoid_1_ldx16_ldy16_avx512,
+	"act_f32_sigmoid_39_ldx48_ldy48_avx2":                          act_f32_sigmoid_39_ldx48_ldy48_avx2,
+	"act_f32_sigmoid_39_ldx48_ldy48_avx512":                        act_f32_sigmoid_39_ldx48_ldy48_avx512,
+	"act_f32_sigmoid_768_ldx784_ldy784_avx2":                       act_f32_sigmoid_768_ldx784_ldy784_avx2,
+	"act_f32_sigmoid_768_ldx784_ldy784_avx512":                     act_f32_sigmoid_768_ldx784_ldy784_avx512,
+	"act_f32_silu_1_ldx16_ldy16_avx2":                              act_f32_silu_1_ldx16_ldy16_avx2,
+	"act_f32_silu_1_ldx16_ldy16_avx512":                            act_f32_silu_1_ldx16_ldy16_avx512,
+	"act_f32_silu_39_ldx48_ldy48_avx2":                             act_f32_silu_39_ldx48_ldy48_avx2,
+	"act_f32_silu_39_ldx48_ldy48_avx512":                           act_f32_silu_39_ldx48_ldy48_avx512,
+	"act_f32_silu_768_ldx784_ldy784_avx2":                          act_f32_silu_768_ldx784_ldy784_avx2,
+	"act_f32_silu_768_ldx784_ldy784_avx512":                        act_f32_silu_768_ldx784_ldy784_avx512,
+	"act_f32_tanh_1_ldx16_ldy16_avx2":                              act_f32_tanh_1_ldx16_ldy16_avx2,
+	"act_f32_tanh_1_ldx16_ldy16_avx512":                            act_f32_tanh_1_ldx16_ldy16_avx512,
+	"act_f32_tanh_39_ldx48_ldy48_avx2":                             act_f32_tanh_39_ldx48_ldy48_avx2,
+	"act_f32_tanh_39_ldx48_ldy48_avx512":                           act_f32_tanh_39_ldx48_ldy48_avx512,
+	"act_f32_tanh_768_ldx784_ldy784_avx2":                          act_f32_tanh_768_ldx784_ldy784_avx2,
+	"act_f32_tanh_768_ldx784_ldy784_avx512":                        act_f32_tanh_768_ldx784_ldy784_avx512,
+	"act_grad_f32_gelu_1_ldy16_ldd16_ldx16_avx2":                   act_grad_f32_gelu_1_ldy16_ldd16_ldx16_avx2,
+	"act_grad_f32_gelu_1_ldy16_ldd16_ldx16_avx512":                 act_grad_f32_gelu_1_ldy16_ldd16_ldx16_avx512,
+	"act_grad_f32_gelu_20_ldy32_ldd48_ldx64_avx2":                  act_grad_f32_gelu_20_ldy32_ldd48_ldx64_avx2,
+	"act_grad_f32_gelu_20_ldy32_ldd48_ldx64_avx512":                act_grad_f32_gelu_20_ldy32_ldd48_ldx64_avx512,
+	"act_grad_f32_gelu_39_ldy48_ldd48_ldx48_avx2":                  act_grad_f32_gelu_39_ldy48_ldd48_ldx48_avx2,
+	"act_grad_f32_gelu_39_ldy48_ldd48_ldx48_avx512":                act_grad_f32_gelu_39_ldy48_ldd48_ldx48_avx512,
+	"act_grad_f32_gelu_768_ldy784_ldd784_ldx784_avx2":              act_grad_f32_gelu_768_ldy784_ldd784_ldx784_avx2,
+	"act_grad_f32_gelu_768_ldy784_ldd784_ldx784_avx512":            act_grad_f32_gelu_768_ldy784_ldd784_ldx784_avx512,
+	"act_grad_f32_gelu_tanh_1_ldy16_ldd16_ldx16_avx2":              act_grad_f32_gelu_tanh_1_ldy16_ldd16_ldx16_avx2,
+	"act_grad_f32_gelu_tanh_1_ldy16_ldd16_ldx16_avx512":            act_grad_f32_gelu_tanh_1_ldy16_ldd16_ldx16_avx512,
+	"act_grad_f32_gelu_tanh_39_ldy48_ldd48_ldx48_avx2":             act_grad_f32_gelu_tanh_39_ldy48_ldd48_ldx48_avx2,
+	"act_grad_f32_gelu_tanh_39_ldy48_ldd48_ldx48_avx512":           act_grad_f32_gelu_tanh_39_ldy48_ldd48_ldx48_avx512,
+	"act_grad_f32_gelu_tanh_768_ldy784_ldd784_ldx784_avx2":         act_grad_f32_gelu_tanh_768_ldy784_ldd784_ldx784_avx2,
+	"act_grad_f32_gelu_tanh_768_ldy784_ldd784_ldx784_avx512":       act_grad_f32_gelu_tanh_768_ldy784_ldd784_ldx784_avx512,
+	"act_grad_f32_relu_1_ldy16_ldd16_ldx16_avx2":                   act_grad_f32_relu_1_ldy16_ldd16_ldx16_avx2,
+	"act_grad_f32_relu_1_ldy16_ldd16_ldx16_avx512":                 act_grad_f32_relu_1_ldy16_ldd16_ldx16_avx512,
+	"act_grad_f32_relu_39_ldy48_ldd48_ldx48_avx2":                  act_grad_f32_relu_39_ldy48_ldd48_ldx48_avx2,
+	"act_grad_f32_relu_39_ldy48_ldd48_ldx48_avx512":                act_grad_f32_relu_39_ldy48_ldd48_ldx48_avx512,
+	"act_grad_f32_relu_768_ldy784_ldd784_ldx784_avx2":              act_grad_f32_relu_768_ldy784_ldd784_ldx784_avx2,
+	"act_grad_f32_relu_768_ldy784_ldd784_ldx784_avx512":            act_grad_f32_relu_768_ldy784_ldd784_ldx784_avx512,
+	"act_grad_f32_sigmoid_1_ldy16_ldd16_ldx16_avx2":                act_grad_f32_sigmoid_1_ldy16_ldd16_ldx16_avx2,
+	"act_grad_f32_sigmoid_1_ldy16_ldd16_ldx16_avx512":              act_grad_f32_sigmoid_1_ldy16_ldd16_ldx16_avx512,
+	"act_grad_f32_sigmoid_39_ldy48_ldd48_ldx48_avx2":               act_grad_f32_sigmoid_39_ldy48_ldd48_ldx48_avx2,
+	"act_grad_f32_sigmoid_39_ldy48_ldd48_ldx48_avx512":             act_grad_f32_sigmoid_39_ldy48_ldd48_ldx48_avx512,
+	"act_grad_f32_sigmoid_768_ldy784_ldd784_ldx784_avx2":           act_grad_f32_sigmoid_768_ldy784_ldd784_ldx784_avx2,
+	"act_grad_f32_sigmoid_768_ldy784_ldd784_ldx784_avx512":         act_grad_f32_sigmoid_768_ldy784_ldd784_ldx784_avx512,
+	"act_grad_f32_silu_1_ldy16_ldd16_ldx16_avx2":                   act_grad_f32_silu_1_ldy16_ldd16_ldx16_avx2,
+	"act_grad_f32_silu_1_ldy16_ldd16_ldx16_avx512":                 act_grad_f32_silu_1_ldy16_ldd16_ldx16_avx512,
+	"act_grad_f32_silu_39_ldy48_ldd48_ldx48_avx2":                  act_grad_f32_silu_39_ldy48_ldd48_ldx48_avx2,
+	"act_grad_f32_silu_39_ldy48_ldd48_ldx48_avx512":                act_grad_f32_silu_39_ldy48_ldd48_ldx48_avx512,
+	"act_grad_f32_silu_768_ldy784_ldd784_ldx784_avx2":              act_grad_f32_silu_768_ldy784_ldd784_ldx784_avx2,
+	"act_grad_f32_silu_768_ldy784_ldd784_ldx784_avx512":            act_grad_f32_silu_768_ldy784_ldd784_ldx784_avx512,
+	"act_grad_f32_tanh_1_ldy16_ldd16_ldx16_avx2":                   act_grad_f32_tanh_1_ldy16_ldd16_ldx16_avx2,
+	"act_grad_f32_tanh_1_ldy16_ldd16_ldx16_avx512":                 act_grad_f32_tanh_1_ldy16_ldd16_ldx16_avx512,
+	"act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx2":                  act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx2,
+	"act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx512":                act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx512,
+	"act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx2":              act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx2,
+	"act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx512":            act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx512,
+	"attn_f32_join_bias_r32_avx2":                                  attn_f32_join_bias_r32_avx2,
+	"attn_f32_join_bias_r32_avx512":                                attn_f32_join_bias_r32_avx512,
+	"attn_f32_join_cc_bias_r32_avx2":                               attn_f32_join_cc_bias_r32_avx2,
+	"attn_f32_join_cc_bias_r32_avx512":                             attn_f32_join_cc_bias_r32_avx512,
+	"attn_f32_join_cc_cp_bias_r32_avx2":                            attn_f32_join_cc_cp_bias_r32_avx2,
+	"attn_f32_join_cc_cp_bias_r32_avx512":                          attn_f32_join_cc_cp_bias_r32_avx512,
+	"attn_f32_join_cc_cp_pc_bias_r32_avx2":                         attn_f32_join_cc_cp_pc_bias_r32_avx2,
+	"attn_f32_join_cc_cp_pc_bias_r32_avx512":                       attn_f32_join_cc_cp_pc_bias_r32_avx512,
+	"attn_f32_join_cc_cp_pc_r128_avx2":                             attn_f32_join_cc_cp_pc_r128_avx2,
+	"attn_f32_join_cc_cp_pc_r128_avx512":                           attn_f32_join_cc_cp_pc_r128_avx512,
+	"attn_f32_join_cc_cp_pc_r18_avx2":                              attn_f32_join_cc_cp_pc_r18_avx2,
+	"attn_f32_join_cc_cp_pc_r18_avx512":                            attn_f32_join_cc_cp_pc_r18_avx512,
+	"attn_f32_join_cc_cp_pc_r256_avx2":                             attn_f32_join_cc_cp_pc_r256_avx2,
+	"attn_f32_join_cc_cp_pc_r256_avx512":                           attn_f32_join_cc_cp_pc_r256_avx512,
+	"attn_f32_join_cc_cp_pc_r32_avx2":                              attn_f32_join_cc_cp_pc_r32_avx2,
+	"attn_f32_join_cc_cp_pc_r32_avx512":                            attn_f32_join_cc_cp_pc_r32_avx512,
+	"attn_f32_join_cc_cp_pc_r48_avx2":                              attn_f32_join_cc_cp_pc_r48_avx2,
+	"attn_f32_join_cc_cp_pc_r48_avx512":                            attn_f32_join_cc_cp_pc_r48_avx512,
+	"attn_f32_join_cc_cp_pc_r512_avx2":                             attn_f32_join_cc_cp_pc_r512_avx2,
+	"attn_f32_join_cc_cp_pc_r512_avx512":                           attn_f32_join_cc_cp_pc_r512_avx512,
+	"attn_f32_join_cc_cp_pc_r64_avx2":                              attn_f32_join_cc_cp_pc_r64_avx2,
+	"attn_f32_join_cc_cp_pc_r64_avx512":                            attn_f32_join_cc_cp_pc_r64_avx512,
+	"attn_f32_join_cc_cp_r32_avx2":                                 attn_f32_join_cc_cp_r32_avx2,
+	"attn_f32_join_cc_cp_r32_avx512":                               attn_f32_join_cc_cp_r32_avx512,
+	"attn_f32_join_cc_pc_bias_r32_avx2":                            attn_f32_join_cc_pc_bias_r32_avx2,
+	"attn_f32_join_cc_pc_bias_r32_avx512":                          attn_f32_join_cc_pc_bias_r32_avx512,
+	"attn_f32_join_cc_pc_r32_avx2":                                 attn_f32_join_cc_pc_r32_avx2,
+	"attn_f32_join_cc_pc_r32_avx512":                               attn_f32_join_cc_pc_r32_avx512,
+	"attn_f32_join_cp_bias_r32_avx2":                               attn_f32_join_cp_bias_r32_avx2,
+	"attn_f32_join_cp_bias_r32_avx512":                             attn_f32_join_cp_bias_r32_avx512,
+	"attn_f32_join_cp_pc_bias_r32_avx2":                            attn_f32_join_cp_pc_bias_r32_avx2,
+	"attn_f32_join_cp_pc_bias_r32_avx512":                          attn_f32_join_cp_pc_bias_r32_avx512,
+	"attn_f32_join_cp_pc_r32_avx2":                                 attn_f32_join_cp_pc_r32_avx2,
+	"attn_f32_join_cp_pc_r32_avx512":                               attn_f32_join_cp_pc_r32_avx512,
+	"attn_f32_join_cp_r32_avx2":                                    attn_f32_join_cp_r32_avx2,
+	"attn_f32_join_cp_r32_avx512":                                  attn_f32_join_cp_r32_avx512,
+	"attn_f32_join_pc_bias_r32_avx2":                               attn_f32_join_pc_bias_r32_avx2,
+	"attn_f32_join_pc_bias_r32_avx512":                             attn_f32_join_pc_bias_r32_avx512,
+	"attn_f32_join_pc_r32_avx2":                                    attn_f32_join_pc_r32_avx2,
+	"attn_f32_join_pc_r32_avx512":                                  attn_f32_join_pc_r32_avx512,
+	"attn_f32_keys_128_ldk384_avx2":                                attn_f32_keys_128_ldk384_avx2,
+	"attn_f32_keys_128_ldk384_avx512":                              attn_f32_keys_128_ldk384_avx512,
+	"attn_f32_keys_16_ldk144_avx2":                                 attn_f32_keys_16_ldk144_avx2,
+	"attn_f32_keys_16_ldk144_avx512":                               attn_f32_keys_16_ldk144_avx512,
+	"attn_f32_keys_16_ldk64_avx2":                                  attn_f32_keys_16_ldk64_avx2,
+	"attn_f32_keys_16_ldk64_avx512":                                attn_f32_keys_16_ldk64_avx512,
+	"attn_f32_keys_16_ldk96_avx2":                                  attn_f32_keys_16_ldk96_avx2,
+	"attn_f32_keys_16_ldk96_avx512":                                attn_f32_keys_16_ldk96_avx512,
+	"attn_f32_keys_32_ldk192_avx2":                                 attn_f32_keys_32_ldk192_avx2,
+	"attn_f32_keys_32_ldk192_avx512":                               attn_f32_keys_32_ldk192_avx512,
+	"attn_f32_keys_48_ldk144_avx2":                                 attn_f32_keys_48_ldk144_avx2,
+	"attn_f32_keys_48_ldk144_avx512":                               attn_f32_keys_48_ldk144_avx512,
+	"attn_f32_keys_64_ldk2320_avx2":                                attn_f32_keys_64_ldk2320_avx2,
+	"attn_f32_keys_64_ldk2320_avx512":                              attn_f32_keys_64_ldk2320_avx512,
+	"attn_f32_keys_64_ldk384_avx2":                                 attn_f32_keys_64_ldk384_avx2,
+	"attn_f32_keys_64_ldk384_avx512":                               attn_f32_keys_64_ldk384_avx512,
+	"attn_f32_product_128_lda384_avx2":                             attn_f32_product_128_lda384_avx2,
+	"attn_f32_product_128_lda384_avx512":                           attn_f32_product_128_lda384_avx512,
+	"attn_f32_product_16_lda144_avx2":                              attn_f32_product_16_lda144_avx2,
+	"attn_f32_product_16_lda144_avx512":                            attn_f32_product_16_lda144_avx512,
+	"attn_f32_product_16_lda32_avx2":                               attn_f32_product_16_lda32_avx2,
+	"attn_f32_product_16_lda32_avx512":                             attn_f32_product_16_lda32_avx512,
+	"attn_f32_product_16_lda64_avx2":                               attn_f32_product_16_lda64_avx2,
+	"attn_f32_product_16_lda64_avx512":                             attn_f32_product_16_lda64_avx512,
+	"attn_f32_product_16_lda96_avx2":                               attn_f32_product_16_lda96_avx2,
+	"attn_f32_product_16_lda96_avx512":                             attn_f32_product_16_lda96_avx512,
+	"attn_f32_product_32_lda192_avx2":                              attn_f32_product_32_lda192_avx2,
+	"attn_f32_product_32_lda192_avx512":                            attn_f32_product_32_lda192_avx512,
+	"attn_f32_product_48_lda144_avx2":                              attn_f32_product_48_lda144_avx2,
+	"attn_f32_product_48_lda144_avx512":                            attn_f32_product_48_lda144_avx512,
+	"attn_f32_product_64_lda2320_avx2":                             attn_f32_product_64_lda2320_avx2,
+	"attn_f32_product_64_lda2320_avx512":                           attn_f32_product_64_lda2320_avx512,
+	"attn_f32_product_64_lda384_avx2":                              attn_f32_product_64_lda384_avx2,
+	"attn_f32_product_64_lda384_avx512":                            attn_f32_product_64_lda384_avx512,
+	"attn_f32_softmax_lds272_avx2":                                 attn_f32_softmax_lds272_avx2,
+	"attn_f32_softmax_lds272_avx512":                               attn_f32_softmax_lds272_avx512,
+	"attn_f32_values_128_ldv384_avx2":                              attn_f32_values_128_ldv384_avx2,
+	"attn_f32_values_128_ldv384_avx512":                            attn_f32_values_128_ldv384_avx512,
+	"attn_f32_values_16_ldv144_avx2":                               attn_f32_values_16_ldv144_avx2,
+	"attn_f32_values_16_ldv144_avx512":                             attn_f32_values_16_ldv144_avx512,
+	"attn_f32_values_16_ldv64_avx2":                                attn_f32_values_16_ldv64_avx2,
+	"attn_f32_values_16_ldv64_avx512":                              attn_f32_values_16_ldv64_avx512,
+	"attn_f32_values_16_ldv96_avx2":                                attn_f32_values_16_ldv96_avx2,
+	"attn_f32_values_16_ldv96_avx512":                              attn_f32_values_16_ldv96_avx512,
+	"attn_f32_values_32_ldv192_avx2":                               attn_f32_values_32_ldv192_avx2,
+	"attn_f32_values_32_ldv192_avx512":                             attn_f32_values_32_ldv192_avx512,
+	"attn_f32_values_48_ldv144_avx2":                               attn_f32_values_48_ldv144_avx2,
+	"attn_f32_values_48_ldv144_avx512":                             attn_f32_values_48_ldv144_avx512,
+	"attn_f32_values_64_ldv2320_avx2":                              attn_f32_values_64_ldv2320_avx2,
+	"attn_f32_values_64_ldv2320_avx512":                            attn_f32_values_64_ldv2320_avx512,
+	"attn_f32_values_64_ldv384_avx2":                               attn_f32_values_64_ldv384_avx2,
+	"attn_f32_values_64_ldv384_avx512":                             attn_f32_values_64_ldv384_avx512,
+	"attn_f32_weigh_128_avx2":                                      attn_f32_weigh_128_avx2,
+	"attn_f32_weigh_128_avx512":                                    attn_f32_weigh_128_avx512,
+	"attn_f32_weigh_16_avx2":                                       attn_f32_weigh_16_avx2,
+	"attn_f32_weigh_16_avx512":                                     attn_f32_weigh_16_avx512,
+	"attn_f32_weigh_32_avx2":                                       attn_f32_weigh_32_avx2,
+	"attn_f32_weigh_32_avx512":                                     attn_f32_weigh_32_avx512,
+	"attn_f32_weigh_48_avx2":                                       attn_f32_weigh_48_avx2,
+	"attn_f32_weigh_48_avx512":                                     attn_f32_weigh_48_avx512,
+	"attn_f32_weigh_64_avx2":                                       attn_f32_weigh_64_avx2,
+	"attn_f32_weigh_64_avx512":                                     attn_f32_weigh_64_avx512,
+	"col_sum_f32_hat_avx2":                                         col_sum_f32_hat_avx2,
+	"col_sum_f32_hat_avx512":                                       col_sum_f32_hat_avx512,
+	"col_sum_f32_plain_avx2":                                       col_sum_f32_plain_avx2,
+	"col_sum_f32_plain_avx512":                                     col_sum_f32_plain_avx512,
+	"embed_f32_add_128_ldy128_ldt128_avx2":                         embed_f32_add_128_ldy128_ldt128_avx2,
+	"embed_f32_add_128_ldy128_ldt128_avx512":                       embed_f32_add_128_ldy128_ldt128_avx512,
+	"embed_f32_add_16_ldy16_ldt16_avx2":                            embed_f32_add_16_ldy16_ldt16_avx2,
+	"embed_f32_add_16_ldy16_ldt16_avx512":                          embed_f32_add_16_ldy16_ldt16_avx512,
+	"embed_f32_add_1_ldy16_ldt1_avx2":                              embed_f32_add_1_ldy16_ldt1_avx2,
+	"embed_f32_add_1_ldy16_ldt1_avx512":                            embed_f32_add_1_ldy16_ldt1_avx512,
+	"embed_f32_add_28_ldy32_ldt28_avx2":                            embed_f32_add_28_ldy32_ldt28_avx2,
+	"embed_f32_add_28_ldy32_ldt28_avx512":                          embed_f32_add_28_ldy32_ldt28_avx512,
+	"embed_f32_add_39_ldy48_ldt39_avx2":                            embed_f32_add_39_ldy48_ldt39_avx2,
+	"embed_f32_add_39_ldy48_ldt39_avx512":                          embed_f32_add_39_ldy48_ldt39_avx512,
+	"embed_f32_add_768_ldy784_ldt768_avx2":                         embed_f32_add_768_ldy784_ldt768_avx2,
+	"embed_f32_add_768_ldy784_ldt768_avx512":                       embed_f32_add_768_ldy784_ldt768_avx512,
+	"embed_f32_copy_128_ldy128_ldt128_avx2":                        embed_f32_copy_128_ldy128_ldt128_avx2,
+	"embed_f32_copy_128_ldy128_ldt128_avx512":                      embed_f32_copy_128_ldy128_ldt128_avx512,
+	"embed_f32_copy_16_ldy16_ldt16_avx2":                           embed_f32_copy_16_ldy16_ldt16_avx2,
+	"embed_f32_copy_16_ldy16_ldt16_avx512":                         embed_f32_copy_16_ldy16_ldt16_avx512,
+	"embed_f32_copy_1_ldy16_ldt1_avx2":                             embed_f32_copy_1_ldy16_ldt1_avx2,
+	"embed_f32_copy_1_ldy16_ldt1_avx512":                           embed_f32_copy_1_ldy16_ldt1_avx512,
+	"embed_f32_copy_28_ldy32_ldt28_avx2":                           embed_f32_copy_28_ldy32_ldt28_avx2,
+	"embed_f32_copy_28_ldy32_ldt28_avx512":                         embed_f32_copy_28_ldy32_ldt28_avx512,
+	"embed_f32_copy_39_ldy48_ldt39_avx2":                           embed_f32_copy_39_ldy48_ldt39_avx2,
+	"embed_f32_copy_39_ldy48_ldt39_avx512":                         embed_f32_copy_39_ldy48_ldt39_avx512,
+	"embed_f32_copy_768_ldy784_ldt768_avx2":                        embed_f32_copy_768_ldy784_ldt768_avx2,
+	"embed_f32_copy_768_ldy784_ldt768_avx512":                      embed_f32_copy_768_ldy784_ldt768_avx512,
+	"gemm_f32_128x32_lda128_bias_avx2":                             gemm_f32_128x32_lda128_bias_avx2,
+	"gemm_f32_128x32_lda128_bias_avx512":                           gemm_f32_128x32_lda128_bias_avx512,
+	"gemm_f32_128x32_lda128_bias_gelu_avx2":                        gemm_f32_128x32_lda128_bias_gelu_avx2,
+	"gemm_f32_128x32_lda128_bias_gelu_avx512":                      gemm_f32_128x32_lda128_bias_gelu_avx512,
+	"gemm_f32_17x32_lda32_bias_avx2":                               gemm_f32_17x32_lda32_bias_avx2,
+	"gemm_f32_17x32_lda32_bias_avx512":                             gemm_f32_17x32_lda32_bias_avx512,
+	"gemm_f32_1x16_lda16_bias_avx2":                                gemm_f32_1x16_lda16_bias_avx2,
+	"gemm_f32_1x16_lda16_bias_avx512":                              gemm_f32_1x16_lda16_bias_avx512,
+	"gemm_f32_28x16_lda32_bias_avx2":                               gemm_f32_28x16_lda32_bias_avx2,
+	"gemm_f32_28x16_lda32_bias_avx512":                             gemm_f32_28x16_lda32_bias_avx512,
+	"gemm_f32_28x32_lda32_bias_avx2":                               gemm_f32_28x32_lda32_bias_avx2,
+	"gemm_f32_28x32_lda32_bias_avx512":                             gemm_f32_28x32_lda32_bias_avx512,
+	"gemm_f32_3072x32_lda3088_bias_residual_avx2":                  gemm_f32_3072x32_lda3088_bias_residual_avx2,
+	"gemm_f32_3072x32_lda3088_bias_residual_avx512":                gemm_f32_3072x32_lda3088_bias_residual_avx512,
+	"gemm_f32_33x16_lda48_bias_exp_avx2":                           gemm_f32_33x16_lda48_bias_exp_avx2,
+	"gemm_f32_33x16_lda48_bias_exp_avx512":                         gemm_f32_33x16_lda48_bias_exp_avx512,
+	"gemm_f32_33x16_lda48_bias_gelu_tanh_avx2":                     gemm_f32_33x16_lda48_bias_gelu_tanh_avx2,
+	"gemm_f32_33x16_lda48_bias_gelu_tanh_avx512":                   gemm_f32_33x16_lda48_bias_gelu_tanh_avx512,
+	"gemm_f32_33x16_lda48_bias_silu_avx2":                          gemm_f32_33x16_lda48_bias_silu_avx2,
+	"gemm_f32_33x16_lda48_bias_silu_avx512":                        gemm_f32_33x16_lda48_bias_silu_avx512,
+	"gemm_f32_33x16_lda48_bias_tanh_avx2":                          gemm_f32_33x16_lda48_bias_tanh_avx2,
+	"gemm_f32_33x16_lda48_bias_tanh_avx512":                        gemm_f32_33x16_lda48_bias_tanh_avx512,
+	"gemm_f32_36x16_lda48_bias_residual_avx2":                      gemm_f32_36x16_lda48_bias_residual_avx2,
+	"gemm_f32_36x16_lda48_bias_residual_avx512":                    gemm_f32_36x16_lda48_bias_residual_avx512,
+	"gemm_f32_3x16_lda16_bias_sigmoid_avx2":                        gemm_f32_3x16_lda16_bias_sigmoid_avx2,
+	"gemm_f32_3x16_lda16_bias_sigmoid_avx512":                      gemm_f32_3x16_lda16_bias_sigmoid_avx512,
+	"gemm_f32_45x32_lda48_bias_relu_avx2":                          gemm_f32_45x32_lda48_bias_relu_avx2,
+	"gemm_f32_45x32_lda48_bias_relu_avx512":                        gemm_f32_45x32_lda48_bias_relu_avx512,
+	"gemm_f32_512x32_lda528_bias_residual_avx2":                    gemm_f32_512x32_lda528_bias_residual_avx2,
+	"gemm_f32_512x32_lda528_bias_residual_avx512":                  gemm_f32_512x32_lda528_bias_residual_avx512,
+	"gemm_f32_768x32_lda784_bias_avx2":                             gemm_f32_768x32_lda784_bias_avx2,
+	"gemm_f32_768x32_lda784_bias_avx512":                           gemm_f32_768x32_lda784_bias_avx512,
+	"gemm_f32_768x32_lda784_bias_gelu_avx2":                        gemm_f32_768x32_lda784_bias_gelu_avx2,
+	"gemm_f32_768x32_lda784_bias_gelu_avx512":                      gemm_f32_768x32_lda784_bias_gelu_avx512,
+	"gemm_f32_768x32_lda784_bias_residual_avx2":                    gemm_f32_768x32_lda784_bias_residual_avx2,
+	"gemm_f32_768x32_lda784_bias_residual_avx512":                  gemm_f32_768x32_lda784_bias_residual_avx512,
+	"gemm_tn_f32_any_avx2":                                         gemm_tn_f32_any_avx2,
+	"gemm_tn_f32_any_avx512":                                       gemm_tn_f32_any_avx512,
+	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2":             layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2,
+	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512":           layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512,
+	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx2":                layernorm_f32_128_ldx128_ldy128_eps1em07_avx2,
+	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx512":              layernorm_f32_128_ldx128_ldy128_eps1em07_avx512,
+	"layernorm_f32_16_ldx16_ldy16_eps1em07_avx2":                   layernorm_f32_16_ldx16_ldy16_eps1em07_avx2,
+	"layernorm_f32_16_ldx16_ldy16_eps1em07_avx512":                 layernorm_f32_16_ldx16_ldy16_eps1em07_avx512,
+	"layernorm_f32_1_ldx16_ldy16_eps1em07_avx2":                    layernorm_f32_1_ldx16_ldy16_eps1em07_avx2,
+	"layernorm_f32_1_ldx16_ldy16_eps1em07_avx512":                  layernorm_f32_1_ldx16_ldy16_eps1em07_avx512,
+	"layernorm_f32_28_ldx32_ldy32_eps1em07_avx2":                   layernorm_f32_28_ldx32_ldy32_eps1em07_avx2,
+	"layernorm_f32_28_ldx32_ldy32_eps1em07_avx512":                 layernorm_f32_28_ldx32_ldy32_eps1em07_avx512,
+	"layernorm_f32_36_ldx64_ldy48_eps1em12_avx2":                   layernorm_f32_36_ldx64_ldy48_eps1em12_avx2,
+	"layernorm_f32_36_ldx64_ldy48_eps1em12_avx512":                 layernorm_f32_36_ldx64_ldy48_eps1em12_avx512,
+	"layernorm_f32_39_ldx48_ldy48_eps1em07_avx2":                   layernorm_f32_39_ldx48_ldy48_eps1em07_avx2,
+	"layernorm_f32_39_ldx48_ldy48_eps1em07_avx512":                 layernorm_f32_39_ldx48_ldy48_eps1em07_avx512,
+	"layernorm_f32_3_ldx16_ldy16_eps1em07_avx2":                    layernorm_f32_3_ldx16_ldy16_eps1em07_avx2,
+	"layernorm_f32_3_ldx16_ldy16_eps1em07_avx512":                  layernorm_f32_3_ldx16_ldy16_eps1em07_avx512,
+	"layernorm_f32_45_ldx48_ldy48_eps1em07_avx2":                   layernorm_f32_45_ldx48_ldy48_eps1em07_avx2,
+	"layernorm_f32_45_ldx48_ldy48_eps1em07_avx512":                 layernorm_f32_45_ldx48_ldy48_eps1em07_avx512,
+	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx2":                layernorm_f32_768_ldx784_ldy784_eps1em07_avx2,
+	"layernorm_f32_768_ldx784_ldy784_eps1em07_avx512":              layernorm_f32_768_ldx784_ldy784_eps1em07_avx512,
+	"layernorm_grad_f32_1024_ldy1040_ldd1040_ldx1040_ldm16_avx2":   layernorm_grad_f32_1024_ldy1040_ldd1040_ldx1040_ldm16_avx2,
+	"layernorm_grad_f32_1024_ldy1040_ldd1040_ldx1040_ldm16_avx512": layernorm_grad_f32_1024_ldy1040_ldd1040_ldx1040_ldm16_avx512,
+	"layernorm_grad_f32_128_ldy128_ldd128_ldx128_ldm16_avx2":       layernorm_grad_f32_128_ldy128_ldd128_ldx128_ldm16_avx2,
+	"layernorm_grad_f32_128_ldy128_ldd128_ldx128_ldm16_avx512":     layernorm_grad_f32_128_ldy128_ldd128_ldx128_ldm16_avx512,
+	"layernorm_grad_f32_16_ldy16_ldd16_ldx16_ldm16_avx2":           layernorm_grad_f32_16_ldy16_ldd16_ldx16_ldm16_avx2,
+	"layernorm_grad_f32_16_ldy16_ldd16_ldx16_ldm16_avx512":         layernorm_grad_f32_16_ldy16_ldd16_ldx16_ldm16_avx512,
+	"layernorm_grad_f32_1_ldy16_ldd16_ldx16_ldm16_avx2":            layernorm_grad_f32_1_ldy16_ldd16_ldx16_ldm16_avx2,
+	"layernorm_grad_f32_1_ldy16_ldd16_ldx16_ldm16_avx512":          layernorm_grad_f32_1_ldy16_ldd16_ldx16_ldm16_avx512,
+	"layernorm_grad_f32_28_ldy32_ldd32_ldx32_ldm16_avx2":           layernorm_grad_f32_28_ldy32_ldd32_ldx32_ldm16_avx2,
+	"layernorm_grad_f32_28_ldy32_ldd32_ldx32_ldm16_avx512":         layernorm_grad_f32_28_ldy32_ldd32_ldx32_ldm16_avx512,
+	"layernorm_grad_f32_36_ldy48_ldd48_ldx64_ldm16_avx2":           layernorm_grad_f32_36_ldy48_ldd48_ldx64_ldm16_avx2,
+	"layernorm_grad_f32_36_ldy48_ldd48_ldx64_ldm16_avx512":         layernorm_grad_f32_36_ldy48_ldd48_ldx64_ldm16_avx512,
+	"layernorm_grad_f32_39_ldy48_ldd48_ldx48_ldm16_avx2":           layernorm_grad_f32_39_ldy48_ldd48_ldx48_ldm16_avx2,
+	"layernorm_grad_f32_39_ldy48_ldd48_ldx48_ldm16_avx512":         layernorm_grad_f32_39_ldy48_ldd48_ldx48_ldm16_avx512,
+	"layernorm_grad_f32_3_ldy16_ldd16_ldx16_ldm16_avx2":            layernorm_grad_f32_3_ldy16_ldd16_ldx16_ldm16_avx2,
+	"layernorm_grad_f32_3_ldy16_ldd16_ldx16_ldm16_avx512":          layernorm_grad_f32_3_ldy16_ldd16_ldx16_ldm16_avx512,
+	"layernorm_grad_f32_45_ldy48_ldd48_ldx48_ldm16_avx2":           layernorm_grad_f32_45_ldy48_ldd48_ldx48_ldm16_avx2,
+	"layernorm_grad_f32_45_ldy48_ldd48_ldx48_ldm16_avx512":         layernorm_grad_f32_45_ldy48_ldd48_ldx48_ldm16_avx512,
+	"layernorm_grad_f32_768_ldy784_ldd784_ldx784_ldm16_avx2":       layernorm_grad_f32_768_ldy784_ldd784_ldx784_ldm16_avx2,
+	"layernorm_grad_f32_768_ldy784_ldd784_ldx784_ldm16_avx512":     layernorm_grad_f32_768_ldy784_ldd784_ldx784_ldm16_avx512,
+	"lstm_f32_cell_12_avx2":                                        lstm_f32_cell_12_avx2,
+	"lstm_f32_cell_12_avx512":                                      lstm_f32_cell_12_avx512,
+	"lstm_f32_cell_16_avx2":                                        lstm_f32_cell_16_avx2,
+	"lstm_f32_cell_16_avx512":                                      lstm_f32_cell_16_avx512,
+	"lstm_f32_cell_1_avx2":                                         lstm_f32_cell_1_avx2,
+	"lstm_f32_cell_1_avx512":                                       lstm_f32_cell_1_avx512,
+	"lstm_f32_cell_20_avx2":                                        lstm_f32_cell_20_avx2,
+	"lstm_f32_cell_20_avx512":                                      lstm_f32_cell_20_avx512,
+	"lstm_f32_cell_256_avx2":                                       lstm_f32_cell_256_avx2,
+	"lstm_f32_cell_256_avx512":                                     lstm_f32_cell_256_avx512,
+	"lstm_f32_cell_45_avx2":                                        lstm_f32_cell_45_avx2,
+	"lstm_f32_cell_45_avx512":                                      lstm_f32_cell_45_avx512,
+	"moments_f32_1024_ldx1040_ldy16_eps1em07_avx2":                 moments_f32_1024_ldx1040_ldy16_eps1em07_avx2,
+	"moments_f32_1024_ldx1040_ldy16_eps1em07_avx512":               moments_f32_1024_ldx1040_ldy16_eps1em07_avx512,
+	"moments_f32_128_ldx128_ldy16_eps1em07_avx2":                   moments_f32_128_ldx128_ldy16_eps1em07_avx2,
+	"moments_f32_128_ldx128_ldy16_eps1em07_avx512":                 moments_f32_128_ldx128_ldy16_eps1em07_avx512,
+	"moments_f32_16_ldx16_ldy16_eps1em07_avx2":                     moments_f32_16_ldx16_ldy16_eps1em07_avx2,
+	"moments_f32_16_ldx16_ldy16_eps1em07_avx512":                   moments_f32_16_ldx16_ldy16_eps1em07_avx512,
+	"moments_f32_1_ldx16_ldy16_eps1em07_avx2":                      moments_f32_1_ldx16_ldy16_eps1em07_avx2,
+	"moments_f32_1_ldx16_ldy16_eps1em07_avx512":                    moments_f32_1_ldx16_ldy16_eps1em07_avx512,
+	"moments_f32_28_ldx32_ldy16_eps1em07_avx2":                     moments_f32_28_ldx32_ldy16_eps1em07_avx2,
+	"moments_f32_28_ldx32_ldy16_eps1em07_avx512":                   moments_f32_28_ldx32_ldy16_eps1em07_avx512,
+	"moments_f32_36_ldx64_ldy16_eps1em12_avx2":                     moments_f32_36_ldx64_ldy16_eps1em12_avx2,
+	"moments_f32_36_ldx64_ldy16_eps1em12_avx512":                   moments_f32_36_ldx64_ldy16_eps1em12_avx512,
+	"moments_f32_39_ldx48_ldy16_eps1em07_avx2":                     moments_f32_39_ldx48_ldy16_eps1em07_avx2,
+	"moments_f32_39_ldx48_ldy16_eps1em07_avx512":                   moments_f32_39_ldx48_ldy16_eps1em07_avx512,
+	"moments_f32_3_ldx16_ldy16_eps1em07_avx2":                      moments_f32_3_ldx16_ldy16_eps1em07_avx2,
+	"moments_f32_3_ldx16_ldy16_eps1em07_avx512":                    moments_f32_3_ldx16_ldy16_eps1em07_avx512,
+	"moments_f32_45_ldx48_ldy16_eps1em07_avx2":                     moments_f32_45_ldx48_ldy16_eps1em07_avx2,
+	"moments_f32_45_ldx48_ldy16_eps1em07_avx512":                   moments_f32_45_ldx48_ldy16_eps1em07_avx512,
+	"moments_f32_768_ldx784_ldy16_eps1em07_avx2":                   moments_f32_768_ldx784_ldy16_eps1em07_avx2,
+	"moments_f32_768_ldx784_ldy16_eps1em07_avx512":                 moments_f32_768_ldx784_ldy16_eps1em07_avx512,
+	"panels_f32_columns_avx2":                                      panels_f32_columns_avx2,
+	"panels_f32_columns_avx512":                                    panels_f32_columns_avx512,
+	"panels_f32_rows_avx2":                                         panels_f32_rows_avx2,
+	"panels_f32_rows_avx512":                                       panels_f32_rows_avx512,
+	"peak_f32_12_avx2":                                             peak_f32_12_avx2,
+	"peak_f32_12_avx512":                                           peak_f32_12_avx512,
+	"spans_f32_16_ldb16_ldu32_y16_1_avx2":                          spans_f32_16_ldb16_ldu32_y16_1_avx2,
+	"spans_f32_16_ldb16_ldu32_y16_1_avx512":                        spans_f32_16_ldb16_ldu32_y16_1_avx512,
+	"spans_f32_16_ldb16_ldu32_y1_16_avx2":                          spans_f32_16_ldb16_ldu32_y1_16_avx2,
+	"spans_f32_16_ldb16_ldu32_y1_16_avx512":                        spans_f32_16_ldb16_ldu32_y1_16_avx512,
+	"spans_f32_1_ldb16_ldu16_y16_1_avx2":                           spans_f32_1_ldb16_ldu16_y16_1_avx2,
+	"spans_f32_1_ldb16_ldu16_y16_1_avx512":                         spans_f32_1_ldb16_ldu16_y16_1_avx512,
+	"spans_f32_1_ldb16_ldu16_y1_16_avx2":                           spans_f32_1_ldb16_ldu16_y1_16_avx2,
+	"spans_f32_1_ldb16_ldu16_y1_16_avx512":                         spans_f32_1_ldb16_ldu16_y1_16_avx512,
+	"spans_f32_2048_ldb2064_ldu2064_y16_1_avx2":                    spans_f32_2048_ldb2064_ldu2064_y16_1_avx2,
+	"spans_f32_2048_ldb2064_ldu2064_y16_1_avx512":                  spans_f32_2048_ldb2064_ldu2064_y16_1_avx512,
+	"spans_f32_2048_ldb2064_ldu2064_y1_16_avx2":                    spans_f32_2048_ldb2064_ldu2064_y1_16_avx2,
+	"spans_f32_2048_ldb2064_ldu2064_y1_16_avx512":                  spans_f32_2048_ldb2064_ldu2064_y1_16_avx512,
+	"spans_f32_20_ldb32_ldu32_y16_1_avx2":                          spans_f32_20_ldb32_ldu32_y16_1_avx2,
+	"spans_f32_20_ldb32_ldu32_y16_1_avx512":                        spans_f32_20_ldb32_ldu32_y16_1_avx512,
+	"spans_f32_20_ldb32_ldu32_y1_16_avx2":                          spans_f32_20_ldb32_ldu32_y1_16_avx2,
+	"spans_f32_20_ldb32_ldu32_y1_16_avx512":                        spans_f32_20_ldb32_ldu32_y1_16_avx512,
+	"spans_f32_45_ldb48_ldu48_y16_1_avx2":                          spans_f32_45_ldb48_ldu48_y16_1_avx2,
+	"spans_f32_45_ldb48_ldu48_y16_1_avx512":                        spans_f32_45_ldb48_ldu48_y16_1_avx512,
+	"spans_f32_45_ldb48_ldu48_y1_16_avx2":                          spans_f32_45_ldb48_ldu48_y1_16_avx2,
+	"spans_f32_45_ldb48_ldu48_y1_16_avx512":                        spans_f32_45_ldb48_ldu48_y1_16_avx512,
+	"spans_f32_96_ldb96_ldu112_y16_1_avx2":                         spans_f32_96_ldb96_ldu112_y16_1_avx2,
+	"spans_f32_96_ldb96_ldu112_y16_1_avx512":                       spans_f32_96_ldb96_ldu112_y16_1_avx512,
+	"spans_f32_96_ldb96_ldu112_y1_16_avx2":                         spans_f32_96_ldb96_ldu112_y1_16_avx2,
+	"spans_f32_96_ldb96_ldu112_y1_16_avx512":                       spans_f32_96_ldb96_ldu112_y1_16_avx512,
+	"update_f32_accumulate_avx2":                                   update_f32_accumulate_avx2,
+	"update_f32_accumulate_avx512":                                 update_f32_accumulate_avx512,
+	"update_f32_adamw_b0_b0_avx2":                                  update_f32_adamw_b0_b0_avx2,
+	"update_f32_adamw_b0_b0_avx512":                                update_f32_adamw_b0_b0_avx512,
+	"update_f32_adamw_b0p9_b0p999_avx2":                            update_f32_adamw_b0p9_b0p999_avx2,
+	"update_f32_adamw_b0p9_b0p999_avx512":                          update_f32_adamw_b0p9_b0p999_avx512,
+	"update_f32_adamw_b0p9_b0p999_d0p01_avx2":                      update_f32_adamw_b0p9_b0p999_d0p01_avx2,
+	"update_f32_adamw_b0p9_b0p999_d0p01_avx512":                    update_f32_adamw_b0p9_b0p999_d0p01_avx512,
+	"update_f32_lamb_avx2":                                         update_f32_lamb_avx2,
+	"update_f32_lamb_avx512":                                       update_f32_lamb_avx512,
+	"update_f32_lamb_d0p01_avx2":                                   update_f32_lamb_d0p01_avx2,
+	"update_f32_lamb_d0p01_avx512":                                 update_f32_lamb_d0p01_avx512,
+	"update_f32_lamb_moments_b0p9_b0p999_avx2":                     update_f32_lamb_moments_b0p9_b0p999_avx2,
+	"update_f32_lamb_moments_b0p9_b0p999_avx512":                   update_f32_lamb_moments_b0p9_b0p999_avx512,
+	"update_f32_lamb_moments_b0p9_b0p999_d0p01_avx2":               update_f32_lamb_moments_b0p9_b0p999_d0p01_avx2,
+	"update_f32_lamb_moments_b0p9_b0p999_d0p01_avx512":             update_f32_lamb_moments_b0p9_b0p999_d0p01_avx512,
+	"update_f32_lookahead_mix0p5_avx2":                             update_f32_lookahead_mix0p5_avx2,
+	"update_f32_lookahead_mix0p5_avx512":                           update_f32_lookahead_mix0p5_avx512,
+	"update_f32_sgd_avx2":                                          update_f32_sgd_avx2,
+	"update_f32_sgd_avx512":                                        update_f32_sgd_avx512,
+	"update_f32_sgd_d0p01_avx2":                                    update_f32_sgd_d0p01_avx2,
+	"update_f32_sgd_d0p01_avx512":                                  update_f32_sgd_d0p01_avx512,
+	"update_f32_sgd_d0p01_m0p9_avx2":                               update_f32_sgd_d0p01_m0p9_avx2,
+	"update_f32_sgd_d0p01_m0p9_avx512":                             update_f32_sgd_d0p01_m0p9_avx512,
+	"update_f32_square_sum_avx2":                                   update_f32_square_sum_avx2,
+	"update_f32_square_sum_avx512":                                 update_f32_square_sum_avx512,
 }

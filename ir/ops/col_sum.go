@@ -1,11 +1,14 @@
 package ops
 
-import "github.com/debertac/debertac/ir"
+import (
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/loop"
+)
 
 var _ = ir.Define(ir.Op{
 	Name: "col_sum", Class: ir.Reduction,
 	Doc: "The sum of each column, [M, N] → [N].",
-	In:  []ir.Operand{float("x", "[M, N]")},
+	In:  []ir.Operand{whole(float("x", "[M, N]"))},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		_, c, err := matrix(n, 0)
 		return []ir.Type{f32(ir.N(c))}, err
@@ -24,6 +27,14 @@ var _ = ir.Define(ir.Op{
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{FLOPs: float64(s.Elements(n.In[0].Type.Shape))}
 	},
-	NoLower: forTraining,
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y = Σ x over all rows, m columns from column at on.", "x m at xRows", func(b *nest) {
+			b.columns("xRows", func(i loop.Expr) func(j loop.Expr) loop.Expr {
+				b.Slice("xi", "x", loop.Add(loop.Mul(i, loop.I(b.ld["x"])), loop.V(ir.CountAt)), loop.V(ir.CountRows))
+				return of("xi")
+			})
+		})
+	},
+	Kernels: []string{"col_sum"},
 	Sample:  samples(sample(nil, normal(ir.T, ir.N(5)))),
 })

@@ -36,9 +36,9 @@ var _ = ir.Define(ir.Op{
 			return nil, fmt.Errorf("%v: padded vectors have no gradient", n.Pos)
 		}
 		g := graph{b, n}
-		hat := g.op("normalize", attrs("eps", n.Float("eps")), n.In[0])
-		dx := g.normalize(n.In[0], hat, g.op("mul_cols", nil, dy[0], n.In[1]), n.Float("eps"))
-		return []*ir.Value{dx, g.op("col_sum", nil, g.mul(dy[0], hat)), g.op("col_sum", nil, dy[0])}, b.Err()
+		moments := g.op("moments", attrs("eps", n.Float("eps")), n.In[0])
+		return []*ir.Value{g.op("layernorm_grad", nil, dy[0], n.In[0], n.In[1], moments),
+			g.op("layernorm_gain_grad", nil, dy[0], n.In[0], moments), g.op("col_sum", nil, dy[0])}, b.Err()
 	},
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{FLOPs: 8 * float64(s.Elements(n.In[0].Type.Shape))}

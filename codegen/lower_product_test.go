@@ -201,14 +201,7 @@ func main() {
 // TestProducts prints the forms and the units of products, builds them into a program, and runs it. The program compares the results of all instruction sets
 // of the machine with float64.
 func TestProducts(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a program")
-	}
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("no Go toolchain")
-	}
-	e := &emitter{p: &ir.Program{Meta: ir.Meta{ISAs: []string{kernel.AVX512, kernel.AVX2}}}, pkg: &Package{Name: "main"}, slot: map[string]int{}}
-	e.kernels = newKernelSet(e, e.p)
+	e := kernelEmitter(t)
 	f := e.newFile()
 	f.Var().Id("tests").Op("=").Index().Id("test").ValuesFunc(func(g *jen.Group) {
 		for _, c := range productCases {
@@ -231,14 +224,34 @@ func TestProducts(t *testing.T) {
 		}
 	})
 	require.NoError(t, e.add("tests.go", f))
+	runKernels(t, e, productProgram, len(productCases))
+}
+
+// kernelEmitter returns an emitter for a program of kernels alone, for all instruction sets. It skips the test if no program can be built.
+func kernelEmitter(t *testing.T) *emitter {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a program")
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no Go toolchain")
+	}
+	e := &emitter{p: &ir.Program{Meta: ir.Meta{ISAs: []string{kernel.AVX512, kernel.AVX2}}}, pkg: &Package{Name: "main"}, slot: map[string]int{}}
+	e.kernels = newKernelSet(e, e.p)
+	return e
+}
+
+// runKernels builds the emitter's kernels and a main file into a program and runs it. It must say how many tests it ran.
+func runKernels(t *testing.T, e *emitter, program string, tests int) {
+	t.Helper()
 	require.NoError(t, e.kernelFiles())
 	dir := t.TempDir()
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	require.NoError(t, err)
-	module := fmt.Sprintf("module products\n\ngo 1.26\n\nrequire github.com/debertac/debertac v0.0.0\n\nreplace github.com/debertac/debertac => %s\n", root)
-	files := []File{{"main.go", []byte(productProgram)}, {"go.mod", []byte(module)}, {"go.sum", sums}}
+	module := fmt.Sprintf("module kernels\n\ngo 1.26\n\nrequire github.com/debertac/debertac v0.0.0\n\nreplace github.com/debertac/debertac => %s\n", root)
+	files := []File{{"main.go", []byte(program)}, {"go.mod", []byte(module)}, {"go.sum", sums}}
 	for _, file := range append(files, e.pkg.Files...) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, file.Name), file.Text, 0o666))
 	}
@@ -247,5 +260,5 @@ func TestProducts(t *testing.T) {
 	out, err := run.CombinedOutput()
 	require.NoError(t, err, string(out))
 	t.Log(string(out))
-	require.Contains(t, string(out), fmt.Sprintf("%d tests\n", len(productCases)))
+	require.Contains(t, string(out), fmt.Sprintf("%d tests\n", tests))
 }

@@ -352,6 +352,9 @@ func (e *emitter) trainerDict() jen.Dict {
 				if p.Grad != "" {
 					v[jen.Id("Trained")] = jen.True()
 				}
+				if p.Init != nil {
+					v[jen.Id("Init")] = initCode(p.Init)
+				}
 				g.Line().Values(v)
 			}
 			g.Line()
@@ -414,6 +417,20 @@ func (e *emitter) trainerDict() jen.Dict {
 		}
 	}
 	return d
+}
+
+// initCode returns the literal of trainer.Init.
+func initCode(i *ir.Init) jen.Code {
+	d := jen.Dict{}
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{{"Mean", i.Mean}, {"Normal", i.Normal}, {"Uniform", i.Uniform}} {
+		if f.value != 0 {
+			d[jen.Id(f.name)] = jen.Lit(f.value)
+		}
+	}
+	return jen.Op("&").Qual(trainerPath, "Init").Values(d)
 }
 
 // optimizerCode returns the literal of trainer.Optimizer.

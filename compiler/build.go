@@ -17,6 +17,7 @@ type builder struct {
 	perturb bool // normalise the input and add a summand of the batch, see Options
 	train   bool // mark what only gradients need, see Options
 	dropout bool // see Options
+	lora    *spec.Lora
 
 	traceOnly []ir.Call // calls of layers that only a trace reads
 }
@@ -38,7 +39,7 @@ func hiddenAt(l int) string { return ir.At(storeHidden, l) }
 
 // build returns the program before any pass.
 func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string, o Options) (*ir.Program, error) {
-	b := &builder{m: m, h: h, names: namings[m.Checkpoint], trace: o.Trace, perturb: o.Perturb, train: o.Train, dropout: o.Dropout}
+	b := &builder{m: m, h: h, names: namings[m.Checkpoint], trace: o.Trace, perturb: o.Perturb, train: o.Train, dropout: o.Dropout, lora: o.Lora}
 	b.prog = &ir.Program{Name: name, File: file, Bounds: bounds}
 	steps := []func() error{b.embed, b.relative, b.layers, b.decoder, b.head}
 	for _, s := range steps {

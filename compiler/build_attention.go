@@ -1,6 +1,9 @@
 package compiler
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/spec"
@@ -85,9 +88,39 @@ func (b *scoreBuilder) project(p *spec.Proj, in *ir.Value) *ir.Value {
 	default:
 		v = b.linear(b.e, path, p.Source, b.m.Hidden, b.m.Heads*b.m.Head, p.Bias, in)
 	}
+	if b.lora != nil && p.Kind != spec.Scalar && slices.Contains(b.lora.Of, p.Weights()) {
+		v = b.adapted(p, in, v)
+	}
 	b.made[projected{p, in}] = v
 	return b.e.Name(v, p.Name)
 }
+
+// adapted adds the adapter of a projection to its result (Hu et al. 2021, section 4.1). The matrices have the names that the library PEFT uses, without its
+// prefix.
+func (b *scoreBuilder) adapted(p *spec.Proj, in, v *ir.Value) *ir.Value {
+	l, width := b.lora, b.m.Heads*b.m.Head
+	path := b.path + "attention." + b.names.projection(p)
+	base := strings.TrimSuffix(b.names.name(path+".weight"), ".weight")
+	if b.names.joined && p.Of == spec.X {
+		base = strings.TrimSuffix(b.names.name(b.path+"attention.joined.weight"), ".weight") + "." + b.names.projection(p)
+	}
+	matrix := func(name string, rows, cols int) *ir.Value {
+		return b.e.Input(base+name, ir.Tensor, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.N(rows), ir.N(cols)}})
+	}
+	x := b.drop(b.e, "lora."+p.Name, l.Source, l.Dropout, in)
+	x = b.e.op("linear", l.Source, nil, x, matrix(adapterDown, l.Rank, b.m.Hidden))
+	x = b.e.op("linear", l.Source, nil, x, matrix(adapterUp, width, l.Rank))
+	if by := l.Alpha / float64(l.Rank); by != 1 {
+		x = b.e.op("scale", l.Source, []ir.Attr{{Key: "by", Value: by}}, x)
+	}
+	return b.e.op("add", l.Source, nil, v, x)
+}
+
+// The ends of the names of an adapter's matrices.
+const (
+	adapterDown = ".lora_A.weight" // [rank, hidden]
+	adapterUp   = ".lora_B.weight" // [width of the projection, rank]
+)
 
 // factor returns a factor of a term. Its index tells which rows it is projected from.
 func (b *scoreBuilder) factor(f spec.Factor) *ir.Value {

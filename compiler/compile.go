@@ -23,9 +23,10 @@ type Options struct {
 	// Perturb normalises the sum of the input's tables before the model's own norm, without gain and shift, and adds the batch's delta to it. This is the
 	// input of scale-invariant fine-tuning (He et al. 2020, section 4). The authors' code normalises in the clean pass too.
 	Perturb bool
-	Dropout bool // drop elements at the model's sites, by keys that come with the batch; for training
-	Train   bool // mark what only gradients need: the padding row of the token table, which a lookup does not train
-	Trace   bool // keep the hidden states of every layer as outputs, for `verify`; run also layers that no head reads
+	Lora    *spec.Lora // adapters beside projections; nil: none
+	Dropout bool       // drop elements at the model's sites, by keys that come with the batch; for training
+	Train   bool       // mark what only gradients need: the padding row of the token table, which a lookup does not train
+	Trace   bool       // keep the hidden states of every layer as outputs, for `verify`; run also layers that no head reads
 }
 
 // Unit is one program and the parts of the spec that it was compiled from.
@@ -106,7 +107,7 @@ func (t *targetWork) compile(w *work, o Options) (u *Unit, faults diag.List, err
 	case w.Ensemble != nil:
 		u.Program, err = t.compileEnsemble(w, o)
 	case w.Train != nil:
-		o.Train, o.Dropout = true, true
+		o.Train, o.Dropout, o.Lora = true, true, w.Train.Lora
 		faults, err = t.compileTraining(u, w, o)
 	default:
 		u.Program, err = t.compilePart(w.pkg, first, t.bounds(first), o)

@@ -6,6 +6,9 @@ import (
 	"github.com/debertac/debertac/ir"
 )
 
+// Trained returns the tensors that a training changes.
+var Trained = trained
+
 // RunPass runs one pass on a program.
 func RunPass(name string, p *ir.Program) error {
 	for _, ps := range passes {

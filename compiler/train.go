@@ -2,7 +2,9 @@ package compiler
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec"
@@ -62,7 +64,7 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 			return nil, err
 		}
 	}
-	p.Training = trainingOf(p, with)
+	p.Training = u.trainingOf(with)
 	p.Training.Counts = counts
 	for _, ps := range afterSweep {
 		if err := trainPass(p, ps); err != nil {
@@ -129,6 +131,9 @@ func numbersOf(tr *spec.Train) *ir.UpdateNumbers {
 // with what is beside it, or the head.
 func trained(tr *spec.Train, p *ir.Program) []string {
 	f := tr.Freeze
+	if tr.Lora != nil { // the adapters and the head
+		return slices.DeleteFunc(Parameters(p), func(name string) bool { return !adapter(name) && !inHead(p, name) })
+	}
 	if f == nil {
 		return nil
 	}
@@ -178,9 +183,6 @@ func notYetTrained(tr *spec.Train, at diag.Span) diag.List {
 	if tr.Replace != nil {
 		say(tr.Replace.Pos, "replaced-token detection")
 	}
-	if tr.Lora != nil {
-		say(tr.Lora.Pos, "lora")
-	}
 	return out
 }
 
@@ -195,15 +197,52 @@ func trainPass(p *ir.Program, ps pass) error {
 	return nil
 }
 
+// adapter reports whether a tensor is a matrix of an adapter.
+func adapter(name string) bool {
+	return strings.HasSuffix(name, adapterDown) || strings.HasSuffix(name, adapterUp)
+}
+
+// inHead reports whether the head is the first region that reads a tensor.
+func inHead(p *ir.Program, name string) bool {
+	for r, l := range ir.Steps(p.Run) {
+		if slices.ContainsFunc(r.In, func(v *ir.Value) bool { return v.Kind == ir.Tensor && ir.At(v.Name, l) == name }) {
+			return r.Name == "head"
+		}
+	}
+	return false
+}
+
+// initOf returns how a tensor begins that the weights from which a training starts may lack: those of a head, and adapters. The library PEFT draws the
+// first matrix of an adapter as torch.nn.Linear does.
+func (u *Unit) initOf(name string, shape []int) *ir.Init {
+	switch {
+	case strings.HasSuffix(name, adapterDown):
+		return &ir.Init{Uniform: 1 / math.Sqrt(float64(shape[1]))}
+	case strings.HasSuffix(name, adapterUp):
+		return &ir.Init{}
+	case !inHead(u.Program, name):
+		return nil
+	case len(shape) > 1:
+		return &ir.Init{Normal: u.Model.Defaults.Init.Std}
+	}
+	for _, n := range u.Program.Region("head").Nodes {
+		if n.Op == "layernorm" && n.In[1].Name == name {
+			return &ir.Init{Mean: 1}
+		}
+	}
+	return &ir.Init{}
+}
+
 // trainingOf lists the tensors of a training program. with are those that are trained.
-func trainingOf(p *ir.Program, with []string) *ir.Training {
+func (u *Unit) trainingOf(with []string) *ir.Training {
+	p := u.Program
 	shapes := ir.ShapesOf(p.Run)
 	t := &ir.Training{}
 	if p.Training != nil {
 		t.Updates = p.Training.Updates
 	}
 	for _, name := range Parameters(p) {
-		param := ir.Param{Name: name, Shape: shapes[name]}
+		param := ir.Param{Name: name, Shape: shapes[name], Init: u.initOf(name, shapes[name])}
 		if slices.Contains(with, name) {
 			param.Grad = GradOf(name)
 		}

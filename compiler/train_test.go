@@ -2,12 +2,16 @@ package compiler_test
 
 import (
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/spec"
 )
 
 // TestTrain compares the loss and the gradients of the training step of each head of the small model with those of the plain program.
@@ -92,4 +96,57 @@ func TestArena(t *testing.T) {
 			require.Greater(t, read, 400)
 		})
 	}
+}
+
+// TestLora checks the gradients of adapters and of the head against those of the whole model, that nothing else is trained, and that an adapter whose second
+// matrix is 0 changes nothing.
+func TestLora(t *testing.T) {
+	s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+`train tune on m.nli {
+    batch 4 sequences
+    steps 10 steps
+    optimizer adamw
+    rate 1e-3
+    lora q, v rank 3 alpha 6 dropout 0.1
+}
+target t { emit infer m.nli as package "p" }
+`))
+	require.Empty(t, faults)
+	compiled := func(o compiler.Options) *compiler.Unit {
+		o.After, o.Train = "build", true
+		units, faults, err := compiler.Compile(s, o)
+		require.NoError(t, err)
+		require.False(t, faults.HasErrors(), faults)
+		return units[0]
+	}
+	tune := s.Train("tune")
+	plain := compiled(compiler.Options{Lora: tune.Lora})
+	all := compiler.Parameters(plain.Program)
+	of, _ := differentiated(t, plain, all)
+	step := compiled(compiler.Options{Lora: tune.Lora})
+	with := compiler.Trained(tune, step.Program)
+	require.Len(t, with, 4*2*2+4, "%v", with)
+	none, err := step.Train(compiler.Training{With: with})
+	require.NoError(t, err)
+	require.Empty(t, none)
+	d := drawn(rand.New(rand.NewPCG(3, 5)), plain.Program, of)
+	want := d.run(t, nil)
+	d.prog = step.Program
+	got := d.run(t, nil)
+	for _, name := range with {
+		require.InDeltaSlice(t, want[compiler.GradOf(name)].Floats(), got[compiler.GradOf(name)].Floats(), 1e-10, name)
+	}
+	zeros := eval.Store{}
+	for _, p := range step.Program.Training.Params {
+		require.Equal(t, slices.Contains(with, p.Name), p.Grad != "", p.Name)
+		require.Equal(t, slices.Contains(with, p.Name), p.Init != nil, p.Name)
+		if strings.HasSuffix(p.Name, "lora_B.weight") {
+			zeros[p.Name] = ir.NewArray(p.Shape...)
+		}
+	}
+	zero := d.run(t, zeros)["loss"].Floats()[0]
+	base := compiled(compiler.Options{})
+	differentiated(t, base, nil)
+	d.prog = base.Program
+	require.InDelta(t, d.run(t, nil)["loss"].Floats()[0], zero, 1e-12)
+	require.NotEqual(t, zero, want["loss"].Floats()[0])
 }

@@ -361,7 +361,13 @@ type Param struct {
 	Name  string
 	Shape []int
 	Grad  string // the store's name of its gradient; "": the tensor is not trained
+
+	// Init is how the tensor begins if the weights from which a training starts lack it, such as a new head; nil: they must have it.
+	Init *Init
 }
+
+// Init is the distribution of the numbers of a new tensor: Mean + Normal·n + Uniform·u with a standard normal n and u from -1 to 1.
+type Init struct{ Mean, Normal, Uniform float64 }
 
 // Held returns the names of the store's values that do not lie in the arena, because they are kept from call to call.
 func (t *Training) Held() map[string]bool {

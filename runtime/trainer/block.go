@@ -63,19 +63,24 @@ func (b *block) set(i int, dense []float32) {
 	}
 }
 
-// read fills all tensors from a file.
-func (b *block) read(f *safetensors.File) error {
+// read fills all tensors from a file. It draws those that the file lacks and that may be new, and returns their names.
+func (b *block) read(f *safetensors.File, seed uint64) (drawn []string, err error) {
 	for i := range b.params {
 		p := &b.params[i]
+		if p.Init != nil && !f.Has(p.Name) {
+			b.set(i, p.draw(seed))
+			drawn = append(drawn, p.Name)
+			continue
+		}
 		if err := f.Check(p.Name, p.Shape...); err != nil {
-			return err
+			return nil, err
 		}
 		rows, columns := p.columns()
 		dense := make([]float32, rows*columns)
 		if err := f.Floats(p.Name, dense); err != nil {
-			return err
+			return nil, err
 		}
 		b.set(i, dense)
 	}
-	return nil
+	return drawn, nil
 }

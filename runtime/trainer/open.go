@@ -65,7 +65,8 @@ func Steps(n int) Option {
 	}
 }
 
-// Open reads the tensors of a program from a safetensors file, or from a folder of such files, and starts the threads. The file may hold other tensors.
+// Open reads the tensors of a program from a safetensors file, or from a folder of such files, and starts the threads. The file may hold other tensors. Tensors
+// of a new head or of an adapter that it lacks are drawn by the seed; [Trainer.Drawn] lists them.
 func Open(p *Program, path string, opts ...Option) (*Trainer, error) {
 	return start(p, opts, func(t *Trainer) error {
 		f, err := opened(path)
@@ -73,7 +74,8 @@ func Open(p *Program, path string, opts ...Option) (*Trainer, error) {
 			return err
 		}
 		defer f.Close()
-		return t.values.read(f)
+		t.drawn, err = t.values.read(f, t.options.Seed)
+		return err
 	})
 }
 

@@ -59,7 +59,13 @@ type Param struct {
 	Name    string // published name
 	Shape   []int
 	Trained bool // the program computes its gradient
+
+	// Init is how the tensor begins if the weights from which a training starts lack it, such as that of a new head; nil: they must have it.
+	Init *Init
 }
+
+// Init is the distribution of the numbers of a new tensor: Mean + Normal·n + Uniform·u with a standard normal n and u from -1 to 1.
+type Init struct{ Mean, Normal, Uniform float64 }
 
 // columns returns the extent of a row; an array of another rank than 2 is one row.
 func (p *Param) columns() (rows, columns int) {

@@ -76,7 +76,7 @@ func (t *Trainer) Resume(path string) error {
 	var next [2]block
 	for i, b := range []*block{&t.values, &t.states} {
 		if next[i], err = newBlock(b.params); err == nil {
-			err = next[i].read(f)
+			_, err = next[i].read(f, 0)
 		}
 		if err != nil {
 			break
@@ -107,6 +107,11 @@ func (t *Trainer) checkpoint(f *safetensors.File) (step int, err error) {
 	case m[keySpec] != t.program.SpecHash:
 		return 0, ragged.Errorf("%s is a checkpoint of another model: its spec has the hash %.12s, the package %s has %.12s", f.Name(), m[keySpec],
 			t.program.Name, t.program.SpecHash)
+	}
+	for i := range t.program.Params {
+		if p := &t.program.Params[i]; !f.Has(p.Name) {
+			return 0, ragged.Errorf("%s lacks the tensor %s", f.Name(), p.Name)
+		}
 	}
 	for i := range t.states.params {
 		if p := &t.states.params[i]; !f.Has(p.Name) {

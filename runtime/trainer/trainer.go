@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type Trainer struct {
 	rate    rate.Schedule
 	life    sync.Mutex // held by steps and by Close
 	closed  bool
+	drawn   []string
 	step    int // number of the next step, from 0
 
 	values, grads, sums, states block // sums are gradients of the parts of a batch
@@ -46,6 +48,9 @@ func (t *Trainer) Options() Options {
 	}
 	return o
 }
+
+// Drawn returns the names of the tensors that the weights lacked and that were drawn by the seed.
+func (t *Trainer) Drawn() []string { return slices.Clone(t.drawn) }
 
 // Tensor returns a copy of a tensor as it is now, row-major.
 func (t *Trainer) Tensor(name string) ([]float32, error) { return t.copyOf(&t.values, name, "tensor") }

@@ -146,6 +146,8 @@ func TestEveryWordIsUsed(t *testing.T) {
 		require.NotEmpty(t, r.Doc)
 	}
 	words := spec.SchemaPage()
+	require.Contains(t, words, "(default: none, so the head cannot be trained; temperature 0.05, alpha 0.25, gamma 2)")
+	require.Contains(t, words, "rows: all); without settings, sgd is sgd(momentum: 0, decay: 0 except norm bias, rows: all))")
 	for _, r := range spec.Schema {
 		require.Contains(t, words, r.Doc)
 	}

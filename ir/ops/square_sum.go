@@ -135,7 +135,7 @@ var _ = ir.Define(ir.Op{
 var _ = ir.Define(ir.Op{
 	Name: "clip", Class: ir.Reduction,
 	Doc:   "The factor that bounds the norm of all gradients: min(1, limit/(norm + 1e-6)) as torch.nn.utils.clip_grad_norm_ computes it, [1] → [1].",
-	In:    []ir.Operand{float("norm", "[1]")},
+	In:    []ir.Operand{float("x", "[1] the norm")},
 	Attrs: []ir.AttrDef{{Name: "limit", Type: ir.AttrFloat, Required: true, Doc: "the largest norm, above 0"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		err := shaped(n, 0, ir.N(1))
@@ -152,9 +152,6 @@ var _ = ir.Define(ir.Op{
 		return oneNumber(fmt.Sprintf("y = min(1, %g/(x + %g)).", n.Float("limit"), clipPlus), func(x loop.Expr) loop.Expr {
 			return loop.Fn("min", loop.F(1), loop.Div(loop.F(n.Float("limit")), loop.Add(x, loop.F(clipPlus))))
 		})
-	},
-	Launches: func(*ir.Node, []int32, []*ir.Array) []ir.Launch {
-		return []ir.Launch{{Memory: map[string]ir.Place{"y": {Operand: ir.Result}, "x": {Operand: 0}}, Counts: map[string]int{"m": 1}}}
 	},
 	Sample: samples(sample(attrs("limit", 0.75), positive(ir.N(1))), sample(attrs("limit", 5.0), positive(ir.N(1)))),
 })

@@ -104,12 +104,17 @@ func termsCode(t attention.Terms) jen.Code {
 
 // kernelsCode returns the literal of the inner kernels.
 func kernelsCode(p kernel.AttentionParams, isa kernel.ISA) jen.Code {
-	fields := []field{{"Lanes", jen.Lit(isa.Lanes())}, {"TableRows", jen.Lit(kernel.AttentionTableRows(isa))},
-		{"TablePanels", jen.Lit(kernel.AttentionTablePanels(p, isa))}}
+	fields := rateFields(p, isa)
 	for _, j := range kernel.AttentionJobs(p, isa) {
 		fields = append(fields, field{j.Field, jen.Id(j.Name)})
 	}
 	return jen.Qual(attentionPath, "Kernels").Add(literal(true, fields...))
+}
+
+// rateFields returns the fields of [attention.Kernels] that are numbers.
+func rateFields(p kernel.AttentionParams, isa kernel.ISA) []field {
+	return []field{{"Lanes", jen.Lit(isa.Lanes())}, {"TableRows", jen.Lit(kernel.AttentionTableRows(isa))},
+		{"TablePanels", jen.Lit(kernel.AttentionTablePanels(p, isa))}}
 }
 
 // scoreText returns the score in words.

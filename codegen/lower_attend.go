@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -103,8 +104,8 @@ func signOf(use, flip bool) attention.Sign {
 	return attention.Forward
 }
 
-// attendCode returns the declaration of a form.
-func attendCode(name, doc string, a attention.Attend) *jen.Statement {
+// attendCode returns the declaration of a form, with kernels for an instruction set if isa is not nil.
+func attendCode(name string, grad bool, a attention.Attend, isa *kernel.ISA) *jen.Statement {
 	fields := []field{{"Heads", jen.Lit(a.Heads)}, {"D", jen.Lit(a.D)}, {"E", jen.Lit(a.E)}, {"R", jen.Lit(a.R)}, {"Reach", jen.Lit(a.Reach)},
 		{"Scale", jen.Lit(a.Scale)}, {"Terms", termsCode(a.Terms)}}
 	if word := map[attention.Rows]string{attention.First: "First", attention.Picked: "Picked"}[a.Rows]; word != "" {
@@ -122,7 +123,46 @@ func attendCode(name, doc string, a attention.Attend) *jen.Statement {
 	if a.Gradient != (attention.Strides{}) {
 		fields = append(fields, field{"Gradient", stridesCode(a.Gradient)})
 	}
-	return jen.Commentf("%s %s", name, doc).Line().Var().Id(name).Op("=").Qual(attentionPath, "Attend").Add(literal(true, fields...))
+	what, in := "computes an attention", "plain Go"
+	if grad {
+		what = "computes the gradients of an attention"
+	}
+	if isa != nil {
+		in = "blocks, with kernels for " + isa.Doc
+		if grad {
+			fields = append(fields, field{"Backward", attendForm("BackwardForm", kernel.AttendBackward(&a), *isa, kernel.AttendGradJobs(&a, *isa))})
+		} else {
+			fields = append(fields, field{"Forward", attendForm("ForwardForm", kernel.AttendForward(&a), *isa, kernel.AttendJobs(&a, *isa))})
+		}
+	}
+	return jen.Commentf("%s %s in %s, with the score %s.", name, what, in, scoreText(a.Terms)).Line().
+		Var().Id(name).Op("=").Qual(attentionPath, "Attend").Add(literal(true, fields...))
+}
+
+// attendForm returns the literal of a pass with kernels.
+func attendForm(typ string, p kernel.AttentionParams, isa kernel.ISA, jobs []kernel.AttentionJob) jen.Code {
+	inner, head, rest := rateFields(p, isa), []field(nil), []field(nil)
+	for _, j := range jobs {
+		f := field{j.Field, jen.Id(j.Name)}
+		switch {
+		case hasField[attention.Kernels](j.Field):
+			inner = append(inner, f)
+		case hasField[attention.HeadKernels](j.Field):
+			head = append(head, f)
+		default:
+			rest = append(rest, f)
+		}
+	}
+	form := jen.Qual(attentionPath, "Form").Add(literal(true, field{"Shape", shapeCode(&p.Shape)},
+		field{"Kernels", jen.Qual(attentionPath, "Kernels").Add(literal(true, inner...))}))
+	fields := append([]field{{"Form", form}, {"HeadKernels", jen.Qual(attentionPath, "HeadKernels").Add(literal(true, head...))}}, rest...)
+	return jen.Op("&").Qual(attentionPath, typ).Add(literal(true, fields...))
+}
+
+// hasField reports whether a struct has a field.
+func hasField[T any](name string) bool {
+	_, ok := reflect.TypeFor[T]().FieldByName(name)
+	return ok
 }
 
 // stridesCode returns the literal of strides, without those of operands that are not there.
@@ -150,14 +190,23 @@ func (attendLowering) after(*step) []string { return nil }
 // kernels chooses the form.
 func (l attendLowering) kernels(set *kernelSet, s *step) (err error) {
 	a := l.constants(s.node)
-	what := "computes the attention"
-	if l.grad {
-		what = "computes the gradients of an attention"
-	}
 	s.kernel, err = set.use(baseName(kernel.AttendName(&a, l.grad, kernel.Generic)), func(k *kernelUse) error {
 		k.form = jen.Qual(attentionPath, "Attend")
-		k.portable = func(name string) (jen.Code, error) {
-			return attendCode(name, fmt.Sprintf("%s in plain Go, with the score %s.", what, scoreText(a.Terms)), a), nil
+		k.portable = func(name string) (jen.Code, error) { return attendCode(name, l.grad, a, nil), nil }
+		if kernel.CheckAttend(&a) != nil { // mixed heads, and sizes that no assembly is made for
+			return nil
+		}
+		for _, isa := range set.isas {
+			jobs := kernel.AttendJobs(&a, isa)
+			if l.grad {
+				jobs = kernel.AttendGradJobs(&a, isa)
+			}
+			for _, j := range jobs { // one kernel may have two jobs
+				if !slices.ContainsFunc(k.asm[isa.Name], func(o kernel.Kernel) bool { return o.Name == j.Name }) {
+					k.asm[isa.Name] = append(k.asm[isa.Name], j.Kernel)
+				}
+			}
+			k.driver[isa.Name] = func(name string) (jen.Code, error) { return attendCode(name, l.grad, a, &isa), nil }
 		}
 		return nil
 	})

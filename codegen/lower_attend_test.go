@@ -17,6 +17,7 @@ import (
 	"github.com/dave/jennifer/jen"
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/ops"
 )
@@ -57,11 +58,11 @@ func TestAttendLowering(t *testing.T) {
 	f.ImportName(attentionPath, "attention")
 	f.ImportName(enginePath, "engine")
 	var fields, slots []jen.Code
-	calls, named := 0, map[string]bool{}
+	calls, named, declared := 0, map[string]bool{}, map[string]kernel.Kernel{}
 	for _, op := range []string{"attend", "attend_grad"} {
 		for i, s := range ir.Lookup(op).Sample() {
 			r := attendRegion(t, op, s)
-			e := &emitter{p: &ir.Program{}, slot: map[string]int{}}
+			e := &emitter{p: &ir.Program{Meta: ir.Meta{ISAs: []string{kernel.AVX512, kernel.AVX2}}}, slot: map[string]int{}}
 			n, l := r.Nodes[0], lowerOf(r.Nodes[0])
 			for k, v := range slices.Concat(r.In, n.Out) {
 				e.slot[r.Name+"\x00"+v.Name] = k
@@ -84,6 +85,19 @@ func TestAttendLowering(t *testing.T) {
 			code, err := st.kernel.portable(name)
 			require.NoError(t, err)
 			f.Add(code).Line()
+			for _, isa := range e.kernels.isas {
+				driver := st.kernel.driver[isa.Name]
+				require.Equal(t, strings.Contains(st.kernel.field, "_mix"), driver == nil, "kernels of %s", st.kernel.field)
+				if driver == nil {
+					continue
+				}
+				code, err := driver(fmt.Sprintf("%s_%s_%d", st.kernel.field, isa.Name, i))
+				require.NoError(t, err)
+				f.Add(code).Line()
+				for _, k := range st.kernel.asm[isa.Name] {
+					declared[k.Name] = k
+				}
+			}
 			f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(fmt.Sprintf("call%d", calls)).Params(jen.List(jen.Id("worker"), jen.Id("unit")).Int()).
 				Block(raw("%s", text))
 			if !named[st.kernel.field] {
@@ -98,6 +112,9 @@ func TestAttendLowering(t *testing.T) {
 		slots = append(slots, jen.Id(slotField(k)).Op("*").Float32())
 	}
 	slots = append(slots, jen.List(jen.Id("in6"), jen.Id("in7")).Op("*").Int32())
+	for name, k := range declared {
+		f.Func().Id(name).Params(paramList(k.Params)...)
+	}
 	f.Type().Id("exec").Struct(append(slots, jen.Op("*").Qual(enginePath, "Exec"), jen.Id("k").Struct(fields...))...)
 	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("scratch").Params(jen.Int()).Op("*").Float32().Block(jen.Return(jen.Nil()))
 	text, err := render(f)

@@ -50,3 +50,68 @@ func stridesName(word string, s attention.Strides) string {
 	}
 	return word + strings.Join(list, "_")
 }
+
+// AttendForward returns the constants of the kernels of the forward pass of an attention of a training program.
+func AttendForward(a *attention.Attend) AttentionParams {
+	return AttentionParams{max(a.D, a.E), a.ForwardShape()}
+}
+
+// AttendBackward returns the constants of the kernels of the backward pass.
+func AttendBackward(a *attention.Attend) AttentionParams {
+	return AttentionParams{max(a.D, a.E), a.BackwardShape()}
+}
+
+// CheckAttend returns an error for an attention of a training program that has no kernels.
+func CheckAttend(a *attention.Attend) error {
+	if a.Mixes() {
+		return fmt.Errorf("attention: the heads are mixed")
+	}
+	return first(AttendForward(a).Check(), AttendBackward(a).Check())
+}
+
+// first returns the first error that is not nil.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AttendJobs returns the kernels of the forward pass and the fields of [attention.ForwardForm] that they fill.
+func AttendJobs(a *attention.Attend, isa ISA) []AttentionJob {
+	return append(AttentionJobs(AttendForward(a), isa), attendHeadJobs(a, isa)...)
+}
+
+// attendHeadJobs returns the kernels that move heads.
+func attendHeadJobs(a *attention.Attend, isa ISA) []AttentionJob {
+	p := AttendBackward(a)
+	return []AttentionJob{{"Rows", attendRows(p, isa)}, {"Panels", attnKeys(p, isa)}}
+}
+
+// AttendGradJobs returns the kernels of the backward pass and the fields of [attention.BackwardForm] that they fill.
+func AttendGradJobs(a *attention.Attend, isa ISA) []AttentionJob {
+	p := AttendBackward(a)
+	var jobs []AttentionJob
+	for _, j := range AttentionJobs(p, isa) {
+		if j.Field != "Keys" && j.Field != "Values" && j.Field != "Weigh" {
+			jobs = append(jobs, j)
+		}
+	}
+	jobs = append(append(jobs, attendHeadJobs(a, isa)...), AttentionJob{"ValueProduct", attnProduct(p, isa, p.DP)}, AttentionJob{"Turned", GemmTN(isa)},
+		AttentionJob{"Probs", attendProbs(isa)}, AttentionJob{"Slopes", attendSlopes(isa)})
+	if p.Terms.Content {
+		jobs = append(jobs, AttentionJob{"Times", attendTimes(p, isa, attention.LDS)})
+	}
+	if p.Terms.Indexed() {
+		jobs = append(jobs, AttentionJob{"TableTimes", attendTimes(p, isa, p.LDG())})
+	}
+	if p.Terms.KeyPosition != attention.Absent {
+		jobs = append(jobs, AttentionJob{"Fold", attendFold(p, isa)})
+	}
+	if p.Terms.QueryPosition != attention.Absent {
+		jobs = append(jobs, AttentionJob{"FoldKeys", attendFoldKeys(p, isa)})
+	}
+	return jobs
+}

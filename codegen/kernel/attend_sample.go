@@ -2,7 +2,7 @@ package kernel
 
 import "github.com/debertac/debertac/runtime/attention"
 
-// AttendSample is an attention of a training program that generated/kernels tests. It has no kernels yet; they are those of [AttendJobs].
+// AttendSample is an attention of a training program that generated/kernels tests. Its kernels are those of [AttendJobs] and [AttendGradJobs].
 type AttendSample struct {
 	Name string
 	attention.Attend

@@ -89,12 +89,23 @@ func AttentionSamples() []AttentionSample {
 func attnKernels(isa ISA) []Kernel {
 	var ks []Kernel
 	seen := map[string]bool{}
+	add := func(k Kernel) {
+		if !seen[k.Name] && k.Family == "attn" {
+			seen[k.Name] = true
+			ks = append(ks, k)
+		}
+	}
 	for _, s := range AttentionSamples() {
 		for _, k := range AttentionKernels(s.Params, isa) {
-			if !seen[k.Name] {
-				seen[k.Name] = true
-				ks = append(ks, k)
-			}
+			add(k)
+		}
+	}
+	for _, s := range AttendSamples() {
+		if CheckAttend(&s.Attend) != nil {
+			continue
+		}
+		for _, j := range append(AttendJobs(&s.Attend, isa), AttendGradJobs(&s.Attend, isa)...) {
+			add(j.Kernel)
 		}
 	}
 	return ks

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/debertac/debertac/codegen/kernel"
@@ -222,46 +223,168 @@ func attendError(x *attendTensor, want []float64) float64 {
 	return worst / top
 }
 
+// attendForm returns a sample with its kernels, or nil if it has none.
+func attendForm(s kernel.AttendSample, isa kernel.ISA) *attention.Attend {
+	a := s.Attend
+	if len(assembly) == 0 || kernel.CheckAttend(&a) != nil {
+		return nil
+	}
+	fill := func(to any, f *attention.Form, p kernel.AttentionParams, jobs []kernel.AttentionJob) {
+		f.Shape, f.Lanes, f.TableRows, f.TablePanels = p.Shape, isa.Lanes(), kernel.AttentionTableRows(isa), kernel.AttentionTablePanels(p, isa)
+		fields := reflect.ValueOf(to).Elem()
+		for _, j := range jobs {
+			fields.FieldByName(j.Field).Set(reflect.ValueOf(assembly[j.Name]))
+		}
+	}
+	forward, backward := &attention.ForwardForm{}, &attention.BackwardForm{}
+	fill(forward, &forward.Form, kernel.AttendForward(&a), kernel.AttendJobs(&a, isa))
+	fill(backward, &backward.Form, kernel.AttendBackward(&a), kernel.AttendGradJobs(&a, isa))
+	a.Forward, a.Backward = forward, backward
+	return &a
+}
+
 // attendForms returns the forms of a sample that this machine can run, by instruction set.
 func attendForms(s kernel.AttendSample) map[string]*attention.Attend {
 	forms := map[string]*attention.Attend{kernel.Generic: &s.Attend}
+	for _, isa := range kernel.ISAs() {
+		if a := attendForm(s, isa); a != nil && runs(isa) {
+			forms[isa.Name] = a
+		}
+	}
 	return forms
 }
 
 // attendBatches are the lengths of the sequences of each batch.
 var attendBatches = [][]int{{1}, {2}, {15, 1, 16}, {17, 3}, {63, 64}, {65}, {127, 5, 128}, {300, 20}, {513}}
 
+// attendLens returns the batches to test for a sample: all, or with -short a few short ones and one with several blocks of keys.
+func attendLens(s kernel.AttendSample) [][]int {
+	switch {
+	case testing.Short():
+		return [][]int{{1}, {17, 3}, {65}, {15, 270}}
+	case s.Heads*s.D > 700: // the oracle takes long
+		return attendBatches[:6]
+	}
+	return attendBatches
+}
+
 // TestAttend compares the result and the gradients of every form with float64.
 func TestAttend(t *testing.T) {
 	for _, s := range kernel.AttendSamples() {
 		t.Run(s.Name, func(t *testing.T) {
-			for k, lens := range attendBatches {
-				if testing.Short() && k > 5 && k != 6+len(s.Name)%3 || s.Heads*s.D > 700 && k == 8 {
-					continue
-				}
+			for k, lens := range attendLens(s) {
 				for _, holes := range []bool{false, true} {
-					if holes && (k < 3 || k > 4) {
+					if holes && k != 1 {
 						continue
 					}
+					o, grads := newAttendCase(s, lens, holes, uint64(k)).oracle(t)
 					for isa, form := range attendForms(s) {
 						c := newAttendCase(s, lens, holes, uint64(k))
-						o, grads := c.oracle(t)
 						c.run(t, form, holes)
-						what := fmt.Sprintf("%s, lengths %v, holes %v", isa, lens, holes)
-						if e := attendError(c.o, o); !(e <= 1e-5) {
-							t.Errorf("%s: the result has the error %g", what, e)
-						}
-						for i, want := range grads {
-							if e := attendError(c.grads[i], want); !(e <= 2e-5) { // the last rows of tables collect many pairs
-								t.Errorf("%s: the gradient of operand %s has the error %g", what, ir.Lookup("attend").In[i].Name, e)
-							}
-						}
-						if t.Failed() {
-							return
-						}
+						c.compare(t, fmt.Sprintf("%s, lengths %v, holes %v", isa, lens, holes), o, grads)
 					}
+				}
+				if t.Failed() {
+					return
 				}
 			}
 		})
+	}
+}
+
+// compare compares the result and the gradients with those of the oracle.
+func (c *attendCase) compare(t *testing.T, what string, o []float64, grads map[int][]float64) {
+	t.Helper()
+	if e := attendError(c.o, o); !(e <= 1e-5) {
+		t.Errorf("%s: the result has the error %g", what, e)
+	}
+	for i, want := range grads {
+		if e := attendError(c.grads[i], want); !(e <= 2e-5) { // the last rows of tables collect many pairs
+			t.Errorf("%s: the gradient of operand %s has the error %g", what, ir.Lookup("attend").In[i].Name, e)
+		}
+	}
+}
+
+// TestAttendWorkers computes a batch with 1, 2 and 64 simulated workers: each has its own scratch memory, and units run in different orders. All bits must be
+// the same.
+func TestAttendWorkers(t *testing.T) {
+	for _, s := range kernel.AttendSamples() {
+		if testing.Short() && s.D != 7 || s.Heads > 4 {
+			continue
+		}
+		for isa, a := range attendForms(s) {
+			var first *attendCase
+			for _, workers := range []int{1, 2, 64} {
+				c := newAttendCase(s, []int{9, 40, 3, 33, 1, 70}, false, 2)
+				scratch := make([]*buffer, workers)
+				for w := range scratch {
+					scratch[w] = newBuffer(max(1, a.Scratch(70), a.GradScratch(70)), 0)
+				}
+				each := func(units int, f func(worker, unit int)) {
+					for u := range units {
+						if workers == 2 { // from the last to the first
+							u = units - 1 - u
+						}
+						f((u*7+3)%workers, u)
+					}
+				}
+				each(a.Units(6), func(w, u int) { a.Run(c.call(c.o, scratch[w], false), u) })
+				each(a.GradUnits(), func(w, u int) { a.RunGrad(c.call(c.do, scratch[w], false), u) })
+				if first == nil {
+					first = c
+					continue
+				}
+				for i, x := range append(c.grads[:], c.o) {
+					if x != nil {
+						want := append(first.grads[:], first.o)[i]
+						sameBits(t, fmt.Sprintf("%s, %s, %d workers, tensor %d", s.Name, isa, workers, i), x.data, want.data)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestAttendJump reads an index that leaves out rows of the table, in a batch with a sequence that is too short for it to matter.
+func TestAttendJump(t *testing.T) {
+	for _, s := range kernel.AttendSamples() {
+		if !s.Terms.Indexed() || s.D != 16 {
+			continue
+		}
+		for isa, a := range attendForms(s) {
+			c := newAttendCase(s, []int{1, 23, 4}, false, 3)
+			for i := range c.index {
+				c.index[i] = int32(min(max(s.R/2+3*(i-s.Reach), 0), s.R-1))
+			}
+			o, grads := c.oracle(t)
+			c.run(t, a, false)
+			c.compare(t, s.Name+", "+isa, o, grads)
+		}
+	}
+}
+
+// TestAttendScratch checks that scratch memory grows with the length, and not with its square.
+func TestAttendScratch(t *testing.T) {
+	for _, s := range kernel.AttendSamples() {
+		for _, need := range []func(int) int{s.Scratch, s.GradScratch} {
+			last, base := 0, need(64)
+			for n := 1; n < 9000; n += 1 + n/7 {
+				if got := need(n); got < last || n > 64 && got > base+n*need(1024)/256 {
+					t.Fatalf("%s: scratch of %d floats for %d rows, %d for fewer", s.Name, got, n, last)
+				} else {
+					last = got
+				}
+			}
+		}
+	}
+}
+
+// sameBits fails if two lists of numbers differ in a bit.
+func sameBits(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	for e, x := range got {
+		if math.Float32bits(x) != math.Float32bits(want[e]) {
+			t.Fatalf("%s: element %d is %g, want %g", what, e, x, want[e])
+		}
 	}
 }

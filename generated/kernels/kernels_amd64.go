@@ -484,6 +484,118 @@ func act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx2(y, dy, x *float32, m int)
 //go:noescape
 func act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx512(y, dy, x *float32, m int)
 
+// attn_f32_fold_ldg288_avx2 adds s[i, j] to to[i, along[j-i]], s[m, n]. along points at the entry of the first
+// row and column, order at the order of along. n is rounded up to 8.
+// Rows of s are 272 floats apart, of to 288.
+//
+//go:noescape
+func attn_f32_fold_ldg288_avx2(s, to *float32, along, order *int32, m, n int)
+
+// attn_f32_fold_ldg288_avx512 adds s[i, j] to to[i, along[j-i]], s[m, n]. along points at the entry of the first
+// row and column, order at the order of along. n is rounded up to 16.
+// Rows of s are 272 floats apart, of to 288.
+//
+//go:noescape
+func attn_f32_fold_ldg288_avx512(s, to *float32, along, order *int32, m, n int)
+
+// attn_f32_fold_ldg544_avx2 adds s[i, j] to to[i, along[j-i]], s[m, n]. along points at the entry of the first
+// row and column, order at the order of along. n is rounded up to 8.
+// Rows of s are 272 floats apart, of to 544.
+//
+//go:noescape
+func attn_f32_fold_ldg544_avx2(s, to *float32, along, order *int32, m, n int)
+
+// attn_f32_fold_ldg544_avx512 adds s[i, j] to to[i, along[j-i]], s[m, n]. along points at the entry of the first
+// row and column, order at the order of along. n is rounded up to 16.
+// Rows of s are 272 floats apart, of to 544.
+//
+//go:noescape
+func attn_f32_fold_ldg544_avx512(s, to *float32, along, order *int32, m, n int)
+
+// attn_f32_fold_ldg64_avx2 adds s[i, j] to to[i, along[j-i]], s[m, n]. along points at the entry of the first
+// row and column, order at the order of along. n is rounded up to 8.
+// Rows of s are 272 floats apart, of to 64.
+//
+//go:noescape
+func attn_f32_fold_ldg64_avx2(s, to *float32, along, order *int32, m, n int)
+
+// attn_f32_fold_ldg64_avx512 adds s[i, j] to to[i, along[j-i]], s[m, n]. along points at the entry of the first
+// row and column, order at the order of along. n is rounded up to 16.
+// Rows of s are 272 floats apart, of to 64.
+//
+//go:noescape
+func attn_f32_fold_ldg64_avx512(s, to *float32, along, order *int32, m, n int)
+
+// attn_f32_fold_ldg80_avx2 adds s[i, j] to to[i, along[j-i]], s[m, n]. along points at the entry of the first
+// row and column, order at the order of along. n is rounded up to 8.
+// Rows of s are 272 floats apart, of to 80.
+//
+//go:noescape
+func attn_f32_fold_ldg80_avx2(s, to *float32, along, order *int32, m, n int)
+
+// attn_f32_fold_ldg80_avx512 adds s[i, j] to to[i, along[j-i]], s[m, n]. along points at the entry of the first
+// row and column, order at the order of along. n is rounded up to 16.
+// Rows of s are 272 floats apart, of to 80.
+//
+//go:noescape
+func attn_f32_fold_ldg80_avx512(s, to *float32, along, order *int32, m, n int)
+
+// attn_f32_foldkeys_ldg288_avx2 adds s[i, j] to to[j, down[i-j]], s[m, n]. down points at the entry of the first
+// row and column, order at the order of down. m and n are rounded up to 8.
+// Rows of s are 272 floats apart, of to 288.
+//
+//go:noescape
+func attn_f32_foldkeys_ldg288_avx2(s, to *float32, down, order *int32, m, n int)
+
+// attn_f32_foldkeys_ldg288_avx512 adds s[i, j] to to[j, down[i-j]], s[m, n]. down points at the entry of the first
+// row and column, order at the order of down. m and n are rounded up to 16.
+// Rows of s are 272 floats apart, of to 288.
+//
+//go:noescape
+func attn_f32_foldkeys_ldg288_avx512(s, to *float32, down, order *int32, m, n int)
+
+// attn_f32_foldkeys_ldg544_avx2 adds s[i, j] to to[j, down[i-j]], s[m, n]. down points at the entry of the first
+// row and column, order at the order of down. m and n are rounded up to 8.
+// Rows of s are 272 floats apart, of to 544.
+//
+//go:noescape
+func attn_f32_foldkeys_ldg544_avx2(s, to *float32, down, order *int32, m, n int)
+
+// attn_f32_foldkeys_ldg544_avx512 adds s[i, j] to to[j, down[i-j]], s[m, n]. down points at the entry of the first
+// row and column, order at the order of down. m and n are rounded up to 16.
+// Rows of s are 272 floats apart, of to 544.
+//
+//go:noescape
+func attn_f32_foldkeys_ldg544_avx512(s, to *float32, down, order *int32, m, n int)
+
+// attn_f32_foldkeys_ldg64_avx2 adds s[i, j] to to[j, down[i-j]], s[m, n]. down points at the entry of the first
+// row and column, order at the order of down. m and n are rounded up to 8.
+// Rows of s are 272 floats apart, of to 64.
+//
+//go:noescape
+func attn_f32_foldkeys_ldg64_avx2(s, to *float32, down, order *int32, m, n int)
+
+// attn_f32_foldkeys_ldg64_avx512 adds s[i, j] to to[j, down[i-j]], s[m, n]. down points at the entry of the first
+// row and column, order at the order of down. m and n are rounded up to 16.
+// Rows of s are 272 floats apart, of to 64.
+//
+//go:noescape
+func attn_f32_foldkeys_ldg64_avx512(s, to *float32, down, order *int32, m, n int)
+
+// attn_f32_foldkeys_ldg80_avx2 adds s[i, j] to to[j, down[i-j]], s[m, n]. down points at the entry of the first
+// row and column, order at the order of down. m and n are rounded up to 8.
+// Rows of s are 272 floats apart, of to 80.
+//
+//go:noescape
+func attn_f32_foldkeys_ldg80_avx2(s, to *float32, down, order *int32, m, n int)
+
+// attn_f32_foldkeys_ldg80_avx512 adds s[i, j] to to[j, down[i-j]], s[m, n]. down points at the entry of the first
+// row and column, order at the order of down. m and n are rounded up to 16.
+// Rows of s are 272 floats apart, of to 80.
+//
+//go:noescape
+func attn_f32_foldkeys_ldg80_avx512(s, to *float32, down, order *int32, m, n int)
+
 // attn_f32_join_bias_r32_avx2 adds to scores s[m, n], or sets them if there are no products of contents:
 // bias[j-i];
 // m and n are rounded up to 8. Rows of s are 272 floats apart, of cp and pc 48.
@@ -824,6 +936,18 @@ func attn_f32_join_pc_r32_avx2(s, cp *float32, along, first *int32, pc *float32,
 //go:noescape
 func attn_f32_join_pc_r32_avx512(s, cp *float32, along, first *int32, pc *float32, down, least *int32, bias *float32, m, n int)
 
+// attn_f32_keys_128_ldk128_avx2 transposes k[n, 128], rows 128 floats apart, into panels b[n/16][128][16], n rounded
+// up; rows from n on are copies of zero[128].
+//
+//go:noescape
+func attn_f32_keys_128_ldk128_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_128_ldk128_avx512 transposes k[n, 128], rows 128 floats apart, into panels b[n/16][128][16], n rounded
+// up; rows from n on are copies of zero[128].
+//
+//go:noescape
+func attn_f32_keys_128_ldk128_avx512(b, k, zero *float32, n int)
+
 // attn_f32_keys_128_ldk384_avx2 transposes k[n, 128], rows 384 floats apart, into panels b[n/16][128][16], n rounded
 // up; rows from n on are copies of zero[128].
 //
@@ -847,6 +971,30 @@ func attn_f32_keys_16_ldk144_avx2(b, k, zero *float32, n int)
 //
 //go:noescape
 func attn_f32_keys_16_ldk144_avx512(b, k, zero *float32, n int)
+
+// attn_f32_keys_16_ldk16_avx2 transposes k[n, 16], rows 16 floats apart, into panels b[n/16][16][16], n rounded
+// up; rows from n on are copies of zero[16].
+//
+//go:noescape
+func attn_f32_keys_16_ldk16_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_16_ldk16_avx512 transposes k[n, 16], rows 16 floats apart, into panels b[n/16][16][16], n rounded
+// up; rows from n on are copies of zero[16].
+//
+//go:noescape
+func attn_f32_keys_16_ldk16_avx512(b, k, zero *float32, n int)
+
+// attn_f32_keys_16_ldk32_avx2 transposes k[n, 16], rows 32 floats apart, into panels b[n/16][16][16], n rounded
+// up; rows from n on are copies of zero[16].
+//
+//go:noescape
+func attn_f32_keys_16_ldk32_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_16_ldk32_avx512 transposes k[n, 16], rows 32 floats apart, into panels b[n/16][16][16], n rounded
+// up; rows from n on are copies of zero[16].
+//
+//go:noescape
+func attn_f32_keys_16_ldk32_avx512(b, k, zero *float32, n int)
 
 // attn_f32_keys_16_ldk64_avx2 transposes k[n, 16], rows 64 floats apart, into panels b[n/16][16][16], n rounded
 // up; rows from n on are copies of zero[16].
@@ -884,6 +1032,30 @@ func attn_f32_keys_32_ldk192_avx2(b, k, zero *float32, n int)
 //go:noescape
 func attn_f32_keys_32_ldk192_avx512(b, k, zero *float32, n int)
 
+// attn_f32_keys_32_ldk32_avx2 transposes k[n, 32], rows 32 floats apart, into panels b[n/16][32][16], n rounded
+// up; rows from n on are copies of zero[32].
+//
+//go:noescape
+func attn_f32_keys_32_ldk32_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_32_ldk32_avx512 transposes k[n, 32], rows 32 floats apart, into panels b[n/16][32][16], n rounded
+// up; rows from n on are copies of zero[32].
+//
+//go:noescape
+func attn_f32_keys_32_ldk32_avx512(b, k, zero *float32, n int)
+
+// attn_f32_keys_32_ldk64_avx2 transposes k[n, 32], rows 64 floats apart, into panels b[n/16][32][16], n rounded
+// up; rows from n on are copies of zero[32].
+//
+//go:noescape
+func attn_f32_keys_32_ldk64_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_32_ldk64_avx512 transposes k[n, 32], rows 64 floats apart, into panels b[n/16][32][16], n rounded
+// up; rows from n on are copies of zero[32].
+//
+//go:noescape
+func attn_f32_keys_32_ldk64_avx512(b, k, zero *float32, n int)
+
 // attn_f32_keys_48_ldk144_avx2 transposes k[n, 48], rows 144 floats apart, into panels b[n/16][48][16], n rounded
 // up; rows from n on are copies of zero[48].
 //
@@ -895,6 +1067,18 @@ func attn_f32_keys_48_ldk144_avx2(b, k, zero *float32, n int)
 //
 //go:noescape
 func attn_f32_keys_48_ldk144_avx512(b, k, zero *float32, n int)
+
+// attn_f32_keys_48_ldk48_avx2 transposes k[n, 48], rows 48 floats apart, into panels b[n/16][48][16], n rounded
+// up; rows from n on are copies of zero[48].
+//
+//go:noescape
+func attn_f32_keys_48_ldk48_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_48_ldk48_avx512 transposes k[n, 48], rows 48 floats apart, into panels b[n/16][48][16], n rounded
+// up; rows from n on are copies of zero[48].
+//
+//go:noescape
+func attn_f32_keys_48_ldk48_avx512(b, k, zero *float32, n int)
 
 // attn_f32_keys_64_ldk2320_avx2 transposes k[n, 64], rows 2320 floats apart, into panels b[n/16][64][16], n rounded
 // up; rows from n on are copies of zero[64].
@@ -920,6 +1104,54 @@ func attn_f32_keys_64_ldk384_avx2(b, k, zero *float32, n int)
 //go:noescape
 func attn_f32_keys_64_ldk384_avx512(b, k, zero *float32, n int)
 
+// attn_f32_keys_64_ldk64_avx2 transposes k[n, 64], rows 64 floats apart, into panels b[n/16][64][16], n rounded
+// up; rows from n on are copies of zero[64].
+//
+//go:noescape
+func attn_f32_keys_64_ldk64_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_64_ldk64_avx512 transposes k[n, 64], rows 64 floats apart, into panels b[n/16][64][16], n rounded
+// up; rows from n on are copies of zero[64].
+//
+//go:noescape
+func attn_f32_keys_64_ldk64_avx512(b, k, zero *float32, n int)
+
+// attn_f32_keys_64_ldk784_avx2 transposes k[n, 64], rows 784 floats apart, into panels b[n/16][64][16], n rounded
+// up; rows from n on are copies of zero[64].
+//
+//go:noescape
+func attn_f32_keys_64_ldk784_avx2(b, k, zero *float32, n int)
+
+// attn_f32_keys_64_ldk784_avx512 transposes k[n, 64], rows 784 floats apart, into panels b[n/16][64][16], n rounded
+// up; rows from n on are copies of zero[64].
+//
+//go:noescape
+func attn_f32_keys_64_ldk784_avx512(b, k, zero *float32, n int)
+
+// attn_f32_probs_lds272_avx2 multiplies each row of p[m, n] by factor[m] and adds the sum of p·dp to
+// mean[m]. n is rounded up to 8. Rows of p and dp are 272 floats apart.
+//
+//go:noescape
+func attn_f32_probs_lds272_avx2(p, dp, factor, mean *float32, m, n int)
+
+// attn_f32_probs_lds272_avx512 multiplies each row of p[m, n] by factor[m] and adds the sum of p·dp to
+// mean[m]. n is rounded up to 16. Rows of p and dp are 272 floats apart.
+//
+//go:noescape
+func attn_f32_probs_lds272_avx512(p, dp, factor, mean *float32, m, n int)
+
+// attn_f32_product_128_lda128_avx2 computes c[m, 16·panels] = a[m, 128]·bᵀ.
+// b: panels [panels][128][16]; rows of a are 128 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_128_lda128_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_128_lda128_avx512 computes c[m, 16·panels] = a[m, 128]·bᵀ.
+// b: panels [panels][128][16]; rows of a are 128 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_128_lda128_avx512(c, a, b *float32, m, panels, ldc int)
+
 // attn_f32_product_128_lda384_avx2 computes c[m, 16·panels] = a[m, 128]·bᵀ.
 // b: panels [panels][128][16]; rows of a are 384 floats apart, of c ldc.
 //
@@ -943,6 +1175,18 @@ func attn_f32_product_16_lda144_avx2(c, a, b *float32, m, panels, ldc int)
 //
 //go:noescape
 func attn_f32_product_16_lda144_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_16_lda16_avx2 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][16][16]; rows of a are 16 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_16_lda16_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_16_lda16_avx512 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][16][16]; rows of a are 16 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_16_lda16_avx512(c, a, b *float32, m, panels, ldc int)
 
 // attn_f32_product_16_lda32_avx2 computes c[m, 16·panels] = a[m, 16]·bᵀ.
 // b: panels [panels][16][16]; rows of a are 32 floats apart, of c ldc.
@@ -992,6 +1236,30 @@ func attn_f32_product_32_lda192_avx2(c, a, b *float32, m, panels, ldc int)
 //go:noescape
 func attn_f32_product_32_lda192_avx512(c, a, b *float32, m, panels, ldc int)
 
+// attn_f32_product_32_lda32_avx2 computes c[m, 16·panels] = a[m, 32]·bᵀ.
+// b: panels [panels][32][16]; rows of a are 32 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_32_lda32_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_32_lda32_avx512 computes c[m, 16·panels] = a[m, 32]·bᵀ.
+// b: panels [panels][32][16]; rows of a are 32 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_32_lda32_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_32_lda64_avx2 computes c[m, 16·panels] = a[m, 32]·bᵀ.
+// b: panels [panels][32][16]; rows of a are 64 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_32_lda64_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_32_lda64_avx512 computes c[m, 16·panels] = a[m, 32]·bᵀ.
+// b: panels [panels][32][16]; rows of a are 64 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_32_lda64_avx512(c, a, b *float32, m, panels, ldc int)
+
 // attn_f32_product_48_lda144_avx2 computes c[m, 16·panels] = a[m, 48]·bᵀ.
 // b: panels [panels][48][16]; rows of a are 144 floats apart, of c ldc.
 //
@@ -1003,6 +1271,18 @@ func attn_f32_product_48_lda144_avx2(c, a, b *float32, m, panels, ldc int)
 //
 //go:noescape
 func attn_f32_product_48_lda144_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_48_lda48_avx2 computes c[m, 16·panels] = a[m, 48]·bᵀ.
+// b: panels [panels][48][16]; rows of a are 48 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_48_lda48_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_48_lda48_avx512 computes c[m, 16·panels] = a[m, 48]·bᵀ.
+// b: panels [panels][48][16]; rows of a are 48 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_48_lda48_avx512(c, a, b *float32, m, panels, ldc int)
 
 // attn_f32_product_64_lda2320_avx2 computes c[m, 16·panels] = a[m, 64]·bᵀ.
 // b: panels [panels][64][16]; rows of a are 2320 floats apart, of c ldc.
@@ -1028,6 +1308,92 @@ func attn_f32_product_64_lda384_avx2(c, a, b *float32, m, panels, ldc int)
 //go:noescape
 func attn_f32_product_64_lda384_avx512(c, a, b *float32, m, panels, ldc int)
 
+// attn_f32_product_64_lda64_avx2 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// b: panels [panels][64][16]; rows of a are 64 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_64_lda64_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_64_lda64_avx512 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// b: panels [panels][64][16]; rows of a are 64 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_64_lda64_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_64_lda784_avx2 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// b: panels [panels][64][16]; rows of a are 784 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_64_lda784_avx2(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_product_64_lda784_avx512 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// b: panels [panels][64][16]; rows of a are 784 floats apart, of c ldc.
+//
+//go:noescape
+func attn_f32_product_64_lda784_avx512(c, a, b *float32, m, panels, ldc int)
+
+// attn_f32_rows_128_avx2 sets b[n, 128] to a·factor[0]. Rows of b are ldb floats apart, of a lda.
+//
+//go:noescape
+func attn_f32_rows_128_avx2(b, a, factor *float32, n, ldb, lda int)
+
+// attn_f32_rows_128_avx512 sets b[n, 128] to a·factor[0]. Rows of b are ldb floats apart, of a lda.
+//
+//go:noescape
+func attn_f32_rows_128_avx512(b, a, factor *float32, n, ldb, lda int)
+
+// attn_f32_rows_16_avx2 sets b[n, 16] to a·factor[0]. Rows of b are ldb floats apart, of a lda.
+//
+//go:noescape
+func attn_f32_rows_16_avx2(b, a, factor *float32, n, ldb, lda int)
+
+// attn_f32_rows_16_avx512 sets b[n, 16] to a·factor[0]. Rows of b are ldb floats apart, of a lda.
+//
+//go:noescape
+func attn_f32_rows_16_avx512(b, a, factor *float32, n, ldb, lda int)
+
+// attn_f32_rows_32_avx2 sets b[n, 32] to a·factor[0]. Rows of b are ldb floats apart, of a lda.
+//
+//go:noescape
+func attn_f32_rows_32_avx2(b, a, factor *float32, n, ldb, lda int)
+
+// attn_f32_rows_32_avx512 sets b[n, 32] to a·factor[0]. Rows of b are ldb floats apart, of a lda.
+//
+//go:noescape
+func attn_f32_rows_32_avx512(b, a, factor *float32, n, ldb, lda int)
+
+// attn_f32_rows_48_avx2 sets b[n, 48] to a·factor[0]. Rows of b are ldb floats apart, of a lda.
+//
+//go:noescape
+func attn_f32_rows_48_avx2(b, a, factor *float32, n, ldb, lda int)
+
+// attn_f32_rows_48_avx512 sets b[n, 48] to a·factor[0]. Rows of b are ldb floats apart, of a lda.
+//
+//go:noescape
+func attn_f32_rows_48_avx512(b, a, factor *float32, n, ldb, lda int)
+
+// attn_f32_rows_64_avx2 sets b[n, 64] to a·factor[0]. Rows of b are ldb floats apart, of a lda.
+//
+//go:noescape
+func attn_f32_rows_64_avx2(b, a, factor *float32, n, ldb, lda int)
+
+// attn_f32_rows_64_avx512 sets b[n, 64] to a·factor[0]. Rows of b are ldb floats apart, of a lda.
+//
+//go:noescape
+func attn_f32_rows_64_avx512(b, a, factor *float32, n, ldb, lda int)
+
+// attn_f32_slopes_lds272_avx2 sets dp[m, n] to p·(dp - mean[m]). n is rounded up to 8. Rows of p and dp are
+// 272 floats apart.
+//
+//go:noescape
+func attn_f32_slopes_lds272_avx2(p, dp, mean *float32, m, n int)
+
+// attn_f32_slopes_lds272_avx512 sets dp[m, n] to p·(dp - mean[m]). n is rounded up to 16. Rows of p and dp are
+// 272 floats apart.
+//
+//go:noescape
+func attn_f32_slopes_lds272_avx512(p, dp, mean *float32, m, n int)
+
 // attn_f32_softmax_lds272_avx2 turns scores s[m, n] into exponentials of their distance to the largest
 // score so far, and updates stats [6][560]: maximum, sum, scale of what was summed
 // before, inverse of the sum. Rows of s are 272 floats apart.
@@ -1041,6 +1407,148 @@ func attn_f32_softmax_lds272_avx2(s, stats *float32, m, n int)
 //
 //go:noescape
 func attn_f32_softmax_lds272_avx512(s, stats *float32, m, n int)
+
+// attn_f32_times_128_lda272_avx2 adds a[m, n]·b[n, 128] to c[m, 128]. Rows of a are 272 floats apart, of b and c
+// 128.
+//
+//go:noescape
+func attn_f32_times_128_lda272_avx2(c, a, b *float32, m, n int)
+
+// attn_f32_times_128_lda272_avx512 adds a[m, n]·b[n, 128] to c[m, 128]. Rows of a are 272 floats apart, of b and c
+// 128.
+//
+//go:noescape
+func attn_f32_times_128_lda272_avx512(c, a, b *float32, m, n int)
+
+// attn_f32_times_128_lda80_avx2 adds a[m, n]·b[n, 128] to c[m, 128]. Rows of a are 80 floats apart, of b and c
+// 128.
+//
+//go:noescape
+func attn_f32_times_128_lda80_avx2(c, a, b *float32, m, n int)
+
+// attn_f32_times_128_lda80_avx512 adds a[m, n]·b[n, 128] to c[m, 128]. Rows of a are 80 floats apart, of b and c
+// 128.
+//
+//go:noescape
+func attn_f32_times_128_lda80_avx512(c, a, b *float32, m, n int)
+
+// attn_f32_times_16_lda272_avx2 adds a[m, n]·b[n, 16] to c[m, 16]. Rows of a are 272 floats apart, of b and c
+// 16.
+//
+//go:noescape
+func attn_f32_times_16_lda272_avx2(c, a, b *float32, m, n int)
+
+// attn_f32_times_16_lda272_avx512 adds a[m, n]·b[n, 16] to c[m, 16]. Rows of a are 272 floats apart, of b and c
+// 16.
+//
+//go:noescape
+func attn_f32_times_16_lda272_avx512(c, a, b *float32, m, n int)
+
+// attn_f32_times_16_lda64_avx2 adds a[m, n]·b[n, 16] to c[m, 16]. Rows of a are 64 floats apart, of b and c
+// 16.
+//
+//go:noescape
+func attn_f32_times_16_lda64_avx2(c, a, b *float32, m, n int)
+
+// attn_f32_times_16_lda64_avx512 adds a[m, n]·b[n, 16] to c[m, 16]. Rows of a are 64 floats apart, of b and c
+// 16.
+//
+//go:noescape
+func attn_f32_times_16_lda64_avx512(c, a, b *float32, m, n int)
+
+// attn_f32_times_32_lda272_avx2 adds a[m, n]·b[n, 32] to c[m, 32]. Rows of a are 272 floats apart, of b and c
+// 32.
+//
+//go:noescape
+func attn_f32_times_32_lda272_avx2(c, a, b *float32, m, n int)
+
+// attn_f32_times_32_lda272_avx512 adds a[m, n]·b[n, 32] to c[m, 32]. Rows of a are 272 floats apart, of b and c
+// 32.
+//
+//go:noescape
+func attn_f32_times_32_lda272_avx512(c, a, b *float32, m, n int)
+
+// attn_f32_times_32_lda288_avx2 adds a[m, n]·b[n, 32] to c[m, 32]. Rows of a are 288 floats apart, of b and c
+// 32.
+//
+//go:noescape
+func attn_f32_times_32_lda288_avx2(c, a, b *float32, m, n int)
+
+// attn_f32_times_32_lda288_avx512 adds a[m, n]·b[n, 32] to c[m, 32]. Rows of a are 288 floats apart, of b and c
+// 32.
+//
+//go:noescape
+func attn_f32_times_32_lda288_avx512(c, a, b *float32, m, n int)
+
+// attn_f32_times_32_lda64_avx2 adds a[m, n]·b[n, 32] to c[m, 32]. Rows of a are 64 floats apart, of b and c
+// 32.
+//
+//go:noescape
+func attn_f32_times_32_lda64_avx2(c, a, b *float32, m, n int)
+
+// attn_f32_times_32_lda64_avx512 adds a[m, n]·b[n, 32] to c[m, 32]. Rows of a are 64 floats apart, of b and c
+// 32.
+//
+//go:noescape
+func attn_f32_times_32_lda64_avx512(c, a, b *float32, m, n int)
+
+// attn_f32_times_48_lda272_avx2 adds a[m, n]·b[n, 48] to c[m, 48]. Rows of a are 272 floats apart, of b and c
+// 48.
+//
+//go:noescape
+func attn_f32_times_48_lda272_avx2(c, a, b *float32, m, n int)
+
+// attn_f32_times_48_lda272_avx512 adds a[m, n]·b[n, 48] to c[m, 48]. Rows of a are 272 floats apart, of b and c
+// 48.
+//
+//go:noescape
+func attn_f32_times_48_lda272_avx512(c, a, b *float32, m, n int)
+
+// attn_f32_times_48_lda64_avx2 adds a[m, n]·b[n, 48] to c[m, 48]. Rows of a are 64 floats apart, of b and c
+// 48.
+//
+//go:noescape
+func attn_f32_times_48_lda64_avx2(c, a, b *float32, m, n int)
+
+// attn_f32_times_48_lda64_avx512 adds a[m, n]·b[n, 48] to c[m, 48]. Rows of a are 64 floats apart, of b and c
+// 48.
+//
+//go:noescape
+func attn_f32_times_48_lda64_avx512(c, a, b *float32, m, n int)
+
+// attn_f32_times_64_lda272_avx2 adds a[m, n]·b[n, 64] to c[m, 64]. Rows of a are 272 floats apart, of b and c
+// 64.
+//
+//go:noescape
+func attn_f32_times_64_lda272_avx2(c, a, b *float32, m, n int)
+
+// attn_f32_times_64_lda272_avx512 adds a[m, n]·b[n, 64] to c[m, 64]. Rows of a are 272 floats apart, of b and c
+// 64.
+//
+//go:noescape
+func attn_f32_times_64_lda272_avx512(c, a, b *float32, m, n int)
+
+// attn_f32_times_64_lda544_avx2 adds a[m, n]·b[n, 64] to c[m, 64]. Rows of a are 544 floats apart, of b and c
+// 64.
+//
+//go:noescape
+func attn_f32_times_64_lda544_avx2(c, a, b *float32, m, n int)
+
+// attn_f32_times_64_lda544_avx512 adds a[m, n]·b[n, 64] to c[m, 64]. Rows of a are 544 floats apart, of b and c
+// 64.
+//
+//go:noescape
+func attn_f32_times_64_lda544_avx512(c, a, b *float32, m, n int)
+
+// attn_f32_values_128_ldv128_avx2 copies v[n, 128], rows 128 floats apart, to b[n, 128], rows side by side.
+//
+//go:noescape
+func attn_f32_values_128_ldv128_avx2(b, v *float32, n int)
+
+// attn_f32_values_128_ldv128_avx512 copies v[n, 128], rows 128 floats apart, to b[n, 128], rows side by side.
+//
+//go:noescape
+func attn_f32_values_128_ldv128_avx512(b, v *float32, n int)
 
 // attn_f32_values_128_ldv384_avx2 copies v[n, 128], rows 384 floats apart, to b[n, 128], rows side by side.
 //
@@ -1061,6 +1569,26 @@ func attn_f32_values_16_ldv144_avx2(b, v *float32, n int)
 //
 //go:noescape
 func attn_f32_values_16_ldv144_avx512(b, v *float32, n int)
+
+// attn_f32_values_16_ldv16_avx2 copies v[n, 16], rows 16 floats apart, to b[n, 16], rows side by side.
+//
+//go:noescape
+func attn_f32_values_16_ldv16_avx2(b, v *float32, n int)
+
+// attn_f32_values_16_ldv16_avx512 copies v[n, 16], rows 16 floats apart, to b[n, 16], rows side by side.
+//
+//go:noescape
+func attn_f32_values_16_ldv16_avx512(b, v *float32, n int)
+
+// attn_f32_values_16_ldv32_avx2 copies v[n, 16], rows 32 floats apart, to b[n, 16], rows side by side.
+//
+//go:noescape
+func attn_f32_values_16_ldv32_avx2(b, v *float32, n int)
+
+// attn_f32_values_16_ldv32_avx512 copies v[n, 16], rows 32 floats apart, to b[n, 16], rows side by side.
+//
+//go:noescape
+func attn_f32_values_16_ldv32_avx512(b, v *float32, n int)
 
 // attn_f32_values_16_ldv64_avx2 copies v[n, 16], rows 64 floats apart, to b[n, 16], rows side by side.
 //
@@ -1092,6 +1620,26 @@ func attn_f32_values_32_ldv192_avx2(b, v *float32, n int)
 //go:noescape
 func attn_f32_values_32_ldv192_avx512(b, v *float32, n int)
 
+// attn_f32_values_32_ldv32_avx2 copies v[n, 32], rows 32 floats apart, to b[n, 32], rows side by side.
+//
+//go:noescape
+func attn_f32_values_32_ldv32_avx2(b, v *float32, n int)
+
+// attn_f32_values_32_ldv32_avx512 copies v[n, 32], rows 32 floats apart, to b[n, 32], rows side by side.
+//
+//go:noescape
+func attn_f32_values_32_ldv32_avx512(b, v *float32, n int)
+
+// attn_f32_values_32_ldv64_avx2 copies v[n, 32], rows 64 floats apart, to b[n, 32], rows side by side.
+//
+//go:noescape
+func attn_f32_values_32_ldv64_avx2(b, v *float32, n int)
+
+// attn_f32_values_32_ldv64_avx512 copies v[n, 32], rows 64 floats apart, to b[n, 32], rows side by side.
+//
+//go:noescape
+func attn_f32_values_32_ldv64_avx512(b, v *float32, n int)
+
 // attn_f32_values_48_ldv144_avx2 copies v[n, 48], rows 144 floats apart, to b[n, 48], rows side by side.
 //
 //go:noescape
@@ -1101,6 +1649,16 @@ func attn_f32_values_48_ldv144_avx2(b, v *float32, n int)
 //
 //go:noescape
 func attn_f32_values_48_ldv144_avx512(b, v *float32, n int)
+
+// attn_f32_values_48_ldv48_avx2 copies v[n, 48], rows 48 floats apart, to b[n, 48], rows side by side.
+//
+//go:noescape
+func attn_f32_values_48_ldv48_avx2(b, v *float32, n int)
+
+// attn_f32_values_48_ldv48_avx512 copies v[n, 48], rows 48 floats apart, to b[n, 48], rows side by side.
+//
+//go:noescape
+func attn_f32_values_48_ldv48_avx512(b, v *float32, n int)
 
 // attn_f32_values_64_ldv2320_avx2 copies v[n, 64], rows 2320 floats apart, to b[n, 64], rows side by side.
 //
@@ -1121,6 +1679,16 @@ func attn_f32_values_64_ldv384_avx2(b, v *float32, n int)
 //
 //go:noescape
 func attn_f32_values_64_ldv384_avx512(b, v *float32, n int)
+
+// attn_f32_values_64_ldv784_avx2 copies v[n, 64], rows 784 floats apart, to b[n, 64], rows side by side.
+//
+//go:noescape
+func attn_f32_values_64_ldv784_avx2(b, v *float32, n int)
+
+// attn_f32_values_64_ldv784_avx512 copies v[n, 64], rows 784 floats apart, to b[n, 64], rows side by side.
+//
+//go:noescape
+func attn_f32_values_64_ldv784_avx512(b, v *float32, n int)
 
 // attn_f32_weigh_128_avx2 computes o[m, 128] = (sum·scale[m] + p[m, n]·v[n, 128])·factor[m]; without
 // sum (nil), it starts at 0. Rows of sum and v are 128 floats apart, of p 272, of o ldo.
@@ -2402,6 +2970,22 @@ var assembly = map[string]any{
 	"act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx512":                act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx512,
 	"act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx2":              act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx2,
 	"act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx512":            act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx512,
+	"attn_f32_fold_ldg288_avx2":                                    attn_f32_fold_ldg288_avx2,
+	"attn_f32_fold_ldg288_avx512":                                  attn_f32_fold_ldg288_avx512,
+	"attn_f32_fold_ldg544_avx2":                                    attn_f32_fold_ldg544_avx2,
+	"attn_f32_fold_ldg544_avx512":                                  attn_f32_fold_ldg544_avx512,
+	"attn_f32_fold_ldg64_avx2":                                     attn_f32_fold_ldg64_avx2,
+	"attn_f32_fold_ldg64_avx512":                                   attn_f32_fold_ldg64_avx512,
+	"attn_f32_fold_ldg80_avx2":                                     attn_f32_fold_ldg80_avx2,
+	"attn_f32_fold_ldg80_avx512":                                   attn_f32_fold_ldg80_avx512,
+	"attn_f32_foldkeys_ldg288_avx2":                                attn_f32_foldkeys_ldg288_avx2,
+	"attn_f32_foldkeys_ldg288_avx512":                              attn_f32_foldkeys_ldg288_avx512,
+	"attn_f32_foldkeys_ldg544_avx2":                                attn_f32_foldkeys_ldg544_avx2,
+	"attn_f32_foldkeys_ldg544_avx512":                              attn_f32_foldkeys_ldg544_avx512,
+	"attn_f32_foldkeys_ldg64_avx2":                                 attn_f32_foldkeys_ldg64_avx2,
+	"attn_f32_foldkeys_ldg64_avx512":                               attn_f32_foldkeys_ldg64_avx512,
+	"attn_f32_foldkeys_ldg80_avx2":                                 attn_f32_foldkeys_ldg80_avx2,
+	"attn_f32_foldkeys_ldg80_avx512":                               attn_f32_foldkeys_ldg80_avx512,
 	"attn_f32_join_bias_r32_avx2":                                  attn_f32_join_bias_r32_avx2,
 	"attn_f32_join_bias_r32_avx512":                                attn_f32_join_bias_r32_avx512,
 	"attn_f32_join_cc_bias_r32_avx2":                               attn_f32_join_cc_bias_r32_avx2,
@@ -2442,26 +3026,48 @@ var assembly = map[string]any{
 	"attn_f32_join_pc_bias_r32_avx512":                             attn_f32_join_pc_bias_r32_avx512,
 	"attn_f32_join_pc_r32_avx2":                                    attn_f32_join_pc_r32_avx2,
 	"attn_f32_join_pc_r32_avx512":                                  attn_f32_join_pc_r32_avx512,
+	"attn_f32_keys_128_ldk128_avx2":                                attn_f32_keys_128_ldk128_avx2,
+	"attn_f32_keys_128_ldk128_avx512":                              attn_f32_keys_128_ldk128_avx512,
 	"attn_f32_keys_128_ldk384_avx2":                                attn_f32_keys_128_ldk384_avx2,
 	"attn_f32_keys_128_ldk384_avx512":                              attn_f32_keys_128_ldk384_avx512,
 	"attn_f32_keys_16_ldk144_avx2":                                 attn_f32_keys_16_ldk144_avx2,
 	"attn_f32_keys_16_ldk144_avx512":                               attn_f32_keys_16_ldk144_avx512,
+	"attn_f32_keys_16_ldk16_avx2":                                  attn_f32_keys_16_ldk16_avx2,
+	"attn_f32_keys_16_ldk16_avx512":                                attn_f32_keys_16_ldk16_avx512,
+	"attn_f32_keys_16_ldk32_avx2":                                  attn_f32_keys_16_ldk32_avx2,
+	"attn_f32_keys_16_ldk32_avx512":                                attn_f32_keys_16_ldk32_avx512,
 	"attn_f32_keys_16_ldk64_avx2":                                  attn_f32_keys_16_ldk64_avx2,
 	"attn_f32_keys_16_ldk64_avx512":                                attn_f32_keys_16_ldk64_avx512,
 	"attn_f32_keys_16_ldk96_avx2":                                  attn_f32_keys_16_ldk96_avx2,
 	"attn_f32_keys_16_ldk96_avx512":                                attn_f32_keys_16_ldk96_avx512,
 	"attn_f32_keys_32_ldk192_avx2":                                 attn_f32_keys_32_ldk192_avx2,
 	"attn_f32_keys_32_ldk192_avx512":                               attn_f32_keys_32_ldk192_avx512,
+	"attn_f32_keys_32_ldk32_avx2":                                  attn_f32_keys_32_ldk32_avx2,
+	"attn_f32_keys_32_ldk32_avx512":                                attn_f32_keys_32_ldk32_avx512,
+	"attn_f32_keys_32_ldk64_avx2":                                  attn_f32_keys_32_ldk64_avx2,
+	"attn_f32_keys_32_ldk64_avx512":                                attn_f32_keys_32_ldk64_avx512,
 	"attn_f32_keys_48_ldk144_avx2":                                 attn_f32_keys_48_ldk144_avx2,
 	"attn_f32_keys_48_ldk144_avx512":                               attn_f32_keys_48_ldk144_avx512,
+	"attn_f32_keys_48_ldk48_avx2":                                  attn_f32_keys_48_ldk48_avx2,
+	"attn_f32_keys_48_ldk48_avx512":                                attn_f32_keys_48_ldk48_avx512,
 	"attn_f32_keys_64_ldk2320_avx2":                                attn_f32_keys_64_ldk2320_avx2,
 	"attn_f32_keys_64_ldk2320_avx512":                              attn_f32_keys_64_ldk2320_avx512,
 	"attn_f32_keys_64_ldk384_avx2":                                 attn_f32_keys_64_ldk384_avx2,
 	"attn_f32_keys_64_ldk384_avx512":                               attn_f32_keys_64_ldk384_avx512,
+	"attn_f32_keys_64_ldk64_avx2":                                  attn_f32_keys_64_ldk64_avx2,
+	"attn_f32_keys_64_ldk64_avx512":                                attn_f32_keys_64_ldk64_avx512,
+	"attn_f32_keys_64_ldk784_avx2":                                 attn_f32_keys_64_ldk784_avx2,
+	"attn_f32_keys_64_ldk784_avx512":                               attn_f32_keys_64_ldk784_avx512,
+	"attn_f32_probs_lds272_avx2":                                   attn_f32_probs_lds272_avx2,
+	"attn_f32_probs_lds272_avx512":                                 attn_f32_probs_lds272_avx512,
+	"attn_f32_product_128_lda128_avx2":                             attn_f32_product_128_lda128_avx2,
+	"attn_f32_product_128_lda128_avx512":                           attn_f32_product_128_lda128_avx512,
 	"attn_f32_product_128_lda384_avx2":                             attn_f32_product_128_lda384_avx2,
 	"attn_f32_product_128_lda384_avx512":                           attn_f32_product_128_lda384_avx512,
 	"attn_f32_product_16_lda144_avx2":                              attn_f32_product_16_lda144_avx2,
 	"attn_f32_product_16_lda144_avx512":                            attn_f32_product_16_lda144_avx512,
+	"attn_f32_product_16_lda16_avx2":                               attn_f32_product_16_lda16_avx2,
+	"attn_f32_product_16_lda16_avx512":                             attn_f32_product_16_lda16_avx512,
 	"attn_f32_product_16_lda32_avx2":                               attn_f32_product_16_lda32_avx2,
 	"attn_f32_product_16_lda32_avx512":                             attn_f32_product_16_lda32_avx512,
 	"attn_f32_product_16_lda64_avx2":                               attn_f32_product_16_lda64_avx2,
@@ -2470,30 +3076,88 @@ var assembly = map[string]any{
 	"attn_f32_product_16_lda96_avx512":                             attn_f32_product_16_lda96_avx512,
 	"attn_f32_product_32_lda192_avx2":                              attn_f32_product_32_lda192_avx2,
 	"attn_f32_product_32_lda192_avx512":                            attn_f32_product_32_lda192_avx512,
+	"attn_f32_product_32_lda32_avx2":                               attn_f32_product_32_lda32_avx2,
+	"attn_f32_product_32_lda32_avx512":                             attn_f32_product_32_lda32_avx512,
+	"attn_f32_product_32_lda64_avx2":                               attn_f32_product_32_lda64_avx2,
+	"attn_f32_product_32_lda64_avx512":                             attn_f32_product_32_lda64_avx512,
 	"attn_f32_product_48_lda144_avx2":                              attn_f32_product_48_lda144_avx2,
 	"attn_f32_product_48_lda144_avx512":                            attn_f32_product_48_lda144_avx512,
+	"attn_f32_product_48_lda48_avx2":                               attn_f32_product_48_lda48_avx2,
+	"attn_f32_product_48_lda48_avx512":                             attn_f32_product_48_lda48_avx512,
 	"attn_f32_product_64_lda2320_avx2":                             attn_f32_product_64_lda2320_avx2,
 	"attn_f32_product_64_lda2320_avx512":                           attn_f32_product_64_lda2320_avx512,
 	"attn_f32_product_64_lda384_avx2":                              attn_f32_product_64_lda384_avx2,
 	"attn_f32_product_64_lda384_avx512":                            attn_f32_product_64_lda384_avx512,
+	"attn_f32_product_64_lda64_avx2":                               attn_f32_product_64_lda64_avx2,
+	"attn_f32_product_64_lda64_avx512":                             attn_f32_product_64_lda64_avx512,
+	"attn_f32_product_64_lda784_avx2":                              attn_f32_product_64_lda784_avx2,
+	"attn_f32_product_64_lda784_avx512":                            attn_f32_product_64_lda784_avx512,
+	"attn_f32_rows_128_avx2":                                       attn_f32_rows_128_avx2,
+	"attn_f32_rows_128_avx512":                                     attn_f32_rows_128_avx512,
+	"attn_f32_rows_16_avx2":                                        attn_f32_rows_16_avx2,
+	"attn_f32_rows_16_avx512":                                      attn_f32_rows_16_avx512,
+	"attn_f32_rows_32_avx2":                                        attn_f32_rows_32_avx2,
+	"attn_f32_rows_32_avx512":                                      attn_f32_rows_32_avx512,
+	"attn_f32_rows_48_avx2":                                        attn_f32_rows_48_avx2,
+	"attn_f32_rows_48_avx512":                                      attn_f32_rows_48_avx512,
+	"attn_f32_rows_64_avx2":                                        attn_f32_rows_64_avx2,
+	"attn_f32_rows_64_avx512":                                      attn_f32_rows_64_avx512,
+	"attn_f32_slopes_lds272_avx2":                                  attn_f32_slopes_lds272_avx2,
+	"attn_f32_slopes_lds272_avx512":                                attn_f32_slopes_lds272_avx512,
 	"attn_f32_softmax_lds272_avx2":                                 attn_f32_softmax_lds272_avx2,
 	"attn_f32_softmax_lds272_avx512":                               attn_f32_softmax_lds272_avx512,
+	"attn_f32_times_128_lda272_avx2":                               attn_f32_times_128_lda272_avx2,
+	"attn_f32_times_128_lda272_avx512":                             attn_f32_times_128_lda272_avx512,
+	"attn_f32_times_128_lda80_avx2":                                attn_f32_times_128_lda80_avx2,
+	"attn_f32_times_128_lda80_avx512":                              attn_f32_times_128_lda80_avx512,
+	"attn_f32_times_16_lda272_avx2":                                attn_f32_times_16_lda272_avx2,
+	"attn_f32_times_16_lda272_avx512":                              attn_f32_times_16_lda272_avx512,
+	"attn_f32_times_16_lda64_avx2":                                 attn_f32_times_16_lda64_avx2,
+	"attn_f32_times_16_lda64_avx512":                               attn_f32_times_16_lda64_avx512,
+	"attn_f32_times_32_lda272_avx2":                                attn_f32_times_32_lda272_avx2,
+	"attn_f32_times_32_lda272_avx512":                              attn_f32_times_32_lda272_avx512,
+	"attn_f32_times_32_lda288_avx2":                                attn_f32_times_32_lda288_avx2,
+	"attn_f32_times_32_lda288_avx512":                              attn_f32_times_32_lda288_avx512,
+	"attn_f32_times_32_lda64_avx2":                                 attn_f32_times_32_lda64_avx2,
+	"attn_f32_times_32_lda64_avx512":                               attn_f32_times_32_lda64_avx512,
+	"attn_f32_times_48_lda272_avx2":                                attn_f32_times_48_lda272_avx2,
+	"attn_f32_times_48_lda272_avx512":                              attn_f32_times_48_lda272_avx512,
+	"attn_f32_times_48_lda64_avx2":                                 attn_f32_times_48_lda64_avx2,
+	"attn_f32_times_48_lda64_avx512":                               attn_f32_times_48_lda64_avx512,
+	"attn_f32_times_64_lda272_avx2":                                attn_f32_times_64_lda272_avx2,
+	"attn_f32_times_64_lda272_avx512":                              attn_f32_times_64_lda272_avx512,
+	"attn_f32_times_64_lda544_avx2":                                attn_f32_times_64_lda544_avx2,
+	"attn_f32_times_64_lda544_avx512":                              attn_f32_times_64_lda544_avx512,
+	"attn_f32_values_128_ldv128_avx2":                              attn_f32_values_128_ldv128_avx2,
+	"attn_f32_values_128_ldv128_avx512":                            attn_f32_values_128_ldv128_avx512,
 	"attn_f32_values_128_ldv384_avx2":                              attn_f32_values_128_ldv384_avx2,
 	"attn_f32_values_128_ldv384_avx512":                            attn_f32_values_128_ldv384_avx512,
 	"attn_f32_values_16_ldv144_avx2":                               attn_f32_values_16_ldv144_avx2,
 	"attn_f32_values_16_ldv144_avx512":                             attn_f32_values_16_ldv144_avx512,
+	"attn_f32_values_16_ldv16_avx2":                                attn_f32_values_16_ldv16_avx2,
+	"attn_f32_values_16_ldv16_avx512":                              attn_f32_values_16_ldv16_avx512,
+	"attn_f32_values_16_ldv32_avx2":                                attn_f32_values_16_ldv32_avx2,
+	"attn_f32_values_16_ldv32_avx512":                              attn_f32_values_16_ldv32_avx512,
 	"attn_f32_values_16_ldv64_avx2":                                attn_f32_values_16_ldv64_avx2,
 	"attn_f32_values_16_ldv64_avx512":                              attn_f32_values_16_ldv64_avx512,
 	"attn_f32_values_16_ldv96_avx2":                                attn_f32_values_16_ldv96_avx2,
 	"attn_f32_values_16_ldv96_avx512":                              attn_f32_values_16_ldv96_avx512,
 	"attn_f32_values_32_ldv192_avx2":                               attn_f32_values_32_ldv192_avx2,
 	"attn_f32_values_32_ldv192_avx512":                             attn_f32_values_32_ldv192_avx512,
+	"attn_f32_values_32_ldv32_avx2":                                attn_f32_values_32_ldv32_avx2,
+	"attn_f32_values_32_ldv32_avx512":                              attn_f32_values_32_ldv32_avx512,
+	"attn_f32_values_32_ldv64_avx2":                                attn_f32_values_32_ldv64_avx2,
+	"attn_f32_values_32_ldv64_avx512":                              attn_f32_values_32_ldv64_avx512,
 	"attn_f32_values_48_ldv144_avx2":                               attn_f32_values_48_ldv144_avx2,
 	"attn_f32_values_48_ldv144_avx512":                             attn_f32_values_48_ldv144_avx512,
+	"attn_f32_values_48_ldv48_avx2":                                attn_f32_values_48_ldv48_avx2,
+	"attn_f32_values_48_ldv48_avx512":                              attn_f32_values_48_ldv48_avx512,
 	"attn_f32_values_64_ldv2320_avx2":                              attn_f32_values_64_ldv2320_avx2,
 	"attn_f32_values_64_ldv2320_avx512":                            attn_f32_values_64_ldv2320_avx512,
 	"attn_f32_values_64_ldv384_avx2":                               attn_f32_values_64_ldv384_avx2,
 	"attn_f32_values_64_ldv384_avx512":                             attn_f32_values_64_ldv384_avx512,
+	"attn_f32_values_64_ldv784_avx2":                               attn_f32_values_64_ldv784_avx2,
+	"attn_f32_values_64_ldv784_avx512":                             attn_f32_values_64_ldv784_avx512,
 	"attn_f32_weigh_128_avx2":                                      attn_f32_weigh_128_avx2,
 	"attn_f32_weigh_128_avx512":                                    attn_f32_weigh_128_avx512,
 	"attn_f32_weigh_16_avx2":                                       attn_f32_weigh_16_avx2,

@@ -31,6 +31,9 @@ type Attend struct {
 	MixScore           bool    // the scores of all heads are mixed
 	MixWeight          bool    // the probabilities of all heads are mixed
 	Operands, Gradient Strides // Operands.O also serves the gradient of the result
+
+	Forward  *ForwardForm  // the forward pass with kernels; nil: in plain Go
+	Backward *BackwardForm // the backward pass with kernels; nil: in plain Go
 }
 
 // Strides holds the distances between rows of the operands of an attention or of their gradients, in floats.
@@ -92,6 +95,10 @@ func (a *Attend) Run(c AttendCall, unit int) {
 	}
 	from := group * GroupSequences
 	to := min(from+GroupSequences, len(c.Starts)-1)
+	if a.Forward != nil {
+		a.forward(&c, head, from, to)
+		return
+	}
 	p := plain{Attend: a, c: &c, h: head}
 	p.place(false)
 	p.h0, p.h1 = a.heads(head)
@@ -103,6 +110,10 @@ func (a *Attend) Run(c AttendCall, unit int) {
 
 // RunGrad computes a unit of the backward pass. It overwrites the gradients of its heads.
 func (a *Attend) RunGrad(c AttendCall, head int) {
+	if a.Backward != nil {
+		a.backward(&c, head)
+		return
+	}
 	p := plain{Attend: a, c: &c, h: head}
 	p.place(true)
 	p.h0, p.h1 = a.heads(head)

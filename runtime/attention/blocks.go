@@ -187,19 +187,10 @@ func (w *work) table(product func(c, a, b *float32, m, panels, ldc int), c, a, b
 
 // queries computes queries [a, b), at most [Queries].
 func (w *work) queries(a, b int) {
-	if s := w.Terms.KeyPosition; s != Absent {
-		for i, m, parts := a, 0, (b-a+w.TableRows-1)/w.TableRows; parts > 0; i, parts = i+m, parts-1 {
-			m = (b - i + parts - 1) / parts
-			x := w.to + width - 1 - i // where j-i = -i
-			lo, hi := ends(w.along, s == Reverse, x-m+1, x+w.seen(i+m-1)-1)
-			w.table(w.Product, w.cp[(i-a)*w.ldr:], w.q[i*w.LDQ:], w.kr, m, lo, hi)
-		}
+	if w.Terms.KeyPosition != Absent {
+		w.keyPositions(a, b)
 	}
-	largest := w.stats[StatMax*Queries:][:b-a]
-	for i := range largest {
-		largest[i] = -math.MaxFloat32
-	}
-	clear(w.stats[StatSum*Queries:][:b-a])
+	w.begin(b - a)
 	strips := (b - a + Strip - 1) / Strip
 	height := ((b-a+strips-1)/strips + width - 1) / width * width
 	for j, n := 0, w.seen(b-1); j < n; j += Keys {
@@ -214,6 +205,25 @@ func (w *work) queries(a, b int) {
 				w.strip(i, i-a, m, j, min(keys, end-j), j+keys >= end)
 			}
 		}
+	}
+}
+
+// begin sets the statistics of m queries to those of no keys.
+func (w *work) begin(m int) {
+	largest := w.stats[StatMax*Queries:][:m]
+	for i := range largest {
+		largest[i] = -math.MaxFloat32
+	}
+	clear(w.stats[StatSum*Queries:][:m])
+}
+
+// keyPositions multiplies queries [a, b) with the rows of KR that they need.
+func (w *work) keyPositions(a, b int) {
+	for i, m, parts := a, 0, (b-a+w.TableRows-1)/w.TableRows; parts > 0; i, parts = i+m, parts-1 {
+		m = (b - i + parts - 1) / parts
+		x := w.to + width - 1 - i // where j-i = -i
+		lo, hi := ends(w.along, w.Terms.KeyPosition == Reverse, x-m+1, x+w.seen(i+m-1)-1)
+		w.table(w.Product, w.cp[(i-a)*w.ldr:], w.q[i*w.LDQ:], w.kr, m, lo, hi)
 	}
 }
 

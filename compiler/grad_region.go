@@ -269,9 +269,10 @@ func (s *reverse) build(sh *share, name string, outs, ins []link) (*ir.Region, e
 }
 
 // connect replaces the values of the forward region that the nodes of a sweep read by inputs of their own region. A value that a node computed is kept by
-// the forward region.
+// the forward region. A constant is made again, in front of the nodes.
 func (s *reverse) connect(t *tape, given map[*ir.Value]*ir.Value) {
 	r, own := t.b.Region(), map[*ir.Value]bool{}
+	count := len(r.Nodes)
 	for _, v := range r.In {
 		own[v] = true
 	}
@@ -283,6 +284,8 @@ func (s *reverse) connect(t *tape, given map[*ir.Value]*ir.Value) {
 			case given[v] != nil:
 			case v.Kind != ir.Temp:
 				given[v] = t.b.Input(v.Name, v.Kind, v.Type)
+			case len(v.Def.In) == 0:
+				given[v] = t.b.Like(v.Def, v.Def.Op, v.Def.Attrs)
 			default:
 				if !slices.Contains(t.from.Out, v) {
 					keep(t.from, v)
@@ -295,6 +298,7 @@ func (s *reverse) connect(t *tape, given map[*ir.Value]*ir.Value) {
 			own[v] = true
 		}
 	}
+	r.Nodes = slices.Concat(r.Nodes[count:], r.Nodes[:count])
 }
 
 // keep makes a value an output of its region.

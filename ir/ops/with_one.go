@@ -42,7 +42,7 @@ var _ = ir.Define(ir.Op{
 			})
 		})
 	},
-	Sample: samples(sample(nil, normal(ir.T, ir.N(5))), sample(nil, normal(ir.T, ir.N(16)))),
+	Sample: samples(sample(nil, normal(ir.T, ir.N(5))), sample(nil, normal(ir.T, ir.N(15))), sample(nil, normal(ir.T, ir.N(16)))),
 })
 
 var _ = ir.Define(ir.Op{

@@ -206,8 +206,25 @@ func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 			}
 			k.operands = append(k.operands, rowOperand{i, rows})
 		}
-		return nil
+		return k.complete(op, len(n.In))
 	})
+}
+
+// complete returns an error if the portable form has an argument of memory that is neither the result, which comes first, nor one of the op's operands: nothing
+// would be passed for it.
+func (k *kernelUse) complete(op *ir.Op, operands int) error {
+	first := true
+	for _, p := range k.params {
+		known := p.Type == kernel.Int || first
+		first = first && p.Type == kernel.Int
+		for i := range operands {
+			known = known || op.Argument(i) == p.Name
+		}
+		if !known {
+			return fmt.Errorf("the portable form of %s has an argument %s, which no operand has the name of", op.Name, p.Name)
+		}
+	}
+	return nil
 }
 
 // portableName returns the name of a node's portable form. Nodes with one name have one form: their constants are part of it.

@@ -54,7 +54,7 @@ func emitTraining(e *emitter) error {
 func newPlaceTable(e *emitter) *placeTable {
 	t := &placeTable{e: e, constants: map[string]string{}}
 	t.keys, t.keyCount = e.p.Keys()
-	e.names["layerNow"] = true
+	e.names["layerNumber"] = true
 	for r, l := range ir.Steps(e.p.Pack) {
 		for _, v := range r.Out {
 			t.constants[ir.At(v.Name, l)] = e.unique(camel(v.Name))
@@ -130,7 +130,7 @@ func (t *placeTable) ptr(r *ir.Region, v *ir.Value) string {
 		return fmt.Sprintf("&%s[0]", t.constants[v.Name])
 	case v.Kind == ir.Batch && strings.HasPrefix(v.Name, ir.KeyPrefix):
 		if strings.Contains(v.Name, "{l}") {
-			return fmt.Sprintf("&e.Keys[2*(%d+e.layerNow)]", t.keys[v.Name])
+			return fmt.Sprintf("&e.Keys[2*(%d+e.layerNumber)]", t.keys[v.Name])
 		}
 		return fmt.Sprintf("&e.Keys[%d]", 2*t.keys[v.Name])
 	case v.Kind == ir.Batch:

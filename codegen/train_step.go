@@ -42,7 +42,7 @@ func (e *emitter) stepType(f *jen.File) {
 			g.Id(camel(t.Name)).Op("*").Add(goElem(t.Type.DType)).Comment(t.Type.Shape.String())
 		}
 		if e.places.keyCount > 0 {
-			g.Id("layerNow").Int().Comment("number of the layer that is running")
+			g.Id("layerNumber").Int().Comment("number of the layer that is running")
 		}
 		g.Id("place").Index().Op("*").Float32().Comment("by number: slots of the arena, tensors, gradients")
 		for _, p := range e.places.regions {
@@ -269,7 +269,7 @@ func (e *emitter) trainRegion(f *jen.File, r *ir.Region) {
 			g.Add(raw("e.%s = e.%s[l-%d]", p.now(), p.all(), p.first))
 		}
 		if slices.ContainsFunc(r.In, func(v *ir.Value) bool { return e.places.layered(v) }) {
-			g.Add(raw("e.layerNow = l"))
+			g.Add(raw("e.layerNumber = l"))
 		}
 		for _, n := range r.Nodes {
 			s := e.byNode[n]

@@ -53,6 +53,27 @@ func (u *Unit) AddLoss(soft bool) (diag.List, error) {
 	return nil, e.Err()
 }
 
+// AddWeighted appends another loss to a unit's program: the mean, over the rows of its result, of the product of a row with a row of the target, f32[M, C]. Its
+// gradient by the result is the target divided by M, so a caller can start the sweep from any gradient. A unit without a head has no other loss.
+func (u *Unit) AddWeighted() error {
+	_, result := u.Program.Result()
+	outputs := u.Program.Outputs
+	if result == nil || len(outputs) == 0 {
+		return fmt.Errorf("the program %s has no result", u.Program.Name)
+	}
+	source := u.Model.Source
+	if u.Head != nil {
+		source = u.Head.Source
+	}
+	b := &builder{m: u.Model, h: u.Head, prog: u.Program}
+	e := b.region("loss", "loss weighs the numbers of the result with the target.", source, 1)
+	z := e.Input(outputs[len(outputs)-1], ir.State, result.Type) // the name of the last layer's rows has the number of the layer
+	target := e.Input(StoreTarget, ir.Batch, result.Type)
+	e.Output(StoreLoss, e.op("mean", source, nil, e.op("row_sum", source, nil, e.op("mul", source, nil, target, z))))
+	u.Program.Outputs = append(u.Program.Outputs, StoreLoss)
+	return e.Err()
+}
+
 // lossFault returns what is wrong with the loss of a unit, or nil.
 func (u *Unit) lossFault(soft bool) *diag.Diag {
 	h := u.Head

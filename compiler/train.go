@@ -22,6 +22,9 @@ type Training struct {
 	// Parts makes the step one of a part of a batch, see [ir.Training.Counts]. Update must add up the gradients.
 	Parts bool
 
+	// Weighted is true if the loss is that of [Unit.AddWeighted], whatever the loss of the head is.
+	Weighted bool
+
 	// Update appends the regions that change the trained tensors by their gradients; nil: none. It is called when the gradients are outputs of the program.
 	Update func(p *ir.Program, with []string) error
 }
@@ -36,7 +39,7 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 	if err := runPassesFrom(p, "", "rows"); err != nil {
 		return nil, err
 	}
-	if faults, err := u.AddLoss(o.Soft); err != nil || len(faults) > 0 {
+	if faults, err := u.addLoss(o); err != nil || len(faults) > 0 {
 		return faults, err
 	}
 	p.Outputs = []string{StoreLoss}
@@ -72,6 +75,14 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 		}
 	}
 	return nil, callSizes(p)
+}
+
+// addLoss appends the loss that a training asks for.
+func (u *Unit) addLoss(o Training) (diag.List, error) {
+	if o.Weighted {
+		return nil, u.AddWeighted()
+	}
+	return u.AddLoss(o.Soft)
 }
 
 // afterSweep lists the passes over a program with gradients, in their order.

@@ -174,7 +174,7 @@ var makers = map[string]func(b *bench, path string){
 		require.NoError(b.t, os.WriteFile(path, z.EncodeAll([]byte("one\ntwo\n"), nil), 0o666))
 	},
 	"batch": func(b *bench, path string) {
-		require.NoError(b.t, golden.WriteBatch(path, &runtime.Batch{IDs: []int32{1, 5, 2, 1, 7, 9, 2}, Starts: []int32{0, 3, 7}}))
+		require.NoError(b.t, golden.WriteBatch(path, &runtime.Batch{IDs: []int32{1, 5, 2, 1, 7, 9, 2}, Starts: []int32{0, 3, 7}}, nil))
 	},
 	// recorded has only the logits of a case, because the program that stands in for a built one produces no other tensor.
 	"recorded": func(b *bench, path string) { b.logits(path, "logits") },

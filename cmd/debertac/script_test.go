@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 	}
 	variables := map[string]string{
 		"CASES":       absolute("testdata", "cases"),
+		"RUNS":        absolute("trial", "testdata", "cases"),
 		"FOLDERS":     absolute("..", "..", "examples", "tasks"),
 		"TORCH":       absolute("testdata", "torch"),
 		"TOKENIZERS":  absolute("..", "..", "runtime", "token", "testdata"),

@@ -37,10 +37,11 @@ inputs.safetensors, outputs.safetensors and case.json (head and tolerances). The
 every instruction set of this machine, and every recorded tensor is compared where the attention mask is 1. All cases share
 one build. A case with a tensor that this version does not produce fails. The exit code is 3 if anything fails.
 
-A case can be one forward pass, one with the enhanced mask decoder, a generator with a discriminator, or the three passes of
-scale-invariant fine-tuning; the last one takes the recorded noise. Losses are computed from what the model produces and the
-case's labels; one that depends on rows where the mask is 0 is left out, and the output reports it. Cases that are training runs are left
-out with --only forward.
+A case can be one forward pass, one with the enhanced mask decoder, a generator with a discriminator, the three passes of
+scale-invariant fine-tuning, which take the recorded noise, or a training run. Losses are computed from what the model
+produces and the case's labels. Recorded gradients are compared with those of a compiled training step, and so are its loss
+and, of a training run of one model, the norms, the learning rates and the tensors after the last step. What depends on rows
+where the mask is 0 is left out, and the output reports it. --only forward leaves out training.
 
 Examples:
   debertac verify cases/v2_*

@@ -129,7 +129,7 @@ func TestEnsembles(t *testing.T) {
 func forwardOf(t *testing.T, binary, dir, name string, b *runtime.Batch, isa cpu.ISA) []float64 {
 	t.Helper()
 	batch, out := filepath.Join(dir, name+".batch"), filepath.Join(dir, name+".out")
-	require.NoError(t, golden.WriteBatch(batch, b))
+	require.NoError(t, golden.WriteBatch(batch, b, nil))
 	said, err := exec.CommandContext(t.Context(), binary, "forward", "--model", name, "--weights", filepath.Join(dir, name+".weights"),
 		"--batch", batch, "--out", out, "--isa", isa.String()).CombinedOutput()
 	require.NoError(t, err, "%s", said)

@@ -82,7 +82,7 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 	m := &drawnModel{text: text, program: compiled(""), weights: filepath.Join(dir, name+".weights"), batch: filepath.Join(dir, name+".batch")}
 	m.program.Name = name
 	b := drawBatch(r, m.program)
-	require.NoError(t, golden.WriteBatch(m.batch, b))
+	require.NoError(t, golden.WriteBatch(m.batch, b, nil))
 	require.NoError(t, pack.Write(m.weights, m.program, drawn{}, pack.Options{}))
 
 	plain := compiled("build")

@@ -3,6 +3,7 @@ package golden
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
@@ -132,20 +133,29 @@ func (c *Case) Batch(p Pass, n Needs) (*runtime.Batch, error) {
 	return b, nil
 }
 
-// WriteBatch writes a batch in the form that a built program's verb forward reads.
-func WriteBatch(path string, b *runtime.Batch) error {
+// WriteBatch writes a batch in the form that a built program's verbs forward and step read. with holds the targets of a training step; nil: the batch has no
+// targets.
+func WriteBatch(path string, b *runtime.Batch, with *Targets) error {
 	var list []safetensors.Tensor
-	parts := map[string]ragged.Part{}
+	integers, floats := map[string][]int32{}, map[string][]float32{}
 	for p := range ragged.Part(ragged.Parts) {
-		n := p.Len(b)
-		if n == 0 {
-			continue
+		switch name := p.Row().Name; {
+		case p.Len(b) == 0:
+		case p.Row().Floats():
+			floats[name] = *p.Float32s(b)
+		default:
+			integers[name] = *p.Ints(b)
 		}
-		t := safetensors.Tensor{Name: p.Row().Name, DType: safetensors.I32, Shape: []int{n}}
-		if p.Row().Floats() {
-			t.DType = safetensors.F32
-		}
-		list, parts[t.Name] = append(list, t), p
+	}
+	if with != nil {
+		maps.Copy(integers, with.Integers)
+		maps.Copy(floats, with.Floats)
+	}
+	for name, v := range integers {
+		list = append(list, safetensors.Tensor{Name: name, DType: safetensors.I32, Shape: []int{len(v)}})
+	}
+	for name, v := range floats {
+		list = append(list, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: []int{len(v)}})
 	}
 	f, err := disk.Create(path, 0o666)
 	if err != nil {
@@ -157,13 +167,12 @@ func WriteBatch(path string, b *runtime.Batch) error {
 		return err
 	}
 	for _, name := range w.Order() {
-		p := parts[name]
-		if p.Row().Floats() {
-			err = errors.Join(err, w.WriteFloats(name, *p.Float32s(b)))
+		if v, ok := floats[name]; ok {
+			err = errors.Join(err, w.WriteFloats(name, v))
 			continue
 		}
 		var bytes []byte
-		for _, v := range *p.Ints(b) {
+		for _, v := range integers[name] {
 			bytes = binary.LittleEndian.AppendUint32(bytes, uint32(v))
 		}
 		err = errors.Join(err, w.Write(name, bytes))

@@ -3,6 +3,7 @@ package golden
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -34,7 +35,11 @@ type Produced struct {
 	Head   bool              // the model has a head: output is its logits, and not the last layer's rows
 	Loss   string            // of the head, as the language names it; "" if it has no loss
 	Unit   bool              // a sentence_embedding is output divided by its length, which happens after the model
-	Widths int               // of a head that scores spans of words for labels: the longest span; 0: other heads
+	// Trained holds what training steps have computed, by the names of recorded tensors, and the loss by the name StepLoss; nil: nothing was trained.
+	Trained   map[string][]float64
+	Untrained string // why nothing was trained
+
+	Widths int // of a head that scores spans of words for labels: the longest span; 0: other heads
 }
 
 // Scope selects the recorded tensors that are compared.
@@ -78,8 +83,28 @@ func (c *Case) Compare(outputs string, p Produced, scope Scope) ([]Result, error
 			return nil, err
 		}
 		results = append(results, r)
+		if numbers := p.Trained[StepLoss]; name == "loss" && numbers != nil {
+			if r, err = k.compared(want, name, k.trained(name, []int{len(numbers)}, numbers)); err != nil {
+				return nil, err
+			}
+			r.Tensor = StepLoss
+			results = append(results, r)
+		}
 	}
-	return results, nil
+	return append(results, k.unrecorded(want)...), nil
+}
+
+// StepLoss names the loss that a training step computes. It is compared besides the loss that follows from the outputs of a forward pass.
+const StepLoss = "loss of the step"
+
+// unrecorded returns a result for each tensor that training steps have computed and that was not recorded.
+func (k *comparison) unrecorded(want *safetensors.File) (results []Result) {
+	for _, name := range slices.Sorted(maps.Keys(k.produced.Trained)) {
+		if g := Group(name); !want.Has(name) && (g == "grad" || g == "param") { // not all runs recorded the numbers of their steps
+			results = append(results, Result{Tensor: name, Group: Group(name), Reason: "it was not recorded"})
+		}
+	}
+	return results
 }
 
 // Recorded lists the tensors of a file of outputs that are to be compared, in the order in which a model computes them.
@@ -145,16 +170,25 @@ type comparison struct {
 
 // tensor compares one recorded tensor.
 func (k *comparison) tensor(want *safetensors.File, name string) (Result, error) {
+	info, err := want.Info(name)
+	if err != nil {
+		return Result{}, err
+	}
+	got, err := k.value(name, info.Shape)
+	if err != nil {
+		return Result{}, err
+	}
+	return k.compared(want, name, got)
+}
+
+// compared compares what was produced for a recorded tensor.
+func (k *comparison) compared(want *safetensors.File, name string, got value) (Result, error) {
 	r := Result{Tensor: name, Group: Group(name)}
 	tol, ok := k.Tolerance[r.Group]
 	if !ok {
 		return r, fault(filepath.Join(k.Dir, caseFile), "it has no tolerance for the group %s of the tensor %s", r.Group, name)
 	}
 	info, err := want.Info(name)
-	if err != nil {
-		return r, err
-	}
-	got, err := k.value(name, info.Shape)
 	if err != nil {
 		return r, err
 	}

@@ -76,7 +76,7 @@ func TestBatchDropsDeadRows(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "batch.safetensors")
-	require.NoError(t, golden.WriteBatch(path, b))
+	require.NoError(t, golden.WriteBatch(path, b, nil))
 	f, err := safetensors.Open(path)
 	require.NoError(t, err)
 	defer f.Close()

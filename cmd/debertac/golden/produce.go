@@ -1,6 +1,7 @@
 package golden
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -84,9 +85,10 @@ func (k *comparison) grid(pass, tensor string) (*grid, error) {
 
 // value returns what the model has produced for a recorded tensor of the given shape.
 func (k *comparison) value(name string, shape []int) (value, error) {
+	trained, computed := k.produced.Trained[name]
 	switch {
-	case OnlyTraining(name):
-		return notProduced, nil
+	case computed || OnlyTraining(name):
+		return k.trained(name, shape, trained), nil
 	case Group(name) == "loss":
 		return k.loss(name, shape)
 	case name == "positions" && k.Kind == KindEMD, name == "new_input_ids", name == "rtd_labels":
@@ -108,6 +110,37 @@ func (k *comparison) value(name string, shape []int) (value, error) {
 	}
 	return value{reason: fmt.Sprintf("the model produces %v, %v was recorded for %d sequences of %d", []int{g.rows, g.columns}, shape, k.Sequences,
 		k.Length)}, nil
+}
+
+// trained returns the value of a tensor that training steps compute. numbers is nil for a tensor that they have not computed. A gradient that no step computes
+// is 0: nothing reads the tensor, or the loss does not depend on it.
+func (k *comparison) trained(name string, shape []int, numbers []float64) value {
+	if k.produced.Trained == nil {
+		if k.Ends() && k.Dead() {
+			return value{left: deadRows}
+		}
+		return value{reason: cmp.Or(k.produced.Untrained, notProduced.reason)}
+	}
+	strides, size := make([]int, len(shape)), 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		strides[i] = size
+		size *= shape[i]
+	}
+	switch {
+	case numbers == nil && Group(name) == "grad":
+		numbers = make([]float64, size)
+	case numbers == nil:
+		return notProduced
+	case len(numbers) != size:
+		return value{reason: fmt.Sprintf("the training step produces %d numbers, %v was recorded", len(numbers), shape)}
+	}
+	return value{read: func(index []int) (float64, bool) {
+		at := 0
+		for i, n := range index {
+			at += n * strides[i]
+		}
+		return numbers[at], false
+	}}
 }
 
 // notProduced is the value of a tensor that no pass produces.

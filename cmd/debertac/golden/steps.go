@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/rate"
 	"github.com/debertac/debertac/spec/diag"
 )
 
@@ -69,6 +70,11 @@ func (c *Case) Recipe() (*Recipe, error) {
 		return nil, fault(path, "a training run of %d steps with a learning rate of %g", r.Steps, r.Rate)
 	}
 	return r, nil
+}
+
+// Schedule returns the learning rates of the run.
+func (r *Recipe) Schedule() rate.Schedule {
+	return rate.Schedule{Peak: r.Rate, Steps: r.Steps, Warmup: r.Warmup, Course: rate.Linear, FromStart: r.Start}
 }
 
 // stepKinds maps the tasks of training runs to the kinds of their steps; "" stands for runs of kind train.

@@ -156,7 +156,11 @@ func Describe(w io.Writer, p *ir.Program) error {
 	if err != nil {
 		return fault.Ours(err)
 	}
-	_, err = fmt.Fprintf(w, "%s %s %s %+v\n%s\n", p.Name, p.File, meta, p.Bounds, ir.Print(p))
+	training, err := json.Marshal(p.Training)
+	if err != nil {
+		return fault.Ours(err)
+	}
+	_, err = fmt.Fprintf(w, "%s %s %s %+v %s\n%s\n", p.Name, p.File, meta, p.Bounds, training, ir.Print(p))
 	return err
 }
 

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +29,11 @@ func (v *Comparison) Judge(trials []*Trial) error {
 		return err
 	}
 	defer disk.RemoveAll(temp)
+	if !v.Scope.Forward {
+		for _, t := range trials {
+			v.train(t)
+		}
+	}
 	if err := buildTrials(v.Maker, trials, temp); err != nil {
 		return err
 	}
@@ -56,6 +62,20 @@ func (v *Comparison) Judge(trials []*Trial) error {
 		return fault.NotHeld()
 	}
 	return err
+}
+
+// train compiles the training steps of a trial. A training run that cannot be compiled has a fault; of other cases, what a forward pass produces is compared
+// nevertheless.
+func (v *Comparison) train(t *Trial) {
+	if t.fault != nil {
+		return
+	}
+	if err := t.train(v.Maker); err != nil {
+		t.steps, t.untrained = nil, rendered(v.Maker.Console, err).Error()
+	}
+	if t.golden.Training() && t.untrained != "" {
+		t.fault = errors.New(t.untrained)
+	}
 }
 
 // leave prints that a training run is left out.
@@ -95,7 +115,10 @@ func (v *Comparison) one(t *Trial, temp string, total *tally) bool {
 		files, err := t.forward(v.Maker, temp, isa)
 		var results []golden.Result
 		if err == nil {
-			results, err = t.compare(files, v.Scope)
+			var trained map[string][]float64
+			if trained, err = t.trained(v.Maker, temp, isa); err == nil {
+				results, err = t.compare(files, trained, v.Scope)
+			}
 		}
 		if err != nil {
 			v.say(t, isa, rendered(v.Maker.Console, caseFault(err)).Error())

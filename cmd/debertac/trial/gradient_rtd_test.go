@@ -8,8 +8,6 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/golden"
 	"github.com/debertac/debertac/compiler"
-	"github.com/debertac/debertac/ir"
-	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // TestRecordedPairs computes the losses and the gradients of recorded generators and discriminators (He, Gao, Chen 2021, sections 3.1 to 3.3). The tables of
@@ -47,26 +45,10 @@ func TestRecordedPairs(t *testing.T) {
 func (k *recordedCase) passOfPair(p golden.Pass) (grads map[string][]float64, loss []float64) {
 	b, _ := k.compile(p)
 	k.part = p.Name
-	target := k.targets(b)
-	if p.Name == "discriminator" {
-		target = k.replaced(b)
-	}
-	k.store[compiler.StoreTarget] = target
+	k.put(k.targets(k.unit, p, b))
 	faults, err := k.unit.AddLoss(false)
 	require.NoError(k.t, err)
 	require.Empty(k.t, faults)
 	grads = k.differentiate(compiler.StoreLoss, compiler.Parameters(k.unit.Program))
 	return grads, k.store[compiler.StoreLoss].Floats()
-}
-
-// replaced returns the targets of a discriminator: 1 where the generator's token differs from the one that was masked.
-func (k *recordedCase) replaced(b *ragged.Batch) *ir.Array {
-	labels, drawn := k.input("labels"), k.input("sampled_ids")
-	target := ir.NewArray(b.Tokens(), 1)
-	for i, row := range k.rows {
-		if row >= 0 && labels[i] > 0 && drawn[i] != labels[i] {
-			target.F[row] = 1
-		}
-	}
-	return target
 }

@@ -20,8 +20,6 @@ import (
 	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/safetensors"
-	"github.com/debertac/debertac/runtime/tasktable"
-	"github.com/debertac/debertac/spec"
 )
 
 // TestRecordedGradients computes the loss of each recorded case and the gradients of all its parameters with the oracle, and compares them with those that
@@ -204,76 +202,26 @@ func (k *recordedCase) loss(b *ragged.Batch) string {
 		k.store[compiler.GradOf(of)] = a
 		return of
 	}
-	h := k.unit.Head
-	switch h.As {
-	case spec.SpanEnds:
-		k.store[compiler.StoreStart] = k.ends("start_positions")
-		k.store[compiler.StoreEnd] = k.ends("end_positions")
-	case spec.Choices:
-		k.store[compiler.StoreTarget], k.store[compiler.StoreGroup] = k.choices()
-	default:
-		k.store[compiler.StoreTarget] = k.targets(b)
-	}
-	soft := h.Loss == tasktable.CrossEntropy && k.store[compiler.StoreTarget] != nil && k.store[compiler.StoreTarget].F != nil
-	faults, err := k.unit.AddLoss(soft)
+	k.put(k.targets(k.unit, golden.Pass{}, b))
+	faults, err := k.unit.AddLoss(k.soft(k.unit))
 	require.NoError(k.t, err)
 	require.Empty(k.t, faults)
 	return compiler.StoreLoss
 }
 
-// ends returns the targets of a span, [B]. Those after the end of a sequence are ignored.
-func (k *recordedCase) ends(name string) *ir.Array {
-	a := ir.NewInts(len(k.lens))
-	for s, at := range k.input(name) {
-		if a.I[s] = int32(max(at, 0)); int(a.I[s]) >= k.lens[s] {
-			a.I[s] = -1
-		}
-	}
-	return a
-}
-
-// choices returns which choices are right, and the question of each, [B].
-func (k *recordedCase) choices() (right, group *ir.Array) {
-	labels := k.input("labels")
-	right, group = ir.NewInts(k.golden.Sequences), ir.NewInts(k.golden.Sequences)
-	for s := range right.I {
-		question := s / k.golden.Choices
-		if group.I[s] = int32(question); int(labels[question]) != s%k.golden.Choices {
-			right.I[s] = -1
-		}
-	}
-	return right, group
-}
-
-// targets returns the labels of the head's rows: class numbers, or numbers for each column.
-func (k *recordedCase) targets(b *ragged.Batch) *ir.Array {
-	h, labels := k.unit.Head, k.input("labels")
-	info, err := k.inputs.Info(k.golden.InputName("labels"))
+// put puts targets into the store.
+func (k *recordedCase) put(with *golden.Targets, err error) {
 	require.NoError(k.t, err)
-	if h.Take.Rows != spec.First && h.Take.Rows != spec.Mean { // per token
-		byRow := make([]float64, b.Tokens())
-		for i, row := range k.rows {
-			if row >= 0 {
-				byRow[row] = labels[i]
-			}
-		}
-		if labels = byRow; h.Take.Rows == spec.Masked {
-			labels = nil
-			for _, row := range b.Rows {
-				labels = append(labels, byRow[row])
-			}
-		}
+	for name, v := range with.Integers {
+		k.store[name] = &ir.Array{Shape: []int{len(v)}, I: v}
 	}
-	if h.Loss == tasktable.CrossEntropy && info.DType != safetensors.F32 {
-		a := ir.NewInts(len(labels))
-		for i, l := range labels {
-			a.I[i] = int32(l)
+	for name, v := range with.Floats {
+		a := ir.NewArray(len(v)/k.unit.Head.Out, k.unit.Head.Out)
+		for i, x := range v {
+			a.F[i] = float64(x)
 		}
-		return a
+		k.store[name] = a
 	}
-	a := ir.NewArray(len(labels)/h.Out, h.Out)
-	copy(a.F, labels)
-	return a
 }
 
 // checkpointTensors reads tensors in the shapes that a program declares.
@@ -304,16 +252,9 @@ func (k *recordedCase) differentiate(of string, names []string, constant ...stri
 	return grads
 }
 
-// stored returns the name that a tensor has in the file of weights. Files of a bare encoder lack its prefix. In files of two models the names begin with the
-// model; the discriminator's tables are sums with a tensor of its own, or the generator's.
+// stored returns the name that a tensor has in the file of weights.
 func (k *recordedCase) stored(weights []string, name string) string {
-	_, bare, _ := strings.Cut(name, ".")
-	for _, s := range []string{name, bare, k.part + "." + name, k.part + "." + strings.TrimSuffix(name, "weight") + "_weight", "generator." + name} {
-		if slices.Contains(weights, s) {
-			return s
-		}
-	}
-	return name
+	return storedName(weights, k.part, name)
 }
 
 // run evaluates the program on the case's weights, and returns the names of these.

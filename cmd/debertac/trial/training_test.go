@@ -72,7 +72,8 @@ func (k *recordedTraining) run() {
 	if k.recipe.Task == "rtd" {
 		parts = []recordedPart{{"mlm_losses", "gen_grad_norms", 1}, {"rtd_losses", "disc_grad_norms", k.recipe.Lambda}}
 	}
-	schedule := k.schedule()
+	schedule := k.recipe.Schedule()
+	require.NoError(k.t, schedule.Check())
 	var rates []float64
 	got := map[string][]float64{}
 	for step := range k.recipe.Steps {
@@ -101,19 +102,12 @@ func (k *recordedTraining) run() {
 	}
 }
 
-// schedule returns the learning rates of the run.
-func (k *recordedTraining) schedule() rate.Schedule {
-	s := rate.Schedule{Peak: k.recipe.Rate, Steps: k.recipe.Steps, Warmup: k.recipe.Warmup, Course: rate.Linear, FromStart: k.recipe.Start}
-	require.NoError(k.t, s.Check())
-	return s
-}
-
 // step runs one step of one model, and returns the loss and the norm of its gradients.
 func (k *recordedTraining) step(p golden.Pass, part recordedPart, step int, lr float64) (loss, norm float64) {
 	b, _ := k.compile(p)
 	k.part = p.Name
 	if p.Name == "discriminator" {
-		k.store[compiler.StoreTarget] = k.replaced(b)
+		k.put(k.targets(k.unit, p, b))
 		faults, err := k.unit.AddLoss(false)
 		require.NoError(k.t, err)
 		require.Empty(k.t, faults)

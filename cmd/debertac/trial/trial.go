@@ -55,7 +55,10 @@ type Trial struct {
 	wish    hf.Options
 	ignore  []string // of the folder
 	passes  []*pass
-	fault   error // why it cannot be run; nil if it can
+	steps   []*step // of training; none in a comparison of forward passes
+	fault   error   // why it cannot be run; nil if it can
+
+	untrained string // why there are no training steps, although something was recorded that they compute
 }
 
 // pass is one of the runs that a case consists of.
@@ -123,7 +126,7 @@ func caseFault(err error) error {
 // compile finds the passes that the recorded tensors ask for, and compiles the forms of the model that they run.
 func (t *Trial) compile(m *built.Maker) error {
 	if t.golden.Training() {
-		return fmt.Errorf("a case of kind %s is a training run, which this version does not compare", t.golden.Kind)
+		return nil
 	}
 	passes, err := t.golden.Passes(t.outputs)
 	if err != nil {
@@ -213,10 +216,18 @@ func (t *Trial) forms() []*form {
 	return list
 }
 
+// unit returns a compiled form of the model, or a training step.
+func (t *Trial) unit() *compiler.Unit {
+	if len(t.passes) > 0 {
+		return t.passes[0].form.Unit
+	}
+	return t.steps[0].Unit
+}
+
 // isas returns the instruction sets of the compiled model that this machine has.
 func (t *Trial) isas() []string {
 	var names []string
-	for _, name := range t.passes[0].form.Unit.Program.Meta.ISAs {
+	for _, name := range t.unit().Program.Meta.ISAs {
 		if isa, err := cpu.ParseISA(name); err == nil && isa.Supported() {
 			names = append(names, name)
 		}
@@ -230,7 +241,7 @@ var notPackage = regexp.MustCompile(`[^a-z0-9]+`)
 func buildTrials(m *built.Maker, trials []*Trial, temp string) error {
 	names := map[string]bool{}
 	for _, t := range trials {
-		if t.fault != nil {
+		if t.fault != nil || len(t.passes)+len(t.steps) == 0 { // a training run beside forward passes
 			continue
 		}
 		for _, f := range t.forms() {
@@ -242,7 +253,17 @@ func buildTrials(m *built.Maker, trials []*Trial, temp string) error {
 			names[name] = true
 			f.Unit.Program.Name = name
 		}
+		for i, s := range t.steps {
+			s.Unit.Program.Name = fmt.Sprintf("step%d%s", i, notPackage.ReplaceAllString(strings.ToLower(t.golden.Name), ""))
+			for names[s.Unit.Program.Name] {
+				s.Unit.Program.Name += "x"
+			}
+			names[s.Unit.Program.Name] = true
+		}
 		t.fault = rendered(m.Console, caseFault(t.prepare(m.Context, temp)))
+	}
+	if err := buildSteps(m, trials); err != nil {
+		return err
 	}
 	units := unitsOf(trials)
 	if len(units) == 0 {
@@ -311,9 +332,12 @@ func (t *Trial) prepare(ctx context.Context, temp string) error {
 			return err
 		}
 		p.batch = filepath.Join(temp, fmt.Sprintf("%s.%d.batch", p.form.Unit.Program.Name, i))
-		if err := golden.WriteBatch(p.batch, b); err != nil {
+		if err := golden.WriteBatch(p.batch, b, nil); err != nil {
 			return err
 		}
+	}
+	if err := t.prepareSteps(ctx, dir, temp); err != nil {
+		return err
 	}
 	for _, f := range t.forms() {
 		f.Weights = filepath.Join(temp, f.Unit.Program.Name+".weights")
@@ -366,10 +390,14 @@ func (t *Trial) forward(m *built.Maker, temp, isa string) (map[string]string, er
 	return files, nil
 }
 
-// compare compares the outputs of the passes with the recorded tensors.
-func (t *Trial) compare(files map[string]string, scope golden.Scope) ([]golden.Result, error) {
+// compare compares the outputs of the passes, and what training steps have computed, with the recorded tensors.
+func (t *Trial) compare(files map[string]string, trained map[string][]float64, scope golden.Scope) ([]golden.Result, error) {
+	if len(t.passes) == 0 {
+		return t.golden.Compare(t.outputs, golden.Produced{Trained: trained}, scope)
+	}
 	main := t.passes[0].form
-	p := golden.Produced{Files: files, Layers: main.Unit.Model.Layers, Unit: main.Normalize, Widths: main.Unit.Program.Meta.Widths}
+	p := golden.Produced{Files: files, Layers: main.Unit.Model.Layers, Unit: main.Normalize, Widths: main.Unit.Program.Meta.Widths,
+		Trained: trained, Untrained: t.untrained}
 	if h := main.Unit.Head; h != nil {
 		p.Head, p.Loss = true, h.Loss
 	}

@@ -1,0 +1,314 @@
+package trial
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/golden"
+	"github.com/debertac/debertac/cmd/debertac/gopackage"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/trainprogram"
+)
+
+// step is a compiled training step of a case. Its program runs once on each instruction set.
+type step struct {
+	built.Program
+	passes  []golden.Pass  // one for each step of a training run
+	cases   []*golden.Case // whose inputs these have
+	weight  float64        // of its gradients in those that were recorded
+	update  bool           // the tensors change, as those of a training run do
+	prefix  []int32        // see form
+	batches []string
+	stored  map[string]string // names of tensors in the case's file of weights, by their names in the program
+}
+
+// train compiles the training steps that the recorded tensors ask for. It sets t.untrained if it cannot compile them.
+func (t *Trial) train(m *built.Maker) error {
+	if t.golden.Training() {
+		return t.trainRun(m.Console)
+	}
+	names, err := golden.Recorded(t.outputs, golden.Scope{})
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(names, func(name string) bool { return golden.Group(name) == "grad" }) {
+		return nil
+	}
+	weights := []float64{1}
+	passes, err := t.golden.Passes(t.outputs)
+	switch {
+	case err != nil:
+		return caseFault(err)
+	case t.golden.Ends() && t.golden.Dead():
+		return nil // compare leaves the gradients out
+	case t.golden.Kind == golden.KindRTD:
+		weights = []float64{1, t.golden.Lambda}
+	case t.golden.Kind == golden.KindSiFT:
+		t.untrained = "this version does not compile the ascent of perturbed fine-tuning"
+		return nil
+	}
+	for i, weight := range weights {
+		s, err := t.step(m.Console, passes[i], compiler.Training{})
+		if err != nil {
+			return err
+		}
+		s.cases, s.passes, s.weight = []*golden.Case{t.golden}, passes[i:i+1], weight
+		t.steps = append(t.steps, s)
+	}
+	return nil
+}
+
+// step compiles a training step of a pass.
+func (t *Trial) step(c *console.Console, p golden.Pass, o compiler.Training) (*step, error) {
+	f, err := t.form(c, p.Model, compiler.Options{After: "build", Train: true})
+	if err != nil {
+		return nil, err
+	}
+	u := f.Unit
+	o.Weighted = bare(u)
+	o.Soft = t.soft(u)
+	faults, err := u.Train(o)
+	if err == nil && faults.HasErrors() {
+		return nil, &fault.Error{Code: fault.ExitInput, List: faults}
+	}
+	return &step{Program: f.Program, prefix: f.prefix}, err
+}
+
+// trainRun compiles the step of a training run of one model.
+func (t *Trial) trainRun(c *console.Console) error {
+	r, err := t.golden.Recipe()
+	if err != nil {
+		return caseFault(err)
+	}
+	run := t.golden
+	var cases []*golden.Case
+	var passes []golden.Pass
+	for i := range r.Steps {
+		of, err := run.Step(r, i)
+		if err != nil {
+			return caseFault(err)
+		}
+		list, err := of.Passes(t.outputs)
+		if err != nil {
+			return caseFault(err)
+		}
+		if len(list) > 1 {
+			t.untrained = "this version does not compile the training of two models that share tensors"
+			return nil
+		}
+		cases, passes = append(cases, of), append(passes, list[0])
+	}
+	t.golden = cases[0]
+	defer func() { t.golden = run }()
+	s, err := t.step(c, passes[0], compiler.Training{Update: func(p *ir.Program, with []string) error { return updateOf(p, r, with) }})
+	if err != nil {
+		return err
+	}
+	s.cases, s.passes, s.update = cases, passes, true
+	t.steps = []*step{s}
+	return nil
+}
+
+// updateOf appends the optimizer of a training run to a program.
+func updateOf(p *ir.Program, r *golden.Recipe, with []string) error {
+	o := compiler.Optimizer{Kind: compiler.AdamW, Beta1: r.Beta1, Beta2: r.Beta2, Decay: r.Decay, Except: []string{"norm", "bias"}, Clip: r.Clip, With: with}
+	if err := compiler.Update(p, o); err != nil {
+		return err
+	}
+	s := r.Schedule()
+	p.Training.Updates[0].Numbers = &ir.UpdateNumbers{Kind: string(o.Kind), Beta1: o.Beta1, Beta2: o.Beta2, Eps: r.Eps, Correct: r.Correct, Peak: s.Peak,
+		Final: s.Final, Steps: s.Steps, Warmup: s.Warmup, Course: string(s.Course), FromStart: s.FromStart}
+	return nil
+}
+
+// prepareSteps writes the tensors and the batches of the training steps.
+func (t *Trial) prepareSteps(ctx context.Context, dir *folder.Folder, temp string) error {
+	run := t.golden
+	defer func() { t.golden = run }()
+	for _, s := range t.steps {
+		name := s.Unit.Program.Name
+		s.Weights = filepath.Join(temp, name+".tensors")
+		if err := s.writeWeights(ctx, dir); err != nil {
+			return err
+		}
+		for i, p := range s.passes {
+			t.golden = s.cases[i]
+			b, err := t.batch(dir, &pass{Pass: p, form: &form{Program: s.Program, model: p.Model, prefix: s.prefix}})
+			if err != nil {
+				return err
+			}
+			with, err := t.targets(s.Unit, p, b)
+			if err != nil {
+				return err
+			}
+			s.batches = append(s.batches, filepath.Join(temp, fmt.Sprintf("%s.%d.step", name, i)))
+			if err := golden.WriteBatch(s.batches[i], b, with); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeWeights writes the tensors of the step's program, under their names there.
+func (s *step) writeWeights(ctx context.Context, dir *folder.Folder) error {
+	from := dir.Source(s.Unit.Model)
+	params := s.Unit.Program.Training.Params
+	s.stored = map[string]string{}
+	var list []safetensors.Tensor
+	shapes := map[string][]int{}
+	for _, p := range params {
+		list, shapes[p.Name] = append(list, safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape}), p.Shape
+		s.stored[p.Name] = storedName(dir.Weights.Names(), s.passes[0].Name, p.Name)
+	}
+	f, err := disk.Create(s.Weights, 0o666)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	w, err := safetensors.NewWriter(f, nil, list)
+	if err != nil {
+		return err
+	}
+	for _, name := range w.Order() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		data, err := from.Tensor(name, shapes[name])
+		if err != nil {
+			return err
+		}
+		if err := w.WriteFloats(name, data); err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// storedName returns the name that a tensor has in the file of weights. Files of a bare encoder lack its prefix. In files of two models the names begin with
+// the model; the discriminator's tables are sums with a tensor of its own, or the generator's.
+func storedName(weights []string, part, name string) string {
+	_, bare, _ := strings.Cut(name, ".")
+	for _, s := range []string{name, bare, part + "." + name, part + "." + strings.TrimSuffix(name, "weight") + "_weight", "generator." + name} {
+		if slices.Contains(weights, s) {
+			return s
+		}
+	}
+	return name
+}
+
+// trained runs the training steps on an instruction set, and returns what they compute by the names of recorded tensors. It returns nil if the case has no
+// steps.
+func (t *Trial) trained(m *built.Maker, temp, isa string) (map[string][]float64, error) {
+	if len(t.steps) == 0 {
+		return nil, nil
+	}
+	all := map[string][]float64{}
+	for _, s := range t.steps {
+		out := filepath.Join(temp, fmt.Sprintf("%s.%s.out", s.Unit.Program.Name, isa))
+		args := flags.Args(s.WeightsFlag(), flags.Value("--model", source.ModelName(s.Unit)), flags.Value("--out", out), flags.Value("--isa", isa),
+			flags.Switch("--gradients", !s.update))
+		for _, b := range s.batches {
+			args = append(args, "--batch", b)
+		}
+		cmd := s.Command(m, "step", args)
+		var said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &said, &said
+		if err := cmd.Run(); err != nil {
+			return nil, fmt.Errorf("the compiled training step fails: %w\n%s", err, strings.TrimSpace(said.String()))
+		}
+		if err := s.read(out, len(t.steps) > 1, all); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// runNames maps what a training step writes to the names of recorded tensors.
+var runNames = map[string]string{trainprogram.LossTensor: "losses", trainprogram.NormTensor: "grad_norms", trainprogram.RateTensor: "learning_rates"}
+
+// read adds what a step has computed to all: gradients times the step's weight, and for a training run the changed tensors and the numbers of each step.
+func (s *step) read(path string, several bool, all map[string][]float64) error {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, name := range f.Names() {
+		info, err := f.Info(name)
+		if err != nil {
+			return err
+		}
+		data := make([]float32, info.Elements())
+		if err := f.Floats(name, data); err != nil {
+			return err
+		}
+		to, weight := runNames[name], 1.0
+		switch tensor, grad := strings.CutPrefix(name, trainprogram.GradPrefix); {
+		case grad && s.update, to != "" && !s.update && several:
+			continue // a training run records no gradients; the loss of a pair is not that of a step
+		case grad:
+			to, weight = trainprogram.GradPrefix+s.stored[tensor], s.weight
+		case to == "":
+			to = trainprogram.NewPrefix + s.stored[strings.TrimPrefix(name, trainprogram.NewPrefix)]
+		case !s.update:
+			to = golden.StepLoss
+		}
+		if all[to] == nil {
+			all[to] = make([]float64, len(data))
+		}
+		for i, v := range data {
+			all[to][i] += weight * float64(v)
+		}
+	}
+	return nil
+}
+
+// buildSteps builds one program of the training steps of all trials that can run. A step for which no code can be generated must not prevent the others from
+// being built.
+func buildSteps(m *built.Maker, trials []*Trial) error {
+	var units []*compiler.Unit
+	var steps []*step
+	for _, t := range trials {
+		if t.fault != nil {
+			continue
+		}
+		for _, s := range t.steps {
+			if _, err := gopackage.Emit(s.Unit.Program); err != nil {
+				t.steps, t.untrained = nil, fmt.Sprintf("no code can be generated: %v", err)
+				if t.golden.Training() {
+					t.fault = errors.New(t.untrained)
+				}
+				break
+			}
+		}
+		for _, s := range t.steps {
+			units, steps = append(units, s.Unit), append(steps, s)
+		}
+	}
+	if len(units) == 0 {
+		return nil
+	}
+	binary, err := m.Binary(units)
+	for _, s := range steps {
+		s.Binary = binary
+	}
+	return err
+}

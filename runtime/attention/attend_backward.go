@@ -97,6 +97,7 @@ func (a *Attend) backward(c *AttendCall, head int) {
 	for s := range len(c.Starts) - 1 {
 		if c.holes(s) || !g.sequence(s) {
 			p.grad(s)
+			g.shared = true
 		}
 	}
 	g.tableGrads()
@@ -111,6 +112,7 @@ type gradHead struct {
 	arrays       [][]float32
 	move, values headRows // move queries, keys and tables; values and results
 	lo, hi       int      // rows of the tables that some sequence reaches
+	shared       bool     // plain Go has added to the gradients of the tables
 
 	w         work // the sequence
 	first     int  // its first row
@@ -140,13 +142,17 @@ func (g *gradHead) tables() {
 	g.keysOrder, g.rowsOrder = order(g.Terms.KeyPosition == Reverse), order(g.Terms.QueryPosition == Forward)
 }
 
-// tableGrads adds the sums of the tables' gradients to what plain Go has computed.
+// tableGrads writes the sums of the tables' gradients, or adds them to what plain Go has computed.
 func (g *gradHead) tableGrads() {
+	write := g.move.unpack
+	if g.shared {
+		write = g.move.add
+	}
 	if g.Terms.KeyPosition != Absent {
-		g.move.add(at(g.c.Grad.KR, g.lo*g.Gradient.KR+g.head*g.D), g.arrays[gradDKR][g.lo*g.f.DP:], g.hi-g.lo, g.Gradient.KR, 1)
+		write(at(g.c.Grad.KR, g.lo*g.Gradient.KR+g.head*g.D), g.arrays[gradDKR][g.lo*g.f.DP:], g.hi-g.lo, g.Gradient.KR, 1)
 	}
 	if g.Terms.QueryPosition != Absent {
-		g.move.add(at(g.c.Grad.QR, g.lo*g.Gradient.QR+g.head*g.D), g.arrays[gradDQR][g.lo*g.f.DP:], g.hi-g.lo, g.Gradient.QR, g.Scale)
+		write(at(g.c.Grad.QR, g.lo*g.Gradient.QR+g.head*g.D), g.arrays[gradDQR][g.lo*g.f.DP:], g.hi-g.lo, g.Gradient.QR, g.Scale)
 	}
 }
 

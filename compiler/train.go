@@ -179,12 +179,11 @@ func trained(tr *spec.Train, p *ir.Program) []string {
 }
 
 // notYetTrained returns faults about what this version checks in a training, but does not compile.
-func notYetTrained(tr *spec.Train, at diag.Span) diag.List {
+func notYetTrained(tr *spec.Train) diag.List {
 	var out diag.List
 	say := func(at diag.Span, what string) {
 		out = append(out, &diag.Diag{Code: "not-yet", Span: at, Message: what + " is checked by this version, but not compiled yet"})
 	}
-	out = append(out, diag.Errorf("not-yet", at, "emit %s is checked by this version, but not compiled yet", tr.Name))
 	if tr.Precision.Compute != "f32" {
 		say(tr.Precision.Pos, "precision "+tr.Precision.Compute)
 	}

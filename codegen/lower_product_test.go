@@ -14,6 +14,7 @@ import (
 
 	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/ops"
 )
 
 // productCase is a product of the test: the op, its flags, and its sizes. The first extent of a is that of the batch, 37 rows.
@@ -225,6 +226,20 @@ func TestProducts(t *testing.T) {
 	})
 	require.NoError(t, e.add("tests.go", f))
 	runKernels(t, e, productProgram, len(productCases))
+}
+
+// TestProductBlock checks that the blocks of units are those that the kernel is measured with.
+func TestProductBlock(t *testing.T) {
+	for _, isa := range kernel.ISAs() {
+		for _, rows := range []int{1, 100, 168, 169, 768, 3072} {
+			n := &ir.Node{Out: []*ir.Value{{Type: ir.Type{Shape: ir.Shape{ir.N(rows), ir.N(768)}}}}}
+			height, width := ops.ProductBlock(n)
+			block := kernel.BlockTN(isa)
+			require.LessOrEqual(t, height, block.Rows)
+			require.Equal(t, block.Cols, width)
+			require.LessOrEqual(t, float64(block.Rows*block.Cols*block.Terms)/isa.Rate, 100e3, "one call takes at most 100 µs")
+		}
+	}
 }
 
 // kernelEmitter returns an emitter for a program of kernels alone, for all instruction sets. It skips the test if no program can be built.

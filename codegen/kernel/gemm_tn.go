@@ -36,9 +36,9 @@ type Block struct{ Rows, Cols, Terms int }
 // BlockTN returns the block in which a large product with a transposed first matrix is computed best. Its rows and columns of all three matrices stay in the
 // second cache; the rows of a tile of a and b stay in the nearest, where each row of a takes a whole line. A call takes at most about 100 µs on a slow core.
 func BlockTN(isa ISA) Block {
-	b := Block{Rows: 37 * isa.TileRows, Cols: 128, Terms: 128}
+	b := Block{Rows: 168, Cols: 128, Terms: 128} // whole tiles of all instruction sets, as units of steps are the same for all
 	if isa.Wide() {
-		b.Rows, b.Terms = 12*isa.TileRows, 192
+		b.Terms = 192
 	}
 	return b
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/debertac/debertac/runtime/attention"
@@ -20,7 +21,7 @@ func AttendName(a *attention.Attend, grad bool, isa string) string {
 	if a.E != a.D {
 		fmt.Fprintf(&b, "_%d", a.E)
 	}
-	fmt.Fprintf(&b, "_r%d_reach%d_%s_scale%s", a.R, a.Reach, termsName(a.Terms, true), number(float64(a.Scale)))
+	fmt.Fprintf(&b, "_r%d_reach%d_%s_scale%s", a.R, a.Reach, termsName(a.Terms, true), number(shortest(a.Scale)))
 	for _, word := range []struct {
 		use  bool
 		text string
@@ -35,6 +36,15 @@ func AttendName(a *attention.Attend, grad bool, isa string) string {
 		b.WriteString(stridesName("_ldg", a.Gradient))
 	}
 	return b.String() + "_" + isa
+}
+
+// shortest returns the number with the fewest digits that rounds to x.
+func shortest(x float32) float64 {
+	y, err := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
+	if err != nil {
+		return float64(x)
+	}
+	return y
 }
 
 // stridesName returns strides as a part of a name: one number if all are equal.

@@ -66,6 +66,10 @@ func TestAttendNames(t *testing.T) {
 			forms[name] = a
 		}
 	}
+	a := attention.Attend{Heads: 4, D: 16, E: 16, Scale: 0.14433756, Terms: attention.Terms{Content: true}}
+	if got, want := AttendName(&a, false, AVX2), "attend_f32_4x16_r0_reach0_cc_scale0p14433756_ld_avx2"; got != want {
+		t.Errorf("the name is %s, want %s", got, want)
+	}
 }
 
 // TestCheckAttend checks attentions that have no kernels.

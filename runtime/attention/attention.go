@@ -7,6 +7,9 @@
 //
 // Keys are processed in blocks of [Keys] and queries in strips of at most [Strip], so that scores stay in the nearest caches. The softmax is carried from one
 // block of keys to the next. Block boundaries count from the sequence's first key, and the order of every sum depends on nothing else.
+//
+// [Attend] is the attention of a training program, forward and backward, for a batch. Its backward pass computes the scores again, in strips of queries against
+// all keys, so nothing that grows with the square of a sequence's length is kept.
 package attention
 
 // Sign is the sign with which an offset enters a relative term of a score.

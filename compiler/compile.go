@@ -37,6 +37,7 @@ type Unit struct {
 	Target  *spec.Target
 
 	Ensemble *spec.Ensemble // nil: a single model; otherwise Model and Head are those of the first member
+	Training *spec.Train    // nil: a forward pass; otherwise a training step of Model and Head
 }
 
 // Compile compiles the emitted heads of a target into programs. Faults of the spec are returned as diagnostics, sorted by position. An error is an internal
@@ -102,7 +103,7 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 // compile compiles one emit line.
 func (t *targetWork) compile(w *work, o Options) (u *Unit, faults diag.List, err error) {
 	first := w.parts[0]
-	u = &Unit{Model: first.model, Head: first.head, Target: t.Target, Ensemble: w.Ensemble}
+	u = &Unit{Model: first.model, Head: first.head, Target: t.Target, Ensemble: w.Ensemble, Training: w.Train}
 	switch {
 	case w.Ensemble != nil:
 		u.Program, err = t.compileEnsemble(w, o)

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/debertac/debertac/cmd/debertac/built"
 	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/measure"
 	"github.com/debertac/debertac/cmd/debertac/model"
 	"github.com/debertac/debertac/cmd/debertac/sweep"
 	"github.com/debertac/debertac/compiler"
@@ -31,6 +32,7 @@ Examples:
   debertac bench ~/models/spam --batch 8 --tokens 128 --threads 2
   debertac bench base.dspec --random-weights 1 --batch 1,8 --tokens 16,128,512 --repeat 5 --plot sweep.png
   debertac bench base.dspec --random-weights 1 --steps
+  debertac bench base.dspec --train nli --batch 8 --tokens 128 --steps
   debertac bench base.dspec --random-weights 1 --repeat 6 --json > before.json
   debertac bench base.dspec --random-weights 1 --against before.json`
 }
@@ -44,6 +46,9 @@ func (v *benchVerb) Run(m *built.Maker) error {
 	if err != nil {
 		return err
 	}
+	if v.Train != "" {
+		return v.training(m, before)
+	}
 	var lengths [][]int // of each point
 	o := model.Options{Wishes: v.Wishes, Target: v.Target, Weights: v.Weights, Seed: v.Random, DrawsAlone: true}
 	o.Accept = func(u *compiler.Unit) (err error) {
@@ -51,6 +56,22 @@ func (v *benchVerb) Run(m *built.Maker) error {
 		return err
 	}
 	p, err := m.Make(v.Path, o)
+	if err != nil {
+		return err
+	}
+	results, err := v.Measure(m, p, lengths)
+	if err != nil {
+		return err
+	}
+	return v.Report(m.Console, before, results)
+}
+
+// training measures a training step and prints the results.
+func (v *benchVerb) training(m *built.Maker, before []measure.Result) error {
+	if err := v.OfSpec(v.Path); err != nil {
+		return err
+	}
+	p, lengths, err := v.Training(m, v.Path, v.Target)
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (b *benchFlags) run(ctx context.Context, s *command.Session, _ []string) er
 		return err
 	}
 	if !b.steps {
-		row.benchSteps = benchSteps{}
+		row.benchSteps = benchSteps{Extents: row.Extents}
 	}
 	if b.asJSON {
 		return command.PrintJSON(s.Out, row)
@@ -164,6 +164,7 @@ type measurement struct {
 	parts     [3][]time.Duration // forward pass, backward pass, optimizer
 	nodes     [][]time.Duration  // by node: its time in each pass over the batches
 	between   []time.Duration
+	sums      []time.Duration // of the nodes, in the pass that runs
 }
 
 // The warm-up brings tensors into memory and caches, grows the arena, and lets the processor reach its clock.
@@ -183,21 +184,19 @@ func (r *measurement) measure(row *benchRow) error {
 	}
 	row.Tokens = float64(tokens) / float64(sequences)
 	gauge.ResetPeakRSS()
+	warm := time.Now()
 	for _, b := range r.batches {
 		if _, err := r.t.Timed(r.ctx, b, &r.durations); err != nil {
 			return err
 		}
 	}
-	r.nodes = make([][]time.Duration, len(r.durations))
-	for i := range r.nodes {
-		r.nodes[i] = make([]time.Duration, 0, 1024)
-	}
+	expect := r.room(time.Since(warm))
 	var before, after goruntime.MemStats
 	goruntime.GC()
 	goruntime.ReadMemStats(&before)
 	begin := time.Now()
 	passes := 0
-	for passes < leastPasses || time.Since(begin) < r.minTime && passes < mostPasses {
+	for passes < leastPasses || time.Since(begin) < r.minTime && passes < expect {
 		if err := r.pass(); err != nil {
 			return err
 		}
@@ -224,6 +223,25 @@ func (r *measurement) measure(row *benchRow) error {
 	return nil
 }
 
+// room makes room for the samples of all passes before the measurement, so that its own allocations do not count as those of a step. It returns the largest
+// number of passes. pass is how long the first one took.
+func (r *measurement) room(pass time.Duration) int {
+	expect := int(min(4*float64(r.minTime)/float64(max(pass, 1))+leastPasses+1, mostPasses))
+	list := func(n int) []time.Duration { return make([]time.Duration, 0, n) }
+	r.steps, r.between = list(expect*len(r.batches)), list(expect)
+	for i := range r.parts {
+		r.parts[i] = list(expect * len(r.batches))
+	}
+	r.sums = make([]time.Duration, len(r.durations))
+	if r.benchFlags.steps {
+		r.nodes = make([][]time.Duration, len(r.durations))
+	}
+	for i := range r.nodes {
+		r.nodes[i] = list(expect)
+	}
+	return expect
+}
+
 // median returns the median of durations in milliseconds.
 func median(list []time.Duration) float64 {
 	slices.Sort(list)
@@ -232,7 +250,7 @@ func median(list []time.Duration) float64 {
 
 // pass measures one pass over the batches. A step that mixes slow weights has nodes of its own after the others; they count as a part of the optimizer.
 func (r *measurement) pass() error {
-	sums := make([]time.Duration, len(r.nodes))
+	clear(r.sums)
 	var rest time.Duration
 	for _, b := range r.batches {
 		start := time.Now()
@@ -245,8 +263,8 @@ func (r *measurement) pass() error {
 		var parts [3]time.Duration
 		for i, d := range r.durations {
 			rest -= d
-			if i < len(sums) {
-				sums[i] += d
+			if i < len(r.sums) {
+				r.sums[i] += d
 			}
 			switch {
 			case i < r.program.Forward:
@@ -261,8 +279,8 @@ func (r *measurement) pass() error {
 			r.parts[i] = append(r.parts[i], d)
 		}
 	}
-	for i, d := range sums {
-		r.nodes[i] = append(r.nodes[i], d)
+	for i := range r.nodes {
+		r.nodes[i] = append(r.nodes[i], r.sums[i])
 	}
 	r.between = append(r.between, rest)
 	return nil

@@ -85,7 +85,7 @@ func (e *SpecError) Error() string {
 // samePoint reports whether two results are of the same work under the same conditions.
 func (r *Result) samePoint(o *Result) bool {
 	return r.Model == o.Model && r.Batch == o.Batch && r.Tokens == o.Tokens && r.Lengths == o.Lengths && r.Threads == o.Threads &&
-		r.Precision == o.Precision && r.ISA == o.ISA
+		r.Precision == o.Precision && r.ISA == o.ISA && r.Train == o.Train
 }
 
 // Slower reports whether now is slower than before by more than the tolerance (0.1: 10 %). With enough rounds, even the most favourable end of the

@@ -220,7 +220,11 @@ func writeBenchstat(w io.Writer, results []Result) error {
 		if e.SpecHash != "" {
 			fmt.Fprintf(&b, "spec: %s\n", r.SpecHash)
 		}
-		name := fmt.Sprintf("BenchmarkForward/model=%s/batch=%d/tokens=%.4g/precision=%s/isa=%s-%d", key(r.Model), r.Batch, r.Tokens, r.Precision,
+		what := "BenchmarkForward"
+		if r.Train != "" {
+			what = "BenchmarkTrain/train=" + key(r.Train)
+		}
+		name := fmt.Sprintf("%s/model=%s/batch=%d/tokens=%.4g/precision=%s/isa=%s-%d", what, key(r.Model), r.Batch, r.Tokens, r.Precision,
 			r.ISA, r.Threads)
 		tokens := r.Tokens * float64(r.Batch) // per call
 		for _, ms := range r.RoundsMS {

@@ -39,6 +39,11 @@ type Result struct {
 	WeightsRSSMiB float64 `json:"weights_rss_mib"`          // the part of RSSMiB that is mapped weights
 	StartMS       float64 `json:"start_ms"`                 // from exec to the first result
 
+	Train       string  `json:"train,omitempty"` // of a training step: its name; a call is a step then
+	ForwardMS   float64 `json:"forward_ms,omitempty"`
+	BackwardMS  float64 `json:"backward_ms,omitempty"`
+	OptimizerMS float64 `json:"optimizer_ms,omitempty"`
+
 	Model string  `json:"model"`
 	Calls int     `json:"calls"`        // calls that were measured in all rounds
 	GFLOP float64 `json:"gflop"`        // useful operations of a call; with lengths, of a pass
@@ -116,6 +121,9 @@ func Join(rounds []Result) Result {
 	r.TokensPerS = Median(pick(func(r *Result) float64 { return r.TokensPerS }))
 	r.SequencesPerS = Median(pick(func(r *Result) float64 { return r.SequencesPerS }))
 	r.GFLOPS = Median(pick(func(r *Result) float64 { return r.GFLOPS }))
+	r.ForwardMS = Median(pick(func(r *Result) float64 { return r.ForwardMS }))
+	r.BackwardMS = Median(pick(func(r *Result) float64 { return r.BackwardMS }))
+	r.OptimizerMS = Median(pick(func(r *Result) float64 { return r.OptimizerMS }))
 	r.Allocs = Median(pick(func(r *Result) float64 { return r.Allocs }))
 	r.RSSMiB = slices.Max(pick(func(r *Result) float64 { return r.RSSMiB }))
 	r.WeightsRSSMiB = slices.Max(pick(func(r *Result) float64 { return r.WeightsRSSMiB }))
@@ -207,6 +215,9 @@ func (r *Result) point() string {
 	tokens := fmt.Sprintf("%d × %.4g tokens", r.Batch, r.Tokens)
 	if r.Lengths != "" {
 		tokens = fmt.Sprintf("the lengths of %s, %d per call", r.Lengths, r.Batch)
+	}
+	if r.Train != "" {
+		tokens += ", training " + r.Train
 	}
 	return fmt.Sprintf("%s with %s, threads %d, %s, %s", r.Model, tokens, r.Threads, r.Precision, r.ISA)
 }

@@ -3,6 +3,7 @@ package measure
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -44,7 +45,11 @@ func (r *Result) Explain(p *ir.Program, roof Roof) error {
 	for _, ms := range r.StepMS {
 		total += ms
 	}
+	held, left := heldOf(p), lookaheadOf(p)
 	for _, c := range p.Run {
+		if left[c.Region.Name] {
+			continue
+		}
 		first := len(r.Steps)
 		for i, n := range c.Region.Nodes {
 			line := n.Note
@@ -71,7 +76,7 @@ func (r *Result) Explain(p *ir.Program, roof Roof) error {
 		for i, n := range c.Region.Nodes {
 			s := &r.Steps[first+i]
 			s.Share = s.MS / total
-			flops, bytes := work(n, sizes)
+			flops, bytes := work(n, sizes, held)
 			seconds := s.MS / 1e3 / float64(max(s.Runs, 1))
 			if flops > 0 && seconds > 0 {
 				s.GFLOPS = flops / seconds / 1e9
@@ -87,16 +92,67 @@ func (r *Result) Explain(p *ir.Program, roof Roof) error {
 	return nil
 }
 
-// work counts the operations of one run of a node and the bytes of weights that it reads. A gather reads only as many rows of its table as it returns.
-func work(n *ir.Node, sizes ir.Sizes) (flops, bytes float64) {
+// Work counts the operations of one call, and the bytes of weights, gradients and states of optimizers that its steps read and write.
+func Work(p *ir.Program, sizes ir.Sizes) (flops, bytes float64) {
+	held, left := heldOf(p), lookaheadOf(p)
+	for _, c := range p.Run {
+		for _, n := range c.Region.Nodes {
+			if !left[c.Region.Name] {
+				f, b := work(n, sizes, held)
+				flops, bytes = flops+f*float64(c.Count), bytes+b*float64(c.Count)
+			}
+		}
+	}
+	return flops, bytes
+}
+
+// heldOf returns the values of a training program that lie in memory from step to step, as its regions name them: gradients, and what optimizers keep.
+func heldOf(p *ir.Program) map[string]bool {
+	held := map[string]bool{}
+	if p.Training == nil {
+		return held
+	}
+	names := p.Training.Held()
+	for _, u := range p.Training.Updates {
+		for _, k := range u.Kept {
+			names[k.Name] = true
+		}
+	}
+	for r, l := range ir.Steps(p.Run) {
+		for _, v := range slices.Concat(r.In, r.Out) {
+			if names[ir.At(v.Name, l)] {
+				held[v.Name] = true
+			}
+		}
+	}
+	return held
+}
+
+// lookaheadOf returns the regions that only some training steps run: the mix with slow weights. Measurements leave them out.
+func lookaheadOf(p *ir.Program) map[string]bool {
+	left := map[string]bool{}
+	if p.Training == nil {
+		return left
+	}
+	for _, u := range p.Training.Updates {
+		for name, stage := range u.Stages {
+			left[name] = left[name] || stage == ir.Lookahead
+		}
+	}
+	return left
+}
+
+// work counts the operations of one run of a node and the bytes of weights, gradients and states that it reads and writes. A gather reads only as many rows of
+// its table as it returns.
+func work(n *ir.Node, sizes ir.Sizes, held map[string]bool) (flops, bytes float64) {
 	op := ir.Lookup(n.Op)
 	if op == nil {
 		return 0, 0
 	}
 	flops = op.CostOf(n, sizes).FLOPs
-	for _, v := range n.In {
+	for _, v := range slices.Concat(n.In, n.Out) {
 		switch {
-		case v == nil || v.Kind != ir.Packed:
+		case v == nil || v.Kind != ir.Packed && v.Kind != ir.Tensor && !held[v.Name]:
 		case op.Class == ir.Gather:
 			bytes += 4 * float64(sizes.Elements(n.Out[0].Type.Shape))
 		default:

@@ -70,6 +70,24 @@ func TestUnitFor(t *testing.T) {
 	require.NoError(t, choice.Narrow(src, true, "spam"), "the spec of a folder has just the head that was asked for")
 }
 
+// TestTrainingOf checks that a training is compiled whether a target emits it or not, and that a wrong name is answered with those of the spec.
+func TestTrainingOf(t *testing.T) {
+	c := newConsole(t, "")
+	text := twoHeads + "train fit on m.nli { batch 4 sequences; steps 100 steps; rate 1e-3 }\n"
+	src, err := source.Parse(c, "m.dspec", []byte(text))
+	require.NoError(t, err)
+	_, err = source.TrainingOf(c, src, "", "fat", compiler.Options{})
+	require.ErrorContains(t, err, "no training is named fat; there is fit")
+	u, err := source.TrainingOf(c, src, "", "fit", compiler.Options{})
+	require.NoError(t, err)
+	require.Equal(t, "fit", source.UnitName(u))
+	require.NotNil(t, u.Program.Training)
+	src, err = source.Parse(c, "m.dspec", []byte(twoHeads))
+	require.NoError(t, err)
+	_, err = source.TrainingOf(c, src, "", "fit", compiler.Options{})
+	require.ErrorContains(t, err, "the spec has no training, so none is named fit")
+}
+
 // TestUnitsAfter checks that compilation stops after the named pass, or after the last one without a name.
 func TestUnitsAfter(t *testing.T) {
 	passes := source.Passes()

@@ -43,8 +43,11 @@ func oneUnit(c *console.Console, src *Source, o compiler.Options) (*compiler.Uni
 
 // UnitName returns the name by which --emit selects a unit.
 func UnitName(u *compiler.Unit) string {
-	if u.Ensemble != nil {
+	switch {
+	case u.Ensemble != nil:
 		return u.Ensemble.Name
+	case u.Training != nil:
+		return u.Training.Name
 	}
 	if u.Head != nil {
 		return u.Head.FullName()
@@ -74,6 +77,27 @@ func UnitFor(c *console.Console, src *Source, target, head string, o compiler.Op
 			o.Emit = h.FullName()
 		}
 	}
+	return oneUnit(c, src, o)
+}
+
+// TrainingOf compiles the step of a training, whether a target emits it or not.
+func TrainingOf(c *console.Console, src *Source, target, name string, o compiler.Options) (*compiler.Unit, error) {
+	i := slices.IndexFunc(src.Spec.Trains, func(t *spec.Train) bool { return t.Name == name })
+	if i < 0 {
+		var names []string
+		for _, t := range src.Spec.Trains {
+			names = append(names, t.Name)
+		}
+		if names == nil {
+			return nil, fault.Input(src.Tree.Name, "the spec has no training, so none is named %s", name).Hint("train %s on MODEL.HEAD { … }", name)
+		}
+		return nil, fault.Input(src.Tree.Name, "no training is named %s; there is %s", name, wording.List(names))
+	}
+	tr, t := src.Spec.Trains[i], src.Spec.Target(target)
+	if t != nil && !slices.ContainsFunc(t.Emit, func(e spec.Emit) bool { return e.Train == tr }) {
+		t.Emit = []spec.Emit{{Source: tr.Source, Kind: spec.EmitTrain, Train: tr}} // alone: its package has a name that others may have
+	}
+	o.Target, o.Emit = target, name
 	return oneUnit(c, src, o)
 }
 

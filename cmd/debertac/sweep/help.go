@@ -3,7 +3,10 @@ package sweep
 // Help returns the help texts that are too long for tags. The tag of such a flag has @ and the name of the text.
 func Help() map[string]string {
 	return map[string]string{
-		"sweep_batch":     "Sequences per call; several numbers are measured one after the other, with each of --tokens, --threads and --isa.",
+		"sweep_batch": "Sequences per call. Default: 1; with --train 8. Several numbers are measured one after the other, " +
+			"with each of --tokens, --threads and --isa.",
+		"sweep_train": "Measure steps of this training of the spec: forward pass, backward pass and optimizer, dropout on. " +
+			"A target does not need to emit it.",
 		"sweep_precision": "Precision that you expect: another one is an error. The weights line of the target decides it.",
 		"sweep_repeat": "Measure all points this many times in turn, each time in a fresh process, and report the median and the standard deviation of " +
 			"the rounds. Default: 1; with --against 6, the fewest that give an interval.",

@@ -1,10 +1,8 @@
 package sweep
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -72,6 +70,9 @@ func (v *Sweep) Measure(m *built.Maker, p *built.Program, lengths [][]int) ([]me
 
 // once runs the built program's own measurement of one point. The first round also measures the start and the steps.
 func (v *Sweep) once(m *built.Maker, p *built.Program, pt point, lengths []int, first bool, what string) (*measure.Result, error) {
+	if p.Unit.Training != nil {
+		return v.onceTraining(m, p, pt, what)
+	}
 	flops := cost.Flops(p.Unit.Model, p.Unit.Head, lengths)
 	starts := flags.Flag{}
 	if !first {
@@ -82,25 +83,8 @@ func (v *Sweep) once(m *built.Maker, p *built.Program, pt point, lengths []int, 
 		flags.Count("--threads", pt.threads), flags.Switch("--pin", v.Pin), flags.Value("--isa", pt.isa), flags.Value("--min-time", v.MinTime.String()),
 		flags.Value("--flops", strconv.FormatFloat(flops, 'g', -1, 64)), starts, flags.Switch("--steps", v.Steps &&
 			first), flags.Value("--cpuprofile", v.CPUProfile), flags.Switch("--json", true))
-	cmd := p.Command(m, "bench", args)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, m.Err
-	stop := m.Progress(what)
-	err := cmd.Run()
-	stop()
-	if err != nil {
-		return nil, m.ChildFault(err)
-	}
-	type child struct { // in results steps have names, here they have numbers
-		measure.Result
-		StepMS []float64 `json:"step_ms"`
-	}
-	c := child{Result: measure.Result{GFLOP: flops / 1e9, Precision: p.Unit.Target.Weights.Kind}}
-	if err := json.Unmarshal(out.Bytes(), &c); err != nil {
-		return nil, fault.Ours(fmt.Errorf("the built program's result cannot be read: %w", err))
-	}
-	c.Result.StepMS = c.StepMS
-	return &c.Result, nil
+	r := measure.Result{GFLOP: flops / 1e9, Precision: p.Unit.Target.Weights.Kind}
+	return &r, v.child(m, p, args, what, &r)
 }
 
 // limitsOf measures the machine, once per number of threads.
@@ -158,6 +142,10 @@ func machineProgram(m *built.Maker) (string, error) {
 // shares fills in the rates that refer to the machine. All weights count as read from memory in every call, except the token table, of which a call
 // reads one row per token.
 func (v *Sweep) shares(p *built.Program, r *measure.Result, lengths []int, limits *machine.Limits) error {
+	if p.Unit.Training != nil {
+		v.sharesOfTraining(p, r, limits)
+		return nil
+	}
 	if limits == nil {
 		return nil
 	}

@@ -69,18 +69,29 @@ func paragraph(m *measure.Result) string {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "  %-13s "+format+"\n", append([]any{name}, args...)...)
 	}
-	fmt.Fprintf(&b, "%s: %d × %.4g tokens per call, %s, %s, %s, %s\n", m.Model, m.Batch, m.Tokens, wording.Counted(m.Threads, "thread", "threads"),
-		m.ISA, m.Precision, wording.Counted(m.Calls, "call", "calls"))
+	name, call := m.Model, "call"
+	if m.Train != "" {
+		name, call = "training "+m.Train, "step"
+	}
+	fmt.Fprintf(&b, "%s: %d × %.4g tokens per %s, %s, %s, %s, %s\n", name, m.Batch, m.Tokens, call, wording.Counted(m.Threads, "thread", "threads"),
+		m.ISA, m.Precision, wording.Counted(m.Calls, call, call+"s"))
 	line("latency", "min %.3f ms, p50 %.3f ms, p90 %.3f ms, p99 %.3f ms", m.MinMS, m.P50MS, m.P90MS, m.P99MS)
 	if m.Rounds > 1 {
 		line("", "p50 of %s: standard deviation %.3f ms (%.1f %%)", wording.Counted(m.Rounds, "round", "rounds"), m.DeviationMS, 100*m.DeviationMS/m.P50MS)
+	}
+	if m.Train != "" {
+		line("parts", "forward %.3f ms, backward %.3f ms, optimizer %.3f ms", m.ForwardMS, m.BackwardMS, m.OptimizerMS)
 	}
 	line("throughput", "%.0f tokens/s, %.1f sequences/s", m.TokensPerS, m.SequencesPerS)
 	line("arithmetic", "%.1f GFLOP/s of %.3g useful GFLOP", m.GFLOPS, m.GFLOP)
 	if m.PeakShare > 0 {
 		line("", "%.0f %% of this machine's peak, %.0f %% of its roofline (%.3g GFLOP are needed)", 100*m.PeakShare, 100*m.RooflineShare, m.Needs)
 	}
-	line("allocations", "%.4g per call", m.Allocs)
+	line("allocations", "%.4g per %s", m.Allocs, call)
+	if m.Train != "" {
+		line("peak memory", "%.1f MiB", m.RSSMiB)
+		return b.String()
+	}
 	line("peak memory", "%.1f MiB, of which %.1f MiB are the mapped weights", m.RSSMiB, m.WeightsRSSMiB)
 	line("first result", "%.1f ms from start", m.StartMS)
 	return b.String()

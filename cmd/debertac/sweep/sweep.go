@@ -23,7 +23,7 @@ import (
 // Sweep holds the flags of bench: what is measured, how, and what is done with the results. Each combination of --batch, --tokens, --threads and
 // --isa is one point.
 type Sweep struct {
-	Batch      []int         `default:"1" placeholder:"N,..." help:"@sweep_batch"`
+	Batch      []int         `placeholder:"N,..." help:"@sweep_batch"`
 	Tokens     []int         `placeholder:"N,..." help:"Tokens per sequence. Default: 128."`
 	Lengths    string        `placeholder:"FILE" help:"Take the lengths of the sequences from a file of numbers instead."`
 	Threads    []int         `placeholder:"N,..." help:"Threads per call. Default: the number of physical cores."`
@@ -36,7 +36,7 @@ type Sweep struct {
 	Repeat     *int          `placeholder:"ROUNDS" help:"@sweep_repeat"`
 	Steps      bool          `help:"Measure each step of the schedule too, with its share of the roofline, and each layer."`
 	CPUProfile string        `name:"cpuprofile" placeholder:"FILE" help:"@sweep_cpuprofile"`
-	Train      bool          `help:"Measure a training step."`
+	Train      string        `placeholder:"NAME" help:"@sweep_train"`
 	Against    string        `placeholder:"FILE" help:"Compare medians with earlier results (--json); exit with 3 if a point is slower."`
 	AnyMachine bool          `help:"With --against: compare with results of another machine too."`
 	AnySpec    bool          `help:"With --against: compare with results of another spec too."`
@@ -54,10 +54,11 @@ type point struct {
 
 // Check refuses flags that are wrong for every model.
 func (v *Sweep) Check() error {
-	if v.Train {
-		return fault.Input("debertac", "this version measures forward calls only: training is not compiled yet")
-	}
 	switch {
+	case v.Train != "" && v.Pin:
+		return fault.Usage("leave out --pin", "--pin is for forward calls, and --train %s measures training steps", v.Train)
+	case v.Train != "" && v.CPUProfile != "":
+		return fault.Usage("leave out --cpuprofile", "--cpuprofile is for forward calls, and --train %s measures training steps", v.Train)
 	case v.Tokens != nil && v.Lengths != "":
 		return fault.Usage("give one of them", "--tokens and --lengths contradict each other")
 	case v.Tolerance != nil && v.Against == "":
@@ -156,9 +157,13 @@ func (v *Sweep) points() []point {
 		sets = []string{""}
 	}
 	var list []point
+	batch := 1
+	if v.Train != "" {
+		batch = trainBatch
+	}
 	for _, set := range sets {
 		for _, threads := range orDefault(v.Threads, 0) {
-			for _, batch := range orDefault(v.Batch, 1) {
+			for _, batch := range orDefault(v.Batch, batch) {
 				for _, tokens := range orDefault(v.Tokens, 128) {
 					list = append(list, point{batch, tokens, threads, set})
 				}
@@ -167,6 +172,9 @@ func (v *Sweep) points() []point {
 	}
 	return list
 }
+
+// trainBatch is how many sequences a training step has unless --batch says otherwise.
+const trainBatch = 8
 
 // tolerance returns by how much a point may be slower than before without counting as slower, in per cent.
 func (v *Sweep) tolerance() float64 {
@@ -178,7 +186,12 @@ func (v *Sweep) tolerance() float64 {
 
 // Accept refuses flags beyond the limits of the program of path, before the program is built. It returns the lengths of the sequences of each point.
 func (v *Sweep) Accept(u *compiler.Unit, path string) ([][]int, error) {
-	if got := u.Target.Weights.Kind; v.Precision != "" && v.Precision != got {
+	if u.Training != nil {
+		if got := u.Training.Precision.Compute; v.Precision != "" && v.Precision != got {
+			return nil, fault.Input(u.Program.File, "the training %s computes in %s, not %s", u.Training.Name, got, v.Precision).
+				Hint("precision %s in the training", v.Precision)
+		}
+	} else if got := u.Target.Weights.Kind; v.Precision != "" && v.Precision != got {
 		fault := fault.Input(u.Program.File, "the target's weights are %s, not %s", got, v.Precision)
 		if is, err := disk.IsDir(path); err == nil && is {
 			return nil, fault.Hint("debertac import %s -o model.dspec, write weights %s in its target, then debertac pack %s --spec model.dspec",

@@ -47,7 +47,8 @@ func TestCheck(t *testing.T) {
 		"--tokens 0: it must be at least 1":                func(v *Sweep) { v.Tokens = []int{0} },
 		"--cpuprofile is for one point and one round":      func(v *Sweep) { v.CPUProfile, v.Repeat = "cpu", &two },
 		"--cpuprofile a.svg and --plot a.svg are the same": func(v *Sweep) { v.CPUProfile, v.Plot = "a.svg", "a.svg" },
-		"training is not compiled yet":                     func(v *Sweep) { v.Train = true },
+		"--pin is for forward calls":                       func(v *Sweep) { v.Train, v.Pin = "fit", true },
+		"--cpuprofile is for forward calls":                func(v *Sweep) { v.Train, v.CPUProfile = "fit", "cpu" },
 		"--plot":                                           func(v *Sweep) { v.Plot = "a.gif" },
 	} {
 		v := good()

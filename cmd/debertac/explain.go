@@ -28,9 +28,9 @@ type explainVerb struct {
 func (explainVerb) Help() string {
 	return `For a message code, explain prints what it means, with an example. For a word, it prints how the word is written, and where.
 For a spec or a published model, it prints every statement that makes numbers, with its place, shape, parameters and
-operations (a multiply-add counts as two); with --json the sums of the parameters, and of the useful operations that bench
-counts. For a file of the zoo, which the comments of generated code cite, it prints the numbered lines. Without an argument
-it lists the message codes.
+operations (a multiply-add counts as two), and for a training of a spec what a step computes, moves and keeps in memory; with
+--json the sums of the parameters, and of the useful operations that bench counts. For a file of the zoo, which the comments of
+generated code cite, it prints the numbered lines. Without an argument it lists the message codes.
 
 Examples:
   debertac explain index-kind
@@ -58,7 +58,10 @@ func (v *explainVerb) Run(c *console.Console) error {
 		if err != nil {
 			return err
 		}
-		return v.spec(c.Out, src.Spec)
+		if err := v.spec(c.Out, src.Spec); err != nil || v.JSON {
+			return err
+		}
+		return reference.Trainings(c, src)
 	}
 	if m := spec.ZooModel(v.What); m != nil {
 		published := *m

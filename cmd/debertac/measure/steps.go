@@ -92,19 +92,37 @@ func (r *Result) Explain(p *ir.Program, roof Roof) error {
 	return nil
 }
 
-// Work counts the operations of one call, and the bytes of weights, gradients and states of optimizers that its steps read and write.
-func Work(p *ir.Program, sizes ir.Sizes) (flops, bytes float64) {
-	held, left := heldOf(p), lookaheadOf(p)
+// Load is a number of operations and a number of bytes from memory.
+type Load struct{ FLOPs, Bytes float64 }
+
+// Work counts the operations of a training step, and the bytes of weights, gradients and states of optimizers that its nodes read and write: of the forward
+// pass up to the loss, of the backward pass, and of the optimizer.
+func Work(p *ir.Program, sizes ir.Sizes) (parts [3]Load) {
+	held, left, part := heldOf(p), lookaheadOf(p), 0
 	for _, c := range p.Run {
+		if left[c.Region.Name] {
+			continue
+		}
+		to := &parts[part]
+		if p.Training != nil && slices.ContainsFunc(p.Training.Updates, func(u ir.Update) bool {
+			_, of := u.Stages[c.Region.Name]
+			return of
+		}) {
+			to = &parts[2]
+		}
 		for _, n := range c.Region.Nodes {
-			if !left[c.Region.Name] {
-				f, b := work(n, sizes, held)
-				flops, bytes = flops+f*float64(c.Count), bytes+b*float64(c.Count)
-			}
+			f, b := work(n, sizes, held)
+			to.FLOPs, to.Bytes = to.FLOPs+f*float64(c.Count), to.Bytes+b*float64(c.Count)
+		}
+		if slices.ContainsFunc(c.Region.Out, func(v *ir.Value) bool { return v.Name == lossName }) {
+			part = 1
 		}
 	}
-	return flops, bytes
+	return parts
 }
+
+// lossName is the name of the loss in the store of a training program.
+const lossName = "loss"
 
 // heldOf returns the values of a training program that lie in memory from step to step, as its regions name them: gradients, and what optimizers keep.
 func heldOf(p *ir.Program) map[string]bool {

@@ -94,11 +94,15 @@ func TrainingOf(c *console.Console, src *Source, target, name string, o compiler
 		return nil, fault.Input(src.Tree.Name, "no training is named %s; there is %s", name, wording.List(names))
 	}
 	tr, t := src.Spec.Trains[i], src.Spec.Target(target)
-	if t != nil && !slices.ContainsFunc(t.Emit, func(e spec.Emit) bool { return e.Train == tr }) {
-		t.Emit = []spec.Emit{{Source: tr.Source, Kind: spec.EmitTrain, Train: tr}} // alone: its package has a name that others may have
-	}
 	o.Target, o.Emit = target, name
-	return oneUnit(c, src, o)
+	if t == nil || slices.ContainsFunc(t.Emit, func(e spec.Emit) bool { return e.Train == tr }) {
+		return oneUnit(c, src, o)
+	}
+	alone := *t
+	alone.Emit = []spec.Emit{{Source: tr.Source, Kind: spec.EmitTrain, Train: tr}} // alone: its package has a name that others may have
+	with := *src.Spec
+	with.Targets = []*spec.Target{&alone}
+	return oneUnit(c, &Source{src.Tree, &with}, o)
 }
 
 // emitsModel reports whether a target emits a model of this name without a head, or an ensemble.

@@ -91,7 +91,10 @@ func (v *Sweep) child(m *built.Maker, p *built.Program, args []string, what stri
 // sharesOfTraining fills in the rates of a training step. The operations are those of its schedule, and the bytes those of the tensors, the gradients and the
 // optimizer's states that its nodes read and write.
 func (v *Sweep) sharesOfTraining(p *built.Program, r *measure.Result, limits *machine.Limits) {
-	flops, moved := measure.Work(p.Unit.Program, ir.Sizes(*r.Extents))
+	flops, moved := 0.0, 0.0
+	for _, part := range measure.Work(p.Unit.Program, ir.Sizes(*r.Extents)) {
+		flops, moved = flops+part.FLOPs, moved+part.Bytes
+	}
 	r.GFLOP, r.Needs = flops/1e9, flops/1e9
 	seconds := r.MinMS / 1e3
 	if v.Lengths != "" { // of a pass over the file

@@ -1,0 +1,103 @@
+package reference
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/measure"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/cmd/debertac/wording"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+)
+
+// Trainings prints what a step of each training of a spec computes, moves and keeps in memory, for the largest batch of one pass. A training that this version
+// does not compile has a line with the reason.
+func Trainings(c *console.Console, src *source.Source) error {
+	quiet := *c
+	quiet.Err = io.Discard // warnings about the target were printed
+	for _, t := range src.Spec.Trains {
+		u, err := source.TrainingOf(&quiet, src, "", t.Name, compiler.Options{})
+		var f *fault.Error
+		if errors.As(err, &f) && f.Code == fault.ExitInput && len(f.List) > 0 {
+			fmt.Fprintf(c.Out, "\nstep of %s: %s\n", t.Name, f.List[0].Message)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := printStep(c.Out, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parts are those of a training step, as measure.Work counts them.
+var parts = [3]string{"forward", "backward", "optimizer"}
+
+// printStep prints the operations and the memory of a training step.
+func printStep(out io.Writer, u *compiler.Unit) error {
+	p, b := u.Program, u.Program.Bounds
+	fmt.Fprintf(out, "\nstep of %s: a pass over %s of %d tokens\n", u.Training.Name, wording.Counted(b.Sequences, "sequence", "sequences"), b.Length)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "part\tGFLOP\tMiB moved\t")
+	var sum measure.Load
+	for i, l := range measure.Work(p, b.Sizes()) {
+		sum.FLOPs, sum.Bytes = sum.FLOPs+l.FLOPs, sum.Bytes+l.Bytes
+		fmt.Fprintf(w, "%s\t%.4g\t%.4g\t\n", parts[i], l.FLOPs/1e9, l.Bytes/(1<<20))
+	}
+	fmt.Fprintf(w, "together\t%.4g\t%.4g\t\n", sum.FLOPs/1e9, sum.Bytes/(1<<20))
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "\nmemory\tnumbers\tMiB\t")
+	all := int64(0)
+	for _, m := range memoryOf(p) {
+		all += m.numbers
+		fmt.Fprintf(w, "%s\t%d\t%.4g\t\n", m.what, m.numbers, float64(m.numbers)*4/(1<<20))
+	}
+	fmt.Fprintf(w, "together\t%d\t%.4g\t\n", all, float64(all)*4/(1<<20))
+	return w.Flush()
+}
+
+// memory is a kind of what a training step keeps in memory.
+type memory struct {
+	what    string
+	numbers int64 // float32
+}
+
+// memoryOf returns what a training program keeps in memory: tensors, their gradients, what optimizers keep, and the arena of the largest pass.
+func memoryOf(p *ir.Program) []memory {
+	list := []memory{{what: "parameters"}, {what: "gradients"}, {what: "optimizer"}, {what: "activations"}}
+	size := func(shape []int) int64 {
+		n := int64(1)
+		for _, d := range shape {
+			n *= int64(d)
+		}
+		return n
+	}
+	for _, t := range p.Training.Params {
+		list[0].numbers += size(t.Shape)
+		if t.Grad != "" {
+			list[1].numbers += size(t.Shape)
+		}
+	}
+	for _, u := range p.Training.Updates {
+		for _, k := range u.Kept {
+			list[2].numbers += size(k.Shape)
+		}
+	}
+	slots := map[int]ir.Space{}
+	for _, b := range p.Plan.Buffers {
+		slots[b.Slot] = slots[b.Slot].Union(b.Space)
+	}
+	for _, s := range slots {
+		list[3].numbers += int64(s.Floats(p.Bounds.Sizes()))
+	}
+	return list
+}

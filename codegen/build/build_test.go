@@ -232,6 +232,13 @@ func TestToolchain(t *testing.T) {
 	}
 }
 
+// TestKinds checks that a program cannot hold models and training steps.
+func TestKinds(t *testing.T) {
+	err := build.Build(t.Context(), []*codegen.Package{{Name: "a"}, {Name: "b", Train: true}}, filepath.Join(t.TempDir(), "out"))
+	require.ErrorContains(t, err, "a program holds models or training steps, not both: a and b are of different kinds")
+}
+
+
 func TestReadPackage(t *testing.T) {
 	pkg, _ := generate(t, "reread")
 	dir := t.TempDir()

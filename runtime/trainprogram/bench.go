@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	goruntime "runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -183,6 +184,7 @@ func (r *measurement) measure(row *benchRow) error {
 		row.Extents.Add(b.Sizes())
 	}
 	row.Tokens = float64(tokens) / float64(sequences)
+	debug.FreeOSMemory() // what reading or drawing the tensors has left is no part of a step
 	gauge.ResetPeakRSS()
 	warm := time.Now()
 	for _, b := range r.batches {

@@ -1,0 +1,42 @@
+package sweep
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/cmd/debertac/console"
+	"github.com/debertac/debertac/cmd/debertac/cost"
+	"github.com/debertac/debertac/cmd/debertac/measure"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+)
+
+// TestWorkOfTraining compares what is counted for a training step with what follows from the model: the useful operations of the forward pass, about twice as
+// many for the gradients, and the bytes of an update, which reads parameters, gradients and two moments, and writes all but the gradients.
+func TestWorkOfTraining(t *testing.T) {
+	c := &console.Console{Context: t.Context(), In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}
+	src, err := source.Parse(c, "m.dspec", []byte(`dspec 1
+model m like deberta_v3_base { dim layers = 4; dim hidden = 64; dim heads = 2; dim vocab = 100 }
+head nli on m { take first; linear hidden; act; linear 3 as labels("a", "b", "c"); loss cross_entropy }
+train fit on m.nli { batch 8 sequences; length 512 tokens; steps 100 steps; rate 1e-3; clip 1 }
+`))
+	require.NoError(t, err)
+	u, err := source.TrainingOf(c, src, "", "fit", compiler.Options{})
+	require.NoError(t, err)
+	p := u.Program
+	parts := measure.Work(p, p.Bounds.Sizes())
+	lengths := []int{512, 512, 512, 512, 512, 512, 512, 512}
+	require.InEpsilon(t, cost.Flops(u.Model, u.Head, lengths), parts[0].FLOPs, 0.3)
+	ratio := parts[1].FLOPs / parts[0].FLOPs
+	require.Greater(t, ratio, 1.8)
+	require.Less(t, ratio, 2.6)
+	numbers := 0
+	for _, q := range p.Training.Params {
+		numbers += ir.NewArray(q.Shape...).Len()
+	}
+	require.InEpsilon(t, 4*8*float64(numbers), parts[2].Bytes, 0.05) // seven for the update, and the gradients once more for their norm
+}

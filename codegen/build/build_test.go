@@ -238,7 +238,6 @@ func TestKinds(t *testing.T) {
 	require.ErrorContains(t, err, "a program holds models or training steps, not both: a and b are of different kinds")
 }
 
-
 func TestReadPackage(t *testing.T) {
 	pkg, _ := generate(t, "reread")
 	dir := t.TempDir()

@@ -84,10 +84,9 @@ func (c *Case) Compare(outputs string, p Produced, scope Scope) ([]Result, error
 		}
 		results = append(results, r)
 		if numbers := p.Trained[StepLoss]; name == "loss" && numbers != nil {
-			if r, err = k.compared(want, name, k.trained(name, []int{len(numbers)}, numbers)); err != nil {
+			if r, err = k.stepLoss(want, name, numbers); err != nil {
 				return nil, err
 			}
-			r.Tensor = StepLoss
 			results = append(results, r)
 		}
 	}
@@ -96,6 +95,17 @@ func (c *Case) Compare(outputs string, p Produced, scope Scope) ([]Result, error
 
 // StepLoss names the loss that a training step computes. It is compared besides the loss that follows from the outputs of a forward pass.
 const StepLoss = "loss of the step"
+
+// stepLoss compares the loss that a training step computes with the recorded one.
+func (k *comparison) stepLoss(want *safetensors.File, name string, numbers []float64) (Result, error) {
+	info, err := want.Info(name)
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := k.compared(want, name, k.trained(name, info.Shape, numbers))
+	r.Tensor = StepLoss
+	return r, err
+}
 
 // unrecorded returns a result for each tensor that training steps have computed and that was not recorded.
 func (k *comparison) unrecorded(want *safetensors.File) (results []Result) {

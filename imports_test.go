@@ -38,7 +38,7 @@ var rooms = []struct {
 	{"codegen/build", []string{".", "codegen!", "codegen/build", "runtime/disk"}, []string{"golang.org/x/mod", "golang.org/x/tools"}},
 	{"codegen", []string{"ir", "codegen/kernel", "runtime/attention", "runtime/disk", "runtime/ragged", "runtime/tasktable", "spec/zoo"},
 		[]string{"github.com/dave/jennifer"}},
-	{"runtime/attention", nil, nil},
+	{"runtime/attention", []string{"runtime/dropout"}, nil},
 	{"runtime/tasktable", nil, nil},                                 // this and the next one are read by the compiler's side and the programs' side
 	{"runtime/ragged/raggedtest", []string{"runtime/ragged!"}, nil}, // for tests
 	{"runtime/ragged", nil, nil},

@@ -60,6 +60,7 @@ func stride(v *ir.Value) int { return max(v.LD, v.Type.Shape[1].N) }
 // constants returns the constants of a node.
 func (l attendLowering) constants(n *ir.Node) attention.Attend {
 	a := attention.Attend{Heads: n.Int("heads"), Scale: float32(n.Float("scale")), Masked: ops.AttentionMasked(n),
+		Rate:     n.Float("rate"),
 		MixScore: l.operand(n, ops.AttendMixScore) != nil, MixWeight: l.operand(n, ops.AttendMixWeight) != nil,
 		Terms: attention.Terms{Content: n.Flag("cc"), KeyPosition: signOf(n.Flag("cp"), n.Flag("flip_cp")),
 			QueryPosition: signOf(n.Flag("pc"), n.Flag("flip_pc")), Bias: l.operand(n, ops.AttendBias) != nil},
@@ -118,6 +119,9 @@ func attendCode(name string, grad bool, a attention.Attend, isa *kernel.ISA) *je
 		if f.set {
 			fields = append(fields, field{f.name, jen.True()})
 		}
+	}
+	if a.Rate != 0 {
+		fields = append(fields, field{"Rate", jen.Lit(a.Rate)})
 	}
 	fields = append(fields, field{"Operands", stridesCode(a.Operands)})
 	if a.Gradient != (attention.Strides{}) {
@@ -277,6 +281,9 @@ func (l attendLowering) unit(s *step) []string {
 	}
 	if l.operand(n, ops.AttendPicked) != nil {
 		field("Picked", "e.Rows")
+	}
+	if v := l.operand(n, ops.AttendKey); v != nil {
+		field("Key", s.ptr(v))
 	}
 	field("Scratch", "e.scratch(worker)")
 	return []string{fmt.Sprintf("e.k.%s.%s(attention.AttendCall{\n%s}, unit)", s.kernel.field, run, text)}

@@ -35,7 +35,7 @@ func attendRegion(t *testing.T, op string, s ir.Sample) *ir.Region {
 			in = append(in, b.Input(a.Part.Row().Operand, ir.Batch, a.Type))
 		default:
 			kind := ir.State
-			if a.Fill == ir.FillIndex { // a field of the execution has its type
+			if a.Type.DType == ir.I32 { // a field of the execution has its type
 				kind = ir.Batch
 			}
 			in = append(in, b.Input(fmt.Sprintf("in%d", k), kind, a.Type))
@@ -108,10 +108,10 @@ func TestAttendLowering(t *testing.T) {
 			calls++
 		}
 	}
-	for k := range 2 * (ops.AttendPicked + 2) {
+	for k := range 2 * (ops.AttendKey + 2) {
 		slots = append(slots, jen.Id(slotField(k)).Op("*").Float32())
 	}
-	slots = append(slots, jen.List(jen.Id("in6"), jen.Id("in7")).Op("*").Int32())
+	slots = append(slots, jen.List(jen.Id("in6"), jen.Id("in7"), jen.Id("in13"), jen.Id("in14")).Op("*").Int32())
 	for name, k := range declared {
 		f.Func().Id(name).Params(paramList(k.Params)...)
 	}

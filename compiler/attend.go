@@ -48,7 +48,7 @@ func replaceByAttend(r *ir.Region, i int, weigh *ir.Node, p *parts) error {
 	f := &attentionFuser{editor: edit(r), p: p, weigh: weigh, heads: heads, d: d, slots: p.slots(), byOffsets: p.bothSigns()}
 	f.dp = d * len(f.slots)
 	r.Nodes = slices.Clone(r.Nodes[:i])
-	in := make([]*ir.Value, ops.AttendPicked+1)
+	in := make([]*ir.Value, ops.AttendKey+1)
 	in[ops.AttendQ], in[ops.AttendK] = f.contents(func(s slot) *ir.Value { return s.q }), f.contents(func(s slot) *ir.Value { return s.k })
 	in[ops.AttendV] = weigh.In[1]
 	attrs := []ir.Attr{{Key: "heads", Value: heads}, {Key: "cc", Value: len(p.cc) > 0}, {Key: "cp", Value: len(p.cp) > 0},
@@ -66,6 +66,10 @@ func replaceByAttend(r *ir.Region, i int, weigh *ir.Node, p *parts) error {
 		in[ops.AttendPrefix] = p.soft.In[2]
 	}
 	in[ops.AttendMixScore], in[ops.AttendMixWeight] = p.mixScore, p.mixWeight
+	if p.drop != nil {
+		in[ops.AttendKey] = p.drop.In[1]
+		attrs = append(attrs, ir.Attr{Key: "rate", Value: p.drop.Float("rate")})
+	}
 	old := weigh.Out[0]
 	if chosen != nil {
 		old = chosen.Out[0]

@@ -96,13 +96,17 @@ func (b *builder) drop(e editor, site string, src spec.Source, rate float64, x *
 	if !b.dropout || rate == 0 {
 		return x
 	}
+	return e.op("dropout", src, []ir.Attr{{Key: "rate", Value: rate}}, x, b.key(e, site))
+}
+
+// key returns the key of dropout for a site of a region.
+func (b *builder) key(e editor, site string) *ir.Value {
 	r := e.Region()
 	name := ir.KeyPrefix + r.Name + "."
 	if perLayer(r) {
 		name += "{l}."
 	}
-	key := e.Input(name+site, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.N(2)}})
-	return e.op("dropout", src, []ir.Attr{{Key: "rate", Value: rate}}, x, key)
+	return e.Input(name+site, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.N(2)}})
 }
 
 // layers describes the encoder's layers. Layers that compute the same share one region. The schedule calls only the layers that the head reads; a trace also

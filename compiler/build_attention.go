@@ -47,7 +47,11 @@ func (b *builder) attention(e editor, xq, x *ir.Value, layerPath string) *ir.Val
 		}
 		return e.op("mix_heads", *src, nil, v, b.tensor(e, layerPath+"attention."+name+".weight", m.Heads, m.Heads))
 	}
-	p := mix(a.MixWeight, "mix_weight", b.softmax(e, mix(a.MixScore, "mix_score", s.score()), s.starts))
+	p := b.softmax(e, mix(a.MixScore, "mix_score", s.score()), s.starts)
+	if rate := m.Defaults.Dropout.Attention; b.dropout && rate != 0 {
+		p = e.op("drop_pairs", m.Defaults.Dropout.Source, []ir.Attr{{Key: "rate", Value: rate}}, p, b.key(e, "attention"), s.starts)
+	}
+	p = mix(a.MixWeight, "mix_weight", p)
 	return e.op("weigh", a.Source, []ir.Attr{s.heads()}, p, s.project(a.Value(), x), s.starts)
 }
 

@@ -11,6 +11,7 @@ import (
 // parts holds the terms of one attention's score, which are found in the sum that enters a softmax, and the nodes around them.
 type parts struct {
 	soft                *ir.Node
+	drop                *ir.Node // dropout of the probabilities; nil: none
 	mixScore, mixWeight *ir.Value
 	index, pos          *ir.Value
 	scale               float64 // the scale of the products
@@ -49,6 +50,10 @@ func partsOf(weigh *ir.Node) (*parts, error) {
 		return w
 	}
 	p.mixWeight = mixed()
+	if at.Def != nil && at.Def.Op == "drop_pairs" {
+		p.drop = at.Def
+		at = at.Def.In[0]
+	}
 	if at.Def == nil || at.Def.Op != "softmax" {
 		return nil, nil
 	}

@@ -31,6 +31,9 @@ func AttendName(a *attention.Attend, grad bool, isa string) string {
 			b.WriteString("_" + word.text)
 		}
 	}
+	if a.Rate > 0 {
+		b.WriteString("_drop" + number(a.Rate))
+	}
 	b.WriteString(stridesName("_ld", a.Operands))
 	if grad {
 		b.WriteString(stridesName("_ldg", a.Gradient))

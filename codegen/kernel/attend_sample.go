@@ -63,6 +63,9 @@ func AttendSamples() []AttendSample {
 		odd.with("gradients with strides of their own", func(s *AttendSample) {
 			s.Gradient.Q, s.Gradient.K, s.Gradient.V, s.Gradient.KR, s.Gradient.QR = 48, 64, 80, 96, 112
 		}),
+		odd.with("dropout, causal", func(s *AttendSample) { s.Rate, s.Masked = 0.25, true }),
+		attendSample("v1 with dropout", 2, 32, 128, 0, 128, both).with("picked", func(s *AttendSample) { s.Rate, s.Rows = 0.1, attention.Picked }),
+		odd.with("both mixed, dropout", func(s *AttendSample) { s.MixScore, s.MixWeight, s.Rate = true, true, 0.5 }),
 		odd.with("scores mixed", func(s *AttendSample) { s.MixScore = true }),
 		odd.with("probabilities mixed, causal", func(s *AttendSample) { s.MixWeight, s.Masked = true, true }),
 		odd.with("both mixed, picked", func(s *AttendSample) { s.MixScore, s.MixWeight, s.Rows = true, true, attention.Picked }),

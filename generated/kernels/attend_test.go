@@ -19,7 +19,7 @@ type attendCase struct {
 	kernel.AttendSample
 	index, starts, prefix, picked, pos []int32
 
-	tensors, grads [ops.AttendPicked + 1]*attendTensor
+	tensors, grads [ops.AttendKey + 1]*attendTensor
 	do, o          *attendTensor
 }
 
@@ -137,7 +137,7 @@ func (c *attendCase) oracle(t testing.TB) (o []float64, grads map[int][]float64)
 	if c.Masked {
 		n.Set("mask", map[bool]string{true: "prefix", false: "causal"}[c.Prefix])
 	}
-	in := make([]*ir.Array, ops.AttendPicked+1)
+	in := make([]*ir.Array, ops.AttendKey+1)
 	var values []*ir.Value
 	for i, x := range c.tensors {
 		in[i] = x.array()
@@ -145,6 +145,10 @@ func (c *attendCase) oracle(t testing.TB) (o []float64, grads map[int][]float64)
 		if x != nil {
 			values[i] = &ir.Value{Type: ir.Type{DType: ir.F32}}
 		}
+	}
+	if c.Rate > 0 {
+		n.Set("rate", c.Rate)
+		in[ops.AttendKey] = &ir.Array{Shape: []int{2}, I: dropKey}
 	}
 	for i, x := range map[int][]int32{ops.AttendIndex: c.index, ops.AttendStarts: c.starts, ops.AttendPos: c.pos,
 		ops.AttendPrefix: c.prefix, ops.AttendPicked: c.picked} {
@@ -167,14 +171,17 @@ func (c *attendCase) oracle(t testing.TB) (o []float64, grads map[int][]float64)
 	return out[0].F, grads
 }
 
+// dropKey is the key of the dropout of all samples.
+var dropKey = []int32{17, -5}
+
 // call returns the arguments, with the result or its gradient at o.
 func (c *attendCase) call(o *attendTensor, scratch *buffer, holes bool) attention.AttendCall {
-	tensors := func(x [ops.AttendPicked + 1]*attendTensor, o *float32) attention.Tensors {
+	tensors := func(x [ops.AttendKey + 1]*attendTensor, o *float32) attention.Tensors {
 		return attention.Tensors{O: o, Q: x[ops.AttendQ].start(), K: x[ops.AttendK].start(), V: x[ops.AttendV].start(), KR: x[ops.AttendKR].start(),
 			QR: x[ops.AttendQR].start(), Bias: x[ops.AttendBias].middle(), MixScore: x[ops.AttendMixScore].start(), MixWeight: x[ops.AttendMixWeight].start()}
 	}
 	call := attention.AttendCall{Tensors: tensors(c.tensors, o.start()), Grad: tensors(c.grads, nil), Index: &c.index[c.Reach],
-		Starts: c.starts, Prefix: c.prefix, Picked: c.picked, Scratch: scratch.p(0)}
+		Starts: c.starts, Prefix: c.prefix, Picked: c.picked, Key: &dropKey[0], Scratch: scratch.p(0)}
 	if holes {
 		call.Positions = &c.pos[0]
 	}

@@ -22,6 +22,7 @@ const (
 	AttendMixScore
 	AttendMixWeight
 	AttendPicked
+	AttendKey
 	attendOperands // the number of operands
 )
 
@@ -40,6 +41,7 @@ var attendIn = []ir.Operand{
 	optional("mix_score", "[A, A], see mix_heads"),
 	optional("mix_weight", "[A, A]"),
 	{Name: "picked", DType: ir.I32, Optional: true, Doc: "[M] the rows that are computed, rising; with rows = picked"},
+	{Name: "key", DType: ir.I32, Optional: true, Doc: "[2] the key of the dropout of probabilities, see drop_pairs; with rate"},
 }
 
 // attendAttrs are the attributes of attend and attend_grad.
@@ -52,6 +54,7 @@ var attendAttrs = []ir.AttrDef{
 	{Name: "flip_cp", Type: ir.AttrBool, Doc: "cp looks up j-i instead of i-j"},
 	{Name: "flip_pc", Type: ir.AttrBool, Doc: "pc looks up j-i"},
 	maskAttr,
+	{Name: "rate", Type: ir.AttrFloat, Doc: "of the dropout of probabilities; absent: none is dropped"},
 	{Name: "rows", Type: ir.AttrString, Words: []string{"each", "first", "picked"},
 		Doc: "the rows that are computed: each (the default, R = T), the first of each sequence (R = B), or those in picked (R = M)"},
 }
@@ -132,7 +135,10 @@ func attendShape(n *ir.Node, at int) ([]ir.Type, error) {
 	if (n.Str("rows") == "picked") != (in(n, at+AttendPicked) != nil) {
 		return nil, fmt.Errorf("picked rows and the operand %s go together", operand(n, at+AttendPicked))
 	}
-	return []ir.Type{f32(attendRows(n), ir.N(w))}, first(shaped(n, at+AttendStarts, ir.Bound), shaped(n, at+AttendPos, ir.T),
+	if (n.Float("rate") != 0) != (in(n, at+AttendKey) != nil) {
+		return nil, fmt.Errorf("a rate and the operand %s go together", operand(n, at+AttendKey))
+	}
+	return []ir.Type{f32(attendRows(n), ir.N(w))}, first(shaped(n, at+AttendKey, ir.N(2)), shaped(n, at+AttendStarts, ir.Bound), shaped(n, at+AttendPos, ir.T),
 		maskShape(n, at+AttendPrefix), shaped(n, at+AttendMixScore, ir.N(a), ir.N(a)), shaped(n, at+AttendMixWeight, ir.N(a), ir.N(a)),
 		shaped(n, at+AttendPicked, ir.M))
 }
@@ -252,7 +258,7 @@ func attendSamples(before func(rows ir.Dim) []ir.Arg) []ir.Sample {
 		s.In = append(s.In, when(cc || cp, normal(attendRows(node), ir.N(10))), when(cc || pc, normal(ir.T, ir.N(10))), normal(ir.T, ir.N(6)),
 			when(cp, table), when(pc, table), when(bias, normal(ir.N(2), ir.N(2*sampleLength-1))), when(cp || pc, index(rows)), starts(), positions(),
 			when(node.Str("mask") == "prefix", prefixes()), when(with&mixesScore != 0, mix), when(with&mixesWeight != 0, mix),
-			when(node.Str("rows") == "picked", ir.PartArg(ragged.Rows)))
+			when(node.Str("rows") == "picked", ir.PartArg(ragged.Rows)), when(node.Float("rate") != 0, below(100, ir.N(2))))
 		return s
 	}
 	plain := one(0, true, false, false, false)
@@ -274,6 +280,9 @@ func attendSamples(before func(rows ir.Dim) []ir.Arg) []ir.Sample {
 		one(mixesScore|mixesWeight, true, true, true, true),
 		holes(one(mixesScore, true, true, true, false, "mask", "prefix")),
 		one(mixesWeight, true, true, false, false, "rows", "first"),
+		one(0, true, true, true, false, "rate", 0.25),
+		holes(one(mixesScore|mixesWeight, true, true, true, true, "rate", 0.5, "mask", "causal")),
+		one(0, true, false, true, true, "rate", 0.25, "rows", "picked"),
 	}
 }
 

@@ -42,8 +42,8 @@ func refAttendGrad(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		return nil, err
 	}
 	d[AttendV] = a.collect(a.weights, do)
-	dp, d[AttendMixWeight] = a.unmixed(AttendMixWeight, dp, a.p)
-	ds := a.softmaxGrad(dp)
+	dp, d[AttendMixWeight] = a.unmixed(AttendMixWeight, dp, a.dropped)
+	ds := a.softmaxGrad(a.drop(dp))
 	ds, d[AttendMixScore] = a.unmixed(AttendMixScore, ds, a.score)
 	if bias := data(a.in, AttendBias); bias != nil {
 		node := &ir.Node{Op: "collect_bias", Attrs: attrs("rows", bias.Shape[1])}

@@ -14,7 +14,8 @@ type attend struct {
 	q       *ir.Array // [T, A·D], or nil
 	score   *ir.Array // [A, P] before heads are mixed
 	p       *ir.Array // probabilities
-	weights *ir.Array // the weights of values: probabilities, mixed
+	dropped *ir.Array // probabilities, of which some are dropped
+	weights *ir.Array // the weights of values: these, mixed
 }
 
 // newAttend computes the weights of the values.
@@ -56,8 +57,17 @@ func newAttend(n *ir.Node, in []*ir.Array) (*attend, error) {
 	if a.p, err = a.rule("softmax", s, a.starts, data(in, AttendPrefix)); err != nil {
 		return nil, err
 	}
-	a.weights, err = a.mixed(AttendMixWeight, a.p)
+	a.dropped = a.drop(a.p)
+	a.weights, err = a.mixed(AttendMixWeight, a.dropped)
 	return a, err
+}
+
+// drop returns numbers of pairs, of which some are dropped if the node has a rate.
+func (a *attend) drop(x *ir.Array) *ir.Array {
+	if key := data(a.in, AttendKey); key != nil {
+		return dropped(x, key, a.list, a.n.Float("rate"))
+	}
+	return x
 }
 
 // ramp returns the integers below n.

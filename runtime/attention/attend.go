@@ -30,6 +30,7 @@ type Attend struct {
 	Masked             bool    // query i sees only the keys j ≤ i and j < AttendCall.Prefix[sequence]
 	MixScore           bool    // the scores of all heads are mixed
 	MixWeight          bool    // the probabilities of all heads are mixed
+	Rate               float64 // of the dropout of probabilities; 0: none is dropped
 	Operands, Gradient Strides // Operands.O also serves the gradient of the result
 
 	Forward  *ForwardForm  // the forward pass with kernels; nil: in plain Go
@@ -53,6 +54,7 @@ type AttendCall struct {
 	Starts    []int32  // the first row of each sequence, and the number of rows
 	Prefix    []int32  // for each sequence the number of leading keys that all rows see; nil: 0
 	Picked    []int32  // the rows that are computed, rising, for the rows [Picked]
+	Key       *int32   // [2] the key of the dropout
 	Scratch   *float32 // [Attend.Scratch(n)] or [Attend.GradScratch(n)], with n the greatest length of a sequence
 }
 

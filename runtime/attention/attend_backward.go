@@ -164,7 +164,8 @@ func (g *gradHead) sequence(s int) bool {
 		return true
 	}
 	a := g.arrays
-	g.w = work{Form: &g.f.Form, n: n, to: n, prefix: g.c.prefix(s), q: a[gradQueries], k: a[gradKeys], kr: a[gradKRPanels], qr: a[gradQRPanels],
+	g.w = work{Form: &g.f.Form, n: n, to: n, prefix: g.c.prefix(s), drop: g.dropOf(g.c, s, g.head),
+		q: a[gradQueries], k: a[gradKeys], kr: a[gradKRPanels], qr: a[gradQRPanels],
 		bias: a[gradBias], cp: a[gradCP], pc: a[gradPC], stats: a[gradStats], along: view(a[gradAlong]), down: view(a[gradDown]), ldr: g.f.LDR()}
 	if g.Terms.Indexed() && !g.w.offsets(g.c.Index) {
 		return false
@@ -247,7 +248,8 @@ func (g *gradHead) strip(a, b, at0 int) {
 		}
 	}
 	clear(means)
-	block(func(k int, scores, slopes []float32, _, keys int) {
+	block(func(k int, scores, slopes []float32, j, keys int) {
+		g.w.drop.strip(slopes, a, m, j, keys)
 		g.f.Probs(&scores[0], &slopes[0], &factors[k*rows], &means[0], m, keys)
 	})
 	if g.Terms.KeyPosition != Absent {

@@ -32,6 +32,7 @@ func (g *gradHead) block(a, m int, scores, slopes []float32, j, keys int) {
 	f, arrays, w := g.f, g.arrays, &g.w
 	dp, dk, dv := f.DP, arrays[gradDK], arrays[gradDV]
 	f.Slopes(&scores[0], &slopes[0], &arrays[gradMeans][0], m, keys)
+	w.drop.strip(scores, a, m, j, keys)
 	f.Turned(&dv[j*dp], &scores[0], &arrays[gradResults][a*dp], keys, dp, m, LDS, dp, dp, 1)
 	if g.Terms.Content {
 		f.Times(&arrays[gradDQ][0], &slopes[0], &w.k[j*dp], m, keys)

@@ -35,8 +35,11 @@ func (p *plain) grad(s int) {
 	p.eachStrip(func() {
 		p.eachHead(p.values)
 		if p.MixWeight {
-			p.mixGrad(p.c.Grad.MixWeight, p.Gradient.MixWeight, p.probs)
+			p.mixGrad(p.c.Grad.MixWeight, p.Gradient.MixWeight, p.dropped)
 			p.mix(p.slopes, p.slopes, p.c.MixWeight, p.Operands.MixWeight, true)
+		}
+		if p.Rate > 0 {
+			p.eachHead(func() { p.drop(p.slopes, p.slopes) })
 		}
 		p.eachHead(p.softmaxGrad)
 		if p.MixScore {

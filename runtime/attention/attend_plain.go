@@ -17,11 +17,11 @@ type plain struct {
 	span // the strip's rows
 
 	// The numbers of a strip, [heads of the unit][PortableStrip][n]. Scores and probabilities share memory if nothing is between them, and so do
-	// probabilities and weights.
-	scores, probs, weights, slopes []float32
-	row                            []float32 // [heads of the unit][n], a row while it is mixed
-	products                       []float32 // [R] of a row with a table, or sums for its rows
-	scratch                        []float32
+	// probabilities, those of which some are dropped, and weights.
+	scores, probs, dropped, weights, slopes []float32
+	row                                     []float32 // [heads of the unit][n], a row while it is mixed
+	products                                []float32 // [R] of a row with a table, or sums for its rows
+	scratch                                 []float32
 }
 
 // plainLengths returns the lengths of the arrays for sequences of n rows: those of one strip of pairs, of a mixed row, and of products.
@@ -37,7 +37,7 @@ func (a *Attend) plainLengths(n int) (pairs, row, products int) {
 func (a *Attend) plainScratch(n int, grad bool) int {
 	pairs, row, products := a.plainLengths(n)
 	count := 1
-	for _, more := range []bool{a.MixScore, a.MixWeight, grad} {
+	for _, more := range []bool{a.MixScore, a.Rate > 0, a.MixWeight, grad} {
 		if more {
 			count++
 		}
@@ -69,7 +69,11 @@ func (p *plain) place(grad bool) {
 	if p.MixScore {
 		p.probs = take(pairs)
 	}
-	p.weights = p.probs
+	p.dropped = p.probs
+	if p.Rate > 0 {
+		p.dropped = take(pairs)
+	}
+	p.weights = p.dropped
 	if p.MixWeight {
 		p.weights = take(pairs)
 	}
@@ -94,8 +98,11 @@ func (p *plain) eachStrip(f func()) {
 				p.mix(p.probs, p.scores, p.c.MixScore, p.Operands.MixScore, false)
 			}
 			p.eachHead(p.softmax)
+			if p.Rate > 0 {
+				p.eachHead(func() { p.drop(p.dropped, p.probs) })
+			}
 			if p.MixWeight {
-				p.mix(p.weights, p.probs, p.c.MixWeight, p.Operands.MixWeight, false)
+				p.mix(p.weights, p.dropped, p.c.MixWeight, p.Operands.MixWeight, false)
 			}
 			f()
 		}
@@ -222,6 +229,16 @@ func (p *plain) softmax() {
 			s[j] *= share
 		}
 		clear(s[seen:])
+	}
+}
+
+// drop copies the head's numbers of a strip, and drops some of them. to and from may be the same.
+func (p *plain) drop(to, from []float32) {
+	d := p.dropOf(p.c, p.seq, p.h)
+	for i := p.from; i < p.to; i++ {
+		row := p.line(to, i)
+		copy(row, p.line(from, i))
+		d.row(row[:p.seen(i)], i, 0)
 	}
 }
 

@@ -68,6 +68,7 @@ type Call struct {
 	Index               *int32   // points at the entry of offset 0; entries rise with the offset
 	Positions           *int32   // [N] rising, if rows of the sequence may be missing; nil stands for 0, 1, …
 	Scratch             *float32 // [Form.Scratch(N)]
+	Drop                *Drop    // of a training step; nil: nothing is dropped. Plain Go does not read it
 	N, From, To         int
 	Prefix              int // leading keys that all rows see, for forms with a mask
 }

@@ -9,6 +9,7 @@ import (
 type work struct {
 	*Form
 	n, from, to, prefix int
+	drop                *Drop
 	o, q, k, v, kr, qr  []float32
 
 	keys, zero, values, bias, cp, pc, scores, sum, ones, stats []float32
@@ -19,7 +20,7 @@ type work struct {
 
 // blocks computes a call with kernels. If the index rises by steps other than 0 and 1, it computes nothing and returns false.
 func (f *Form) blocks(c *Call) bool {
-	w := work{Form: f, n: c.N, from: c.From, to: c.To, prefix: c.Prefix}
+	w := work{Form: f, n: c.N, from: c.From, to: c.To, prefix: c.Prefix, drop: c.Drop}
 	w.operands(c)
 	w.place(c.Scratch)
 	if f.Terms.Bias {
@@ -263,6 +264,7 @@ func (w *work) strip(i, s, m, j, keys int, last bool) {
 		w.hide(i, m, j, keys)
 	}
 	w.Softmax(&w.scores[0], &w.stats[s], m, keys)
+	w.drop.strip(w.scores, i, m, j, keys)
 	var sum *float32
 	if j > 0 {
 		sum = &w.sum[s*w.DP]

@@ -35,7 +35,7 @@ type regionPlaces struct {
 	rows   [][]int     // the place of each value, for each layer from first on; nil for a layer that the region does not compute
 }
 
-// EmitTraining writes the package of a training program.
+// emitTraining writes the package of a training program.
 func emitTraining(e *emitter) error {
 	e.pkg.Train = true
 	e.places = newPlaceTable(e)

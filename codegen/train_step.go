@@ -51,14 +51,8 @@ func (e *emitter) stepType(f *jen.File) {
 				g.Id(p.now()).Index().Op("*").Float32().Comment("of the layer that is running")
 			}
 		}
-		inside := map[int]bool{}
-		for _, b := range e.p.Plan.Buffers {
-			inside[b.Slot] = inside[b.Slot] || b.Region != ""
-		}
-		for i := range e.slots {
-			if inside[i] {
-				g.Id(slotField(i)).Op("*").Float32()
-			}
+		for _, i := range e.inside() {
+			g.Id(slotField(i)).Op("*").Float32()
 		}
 		if e.usesScratch() {
 			g.Id("scratchBase").Op("*").Float32()
@@ -74,6 +68,17 @@ func (e *emitter) stepType(f *jen.File) {
 	if e.usesScratch() {
 		scratchMethod(f)
 	}
+}
+
+// inside returns the slots of values that live inside one region.
+func (e *emitter) inside() (slots []int) {
+	for _, b := range e.p.Plan.Buffers {
+		if b.Region != "" && !slices.Contains(slots, b.Slot) {
+			slots = append(slots, b.Slot)
+		}
+	}
+	slices.Sort(slots)
+	return slots
 }
 
 // targets returns the parts of a batch that only a loss reads. They have a row for something in the batch.
@@ -156,14 +161,8 @@ func (e *emitter) runMethod(f *jen.File) {
 		g.Id("l").Op(":=").Id("place").Call(jen.Id("e").Dot("Sizes"))
 		g.List(jen.Id("e").Dot("tokens"), jen.Id("e").Dot("sequences")).Op("=").List(jen.Id("e").Dot("T"), jen.Id("e").Dot("B"))
 		g.For(jen.Id("i").Op(",").Id("at").Op(":=").Range().Id("l").Dot("slot")).Block(raw("e.place[i] = e.F32(at)"))
-		inside := map[int]bool{}
-		for _, b := range e.p.Plan.Buffers {
-			inside[b.Slot] = inside[b.Slot] || b.Region != ""
-		}
-		for i := range e.slots {
-			if inside[i] {
-				g.Add(raw("e.%s = e.place[%d]", slotField(i), i))
-			}
+		for _, i := range e.inside() {
+			g.Add(raw("e.%s = e.place[%d]", slotField(i), i))
 		}
 		for _, p := range e.places.regions {
 			if len(p.values) > 0 {

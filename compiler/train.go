@@ -87,7 +87,7 @@ func (u *Unit) addLoss(o Training) (diag.List, error) {
 
 // afterSweep lists the passes over a program with gradients, in their order.
 var afterSweep = []pass{
-	{"chunks", chunks, "compute the loss of a large vocabulary by chunks of it"},
+	{"chunks", chunks, "compute the gradient of such a loss by chunks too"},
 	{"dead", dead, "drop what no output needs"},
 	{"sums", sums, "let products add to the memory of other terms"},
 	{"constants", constants, "move what depends on nothing out of the step"},
@@ -106,7 +106,7 @@ func (t *targetWork) compileTraining(u *Unit, w *work, o Options) (faults diag.L
 		return nil, err
 	}
 	with := trained(tr, u.Program)
-	return u.Train(Training{With: with, Parts: tr.Part < tr.Batch, Update: func(p *ir.Program, with []string) error {
+	faults, err = u.Train(Training{With: with, Parts: tr.Part < tr.Batch, Update: func(p *ir.Program, with []string) error {
 		o := optimizerOf(tr)
 		o.With = with
 		err := Update(p, o)
@@ -115,6 +115,12 @@ func (t *targetWork) compileTraining(u *Unit, w *work, o Options) (faults diag.L
 		}
 		return err
 	}})
+	if err == nil && len(faults) == 0 {
+		if d := trainingFault(u.Program, tr); d != nil {
+			faults = diag.List{d}
+		}
+	}
+	return faults, err
 }
 
 // optimizerOf returns the optimizer of a training, without the tensors.
@@ -138,8 +144,7 @@ func numbersOf(tr *spec.Train) *ir.UpdateNumbers {
 	return n
 }
 
-// trained returns the tensors that a training changes. What is frozen is found by the region that reads a tensor first: the input, the relative table, a layer
-// with what is beside it, or the head.
+// trained returns the tensors that a training changes; nil stands for all. What is frozen is found by the region that reads a tensor first.
 func trained(tr *spec.Train, p *ir.Program) []string {
 	f := tr.Freeze
 	if tr.Lora != nil { // the adapters and the head
@@ -151,19 +156,7 @@ func trained(tr *spec.Train, p *ir.Program) []string {
 	var names []string
 	seen := map[string]bool{}
 	for r, l := range ir.Steps(p.Run) {
-		frozen := false
-		switch {
-		case r.Name == "embed":
-			frozen = f.Embed
-		case r.Name == "relative":
-			frozen = f.Relative
-		case r.Name == "head":
-			frozen = f.Head
-		case r.Name == "conv":
-			frozen = f.Layer(tr.Head.Model.Encoder.Conv.Beside)
-		default:
-			frozen = f.Layer(l + 1)
-		}
+		frozen := frozenIn(tr, r.Name, l)
 		for _, v := range r.In {
 			name := ir.At(v.Name, l)
 			if v.Kind != ir.Tensor || seen[name] {
@@ -176,6 +169,27 @@ func trained(tr *spec.Train, p *ir.Program) []string {
 		}
 	}
 	return names
+}
+
+// frozenIn reports whether the tensors that a region is the first to read are frozen: those of the input, of the relative table, of a layer with what is beside
+// it, of a table of positions, or of the head.
+func frozenIn(tr *spec.Train, region string, layer int) bool {
+	f := tr.Freeze
+	switch region {
+	case "embed":
+		return f.Embed
+	case "relative":
+		return f.Relative
+	case "head", "crf":
+		return f.Head
+	case "conv":
+		return f.Layer(tr.Head.Model.Encoder.Conv.Beside)
+	case "decoder_query":
+		return slices.Contains(f.Absolutes, tr.Head.Decoder.Add)
+	case "decoder":
+		return f.Layer(tr.Head.Decoder.Layer)
+	}
+	return f.Layer(layer + 1)
 }
 
 // notYetTrained returns faults about what this version checks in a training, but does not compile.
@@ -216,7 +230,7 @@ func adapter(name string) bool {
 func inHead(p *ir.Program, name string) bool {
 	for r, l := range ir.Steps(p.Run) {
 		if slices.ContainsFunc(r.In, func(v *ir.Value) bool { return v.Kind == ir.Tensor && ir.At(v.Name, l) == name }) {
-			return r.Name == "head"
+			return r.Name == "head" || r.Name == "crf"
 		}
 	}
 	return false

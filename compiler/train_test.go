@@ -2,6 +2,7 @@ package compiler_test
 
 import (
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
 )
 
 // TestTrain compares the loss and the gradients of the training step of each head of the small model with those of the plain program.
@@ -149,4 +151,64 @@ target t { emit infer m.nli as package "p" }
 	d.prog = base.Program
 	require.InDelta(t, d.run(t, nil)["loss"].Floats()[0], zero, 1e-12)
 	require.NotEqual(t, zero, want["loss"].Floats()[0])
+}
+
+// tuned compiles the training tune of the small model, whose statements follow those of a batch, and returns the tensors that it changes.
+func tuned(t *testing.T, head, statements string) (with []string, faults diag.List) {
+	t.Helper()
+	s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+`
+model late like m { absolute pos { rows 24 }; decoder emd { repeat 2 of encoder.last; query encoder[-2] + pos; memory encoder[-2] } }
+head filled on late.emd { take masked; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
+train tune on `+head+" { batch 8 sequences; length 24 tokens; steps 10 steps; optimizer adamw; rate 1e-3\n"+statements+`
+}
+target t { emit train tune as package "p" }
+`))
+	require.Empty(t, faults)
+	units, faults, err := compiler.Compile(s, compiler.Options{})
+	require.NoError(t, err)
+	for _, u := range units {
+		for _, p := range u.Program.Training.Params {
+			if p.Grad != "" {
+				with = append(with, p.Name)
+			}
+		}
+	}
+	return with, faults
+}
+
+// TestFrozen checks which tensors do not change when a part is frozen.
+func TestFrozen(t *testing.T) {
+	for _, c := range []struct{ head, freeze, frozen string }{
+		{"m.nli", "embed", `^embed\.`},
+		{"m.nli", "relative", `^relative`},
+		{"m.nli", "encoder[1]", `^(encoder\.0|conv)\.`},
+		{"m.nli", "encoder[2 .. 4]", `^encoder\.[123]\.`},
+		{"m.nli", "head", `^head\.`},
+		{"m.bio", "head", `^head\.`},
+		{"late.filled", "encoder[4]", `^encoder\.3\.`},
+		{"late.filled", "encoder[1 .. 2]", `^(encoder\.[01]|conv)\.`},
+		{"late.filled", "absolute.pos", `^absolute\.`},
+	} {
+		all, faults := tuned(t, c.head, "")
+		require.False(t, faults.HasErrors(), faults)
+		with, faults := tuned(t, c.head, "freeze "+c.freeze)
+		require.False(t, faults.HasErrors(), faults)
+		require.Less(t, len(with), len(all), c.freeze)
+		for _, name := range all {
+			require.Equal(t, regexp.MustCompile(c.frozen).MatchString(name), !slices.Contains(with, name), "freeze %s: %s", c.freeze, name)
+		}
+	}
+}
+
+// TestTrainingMemory checks that a training beyond its memory bound is a fault with its figures, and that its hint fits.
+func TestTrainingMemory(t *testing.T) {
+	_, faults := tuned(t, "m.nli", "memory <= 1 MiB")
+	require.False(t, faults.HasErrors(), faults)
+	_, faults = tuned(t, "m.nli", "memory <= 0.3 MiB")
+	require.Len(t, faults, 1)
+	require.Equal(t, diag.Code("memory-bound"), faults[0].Code)
+	require.Regexp(t, `for a pass over 8 sequences of 24 tokens$`, faults[0].Message)
+	require.Regexp(t, `^batch 8 sequences in parts of [124]$`, faults[0].Hint)
+	_, faults = tuned(t, "m.nli", "memory <= 0.01 MiB")
+	require.Regexp(t, `^memory <= \d+ MiB$`, faults[0].Hint)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
-	"github.com/debertac/debertac/ir"
 )
 
 // Trainings prints what a step of each training of a spec computes, moves and keeps in memory, for the largest batch of one pass. A training that this version
@@ -57,47 +56,10 @@ func printStep(out io.Writer, u *compiler.Unit) error {
 	}
 	fmt.Fprintln(w, "\nmemory\tnumbers\tMiB\t")
 	all := int64(0)
-	for _, m := range memoryOf(p) {
-		all += m.numbers
-		fmt.Fprintf(w, "%s\t%d\t%.4g\t\n", m.what, m.numbers, float64(m.numbers)*4/(1<<20))
+	for _, m := range compiler.KeptBy(p, p.Bounds) {
+		all += m.Floats
+		fmt.Fprintf(w, "%s\t%d\t%.4g\t\n", m.What, m.Floats, float64(m.Floats)*4/(1<<20))
 	}
 	fmt.Fprintf(w, "together\t%d\t%.4g\t\n", all, float64(all)*4/(1<<20))
 	return w.Flush()
-}
-
-// memory is a kind of what a training step keeps in memory.
-type memory struct {
-	what    string
-	numbers int64 // float32
-}
-
-// memoryOf returns what a training program keeps in memory: tensors, their gradients, what optimizers keep, and the arena of the largest pass.
-func memoryOf(p *ir.Program) []memory {
-	list := []memory{{what: "parameters"}, {what: "gradients"}, {what: "optimizer"}, {what: "activations"}}
-	size := func(shape []int) int64 {
-		n := int64(1)
-		for _, d := range shape {
-			n *= int64(d)
-		}
-		return n
-	}
-	for _, t := range p.Training.Params {
-		list[0].numbers += size(t.Shape)
-		if t.Grad != "" {
-			list[1].numbers += size(t.Shape)
-		}
-	}
-	for _, u := range p.Training.Updates {
-		for _, k := range u.Kept {
-			list[2].numbers += size(k.Shape)
-		}
-	}
-	slots := map[int]ir.Space{}
-	for _, b := range p.Plan.Buffers {
-		slots[b.Slot] = slots[b.Slot].Union(b.Space)
-	}
-	for _, s := range slots {
-		list[3].numbers += int64(s.Floats(p.Bounds.Sizes()))
-	}
-	return list
 }

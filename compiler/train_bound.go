@@ -1,0 +1,80 @@
+package compiler
+
+import (
+	"math"
+
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// Kept is a kind of what a training step keeps in memory.
+type Kept struct {
+	What   string
+	Floats int64
+}
+
+// KeptBy returns what a training program keeps in memory: the tensors, their gradients, what optimizers keep, and the arena of a pass of the given bounds. It
+// does not count what workers use between two nodes, which is small and depends on the number of threads.
+func KeptBy(p *ir.Program, b ir.Bounds) []Kept {
+	list := []Kept{{What: "parameters"}, {What: "gradients"}, {What: "optimizer"}, {What: "activations"}}
+	for _, t := range p.Training.Params {
+		list[0].Floats += numbers(t.Shape)
+		if t.Grad != "" {
+			list[1].Floats += numbers(t.Shape)
+		}
+	}
+	for _, u := range p.Training.Updates {
+		for _, k := range u.Kept {
+			list[2].Floats += numbers(k.Shape)
+		}
+	}
+	slots := map[int]ir.Space{}
+	for _, b := range p.Plan.Buffers {
+		slots[b.Slot] = slots[b.Slot].Union(b.Space)
+	}
+	for _, s := range slots {
+		list[3].Floats += int64(s.Floats(b.Sizes()))
+	}
+	return list
+}
+
+// numbers returns the number of elements of a shape.
+func numbers(shape []int) int64 {
+	n := int64(1)
+	for _, d := range shape {
+		n *= int64(d)
+	}
+	return n
+}
+
+// trainingFault returns a fault if a step of a training needs more than its memory bound, else nil. The hint is the largest part of the batch that fits.
+func trainingFault(p *ir.Program, tr *spec.Train) *diag.Diag {
+	bytes := func(list []Kept) (sum int64) {
+		for _, k := range list {
+			sum += floatBytes * k.Floats
+		}
+		return sum
+	}
+	list := KeptBy(p, p.Bounds)
+	need := bytes(list)
+	if tr.Memory == 0 || need <= tr.Memory {
+		return nil
+	}
+	size := func(i int) string { return mebibytes(floatBytes * list[i].Floats) }
+	d := diag.Errorf("memory-bound", tr.Words["memory"].Pos, "a step of %s needs %s, more than memory = %s: %s for parameters, %s for gradients, %s for the "+
+		"optimizer, and %s for a pass over %d sequences of %d tokens", tr.Name, mebibytes(need), mebibytes(tr.Memory), size(0), size(1), size(2), size(3), tr.Part,
+		tr.Length)
+	sums := int64(0) // a batch in parts keeps a sum of each gradient
+	if tr.Part == tr.Batch {
+		sums = floatBytes * list[1].Floats
+	}
+	for part := tr.Part - 1; part > 0; part-- {
+		b := p.Bounds
+		b.Sequences, b.Tokens, b.Rows = part, part*tr.Length, min(b.Rows, part*tr.Length)
+		if tr.Batch%part == 0 && bytes(KeptBy(p, b))+sums <= tr.Memory {
+			return d.Hintf("batch %d sequences in parts of %d", tr.Batch, part)
+		}
+	}
+	return d.Hintf("memory <= %.0f MiB", math.Ceil(float64(need)/(1<<20)))
+}

@@ -269,37 +269,49 @@ func (s *reverse) build(sh *share, name string, outs, ins []link) (*ir.Region, e
 }
 
 // connect replaces the values of the forward region that the nodes of a sweep read by inputs of their own region. A value that a node computed is kept by
-// the forward region. A constant is made again, in front of the nodes.
+// the forward region, or made again in front of the node that reads it, see again.
 func (s *reverse) connect(t *tape, given map[*ir.Value]*ir.Value) {
 	r, own := t.b.Region(), map[*ir.Value]bool{}
-	count := len(r.Nodes)
 	for _, v := range r.In {
 		own[v] = true
 	}
-	for _, n := range r.Nodes {
-		for i, v := range n.In {
-			switch {
-			case v == nil || own[v]:
-				continue
-			case given[v] != nil:
-			case v.Kind != ir.Temp:
-				given[v] = t.b.Input(v.Name, v.Kind, v.Type)
-			case len(v.Def.In) == 0:
-				given[v] = t.b.Like(v.Def, v.Def.Op, v.Def.Attrs)
-			default:
-				if !slices.Contains(t.from.Out, v) {
-					keep(t.from, v)
-				}
-				given[v] = t.b.Input(v.Name, ir.State, v.Type)
+	nodes := r.Nodes
+	r.Nodes = nil
+	var from func(v *ir.Value) *ir.Value
+	from = func(v *ir.Value) *ir.Value {
+		switch {
+		case v == nil || own[v]:
+			return v
+		case given[v] != nil:
+		case v.Kind != ir.Temp:
+			given[v] = t.b.Input(v.Name, v.Kind, v.Type)
+		case again(v.Def) && !slices.Contains(t.from.Out, v):
+			in := make([]*ir.Value, len(v.Def.In))
+			for i, o := range v.Def.In {
+				in[i] = from(o)
 			}
-			n.In[i] = given[v]
+			given[v] = t.b.Like(v.Def, v.Def.Op, v.Def.Attrs, in...)
+		default:
+			if !slices.Contains(t.from.Out, v) {
+				keep(t.from, v)
+			}
+			given[v] = t.b.Input(v.Name, ir.State, v.Type)
 		}
+		return given[v]
+	}
+	for _, n := range nodes {
+		for i, v := range n.In {
+			n.In[i] = from(v)
+		}
+		r.Nodes = append(r.Nodes, n)
 		for _, v := range n.Out {
 			own[v] = true
 		}
 	}
-	r.Nodes = slices.Concat(r.Nodes[count:], r.Nodes[:count])
 }
+
+// again reports whether a sweep computes a node of the forward pass again instead of keeping its result: a constant, or an op with little work per element.
+func again(n *ir.Node) bool { return len(n.In) == 0 || ir.Lookup(n.Op).Cheap }
 
 // keep makes a value an output of its region.
 func keep(r *ir.Region, v *ir.Value) {

@@ -37,6 +37,7 @@ var _ = ir.Define(ir.Op{
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{FLOPs: 8 * float64(s.Elements(n.In[0].Type.Shape))}
 	},
+	Cheap:   true,
 	NoLower: "package runtime/dropout computes it",
 	Sample: samples(
 		sample(attrs("rate", 0.25), normal(ir.T, ir.N(19)), below(100, ir.N(2))),

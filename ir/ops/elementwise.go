@@ -64,7 +64,7 @@ func (u unary) define() *ir.Op {
 		op.NoGrad = "it is constant between jumps"
 	}
 	if u.act {
-		op.Kernels = []string{"act"}
+		op.Kernels, op.Cheap = []string{"act"}, true
 		activations[u.name] = u
 	}
 	return ir.Define(op)

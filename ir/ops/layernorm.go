@@ -43,6 +43,7 @@ var _ = ir.Define(ir.Op{
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{FLOPs: 8 * float64(s.Elements(n.In[0].Type.Shape))}
 	},
+	Cheap:   true,
 	Lower:   lowerLayernorm,
 	Kernels: []string{"layernorm"},
 	Sample: samples(

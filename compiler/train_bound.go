@@ -63,8 +63,8 @@ func trainingFault(p *ir.Program, tr *spec.Train) *diag.Diag {
 	}
 	size := func(i int) string { return mebibytes(floatBytes * list[i].Floats) }
 	d := diag.Errorf("memory-bound", tr.Words["memory"].Pos, "a step of %s needs %s, more than memory = %s: %s for parameters, %s for gradients, %s for the "+
-		"optimizer, and %s for a pass over %d sequences of %d tokens", tr.Name, mebibytes(need), mebibytes(tr.Memory), size(0), size(1), size(2), size(3), tr.Part,
-		tr.Length)
+		"optimizer, and %s for a pass over %d sequences of %d tokens", tr.Name, mebibytes(need), mebibytes(tr.Memory), size(0), size(1), size(2), size(3),
+		tr.Part, tr.Length)
 	sums := int64(0) // a batch in parts keeps a sum of each gradient
 	if tr.Part == tr.Batch {
 		sums = floatBytes * list[1].Floats

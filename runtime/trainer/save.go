@@ -15,13 +15,15 @@ const (
 	keyFormat = "debertac.checkpoint" // version of this layout
 	keySpec   = "debertac.spec"       // sha256 of the canonical spec of the model
 	keyStep   = "debertac.step"       // number of the next step
+	keySeed   = "debertac.seed"       // of what is dropped
+	keyKind   = "debertac.optimizer"  // the rule of the optimizer
 )
 
 // checkpointFormat is the version of the layout of checkpoints.
 const checkpointFormat = "1"
 
-// Save writes a checkpoint to path: the tensors under their published names, what the optimizer keeps, and the number of the next step. The file appears when
-// it is complete; an old file of that name stays as it is until then. A model folder can hold it in place of model.safetensors.
+// Save writes a checkpoint to path: the tensors under their published names, what the optimizer keeps, the number of the next step, and the seed. The file
+// appears when it is complete; an old file of that name stays as it is until then. A model folder can hold it in place of model.safetensors.
 func (t *Trainer) Save(path string) error {
 	t.life.Lock()
 	defer t.life.Unlock()
@@ -36,7 +38,8 @@ func (t *Trainer) Save(path string) error {
 			from[p.Name] = func() []float32 { return b.dense(i) }
 		}
 	}
-	meta := map[string]string{keyFormat: checkpointFormat, keySpec: t.program.SpecHash, keyStep: strconv.Itoa(t.step), "format": "pt"}
+	meta := map[string]string{keyFormat: checkpointFormat, keySpec: t.program.SpecHash, keyStep: strconv.Itoa(t.step),
+		keySeed: strconv.FormatUint(t.options.Seed, 10), keyKind: t.program.kind(), "format": "pt"}
 	out, err := disk.Create(path, 0o666)
 	if err != nil {
 		return err
@@ -57,7 +60,8 @@ func (t *Trainer) Save(path string) error {
 	return out.Commit()
 }
 
-// Resume continues from a checkpoint that Save has written, for the same model and the same optimizer. After an error, the trainer is as it was before.
+// Resume continues from a checkpoint that Save has written, for the same model and the same optimizer: the steps that follow have the bits of a training that
+// was not interrupted. The seed is that of the checkpoint. After an error, the trainer is as it was before.
 func (t *Trainer) Resume(path string) error {
 	t.life.Lock()
 	defer t.life.Unlock()
@@ -69,7 +73,7 @@ func (t *Trainer) Resume(path string) error {
 		return err
 	}
 	defer f.Close()
-	step, err := t.checkpoint(f)
+	step, seed, err := t.checkpoint(f)
 	if err != nil {
 		return err
 	}
@@ -88,7 +92,7 @@ func (t *Trainer) Resume(path string) error {
 				copy(b.floats(k), next[i].floats(k))
 			}
 		}
-		t.step = step
+		t.step, t.options.Seed = step, seed
 	}
 	for i := range next {
 		next[i].free()
@@ -96,30 +100,44 @@ func (t *Trainer) Resume(path string) error {
 	return err
 }
 
-// checkpoint checks that a file is a checkpoint of the program, and returns the number of the next step.
-func (t *Trainer) checkpoint(f *safetensors.File) (step int, err error) {
+// kind returns the rule of the optimizer, or "" for a program that has no optimizer.
+func (p *Program) kind() string {
+	if p.Optimizer == nil {
+		return ""
+	}
+	return p.Optimizer.Kind
+}
+
+// checkpoint checks that a file is a checkpoint of the program, and returns the number of the next step and the seed.
+func (t *Trainer) checkpoint(f *safetensors.File) (step int, seed uint64, err error) {
 	m := f.Metadata()
 	switch {
 	case m[keyFormat] == "":
-		return 0, ragged.Errorf("%s is not a checkpoint of a training: NewTrainer opens the weights of a model", f.Name())
+		return 0, 0, ragged.Errorf("%s is not a checkpoint of a training: NewTrainer opens the weights of a model", f.Name())
 	case m[keyFormat] != checkpointFormat:
-		return 0, ragged.Errorf("%s is a checkpoint of the layout %s, this program reads %s", f.Name(), m[keyFormat], checkpointFormat)
+		return 0, 0, ragged.Errorf("%s is a checkpoint of the layout %s, this program reads %s", f.Name(), m[keyFormat], checkpointFormat)
 	case m[keySpec] != t.program.SpecHash:
-		return 0, ragged.Errorf("%s is a checkpoint of another model: its spec has the hash %.12s, the package %s has %.12s", f.Name(), m[keySpec],
+		return 0, 0, ragged.Errorf("%s is a checkpoint of another model: its spec has the hash %.12s, the package %s has %.12s", f.Name(), m[keySpec],
 			t.program.Name, t.program.SpecHash)
 	}
 	for i := range t.program.Params {
 		if p := &t.program.Params[i]; !f.Has(p.Name) {
-			return 0, ragged.Errorf("%s lacks the tensor %s", f.Name(), p.Name)
+			return 0, 0, ragged.Errorf("%s lacks the tensor %s", f.Name(), p.Name)
 		}
 	}
 	for i := range t.states.params {
 		if p := &t.states.params[i]; !f.Has(p.Name) {
-			return 0, ragged.Errorf("%s is of a training with another optimizer: it lacks %s", f.Name(), p.Name)
+			return 0, 0, ragged.Errorf("%s is of a training with another optimizer: it lacks %s", f.Name(), p.Name)
 		}
 	}
-	if step, err = strconv.Atoi(m[keyStep]); err != nil || step < 0 {
-		return 0, fmt.Errorf("%s: the number of the step is %q", f.Name(), m[keyStep])
+	if m[keyKind] != t.program.kind() {
+		return 0, 0, ragged.Errorf("%s is of a training with the optimizer %s, the package %s has %s", f.Name(), m[keyKind], t.program.Name, t.program.kind())
 	}
-	return step, nil
+	if step, err = strconv.Atoi(m[keyStep]); err != nil || step < 0 {
+		return 0, 0, fmt.Errorf("%s: the number of the step is %q", f.Name(), m[keyStep])
+	}
+	if seed, err = strconv.ParseUint(m[keySeed], 10, 64); err != nil {
+		return 0, 0, fmt.Errorf("%s: the seed is %q", f.Name(), m[keySeed])
+	}
+	return step, seed, nil
 }

@@ -133,7 +133,8 @@ func (t *Trainer) run(ctx context.Context, parts []*Batch, durations *[]time.Dur
 		return Result{}, err
 	}
 	r := Result{Step: t.step, Loss: loss}
-	return r, then(t, &r)
+	err = then(t, &r)
+	return r, err
 }
 
 // update changes the tensors by the gradients of the pass.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 
 	"github.com/debertac/debertac/runtime/cpu"
@@ -99,14 +100,20 @@ func Run(t *testing.T, p *trainer.Program, o Options) {
 	}
 }
 
-// trained returns all tensors before and after a few steps of a new trainer. If the program takes a batch in parts, each step has two.
-func trained(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, lens []int) (before, after map[string][]float32) {
+// trained returns all tensors before and after a few steps of a new trainer. If the program takes a batch in parts, each step has two. With pause, another
+// trainer goes on from a checkpoint after the second step.
+func trained(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, lens []int, pause bool) (before, after map[string][]float32) {
 	t.Helper()
-	tr, err := trainer.Draw(p, 1, trainer.UseISA(isa.String()), trainer.Threads(threads), trainer.Steps(100))
-	if err != nil {
-		t.Fatal(err)
+	open := func(seed uint64) *trainer.Trainer {
+		tr, err := trainer.Draw(p, seed, trainer.UseISA(isa.String()), trainer.Threads(threads), trainer.Steps(100), trainer.Seed(seed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tr
 	}
-	defer tr.Close()
+	tr := open(1)
+	defer func() { tr.Close() }()
+	var err error
 	tensors := func() map[string][]float32 {
 		all := map[string][]float32{}
 		for _, q := range p.Params {
@@ -129,22 +136,46 @@ func trained(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, lens []
 		if !(r.Norm > 0) {
 			t.Fatalf("step %d: the norm of the gradients is %v", r.Step, r.Norm)
 		}
+		if pause && seed == 1 {
+			path := filepath.Join(t.TempDir(), "checkpoint.safetensors")
+			if err := tr.Save(path); err != nil {
+				t.Fatal(err)
+			}
+			tr.Close()
+			tr = open(2)
+			if err := tr.Resume(path); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	return before, tensors()
 }
 
-// updates checks that steps change the tensors that are trained and no others, with the same bits for any number of threads.
+// updates checks that steps change the tensors that are trained and no others, with the same bits for any number of threads, and after a pause.
 func updates(t *testing.T, p *trainer.Program, isa cpu.ISA, lens []int) {
 	t.Helper()
-	before, one := trained(t, p, isa, 1, lens)
-	_, two := trained(t, p, isa, 2, lens)
+	before, one := trained(t, p, isa, 1, lens, false)
+	for _, other := range []struct {
+		how     string
+		threads int
+		pause   bool
+	}{{"with two threads", 2, false}, {"with 64 threads", 64, false}, {"with a pause", 1, true}} {
+		if p.Threads > 0 && other.threads > p.Threads {
+			continue
+		}
+		_, after := trained(t, p, isa, other.threads, lens, other.pause)
+		for name, want := range one {
+			for i, v := range after[name] {
+				if math.Float32bits(v) != math.Float32bits(want[i]) {
+					t.Fatalf("element %d of %s is %v after a few steps, and %v %s", i, name, want[i], v, other.how)
+				}
+			}
+		}
+	}
 	for _, q := range p.Params {
 		changed := false
 		for i, v := range one[q.Name] {
 			changed = changed || v != before[q.Name][i]
-			if math.Float32bits(v) != math.Float32bits(two[q.Name][i]) {
-				t.Fatalf("element %d of %s is %v after a few steps with one thread, %v with two", i, q.Name, v, two[q.Name][i])
-			}
 		}
 		if changed && !q.Trained {
 			t.Fatalf("%s is not trained, and steps change it", q.Name)

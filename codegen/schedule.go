@@ -145,10 +145,7 @@ func (e *emitter) execType(f *jen.File) {
 		for i := range e.slots {
 			g.Id(slotField(i)).Op("*").Float32().Comment(e.slotDoc(i))
 		}
-		if e.usesScratch() {
-			g.Id("scratchBase").Op("*").Float32()
-			g.Id("scratchLen").Int().Comment("floats per worker")
-		}
+		e.scratchFields(g)
 		if e.p.Meta.Trace {
 			g.Id("number").Int().Comment("number of the layer that is running")
 		}
@@ -156,15 +153,28 @@ func (e *emitter) execType(f *jen.File) {
 			g.Id("attention").Int().Comment("number of the attention that is running or comes next")
 		}
 		g.Line()
-		g.Id("step").StructFunc(func(g *jen.Group) {
-			for _, s := range e.methods() {
-				g.Id(s.method).Func().Params(jen.List(jen.Id("worker"), jen.Id("unit")).Int())
-			}
-		})
+		e.methodFields(g)
 	})
 	if e.usesScratch() {
 		scratchMethod(f)
 	}
+}
+
+// scratchFields declares the fields for the memory of workers, if some step uses it.
+func (e *emitter) scratchFields(g *jen.Group) {
+	if e.usesScratch() {
+		g.Id("scratchBase").Op("*").Float32()
+		g.Id("scratchLen").Int().Comment("floats per worker")
+	}
+}
+
+// methodFields declares a field for the method of each step, so that the pool can run it and no call allocates.
+func (e *emitter) methodFields(g *jen.Group) {
+	g.Id("step").StructFunc(func(g *jen.Group) {
+		for _, s := range e.methods() {
+			g.Id(s.method).Func().Params(jen.List(jen.Id("worker"), jen.Id("unit")).Int())
+		}
+	})
 }
 
 // scratchMethod declares the method that returns the memory of a worker.

@@ -54,16 +54,9 @@ func (e *emitter) stepType(f *jen.File) {
 		for _, i := range e.inside() {
 			g.Id(slotField(i)).Op("*").Float32()
 		}
-		if e.usesScratch() {
-			g.Id("scratchBase").Op("*").Float32()
-			g.Id("scratchLen").Int().Comment("floats per worker")
-		}
+		e.scratchFields(g)
 		g.Line()
-		g.Id("step").StructFunc(func(g *jen.Group) {
-			for _, s := range e.methods() {
-				g.Id(s.method).Func().Params(jen.List(jen.Id("worker"), jen.Id("unit")).Int())
-			}
-		})
+		e.methodFields(g)
 	})
 	if e.usesScratch() {
 		scratchMethod(f)

@@ -51,20 +51,9 @@ func replaceByAttend(r *ir.Region, i int, weigh *ir.Node, p *parts) error {
 	in := make([]*ir.Value, ops.AttendKey+1)
 	in[ops.AttendQ], in[ops.AttendK] = f.contents(func(s slot) *ir.Value { return s.q }), f.contents(func(s slot) *ir.Value { return s.k })
 	in[ops.AttendV] = weigh.In[1]
-	attrs := []ir.Attr{{Key: "heads", Value: heads}, {Key: "cc", Value: len(p.cc) > 0}, {Key: "cp", Value: len(p.cp) > 0},
-		{Key: "pc", Value: len(p.pc) > 0}, {Key: "scale", Value: p.scale},
-		{Key: "flip_cp", Value: !f.byOffsets && len(p.cp) > 0 && p.cp[0].flip}, {Key: "flip_pc", Value: !f.byOffsets && len(p.pc) > 0 && p.pc[0].flip}}
-	if m := p.soft.Str("mask"); m != "" {
-		attrs = append(attrs, ir.Attr{Key: "mask", Value: m})
-	}
+	attrs := append(f.scoreAttrs(), ir.Attr{Key: "scale", Value: p.scale})
 	in[ops.AttendKR], in[ops.AttendQR], in[ops.AttendBias] = f.joined(p.cp), f.joined(p.pc), f.lookups()
-	in[ops.AttendIndex], in[ops.AttendStarts], in[ops.AttendPos] = p.index, p.soft.In[1], p.pos
-	if f.byOffsets {
-		in[ops.AttendIndex] = f.op("ramp", []ir.Attr{{Key: "n", Value: p.index.Type.Shape[0].N}})
-	}
-	if len(p.soft.In) > 2 {
-		in[ops.AttendPrefix] = p.soft.In[2]
-	}
+	in[ops.AttendIndex], in[ops.AttendStarts], in[ops.AttendPos], in[ops.AttendPrefix] = f.places()
 	in[ops.AttendMixScore], in[ops.AttendMixWeight] = p.mixScore, p.mixWeight
 	if p.drop != nil {
 		in[ops.AttendKey] = p.drop.In[1]

@@ -49,20 +49,9 @@ func replaceAttention(r *ir.Region, i int, weigh *ir.Node, p *parts) error {
 	}
 	operands[ops.AttnKR], operands[ops.AttnQR] = f.table(p.cp, 1), f.table(p.pc, p.scale)
 	operands[ops.AttnBias] = f.lookups()
-	operands[ops.AttnIndex], operands[ops.AttnStarts], operands[ops.AttnPos] = p.index, p.soft.In[1], p.pos
-	if f.byOffsets {
-		operands[ops.AttnIndex] = f.op("ramp", []ir.Attr{{Key: "n", Value: p.index.Type.Shape[0].N}})
-	}
-	if len(p.soft.In) > 2 {
-		operands[ops.AttnPrefix] = p.soft.In[2]
-	}
+	operands[ops.AttnIndex], operands[ops.AttnStarts], operands[ops.AttnPos], operands[ops.AttnPrefix] = f.places()
 	operands[ops.AttnMixScore], operands[ops.AttnMixWeight] = p.mixScore, p.mixWeight
-	attrs := []ir.Attr{{Key: "d", Value: wide}, {Key: "dp", Value: f.dp}, {Key: "heads", Value: heads},
-		{Key: "cc", Value: len(p.cc) > 0}, {Key: "cp", Value: len(p.cp) > 0}, {Key: "pc", Value: len(p.pc) > 0},
-		{Key: "flip_cp", Value: !f.byOffsets && len(p.cp) > 0 && p.cp[0].flip}, {Key: "flip_pc", Value: !f.byOffsets && len(p.pc) > 0 && p.pc[0].flip}}
-	if m := p.soft.Str("mask"); m != "" {
-		attrs = append(attrs, ir.Attr{Key: "mask", Value: m})
-	}
+	attrs := append(f.scoreAttrs(), ir.Attr{Key: "d", Value: wide}, ir.Attr{Key: "dp", Value: f.dp})
 	old := weigh.Out[0]
 	if chosen != nil {
 		old = chosen.Out[0]
@@ -92,6 +81,31 @@ func replaceAttention(r *ir.Region, i int, weigh *ir.Node, p *parts) error {
 	}
 	sweep(r)
 	return f.Err()
+}
+
+// scoreAttrs returns the attributes that describe the terms of the score and its mask.
+func (f *attentionFuser) scoreAttrs() []ir.Attr {
+	p := f.p
+	flips := func(terms []offsetTerm) bool { return !f.byOffsets && len(terms) > 0 && terms[0].flip }
+	attrs := []ir.Attr{{Key: "heads", Value: f.heads}, {Key: "cc", Value: len(p.cc) > 0}, {Key: "cp", Value: len(p.cp) > 0},
+		{Key: "pc", Value: len(p.pc) > 0}, {Key: "flip_cp", Value: flips(p.cp)}, {Key: "flip_pc", Value: flips(p.pc)}}
+	if m := p.soft.Str("mask"); m != "" {
+		attrs = append(attrs, ir.Attr{Key: "mask", Value: m})
+	}
+	return attrs
+}
+
+// places returns the operands about places: the rows of the tables by offset, the first rows of sequences, positions, and prefixes. The last two may be
+// missing.
+func (f *attentionFuser) places() (index, starts, pos, prefix *ir.Value) {
+	p := f.p
+	if index = p.index; f.byOffsets {
+		index = f.op("ramp", []ir.Attr{{Key: "n", Value: p.index.Type.Shape[0].N}})
+	}
+	if len(p.soft.In) > 2 {
+		prefix = p.soft.In[2]
+	}
+	return index, p.soft.In[1], p.pos, prefix
 }
 
 // op appends a node at the place of the weighted mean.

@@ -15,16 +15,21 @@ func tile(p *ir.Program) error {
 		if err := padWeights(r); err != nil {
 			return err
 		}
-		for _, v := range r.In {
-			stride(v)
-		}
-		for _, n := range r.Nodes {
-			for _, v := range n.Out {
-				stride(v)
-			}
-		}
+		eachValue(r, stride)
 	}
 	return nil
+}
+
+// eachValue calls f with the inputs of a region and with the results of its nodes.
+func eachValue(r *ir.Region, f func(v *ir.Value)) {
+	for _, v := range r.In {
+		f(v)
+	}
+	for _, n := range r.Nodes {
+		for _, v := range n.Out {
+			f(v)
+		}
+	}
 }
 
 // stride sets the row distance of an activation. Other values have no row distance.

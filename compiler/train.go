@@ -282,14 +282,7 @@ func constants(p *ir.Program) error { return split(p, false) }
 // layout sets the distance between rows of all matrices: those of the batch's rows as in forward programs, others with rows of whole vectors.
 func layout(p *ir.Program) error {
 	for _, r := range p.Regions {
-		for _, v := range r.In {
-			rowDistance(v)
-		}
-		for _, n := range r.Nodes {
-			for _, v := range n.Out {
-				rowDistance(v)
-			}
-		}
+		eachValue(r, rowDistance)
 	}
 	return nil
 }

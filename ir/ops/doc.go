@@ -139,11 +139,10 @@ func whole(o ir.Operand) ir.Operand {
 
 // Reasons why an op has no gradient or no portable form.
 const (
-	afterGrad   = "only passes after the gradient's make it"
-	integers    = "its results are integers"
-	atPacking   = "runs when weights are packed, in the oracle"
-	fusedFirst  = "the pass fuse replaces it before code is generated"
-	onlyFirst   = "it is a gradient, and no loss needs a second derivative"
-	forTraining = "only gradients use it; training code is not generated from single ops yet"
-	fusedGrad   = "only gradients of terms of scores use it; programs that code is generated from have attend_grad in their place"
+	afterGrad  = "only passes after the gradient's make it"
+	integers   = "its results are integers"
+	atPacking  = "runs when weights are packed, in the oracle"
+	fusedFirst = "the pass fuse replaces it before code is generated"
+	onlyFirst  = "it is a gradient, and no loss needs a second derivative"
+	fusedGrad  = "only gradients of terms of scores use it; programs that code is generated from have attend_grad in their place"
 )

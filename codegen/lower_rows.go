@@ -59,7 +59,7 @@ func (l rowLowering) kernels(set *kernelSet, s *step) (err error) {
 		return fmt.Errorf("no code for a split by %s", s.split)
 	}
 	if l.family == nil {
-		s.kernel, err = set.portableOnly(s.node)
+		s.kernel, err = set.operandsOnly(s.node)
 		return err
 	}
 	row := l.family(s.node)
@@ -156,7 +156,7 @@ func (k *kernelUse) counts(n *ir.Node, m, at string) []string {
 type sequenceLowering struct{ common }
 
 func (sequenceLowering) kernels(set *kernelSet, s *step) (err error) {
-	s.kernel, err = set.portableOnly(s.node)
+	s.kernel, err = set.operandsOnly(s.node)
 	return err
 }
 
@@ -206,8 +206,17 @@ func (s *kernelSet) portableOnly(n *ir.Node) (*kernelUse, error) {
 			}
 			k.operands = append(k.operands, rowOperand{i, rows})
 		}
-		return k.complete(op, len(n.In))
+		return nil
 	})
+}
+
+// operandsOnly returns a kernel that exists only in portable Go, and to which nothing is passed but the operands.
+func (s *kernelSet) operandsOnly(n *ir.Node) (*kernelUse, error) {
+	k, err := s.portableOnly(n)
+	if err != nil {
+		return nil, err
+	}
+	return k, k.complete(ir.Lookup(n.Op), len(n.In))
 }
 
 // complete returns an error if the portable form has an argument of memory that is neither the result, which comes first, nor one of the op's operands: nothing

@@ -33,7 +33,7 @@ var rooms = []struct {
 	{"ir", []string{"spec/diag", "ir/loop", "runtime/ragged", "runtime/tasktable"}, nil},
 	{"compiler/pack", []string{"ir!", "ir/eval", "runtime!", "runtime/engine", "runtime/disk", "runtime/resource", "runtime/safetensors"}, nil},
 	{"compiler", []string{"spec", "ir", "codegen/kernel", "runtime/ragged", "runtime/tasktable"}, nil},
-	{"codegen/kernel", []string{"codegen/kernel", "runtime/attention"}, []string{"github.com/mmcloughlin/avo"}},
+	{"codegen/kernel", []string{"codegen/kernel", "runtime/attention", "runtime/dropout"}, []string{"github.com/mmcloughlin/avo"}},
 	{"codegen/attentionset", []string{"codegen!", "codegen/kernel", "runtime/disk"}, []string{"github.com/dave/jennifer"}},
 	{"codegen/build", []string{".", "codegen!", "codegen/build", "runtime/disk"}, []string{"golang.org/x/mod", "golang.org/x/tools"}},
 	{"codegen", []string{"ir", "codegen/kernel", "runtime/attention", "runtime/disk", "runtime/ragged", "runtime/tasktable", "spec/zoo"},

@@ -79,6 +79,7 @@ var families = []Family{
 	actGradFamily,
 	attnFamily,
 	colSumFamily,
+	dropoutFamily,
 	embedFamily,
 	gemmFamily,
 	gemmTNFamily,

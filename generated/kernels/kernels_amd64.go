@@ -1774,6 +1774,66 @@ func col_sum_f32_plain_avx2(y, x *float32, rows, cols, ldx, add int)
 //go:noescape
 func col_sum_f32_plain_avx512(y, x *float32, rows, cols, ldx, add int)
 
+// dropout_f32_16_ldx16_ldy16_rate0p25_avx2 computes y[m, 16] = x/(1 - 0.25) or 0, for rows from number at on.
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func dropout_f32_16_ldx16_ldy16_rate0p25_avx2(y, x *float32, key *int32, at, m int)
+
+// dropout_f32_16_ldx16_ldy16_rate0p25_avx512 computes y[m, 16] = x/(1 - 0.25) or 0, for rows from number at on.
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func dropout_f32_16_ldx16_ldy16_rate0p25_avx512(y, x *float32, key *int32, at, m int)
+
+// dropout_f32_1_ldx16_ldy16_rate0p5_avx2 computes y[m, 1] = x/(1 - 0.5) or 0, for rows from number at on.
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func dropout_f32_1_ldx16_ldy16_rate0p5_avx2(y, x *float32, key *int32, at, m int)
+
+// dropout_f32_1_ldx16_ldy16_rate0p5_avx512 computes y[m, 1] = x/(1 - 0.5) or 0, for rows from number at on.
+// Rows of x are 16 floats apart, of y 16.
+//
+//go:noescape
+func dropout_f32_1_ldx16_ldy16_rate0p5_avx512(y, x *float32, key *int32, at, m int)
+
+// dropout_f32_24_ldx32_ldy48_rate0p9_avx2 computes y[m, 24] = x/(1 - 0.9) or 0, for rows from number at on.
+// Rows of x are 32 floats apart, of y 48.
+//
+//go:noescape
+func dropout_f32_24_ldx32_ldy48_rate0p9_avx2(y, x *float32, key *int32, at, m int)
+
+// dropout_f32_24_ldx32_ldy48_rate0p9_avx512 computes y[m, 24] = x/(1 - 0.9) or 0, for rows from number at on.
+// Rows of x are 32 floats apart, of y 48.
+//
+//go:noescape
+func dropout_f32_24_ldx32_ldy48_rate0p9_avx512(y, x *float32, key *int32, at, m int)
+
+// dropout_f32_39_ldx48_ldy48_rate0p1_avx2 computes y[m, 39] = x/(1 - 0.1) or 0, for rows from number at on.
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func dropout_f32_39_ldx48_ldy48_rate0p1_avx2(y, x *float32, key *int32, at, m int)
+
+// dropout_f32_39_ldx48_ldy48_rate0p1_avx512 computes y[m, 39] = x/(1 - 0.1) or 0, for rows from number at on.
+// Rows of x are 48 floats apart, of y 48.
+//
+//go:noescape
+func dropout_f32_39_ldx48_ldy48_rate0p1_avx512(y, x *float32, key *int32, at, m int)
+
+// dropout_f32_768_ldx784_ldy784_rate0p1_avx2 computes y[m, 768] = x/(1 - 0.1) or 0, for rows from number at on.
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func dropout_f32_768_ldx784_ldy784_rate0p1_avx2(y, x *float32, key *int32, at, m int)
+
+// dropout_f32_768_ldx784_ldy784_rate0p1_avx512 computes y[m, 768] = x/(1 - 0.1) or 0, for rows from number at on.
+// Rows of x are 784 floats apart, of y 784.
+//
+//go:noescape
+func dropout_f32_768_ldx784_ldy784_rate0p1_avx512(y, x *float32, key *int32, at, m int)
+
 // embed_f32_add_128_ldy128_ldt128_avx2 computes y[m, 128] += rows ids[m] of the table
 // Rows of y are 128 floats apart, of the table 128.
 //
@@ -3172,6 +3232,16 @@ var assembly = map[string]any{
 	"col_sum_f32_hat_avx512":                                       col_sum_f32_hat_avx512,
 	"col_sum_f32_plain_avx2":                                       col_sum_f32_plain_avx2,
 	"col_sum_f32_plain_avx512":                                     col_sum_f32_plain_avx512,
+	"dropout_f32_16_ldx16_ldy16_rate0p25_avx2":                     dropout_f32_16_ldx16_ldy16_rate0p25_avx2,
+	"dropout_f32_16_ldx16_ldy16_rate0p25_avx512":                   dropout_f32_16_ldx16_ldy16_rate0p25_avx512,
+	"dropout_f32_1_ldx16_ldy16_rate0p5_avx2":                       dropout_f32_1_ldx16_ldy16_rate0p5_avx2,
+	"dropout_f32_1_ldx16_ldy16_rate0p5_avx512":                     dropout_f32_1_ldx16_ldy16_rate0p5_avx512,
+	"dropout_f32_24_ldx32_ldy48_rate0p9_avx2":                      dropout_f32_24_ldx32_ldy48_rate0p9_avx2,
+	"dropout_f32_24_ldx32_ldy48_rate0p9_avx512":                    dropout_f32_24_ldx32_ldy48_rate0p9_avx512,
+	"dropout_f32_39_ldx48_ldy48_rate0p1_avx2":                      dropout_f32_39_ldx48_ldy48_rate0p1_avx2,
+	"dropout_f32_39_ldx48_ldy48_rate0p1_avx512":                    dropout_f32_39_ldx48_ldy48_rate0p1_avx512,
+	"dropout_f32_768_ldx784_ldy784_rate0p1_avx2":                   dropout_f32_768_ldx784_ldy784_rate0p1_avx2,
+	"dropout_f32_768_ldx784_ldy784_rate0p1_avx512":                 dropout_f32_768_ldx784_ldy784_rate0p1_avx512,
 	"embed_f32_add_128_ldy128_ldt128_avx2":                         embed_f32_add_128_ldy128_ldt128_avx2,
 	"embed_f32_add_128_ldy128_ldt128_avx512":                       embed_f32_add_128_ldy128_ldt128_avx512,
 	"embed_f32_add_16_ldy16_ldt16_avx2":                            embed_f32_add_16_ldy16_ldt16_avx2,

@@ -30,10 +30,16 @@ func mix64(x uint64) uint64 {
 // mix32 is a bijection of 32 bits with two multiplications. Its constants are those of lowbias32, which were found by a search for the least bias of output
 // bits (Wellons 2018, "Prospecting for hash functions").
 func mix32(x uint32) uint32 {
-	x = (x ^ x>>16) * 0x7feb352d
-	x = (x ^ x>>15) * 0x846ca68b
+	x = (x ^ x>>16) * First
+	x = (x ^ x>>15) * Second
 	return x ^ x>>16
 }
+
+// First and Second are the factors of the mixing function.
+const (
+	First  = 0x7feb352d
+	Second = 0x846ca68b
+)
 
 // Row returns the state of a row, from which [Number] computes the numbers of its columns.
 func Row(k Key, row int) uint32 { return mix32(mix32(uint32(row)^k[0]) ^ k[1]) }

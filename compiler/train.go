@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/debertac/debertac/ir"
@@ -24,6 +25,9 @@ type Training struct {
 
 	// Weighted is true if the loss is that of [Unit.AddWeighted], whatever the loss of the head is.
 	Weighted bool
+
+	// Again is the number of layers, from the first, that keep nothing for the backward pass, which computes them again.
+	Again int
 
 	// Update appends the regions that change the trained tensors by their gradients; nil: none. It is called when the gradients are outputs of the program.
 	Update func(p *ir.Program, with []string) error
@@ -69,6 +73,7 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 	}
 	p.Training = u.trainingOf(with)
 	p.Training.Counts = counts
+	recompute(p, o.Again)
 	for _, ps := range afterSweep {
 		if err := trainPass(p, ps); err != nil {
 			return nil, err
@@ -96,17 +101,56 @@ var afterSweep = []pass{
 	{"threads", threads, "split steps over the pool"},
 }
 
-// compileTraining builds the program of a training step. It replaces the unit's program.
+// compileTraining builds the program of a training step. It replaces the unit's program. If a step needs more memory than the training allows, as
+// few layers as suffice keep nothing for the backward pass.
 func (t *targetWork) compileTraining(u *Unit, w *work, o Options) (faults diag.List, err error) {
+	if o.After == beforePasses {
+		return nil, t.forwardOf(u, w, o)
+	}
+	step := func(again int) (*diag.Diag, error) {
+		if faults, err = t.compileStep(u, w, o, again); err != nil || len(faults) > 0 {
+			return nil, err
+		}
+		return trainingFault(u.Program, w.Train), nil
+	}
+	over, err := step(0)
+	if over == nil {
+		return faults, err
+	}
+	most := w.parts[0].model.Encoder.Layers
+	if over, err = step(most); over != nil {
+		return diag.List{over}, nil
+	}
+	if err == nil {
+		fewest := 1 + sort.Search(most-1, func(k int) bool {
+			var over *diag.Diag
+			if err == nil {
+				over, err = step(k + 1)
+			}
+			return over == nil
+		})
+		if err == nil {
+			_, err = step(fewest)
+		}
+	}
+	return faults, err
+}
+
+// forwardOf builds the program of a training before any pass: its forward pass.
+func (t *targetWork) forwardOf(u *Unit, w *work, o Options) (err error) {
 	tr, p := w.Train, w.parts[0]
-	after := o.After
 	o.After = beforePasses
-	bounds := ir.Bounds{Sequences: tr.Part, Tokens: tr.Part * tr.Length, Length: min(tr.Length, p.model.Seq)}
-	if u.Program, err = t.compilePart(w.pkg, p, bounds, o); err != nil || after == beforePasses {
+	u.Program, err = t.compilePart(w.pkg, p, ir.Bounds{Sequences: tr.Part, Tokens: tr.Part * tr.Length, Length: min(tr.Length, p.model.Seq)}, o)
+	return err
+}
+
+// compileStep builds the program of a step in which the first layers, as many as again says, keep nothing for the backward pass.
+func (t *targetWork) compileStep(u *Unit, w *work, o Options, again int) (diag.List, error) {
+	tr := w.Train
+	if err := t.forwardOf(u, w, o); err != nil {
 		return nil, err
 	}
-	with := trained(tr, u.Program)
-	faults, err = u.Train(Training{With: with, Parts: tr.Part < tr.Batch, Update: func(p *ir.Program, with []string) error {
+	return u.Train(Training{With: trained(tr, u.Program), Parts: tr.Part < tr.Batch, Again: again, Update: func(p *ir.Program, with []string) error {
 		o := optimizerOf(tr)
 		o.With = with
 		err := Update(p, o)
@@ -115,12 +159,6 @@ func (t *targetWork) compileTraining(u *Unit, w *work, o Options) (faults diag.L
 		}
 		return err
 	}})
-	if err == nil && len(faults) == 0 {
-		if d := trainingFault(u.Program, tr); d != nil {
-			faults = diag.List{d}
-		}
-	}
-	return faults, err
 }
 
 // optimizerOf returns the optimizer of a training, without the tensors.

@@ -1,6 +1,7 @@
 package compiler_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -207,8 +208,56 @@ func TestTrainingMemory(t *testing.T) {
 	_, faults = tuned(t, "m.nli", "memory <= 0.3 MiB")
 	require.Len(t, faults, 1)
 	require.Equal(t, diag.Code("memory-bound"), faults[0].Code)
-	require.Regexp(t, `for a pass over 8 sequences of 24 tokens$`, faults[0].Message)
+	require.Regexp(t, `for a pass over 8 sequences of 24 tokens in which the backward pass computes all layers again$`, faults[0].Message)
 	require.Regexp(t, `^batch 8 sequences in parts of [124]$`, faults[0].Hint)
 	_, faults = tuned(t, "m.nli", "memory <= 0.01 MiB")
 	require.Regexp(t, `^memory <= \d+ MiB$`, faults[0].Hint)
+}
+
+// TestRecompute checks that a step which computes layers again has the bits of one that keeps their activations, and that each such layer needs less memory.
+func TestRecompute(t *testing.T) {
+	var want eval.Store
+	var floats []int64
+	for layers := range 5 {
+		plain := unitOf(t, "nli", compiler.Options{Train: true})
+		of, _ := differentiated(t, plain, compiler.Parameters(plain.Program))
+		step := unitOf(t, "nli", compiler.Options{Train: true})
+		faults, err := step.Train(compiler.Training{Again: layers})
+		require.NoError(t, err)
+		require.Empty(t, faults)
+		require.Equal(t, min(layers, 3), compiler.Again(step.Program), "the last layer is read at once")
+		kept := compiler.KeptBy(step.Program, step.Program.Bounds)
+		floats = append(floats, kept[3].Floats)
+		s := drawn(rand.New(rand.NewPCG(3, 5)), plain.Program, of)
+		s.prog = step.Program
+		got := s.run(t, nil)
+		if want == nil {
+			want = got
+		}
+		for _, p := range step.Program.Training.Params {
+			require.Equal(t, want[p.Grad].Floats(), got[p.Grad].Floats(), "%d layers: %s", layers, p.Name)
+		}
+	}
+	again := func(bound string) (int, int64) {
+		s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+"train tune on m.nli { batch 8 sequences; length 24 tokens; steps 10 steps\n"+
+			"optimizer adamw; rate 1e-3\n"+bound+"\n}\ntarget t { emit train tune as package \"p\" }\n"))
+		require.Empty(t, faults)
+		units, faults, err := compiler.Compile(s, compiler.Options{})
+		require.NoError(t, err)
+		require.False(t, faults.HasErrors(), faults)
+		need := int64(0)
+		for _, k := range compiler.KeptBy(units[0].Program, units[0].Program.Bounds) {
+			need += 4 * k.Floats
+		}
+		return compiler.Again(units[0].Program), need
+	}
+	layers, need := again("")
+	for more := range 3 {
+		require.Equal(t, more, layers)
+		layers, need = again(fmt.Sprintf("memory <= %.7f MiB", float64(need-1)/(1<<20)))
+	}
+	require.Less(t, floats[1], floats[0])
+	require.Less(t, floats[2], floats[1])
+	require.Less(t, floats[3], floats[2])
+	require.LessOrEqual(t, floats[4], floats[3])
 }

@@ -155,7 +155,8 @@ type Op struct {
 	// an operand works in place: the result takes that operand's memory.
 	Launches func(n *Node, starts []int32, in []*Array) []Launch
 
-	// Cheap is true for ops with so little work per element that a gradient computes their result again rather than keep it: activations and norms of rows.
+	// Cheap is true for ops with so little work per element that a gradient computes their result again rather than keep it: activations, norms of rows
+	// and copies.
 	Cheap bool
 
 	// InPlace returns, for each result, the index of the operand whose memory it takes, or -1 if it has memory of its own. No later node may read that

@@ -28,8 +28,8 @@ func DropoutName(p DropoutParams, isa string) string {
 	return fmt.Sprintf("dropout_f32_%d_ldx%d_ldy%d_rate%s_%s", p.N, p.LDX, p.LDY, number(p.Rate), isa)
 }
 
-// Dropout returns a kernel that drops elements: func(y, x *float32, key *int32, at, m int), m ≥ 1, with the bits of dropout.Rows for rows from number at on. y may
-// be x. Columns of y from N to the next multiple of 16 become 0; those of x are not read.
+// Dropout returns a kernel that drops elements: func(y, x *float32, key *int32, at, m int), m ≥ 1, with the bits of dropout.Rows for rows from number at on. y
+// may be x. Columns of y from N to the next multiple of 16 become 0; those of x are not read.
 func Dropout(p DropoutParams, isa ISA) Kernel {
 	return Kernel{
 		Name:   DropoutName(p, isa.Name),

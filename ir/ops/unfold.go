@@ -41,6 +41,7 @@ var _ = ir.Define(ir.Op{
 	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
 		return ir.Cost{Bytes: 8 * float64(s.Elements(n.Out[0].Type.Shape))}
 	},
+	Cheap:    true,
 	Lower:    lowerUnfold,
 	Launches: sequenceLaunches,
 	Sample: samples(

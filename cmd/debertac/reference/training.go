@@ -61,5 +61,8 @@ func printStep(out io.Writer, u *compiler.Unit) error {
 		fmt.Fprintf(w, "%s\t%d\t%.4g\t\n", m.What, m.Floats, float64(m.Floats)*4/(1<<20))
 	}
 	fmt.Fprintf(w, "together\t%d\t%.4g\t\n", all, float64(all)*4/(1<<20))
+	if n := compiler.Again(p); n > 0 {
+		fmt.Fprintf(w, "\nTo fit, the backward pass computes %s again.\n", wording.Counted(n, "layer", "layers"))
+	}
 	return w.Flush()
 }

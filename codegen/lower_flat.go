@@ -54,14 +54,47 @@ func floatsOf(n *ir.Node) int { return ir.SpaceOf(n.In[0]).Fixed }
 // launches returns the calls of a node's kernel, one per unit.
 func (flatLowering) launches(n *ir.Node) []ir.Launch { return ir.Lookup(n.Op).Launches(n, nil, nil) }
 
+// rowsInUnit returns how many rows one unit of an update by rows covers.
+func rowsInUnit(n *ir.Node) int { return max(1, ops.UpdateChunk/max(n.In[0].LD, 1)) }
+
 func (l flatLowering) units(s *step) units {
+	if s.node.Flag("touched") {
+		rows, per := s.node.In[0].Type.Shape[0].N, rowsInUnit(s.node)
+		return units{fmt.Sprint((rows + per - 1) / per), fmt.Sprintf("A unit is %d rows of each tensor.", per)}
+	}
 	if count := len(l.launches(s.node)); count > 1 {
 		return units{fmt.Sprint(count), fmt.Sprintf("A unit is %d floats of each tensor.", ops.UpdateChunk)}
 	}
 	return units{"1", "There is one unit."}
 }
 
+// touchedRows prints an update of the rows that have a gradient.
+func (l flatLowering) touchedRows(s *step) []string {
+	n, place := s.node, l.launches(s.node)[0].Memory
+	var args []string
+	for _, p := range s.kernel.params {
+		switch at, ok := place[p.Name]; {
+		case p.Name == "n":
+			args = append(args, fmt.Sprint(n.In[0].LD))
+		case !ok:
+			args = append(args, "nil")
+		case n.In[at.Operand].Type.Shape.Equal(n.In[0].Type.Shape):
+			args = append(args, moved(s.ptr(n.In[at.Operand]), "row", n.In[0].LD))
+		default:
+			args = append(args, s.ptr(n.In[at.Operand]))
+		}
+	}
+	per := rowsInUnit(n)
+	return []string{
+		fmt.Sprintf("for row := unit*%d; row < min((unit+1)*%d, %d); row++ {", per, per, n.In[0].Type.Shape[0].N),
+		fmt.Sprintf("if !trainer.Zero(%s, %d) {", moved(s.ptr(n.In[1]), "row", n.In[0].LD), n.In[0].LD), s.kernel.run(args...), "}", "}",
+	}
+}
+
 func (l flatLowering) unit(s *step) []string {
+	if s.node.Flag("touched") {
+		return l.touchedRows(s)
+	}
 	list := l.launches(s.node)
 	var lines, args []string
 	for _, p := range s.kernel.params {

@@ -115,7 +115,6 @@ type untrained struct {
 
 // notYetWords lists the words of training that are not compiled, besides those of notYetTrained. A row goes when its word is compiled.
 var notYetWords = []untrained{
-	{"optimizer", "rows: touched", func(t *spec.Train) bool { return t.Optimizer.Touched }},
 	{"smooth", "smooth", func(t *spec.Train) bool { return t.Smooth > 0 }},
 	{"weigh", "weigh", func(t *spec.Train) bool { return t.Weigh != nil }},
 	{"negatives", "negatives", func(t *spec.Train) bool { return t.Negatives > 0 }},

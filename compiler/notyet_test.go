@@ -29,7 +29,6 @@ train t on m.HEAD {
 func TestTrainingIsNotYet(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range []struct{ head, words, want string }{
-		{"tag", "optimizer sgd(rows: touched)", "16:2: warning: rows: touched"},
 		{"tag", "smooth 0.1", "16:2: warning: smooth"},
 		{"tag", "weigh labels 1 2", "16:2: warning: weigh"},
 		{"names", "negatives 1 from batch", "16:2: warning: negatives"},

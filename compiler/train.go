@@ -164,7 +164,8 @@ func (t *targetWork) compileStep(u *Unit, w *work, o Options, again int) (diag.L
 // optimizerOf returns the optimizer of a training, without the tensors.
 func optimizerOf(tr *spec.Train) Optimizer {
 	o := Optimizer{Kind: OptimizerKind(tr.Optimizer.Kind), Beta1: tr.Optimizer.Beta1, Beta2: tr.Optimizer.Beta2, Momentum: tr.Optimizer.Momentum,
-		Decay: tr.Optimizer.Decay, Clip: tr.Clip, Except: tr.Optimizer.Except, Layers: tr.Rate.Layers, Parts: tr.Part < tr.Batch}
+		Decay: tr.Optimizer.Decay, Clip: tr.Clip, Except: tr.Optimizer.Except, Layers: tr.Rate.Layers, Parts: tr.Part < tr.Batch,
+		Touched: tr.Optimizer.Touched}
 	if l := tr.Lookahead; l != nil {
 		o.Lookahead, o.Mix = true, l.Mix
 	}

@@ -261,3 +261,25 @@ func TestRecompute(t *testing.T) {
 	require.Less(t, floats[3], floats[2])
 	require.LessOrEqual(t, floats[4], floats[3])
 }
+
+// TestTouched checks that only tables in which tokens are looked up are updated by rows, and by the optimizers that can.
+func TestTouched(t *testing.T) {
+	for optimizer, want := range map[string][]string{"adamw": nil, "adamw(rows: touched)": {"embed.token"}, "radam(rows: touched)": {"embed.token"},
+		"sgd(rows: touched)": {"embed.token"}, "sgd(momentum: 0.5, rows: touched)": {"embed.token"}} {
+		s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+"train tune on m.nli { batch 8 sequences; length 24 tokens; steps 10 steps\n"+
+			"rate 1e-3; optimizer "+optimizer+"\n}\ntarget t { emit train tune as package \"p\" }\n"))
+		require.Empty(t, faults)
+		units, faults, err := compiler.Compile(s, compiler.Options{})
+		require.NoError(t, err)
+		require.Empty(t, faults)
+		var got []string
+		for _, r := range units[0].Program.Regions {
+			for _, n := range r.Nodes {
+				if n.Flag("touched") {
+					got = append(got, n.In[0].Name)
+				}
+			}
+		}
+		require.Equal(t, want, got, optimizer)
+	}
+}

@@ -33,6 +33,9 @@ type Optimizer struct {
 	Lookahead bool    // a stage that mixes the parameters with their slow weights
 	Mix       float64 // of lookahead: the weight of the fast weights
 
+	// Touched lets the rows of tables whose gradient is 0 in every column keep their values and moments. The tables are those in which tokens are looked up.
+	Touched bool
+
 	// Parts sums gradients over the parts of a batch before they are used.
 	Parts bool
 
@@ -159,6 +162,7 @@ type group struct {
 	layers  []int              // numbers of the layers that it is called for
 	depth   []int              // for each of them, the power of Layers
 	norms   map[*ir.Value]bool // the gains and shifts of norms among the tensors
+	tables  map[*ir.Value]bool // the tables in which tokens are looked up
 }
 
 // perLayer reports whether names of the group depend on the layer.
@@ -221,7 +225,7 @@ func (u *update) group(trained map[string]bool) {
 		key := r.Name + " " + namesOf(list)
 		g := found[key]
 		if g == nil {
-			g = &group{name: u.freshGroup(r.Name), tensors: list, norms: normsOf(r)}
+			g = &group{name: u.freshGroup(r.Name), tensors: list, norms: normsOf(r), tables: tablesOf(r)}
 			found[key], u.groups = g, append(u.groups, g)
 		}
 		g.layers = append(g.layers, l)
@@ -238,6 +242,17 @@ func normsOf(r *ir.Region) map[*ir.Value]bool {
 		}
 	}
 	return norms
+}
+
+// tablesOf returns the inputs of a region in which tokens are looked up.
+func tablesOf(r *ir.Region) map[*ir.Value]bool {
+	tables := map[*ir.Value]bool{}
+	for _, n := range r.Nodes {
+		if n.Op == "embed" {
+			tables[n.In[0]] = true
+		}
+	}
+	return tables
 }
 
 // freshGroup returns a name that no group has: stem, or stem with a number after it.

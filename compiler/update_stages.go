@@ -117,9 +117,20 @@ func (u *update) moments(decay float64) []ir.Attr {
 	return []ir.Attr{ir.A("beta1", u.Beta1), ir.A("beta2", u.Beta2), ir.A("decay", decay)}
 }
 
+// byRows returns the attribute of an update that only rows with a gradient have.
+func (u *update) byRows(p *ir.Value) []ir.Attr {
+	for v := range u.of.tables {
+		if u.Touched && v.Name == p.Name {
+			return []ir.Attr{ir.A("touched", true)}
+		}
+	}
+	return nil
+}
+
 // adamw appends an update by AdamW or RAdam.
 func (u *update) adamw(p, g *ir.Value, decay float64) *ir.Value {
-	next := u.nodes("adamw", u.moments(decay), p, g, u.kept(firstPrefix, p), u.kept(secondPrefix, p), u.rate(), u.clip(), u.batch(StoreMoments, 3))
+	attrs := append(u.moments(decay), u.byRows(p)...)
+	next := u.nodes("adamw", attrs, p, g, u.kept(firstPrefix, p), u.kept(secondPrefix, p), u.rate(), u.clip(), u.batch(StoreMoments, 3))
 	if u.b.Err() == nil {
 		u.keep(firstPrefix, p, next[1])
 		u.keep(secondPrefix, p, next[2])
@@ -145,7 +156,7 @@ func (u *update) sgd(p, g *ir.Value, decay float64) *ir.Value {
 	if u.Momentum != 0 {
 		in = append(in, u.kept(firstPrefix, p))
 	}
-	next := u.nodes("sgd", []ir.Attr{ir.A("decay", decay), ir.A("momentum", u.Momentum)}, in...)
+	next := u.nodes("sgd", append([]ir.Attr{ir.A("decay", decay), ir.A("momentum", u.Momentum)}, u.byRows(p)...), in...)
 	if u.b.Err() == nil && len(next) > 1 {
 		u.keep(firstPrefix, p, next[1])
 	}

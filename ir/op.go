@@ -256,6 +256,7 @@ const (
 	FillPart                 // a part of the batch, Part
 	FillZero                 // zeros
 	FillMissing              // the operand is missing
+	FillSome                 // random numbers of both signs, but zeros in every third row
 )
 
 // Arg is an operand of a sample.

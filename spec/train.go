@@ -57,7 +57,7 @@ type Optimizer struct {
 	Decay        float64
 	Except       []string // weights without decay: norm, bias
 	Correct      bool     // bias correction of both moments
-	Touched      bool     // rows of tables that a step did not read keep their values and moments; otherwise they are updated with a gradient of 0
+	Touched      bool     // rows of the token table with a gradient of 0 keep their values and moments; otherwise they are updated with a gradient of 0
 }
 
 // Lookahead keeps slow weights beside the weights (Zhang et al. 2019). After every Every steps, slow += mix·(p - slow), and then p = slow.

@@ -39,10 +39,10 @@ var _ = ir.Define(ir.Op{
 		"p = p - rate·(a·first/(b·√second + c) + decay·p), where moments holds a, b, c. With bias correction a = 1/(1-β1ᵗ), b = 1/√(1-β2ᵗ), c = eps; " +
 		"without, a = b = 1. RAdam (Liu et al. 2020, algorithm 2) is the same op with other numbers. The results lie in the memory of p, first and second.",
 	In:    []ir.Operand{paramIn, gradIn, firstIn, secondIn, rateIn, clipIn, momentsIn},
-	Attrs: []ir.AttrDef{beta1Attr, beta2Attr, decayAttr},
+	Attrs: []ir.AttrDef{beta1Attr, beta2Attr, decayAttr, touchedAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		types, err := updated(n, []int{1, 2, 3}, 0, 2, 3)
-		return types, first(err, fraction(n, "beta1", "beta2"), positiveDecay(n), shaped(n, 4, ir.N(1)), shaped(n, 5, ir.N(1)),
+		return types, first(err, fraction(n, "beta1", "beta2"), positiveDecay(n), hasRows(n), shaped(n, 4, ir.N(1)), shaped(n, 5, ir.N(1)),
 			shaped(n, 6, ir.N(3)))
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
@@ -52,7 +52,9 @@ var _ = ir.Define(ir.Op{
 		for i, d := range next {
 			next[i] = p[i] - rate*d
 		}
-		return []*ir.Array{{Shape: in[0].Shape, F: next}, {Shape: in[0].Shape, F: first}, {Shape: in[0].Shape, F: second}}, nil
+		out := []*ir.Array{{Shape: in[0].Shape, F: next}, {Shape: in[0].Shape, F: first}, {Shape: in[0].Shape, F: second}}
+		keepRows(n, in, out, 0, 2, 3)
+		return out, nil
 	},
 	NoGrad:  onlyLast,
 	InPlace: func(*ir.Node) []int { return []int{0, 2, 3} },
@@ -72,9 +74,11 @@ var _ = ir.Define(ir.Op{
 		})
 		return b.Nest()
 	},
-	Launches: chunkLaunches(0),
+	Launches: touchedLaunches,
 	Kernels:  []string{"update"},
 	Sample: samples(
+		sample(attrs("beta1", 0.9, "beta2", 0.999, "decay", 0.01, "touched", true), withSome(adamArgs(ir.N(8), ir.N(19)))...),
+		sample(attrs("beta1", 0.9, "beta2", 0.999, "decay", 0.01, "touched", true), withSome(adamArgs(ir.N(7), ir.N(8000)))...),
 		sample(attrs("beta1", 0.9, "beta2", 0.999, "decay", 0.01), adamArgs(ir.N(5), ir.N(19))...),
 		sample(attrs("beta1", 0.0, "beta2", 0.0, "decay", 0.0), adamArgs(ir.N(7))...),
 		sample(attrs("beta1", 0.5, "beta2", 0.5, "decay", 0.0), adamArgs(ir.N(5), ir.N(8000))...),
@@ -84,6 +88,12 @@ var _ = ir.Define(ir.Op{
 // adamArgs are the operands of a sample of adamw.
 func adamArgs(dims ...ir.Dim) []ir.Arg {
 	return []ir.Arg{normal(dims...), normal(dims...), normal(dims...), positive(dims...), positive(ir.N(1)), positive(ir.N(1)), positive(ir.N(3))}
+}
+
+// withSome makes the gradient of an update one of some rows.
+func withSome(args []ir.Arg) []ir.Arg {
+	args[1].Fill = ir.FillSome
+	return args
 }
 
 // adamNumbers are the numbers of a step as variables of a nest.

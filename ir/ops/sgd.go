@@ -13,7 +13,7 @@ var _ = ir.Define(ir.Op{
 		"first = momentum·first + clip·grad, p = p - rate·(first + decay·p). Without momentum p = p - rate·(clip·grad + decay·p), and there is no first. " +
 		"The results lie in the memory of p and first.",
 	In:    []ir.Operand{paramIn, gradIn, rateIn, clipIn, optional("first", "as p; 0 before the first step; missing without momentum")},
-	Attrs: []ir.AttrDef{decayAttr, {Name: "momentum", Type: ir.AttrFloat, Required: true, Doc: "weight of the old sum of gradients; 0: none"}},
+	Attrs: []ir.AttrDef{decayAttr, touchedAttr, {Name: "momentum", Type: ir.AttrFloat, Required: true, Doc: "weight of the old sum of gradients; 0: none"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		results := []int{0}
 		if in(n, 4) != nil {
@@ -23,7 +23,7 @@ var _ = ir.Define(ir.Op{
 		if err == nil && (n.Float("momentum") == 0) != (in(n, 4) == nil) {
 			err = fmt.Errorf("a momentum of %g, with first %v", n.Float("momentum"), map[bool]string{true: "missing", false: "given"}[in(n, 4) == nil])
 		}
-		return types, first(err, fraction(n, "momentum"), positiveDecay(n), shaped(n, 2, ir.N(1)), shaped(n, 3, ir.N(1)))
+		return types, first(err, fraction(n, "momentum"), positiveDecay(n), hasRows(n), shaped(n, 2, ir.N(1)), shaped(n, 3, ir.N(1)))
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		p, g, rate, clip := in[0].Floats(), in[1].Floats(), in[2].Floats()[0], in[3].Floats()[0]
@@ -35,7 +35,9 @@ var _ = ir.Define(ir.Op{
 			}
 			moment.F[i], next.F[i] = d, p[i]-rate*(d+n.Float("decay")*p[i])
 		}
-		return []*ir.Array{next, moment}[:len(n.Out)], nil
+		out := []*ir.Array{next, moment}[:len(n.Out)]
+		keepRows(n, in, out, []int{0, 4}[:len(n.Out)]...)
+		return out, nil
 	},
 	NoGrad: onlyLast,
 	InPlace: func(n *ir.Node) []int {
@@ -62,9 +64,11 @@ var _ = ir.Define(ir.Op{
 		})
 		return b.Nest()
 	},
-	Launches: chunkLaunches(0),
+	Launches: touchedLaunches,
 	Kernels:  []string{"update"},
 	Sample: samples(
+		sample(attrs("decay", 0.01, "momentum", 0.9, "touched", true), withSome(sgdArgs(normal, ir.N(8), ir.N(19)))...),
+		sample(attrs("decay", 0.0, "momentum", 0.0, "touched", true), withSome(sgdArgs(func(...ir.Dim) ir.Arg { return missing() }, ir.N(5), ir.N(33)))...),
 		sample(attrs("decay", 0.01, "momentum", 0.9), sgdArgs(normal, ir.N(5), ir.N(19))...),
 		sample(attrs("decay", 0.0, "momentum", 0.0), sgdArgs(func(...ir.Dim) ir.Arg { return missing() }, ir.N(7))...),
 	),

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/loop"
@@ -31,6 +32,63 @@ var (
 	beta2Attr = ir.AttrDef{Name: "beta2", Type: ir.AttrFloat, Required: true, Doc: "weight of the old mean of the square"}
 	decayAttr = ir.AttrDef{Name: "decay", Type: ir.AttrFloat, Required: true, Doc: "weight decay; 0: none"}
 )
+
+// touchedAttr lets rows without a gradient stay as they are.
+var touchedAttr = ir.AttrDef{Name: "touched", Type: ir.AttrBool, Doc: "a row whose gradient is 0 in every column keeps its parameters, and what is kept for " +
+	"them; p has rows"}
+
+// hasRows returns an error if an update by rows has a parameter without rows.
+func hasRows(n *ir.Node) error {
+	if n.Flag("touched") && len(n.In[0].Type.Shape) != 2 {
+		return fmt.Errorf("touched needs a parameter with rows, not %s", n.In[0].Type)
+	}
+	return nil
+}
+
+// keepRows puts the numbers of in back into out, in the rows whose gradient is 0, if an update is by rows. inPlace maps each of out to one of in.
+func keepRows(n *ir.Node, in, out []*ir.Array, inPlace ...int) {
+	if !n.Flag("touched") {
+		return
+	}
+	columns := in[0].Shape[1]
+	for r := range in[0].Shape[0] {
+		if touched(in[1].Floats()[r*columns:][:columns]) {
+			continue
+		}
+		for k, i := range inPlace {
+			copy(out[k].F[r*columns:][:columns], in[i].Floats()[r*columns:][:columns])
+		}
+	}
+}
+
+// touched reports whether one of the numbers is not 0.
+func touched(row []float64) bool {
+	return slices.ContainsFunc(row, func(x float64) bool { return x != 0 })
+}
+
+// touchedLaunches returns the calls of an update: one for each chunk or, if it is by rows and the operands are known, one for each row that has a gradient.
+func touchedLaunches(n *ir.Node, starts []int32, in []*ir.Array) []ir.Launch {
+	list := chunkLaunches(0)(n, starts, in)
+	if !n.Flag("touched") || in == nil || len(list) == 0 {
+		return list
+	}
+	whole, columns := list[0], in[0].Shape[1]
+	list = nil
+	for r := range in[0].Shape[0] {
+		if !touched(in[1].Floats()[r*columns:][:columns]) {
+			continue
+		}
+		l := ir.Launch{Memory: map[string]ir.Place{}, Counts: map[string]int{"n": max(columns, n.In[0].LD)}}
+		for name, place := range whole.Memory {
+			if n.In[place.Operand].Type.Shape.Equal(n.In[0].Type.Shape) {
+				place.At = r * max(columns, n.In[0].LD)
+			}
+			l.Memory[name] = place
+		}
+		list = append(list, l)
+	}
+	return list
+}
 
 // floatsOf returns how many floats a value of fixed shape takes in memory: all rows with their padding.
 func floatsOf(v *ir.Value) (int, error) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/dropout"
@@ -66,6 +68,11 @@ func (x *Exec) Numbers(name string) []float32 {
 		x.numbers[name] = make([]float32, numbersOfStep)
 	}
 	return x.numbers[name]
+}
+
+// Zero reports whether n numbers from p on are 0.
+func Zero(p *float32, n int) bool {
+	return !slices.ContainsFunc(unsafe.Slice(p, n), func(x float32) bool { return x != 0 })
 }
 
 // numbersOfStep is the room for the numbers of one name: a whole vector.

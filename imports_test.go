@@ -73,7 +73,7 @@ var rooms = []struct {
 	{"generated", []string{"runtime"}, nil},
 	{"bench", []string{"runtime"}, nil},
 	{"build", []string{"runtime"}, nil}, // what `make demo` writes, if it was run
-	{"cmd/debertac/measure", []string{"ir!", "runtime/cpu", "runtime/engine"}, []string{"golang.org/x/perf", "golang.org/x/image"}},
+	{"cmd/debertac/measure", []string{"ir!", "runtime/cpu", "runtime/engine", "spec/diag"}, []string{"golang.org/x/perf", "golang.org/x/image"}},
 	{"cmd/debertac/parquetfile", []string{"runtime/disk"}, []string{"github.com/parquet-go/parquet-go"}},
 	{"cmd/debertac/graph", []string{"ir!"}, nil},
 	{"cmd/debertac/wording", nil, nil},

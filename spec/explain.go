@@ -95,7 +95,7 @@ func explainModel(b *strings.Builder, m *Model) {
 		}
 	}
 	total := func(what string) {
-		rows = append(rows, []string{"", "", "", what, grouped(params), operations(flops)})
+		rows = append(rows, []string{"", "", "", what, grouped(params), Operations(flops)})
 	}
 	add(m.Lines())
 	total("total of " + grouped(int64(m.Seq)) + " tokens")
@@ -111,7 +111,7 @@ var explainColumns = []string{"place", "statement", "what", "shape", "parameters
 
 // row returns the columns of a line in a table.
 func (l Line) row() []string {
-	flops := operations(l.Flops)
+	flops := Operations(l.Flops)
 	if flops != "" && l.Per != "" {
 		flops += " " + l.Per
 	}
@@ -145,8 +145,8 @@ func grouped(n int64) string {
 	return s
 }
 
-// operations returns a number of operations with three digits and a unit.
-func operations(v float64) string {
+// Operations returns a number of operations with three digits and a unit, or "" for 0, as Explain prints it.
+func Operations(v float64) string {
 	units := []string{"", " k", " M", " G", " T", " P"}
 	i := 0
 	for v >= 1000 && i < len(units)-1 {

@@ -114,7 +114,7 @@ func Work(p *ir.Program, sizes ir.Sizes) (parts [3]Load) {
 			f, b := work(n, sizes, held)
 			to.FLOPs, to.Bytes = to.FLOPs+f*float64(c.Count), to.Bytes+b*float64(c.Count)
 		}
-		if slices.ContainsFunc(c.Region.Out, func(v *ir.Value) bool { return v.Name == lossName }) {
+		if computesLoss(c.Region) {
 			part = 1
 		}
 	}

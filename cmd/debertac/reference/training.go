@@ -12,6 +12,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/spec"
 )
 
 // Trainings prints what a step of each training of a spec computes, moves and keeps in memory, for the largest batch of one pass. A training that this version
@@ -54,6 +55,9 @@ func printStep(out io.Writer, u *compiler.Unit) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if err := printLines(out, measure.Lines(p, b.Sizes())); err != nil {
+		return err
+	}
 	fmt.Fprintln(w, "\nmemory\tnumbers\tMiB\t")
 	all := int64(0)
 	for _, m := range compiler.KeptBy(p, p.Bounds) {
@@ -63,6 +67,29 @@ func printStep(out io.Writer, u *compiler.Unit) error {
 	fmt.Fprintf(w, "together\t%d\t%.4g\t\n", all, float64(all)*4/(1<<20))
 	if n := compiler.Again(p); n > 0 {
 		fmt.Fprintf(w, "\nTo fit, the backward pass computes %s again.\n", wording.Counted(n, "layer", "layers"))
+	}
+	return w.Flush()
+}
+
+// printLines prints what each statement of the spec adds to a training step up to its gradients: operations, bytes of weights and gradients, and activations
+// that the backward pass reads.
+func printLines(out io.Writer, lines []measure.Line) error {
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "place\tstatement\tFLOP forward\tFLOP backward\tMiB moved\tMiB kept")
+	mebibytes := func(bytes float64) string {
+		if bytes == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%.4g", bytes/(1<<20))
+	}
+	for _, l := range lines {
+		place := "no statement"
+		if !l.At.IsZero() {
+			place = l.At.String()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", place, l.Statement, spec.Operations(l.Forward.FLOPs), spec.Operations(l.Backward.FLOPs),
+			mebibytes(l.Forward.Bytes+l.Backward.Bytes), mebibytes(l.Kept))
 	}
 	return w.Flush()
 }

@@ -39,4 +39,14 @@ train fit on m.nli { batch 8 sequences; length 512 tokens; steps 100 steps; rate
 		numbers += ir.NewArray(q.Shape...).Len()
 	}
 	require.InEpsilon(t, 4*8*float64(numbers), parts[2].Bytes, 0.05) // seven for the update, and the gradients once more for their norm
+
+	var forward, backward, kept float64
+	for _, l := range measure.Lines(p, p.Bounds.Sizes()) {
+		forward, backward, kept = forward+l.Forward.FLOPs, backward+l.Backward.FLOPs, kept+l.Kept
+	}
+	require.InEpsilon(t, parts[0].FLOPs, forward, 1e-9)
+	require.InEpsilon(t, parts[1].FLOPs, backward, 1e-9)
+	arena := 4 * float64(compiler.KeptBy(p, p.Bounds)[3].Floats)
+	require.Less(t, kept, arena) // which has room for the gradients of rows too
+	require.Greater(t, kept, arena/2)
 }

@@ -198,11 +198,23 @@ func (e *emitter) stage(g *jen.Group, stage string) {
 		}
 	}
 	for _, name := range e.p.Outputs {
+		if slices.Contains(e.p.Training.Traced, name) {
+			if written[name] {
+				e.traceCode(g, name)
+			}
+			continue
+		}
 		if s, ok := e.slot["\x00"+name]; ok && written[name] {
 			g.Add(raw("e.Set(%q, *e.place[%d])", name, s))
 		}
 	}
 	g.Return(jen.Nil())
+}
+
+// traceCode passes the rows of a value of the store to the trainer.
+func (e *emitter) traceCode(g *jen.Group, name string) {
+	_, v := e.p.Writer(name)
+	g.Add(raw("e.Trace(%q, e.place[%d], %s, %d, %d)", name, e.slot["\x00"+name], rowsOf(v), v.Type.Shape[1].N, v.LD))
 }
 
 // layers is a row of calls of one region whose layers rise or fall by one.
@@ -397,6 +409,7 @@ func (e *emitter) trainerDict() jen.Dict {
 			}
 		})
 	}
+	e.perturbation(d)
 	if m.Threads > 0 {
 		d[jen.Id("Threads")] = jen.Lit(m.Threads)
 	}
@@ -409,6 +422,20 @@ func (e *emitter) trainerDict() jen.Dict {
 		}
 	}
 	return d
+}
+
+// perturbation adds what a program with a perturbed input has, and the values that it keeps for `verify`.
+func (e *emitter) perturbation(d jen.Dict) {
+	if noise := e.p.Training.Noise; noise > 0 {
+		d[jen.Id("Noise")] = jen.Lit(noise)
+	}
+	if traced := e.p.Training.Traced; len(traced) > 0 {
+		d[jen.Id("Traced")] = jen.Index().String().ValuesFunc(func(g *jen.Group) {
+			for _, name := range traced {
+				g.Lit(name)
+			}
+		})
+	}
 }
 
 // initCode returns the literal of trainer.Init.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
 )
 
 // Trained returns the tensors that a training changes.
@@ -61,3 +63,9 @@ func NotYetWords() (list []string) {
 	}
 	return list
 }
+
+// SiftFault returns why scale-invariant fine-tuning has no meaning for a head, or nil.
+func SiftFault(h *spec.Head) *diag.Diag { return siftFault(h, h.Source) }
+
+// LossFault returns what is wrong with the loss of a unit, or nil.
+func LossFault(u *Unit) *diag.Diag { return u.lossFault(false) }

@@ -68,7 +68,7 @@ func Parameters(p *ir.Program) []string {
 // Faults are diagnostics, at the spec's lines, for ops that have no gradient yet. An error is an internal error; so is a name that the program does not have.
 func Grad(p *ir.Program, w Sweep) (flat []string, faults diag.List, err error) {
 	s := &reverse{Sweep: w, prog: p, wanted: map[string]bool{}, constant: map[string]bool{}, found: map[*ir.Region]map[string]*share{},
-		adds: map[string]int{}, added: map[string]int{}, sums: map[string]string{}, regions: map[string]*ir.Region{}}
+		adds: map[string]int{}, added: map[string]int{}, sums: map[string]string{}, written: map[string]string{}, regions: map[string]*ir.Region{}}
 	for _, name := range w.With {
 		s.wanted[name] = true
 	}
@@ -114,6 +114,7 @@ type reverse struct {
 	adds    map[string]int                   // how many steps have a share in the gradient of a value of the store
 	added   map[string]int                   // of these, how many emit has appended
 	sums    map[string]string                // the name of the sum of the shares that emit has appended
+	written map[string]string                // that name → the same name as the region that computes the sum has it, with {l}
 	regions map[string]*ir.Region            // what emit has made, by what makes it differ
 	faults  diag.List
 }

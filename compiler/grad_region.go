@@ -200,6 +200,7 @@ func (s *reverse) regionOf(st *step, seed ir.Kind) (*ir.Region, error) {
 			k.after = s.GradOf(v.Name)
 		}
 		s.sums[name] = ir.At(k.after, st.layer)
+		s.written[s.sums[name]] = k.after
 		ins, key = append(ins, k), key+k.key()
 	}
 	if r := s.regions[key]; r != nil {
@@ -218,7 +219,7 @@ func (s *reverse) regionOf(st *step, seed ir.Kind) (*ir.Region, error) {
 // template returns a name of the store as the region of a step is to read it: with {l} or {l+1} in place of the layer, where regions have such names.
 func (s *reverse) template(st *step, v *ir.Value, name string) string {
 	sum := s.sumOf(st, v)
-	for _, t := range []string{s.GradOf(v.Name), strings.ReplaceAll(sum, "{l}", "{l+1}"), sum} {
+	for _, t := range []string{s.GradOf(v.Name), strings.ReplaceAll(sum, "{l}", "{l+1}"), sum, s.written[name]} {
 		if ir.At(t, st.layer) == name {
 			return t
 		}

@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/debertac/debertac/ir"
 )
@@ -11,15 +12,21 @@ const StoreCount = "count."
 
 // partOfBatch makes the loss of a program that of a part of a batch: each mean divides its sum by the number of rows that count in the whole batch. So the
 // losses of all parts add up to that of the batch, and so do their gradients, however the rows are divided among the parts. The program must have a loss and no
-// gradients.
+// gradients of its loss. The same holds for the losses by which perturbations are moved.
 func partOfBatch(p *ir.Program) (counts []ir.Count) {
-	r := p.Region("loss")
-	if r == nil {
-		return nil
+	for _, r := range p.Regions {
+		if r.Name == "loss" || strings.HasSuffix(r.Name, "_loss") {
+			counts = meansOf(r, counts)
+		}
 	}
+	return counts
+}
+
+// meansOf does the work of partOfBatch for a region, and adds the numbers that it reads to a list.
+func meansOf(r *ir.Region, counts []ir.Count) []ir.Count {
 	b := ir.NewBuilder(r)
 	for _, n := range r.Nodes {
-		if n.Op != "mean" {
+		if n.Op != "mean" || n.Flag("sum") {
 			continue
 		}
 		c := ir.Count{Rows: n.In[0].Type.Shape[0]}

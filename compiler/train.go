@@ -29,6 +29,12 @@ type Training struct {
 	// Again is the number of layers, from the first, that keep nothing for the backward pass, which computes them again.
 	Again int
 
+	// Sift adds scale-invariant fine-tuning; nil: none. The program must have been compiled with Perturb.
+	Sift *spec.Sift
+
+	// Trace lists values of the store that a step keeps, for `verify`.
+	Trace []string
+
 	// Update appends the regions that change the trained tensors by their gradients; nil: none. It is called when the gradients are outputs of the program.
 	Update func(p *ir.Program, with []string) error
 }
@@ -47,11 +53,16 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 		return faults, err
 	}
 	p.Outputs = []string{StoreLoss}
+	constant, faults, err := u.sift(o.Sift)
+	if err != nil || len(faults) > 0 {
+		return faults, err
+	}
+	p.Outputs = append(p.Outputs, o.Trace...)
 	var counts []ir.Count
 	if o.Parts {
 		counts = partOfBatch(p)
 	}
-	if err := trainPass(p, pass{"attend", attends, "join the terms of each score to one attention, whose operands lie apart"}); err != nil {
+	if err := trainPass(p, attendPass); err != nil {
 		return nil, err
 	}
 	if err := trainPass(p, pass{"vocabulary", vocabulary, "compute the loss of a large vocabulary by chunks of it"}); err != nil {
@@ -61,7 +72,7 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 	if with == nil {
 		with = Parameters(p)
 	}
-	flat, faults, err := Grad(p, Sweep{Of: StoreLoss, With: with})
+	flat, faults, err := Grad(p, Sweep{Of: StoreLoss, With: with, Constant: constant})
 	if err != nil || len(faults) > 0 {
 		return faults, err
 	}
@@ -72,7 +83,10 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 		}
 	}
 	p.Training = u.trainingOf(with)
-	p.Training.Counts = counts
+	p.Training.Counts, p.Training.Traced = counts, o.Trace
+	if o.Sift != nil {
+		p.Training.Noise = o.Sift.Noise
+	}
 	recompute(p, o.Again)
 	for _, ps := range afterSweep {
 		if err := trainPass(p, ps); err != nil {
@@ -89,6 +103,9 @@ func (u *Unit) addLoss(o Training) (diag.List, error) {
 	}
 	return u.AddLoss(o.Soft)
 }
+
+// attendPass is the pass before gradients that makes the attention of training programs.
+var attendPass = pass{"attend", attends, "join the terms of each score to one attention, whose operands lie apart"}
 
 // afterSweep lists the passes over a program with gradients, in their order.
 var afterSweep = []pass{
@@ -139,7 +156,7 @@ func (t *targetWork) compileTraining(u *Unit, w *work, o Options) (faults diag.L
 // forwardOf builds the program of a training before any pass: its forward pass.
 func (t *targetWork) forwardOf(u *Unit, w *work, o Options) (err error) {
 	tr, p := w.Train, w.parts[0]
-	o.After = beforePasses
+	o.After, o.Perturb = beforePasses, tr.Sift != nil
 	u.Program, err = t.compilePart(w.pkg, p, ir.Bounds{Sequences: tr.Part, Tokens: tr.Part * tr.Length, Length: min(tr.Length, p.model.Seq)}, o)
 	return err
 }
@@ -150,7 +167,8 @@ func (t *targetWork) compileStep(u *Unit, w *work, o Options, again int) (diag.L
 	if err := t.forwardOf(u, w, o); err != nil {
 		return nil, err
 	}
-	return u.Train(Training{With: trained(tr, u.Program), Parts: tr.Part < tr.Batch, Again: again, Update: func(p *ir.Program, with []string) error {
+	step := Training{With: trained(tr, u.Program), Parts: tr.Part < tr.Batch, Again: again, Sift: tr.Sift}
+	step.Update = func(p *ir.Program, with []string) error {
 		o := optimizerOf(tr)
 		o.With = with
 		err := Update(p, o)
@@ -158,7 +176,8 @@ func (t *targetWork) compileStep(u *Unit, w *work, o Options, again int) (diag.L
 			p.Training.Updates[0].Numbers = numbersOf(tr)
 		}
 		return err
-	}})
+	}
+	return u.Train(step)
 }
 
 // optimizerOf returns the optimizer of a training, without the tensors.
@@ -215,7 +234,7 @@ func trained(tr *spec.Train, p *ir.Program) []string {
 func frozenIn(tr *spec.Train, region string, layer int) bool {
 	f := tr.Freeze
 	switch region {
-	case "embed":
+	case "embed", regionPerturb:
 		return f.Embed
 	case "relative":
 		return f.Relative
@@ -240,13 +259,10 @@ func notYetTrained(tr *spec.Train) diag.List {
 	if tr.Precision.Compute != "f32" {
 		say(tr.Precision.Pos, "precision "+tr.Precision.Compute)
 	}
-	if tr.Sift != nil {
-		say(tr.Sift.Pos, "sift")
-	}
 	if tr.Replace != nil {
 		say(tr.Replace.Pos, "replaced-token detection")
 	}
-	return out
+	return append(out, siftFaults(tr)...)
 }
 
 // trainPass runs a pass over a training program and checks the program after it.

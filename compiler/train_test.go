@@ -181,6 +181,7 @@ target t { emit train tune as package "p" }
 func TestFrozen(t *testing.T) {
 	for _, c := range []struct{ head, freeze, frozen string }{
 		{"m.nli", "embed", `^embed\.`},
+		{"m.nli", "embed; sift { }", `^embed\.`},
 		{"m.nli", "relative", `^relative`},
 		{"m.nli", "encoder[1]", `^(encoder\.0|conv)\.`},
 		{"m.nli", "encoder[2 .. 4]", `^encoder\.[123]\.`},

@@ -267,6 +267,8 @@ type Training struct {
 	Params  []Param  // in the order in which calls first read them
 	Updates []Update // of the optimizers, in the order of their calls
 	Counts  []Count  // if a pass is over a part of a batch: what the loss needs to know of the whole batch
+	Noise   float64  // the standard deviation of the delta of a batch that has none, see package runtime/dropout; 0: no delta is read
+	Traced  []string // values of the store, f32[., N], that a pass keeps for its caller
 }
 
 // Count is a number of a whole batch, i32[1], that a pass over a part of the batch reads: by how many rows a mean divides.

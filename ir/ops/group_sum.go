@@ -2,13 +2,15 @@ package ops
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/loop"
 )
 
 // groupIn is the operand that divides numbers into groups.
-var groupIn = ir.Operand{Name: "group", DType: ir.I32, Whole: true, Doc: "[M] the group of each number, in 0 … M-1"}
+var groupIn = ir.Operand{Name: "group", DType: ir.I32, Optional: true, Whole: true,
+	Doc: "[M] the group of each number, in 0 … M-1; missing: all numbers are one group"}
 
 // groupShape checks the operands of ops that work on groups, and returns the type of the result.
 func groupShape(n *ir.Node) ([]ir.Type, error) {
@@ -16,8 +18,15 @@ func groupShape(n *ir.Node) ([]ir.Type, error) {
 	return []ir.Type{n.In[0].Type}, first(err, shaped(n, 1, rows))
 }
 
-// groups returns the numbers of the entries of each group.
-func groups(group *ir.Array) ([][]int, error) {
+// groups returns the numbers of the entries of each group of m entries. The groups may be missing.
+func groups(group *ir.Array, m int) ([][]int, error) {
+	if group == nil {
+		all := make([]int, m)
+		for i := range all {
+			all[i] = i
+		}
+		return [][]int{all}, nil
+	}
 	out := make([][]int, len(group.I))
 	for i, g := range group.I {
 		if g < 0 || int(g) >= len(out) {
@@ -34,7 +43,7 @@ var _ = ir.Define(ir.Op{
 	In:    []ir.Operand{whole(float("x", "[M]")), groupIn},
 	Shape: groupShape,
 	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
-		list, err := groups(in[1])
+		list, err := groups(data(in, 1), in[0].Shape[0])
 		x, y := in[0].Floats(), ir.NewArray(in[0].Shape...)
 		for _, g := range list {
 			sum := 0.0
@@ -48,18 +57,22 @@ var _ = ir.Define(ir.Op{
 		return []*ir.Array{y}, err
 	},
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
-		return []*ir.Value{b.Like(n, "group_sum", nil, dy[0], n.In[1]), nil}, b.Err()
+		return []*ir.Value{b.Like(n, "group_sum", nil, dy[0], in(n, 1)), nil}[:len(n.In)], b.Err()
 	},
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
-		return portable(n, "y[i] = the sum of the group of number at+i, m numbers.", "x group m at xRows", func(b *nest) {
-			b.grouped(func(i loop.Expr, each func(do func(k loop.Expr))) {
+		args := "x group m at xRows"
+		if in(n, 1) == nil {
+			args = "x m xRows"
+		}
+		return portable(n, "y[i] = the sum of the group of number at+i, m numbers.", args, func(b *nest) {
+			b.grouped(n, func(each func(do func(k loop.Expr))) loop.Expr {
 				sum := b.Let("sum", loop.F(0))
 				each(func(k loop.Expr) { b.AddTo(sum, loop.At("xs", k)) })
-				b.Store("ys", i, sum)
-			})
+				return sum
+			}, func(i, sum loop.Expr) { b.Store("ys", i, sum) })
 		})
 	},
-	Sample: samples(sample(nil, normal(ir.T), below(3, ir.T))),
+	Sample: samples(sample(nil, normal(ir.T), below(3, ir.T)), sample(nil, normal(ir.T))),
 })
 
 var _ = ir.Define(ir.Op{
@@ -68,7 +81,7 @@ var _ = ir.Define(ir.Op{
 	In:    []ir.Operand{whole(float("x", "[M]")), groupIn},
 	Shape: groupShape,
 	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
-		list, err := groups(in[1])
+		list, err := groups(data(in, 1), in[0].Shape[0])
 		x, y := in[0].Floats(), ir.NewArray(in[0].Shape...)
 		for _, g := range list {
 			logSoftmax(y.F, x, len(g), func(k int) int { return g[k] })
@@ -77,34 +90,39 @@ var _ = ir.Define(ir.Op{
 	},
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		g := graph{b, n}
-		return []*ir.Value{g.sub(dy[0], g.mul(g.op("exp", nil, n.Out[0]), g.op("group_sum", nil, dy[0], n.In[1]))), nil}, b.Err()
+		return []*ir.Value{g.sub(dy[0], g.mul(g.op("exp", nil, n.Out[0]), g.op("group_sum", nil, dy[0], in(n, 1)))), nil}[:len(n.In)], b.Err()
 	},
 	Cost: softmaxCost,
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
-		return portable(n, "y[i] = the logarithm of the softmax of number at+i in its group, m numbers.", "x group m at xRows", func(b *nest) {
-			b.grouped(func(i loop.Expr, each func(do func(k loop.Expr))) {
-				x := b.Let("x0", loop.At("xs", loop.Add(loop.V("at"), i)))
-				top, sum := b.Let("top", x), b.Let("sum", loop.F(0))
+		const doc = "y[i] = the logarithm of the softmax of number at+i in its group, m numbers."
+		return portable(n, doc, argumentsOf(n, 1, "m at xRows"), func(b *nest) {
+			b.grouped(n, func(each func(do func(k loop.Expr))) loop.Expr {
+				top, sum := b.Let("top", loop.F(-math.MaxFloat32)), b.Let("sum", loop.F(0))
 				each(func(k loop.Expr) { b.Assign(top, loop.Fn("max", top, loop.At("xs", k))) })
 				each(func(k loop.Expr) { b.AddTo(sum, loop.Fn("exp", loop.Sub(loop.At("xs", k), top))) })
-				b.Store("ys", i, loop.Sub(x, loop.Add(top, loop.Fn("log", sum))))
-			})
+				return b.Let("total", loop.Add(top, loop.Fn("log", sum)))
+			}, func(i, total loop.Expr) { b.Store("ys", i, loop.Sub(loop.At("xs", loop.Add(loop.V("at"), i)), total)) })
 		})
 	},
-	Sample: samples(sample(nil, normal(ir.T), below(3, ir.T))),
+	Sample: samples(sample(nil, normal(ir.T), below(3, ir.T)), sample(nil, normal(ir.T))),
 })
 
-// grouped writes a loop over the m numbers from number at on. In it, write can loop over the numbers of the group of number at+i with each.
-func (b *nest) grouped(write func(i loop.Expr, each func(do func(k loop.Expr)))) {
+// grouped writes a loop over the m numbers from number at on. of writes what is computed of the numbers of a group, over which it can loop with each; write
+// writes what follows from that for number at+i. A single group is computed once.
+func (b *nest) grouped(n *ir.Node, of func(each func(do func(k loop.Expr))) loop.Expr, write func(i, of loop.Expr)) {
+	all := func(do func(k loop.Expr)) { b.each("k", loop.V("xRows"), do) }
 	b.all("xs", "x", loop.V("xRows"))
-	b.all("of", "group", loop.V("xRows"))
 	b.all("ys", "y", loop.V("m"))
+	if in(n, 1) == nil {
+		one := of(all)
+		b.rows(func(i loop.Expr) { write(i, one) })
+		return
+	}
+	b.all("of", "group", loop.V("xRows"))
 	b.rows(func(i loop.Expr) {
 		own := b.Let("own", loop.At("of", loop.Add(loop.V("at"), i)))
-		write(i, func(do func(k loop.Expr)) {
-			b.each("k", loop.V("xRows"), func(k loop.Expr) {
-				b.If(loop.Bin{Op: "==", X: loop.At("of", k), Y: own}, func() { do(k) }, nil)
-			})
-		})
+		write(i, of(func(do func(k loop.Expr)) {
+			all(func(k loop.Expr) { b.If(loop.Bin{Op: "==", X: loop.At("of", k), Y: own}, func() { do(k) }, nil) })
+		}))
 	})
 }

@@ -35,6 +35,8 @@ type Exec struct {
 	numbers map[string][]float32
 	counts  map[string][]int32 // of the whole batch
 	zeros   []int32            // token types for callers that pass none
+	noise   []float32          // the delta for callers that pass none
+	traced  map[string]Traced
 }
 
 // F32 returns a pointer into the arena at a byte offset of the generated plan. The pointer changes from step to step.
@@ -156,7 +158,25 @@ func (x *Exec) begin(ctx context.Context, b *Batch, part int) error {
 		}
 		x.Types = x.zeros[:x.T]
 	}
+	if err := x.drawDelta(part); err != nil {
+		return err
+	}
 	return x.arena.Grow(x.owner.program.Arena(x.Sizes))
+}
+
+// Traced is a copy of a value that a pass has computed: rows of numbers.
+type Traced struct {
+	Rows, Columns int
+	Numbers       []float32
+}
+
+// Trace keeps a copy of a value, whose rows lie ld floats apart.
+func (x *Exec) Trace(name string, p *float32, rows, columns, ld int) {
+	t := Traced{Rows: rows, Columns: columns}
+	for r := range rows {
+		t.Numbers = append(t.Numbers, unsafe.Slice(engine.At(p, r*ld), columns)...)
+	}
+	x.traced[name] = t
 }
 
 // call runs a part of a step.

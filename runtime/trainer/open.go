@@ -114,7 +114,7 @@ func start(p *Program, opts []Option, load func(*Trainer) error) (_ *Trainer, er
 	}
 	if err == nil {
 		x := &Exec{owner: t, arena: engine.NewArena(p.Arena(p.Limits.Sizes(t.options.Threads))), team: t.pool.NewTeam(), out: map[string]float32{},
-			counts: map[string][]int32{}, numbers: map[string][]float32{}}
+			counts: map[string][]int32{}, numbers: map[string][]float32{}, traced: map[string]Traced{}}
 		t.exec = x
 		x.step, err = p.Bind(x, t.isa)
 	}

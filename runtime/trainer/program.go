@@ -22,6 +22,8 @@ type Program struct {
 	Keys     int           // keys of dropout that a pass needs
 	Targets  []Target      // what a batch holds besides the inputs of the model
 	Counts   []Count       // what a pass over a part of a batch needs to know of the whole; none: a batch is one pass
+	Noise    float64       // the standard deviation of the delta of batches that have none, see package dropout; 0: batches have none
+	Traced   []string      // values that a pass keeps for [Trainer.Traced]
 	Forward  int           // nodes of the schedule up to the loss
 	Backward int           // nodes after the loss that compute the gradients; the optimizer's follow
 

@@ -22,8 +22,8 @@ func (p *Program) RandomBatch(lengths []int, seed uint64) (*Batch, error) {
 			b.Rows = append(b.Rows, int32(i))
 		}
 	}
-	b.FillNeeded(p.Limits)
-	if err := b.Validate(p.Limits); err != nil {
+	b.FillNeeded(p.Needs())
+	if err := b.Validate(p.Needs()); err != nil {
 		return nil, err
 	}
 	p.DrawTargets(b, r.IntN)

@@ -60,6 +60,17 @@ func (t *Trainer) Gradient(name string) ([]float32, error) {
 	return t.copyOf(&t.grads, name, "gradient of")
 }
 
+// Traced returns a value of the last pass that the program keeps for it.
+func (t *Trainer) Traced(name string) (Traced, error) {
+	t.life.Lock()
+	defer t.life.Unlock()
+	v, ok := t.exec.traced[name]
+	if !ok {
+		return Traced{}, ragged.Errorf("no pass of the program %s has kept a value %q", t.program.Name, name)
+	}
+	return v, nil
+}
+
 // copyOf returns a copy of what a block holds for a name.
 func (t *Trainer) copyOf(b *block, name, what string) ([]float32, error) {
 	i := b.find(name)
@@ -180,7 +191,11 @@ func (t *Trainer) valid(b *Batch) error {
 	if b == nil {
 		return ragged.Errorf("the batch is nil")
 	}
-	if err := b.Validate(t.program.Limits); err != nil {
+	limits := t.program.Limits
+	if len(b.Delta) == 0 {
+		limits = t.program.Needs()
+	}
+	if err := b.Validate(limits); err != nil {
 		return err
 	}
 	sizes := b.Sizes()

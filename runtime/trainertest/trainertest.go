@@ -36,7 +36,7 @@ func lengths(l engine.Limits, wanted ...int) (out []int) {
 // Batch draws sequences of the given lengths and their targets.
 func Batch(p *trainer.Program, lens []int, seed uint64) *trainer.Batch {
 	r := rand.New(rand.NewPCG(seed, 3))
-	b := &trainer.Batch{Batch: *raggedtest.Batch(lens, p.Limits, false, r.IntN)}
+	b := &trainer.Batch{Batch: *raggedtest.Batch(lens, p.Needs(), false, r.IntN)}
 	p.DrawTargets(b, r.IntN)
 	return b
 }

@@ -19,6 +19,7 @@ const (
 	RateTensor = "learning_rate" // F32 [steps]
 	GradPrefix = "grad."         // before the name of a tensor: its gradient in the last step
 	NewPrefix  = "param."        // before the name of a tensor: its numbers after the last step
+	OfPrefix   = "value."        // before the name of a value that the program keeps: F32 [rows, columns], of the last step
 )
 
 type stepFlags struct {
@@ -208,6 +209,13 @@ func (w *tensors) write(path string, t *trainer.Trainer, p *trainer.Program, cha
 		if q.Trained && changed {
 			add(NewPrefix+q.Name, q.Shape, func() ([]float32, error) { return t.Tensor(q.Name) })
 		}
+	}
+	for _, name := range p.Traced {
+		v, err := t.Traced(name)
+		if err != nil {
+			return err
+		}
+		add(OfPrefix+name, []int{v.Rows, v.Columns}, func() ([]float32, error) { return v.Numbers, nil })
 	}
 	f, err := disk.Create(path, 0o666)
 	if err != nil {

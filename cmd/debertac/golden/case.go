@@ -39,9 +39,10 @@ type Case struct {
 	// extra holds the other inputs by name: the targets of losses, and the inputs of other passes.
 	extra map[string]*given
 
-	Lambda      float64 `json:"rtd_lambda"`  // weight of the discriminator's loss
-	Adversarial float64 `json:"sift_lambda"` // weight of the disagreement with the perturbed pass
-	Inner       string  `json:"inner_loss"`  // the loss by which the perturbation was found: symmetric-kl, kl or mse
+	Lambda      float64 `json:"rtd_lambda"`         // weight of the discriminator's loss
+	Adversarial float64 `json:"sift_lambda"`        // weight of the disagreement with the perturbed pass
+	Inner       string  `json:"inner_loss"`         // the loss by which the perturbation was found: symmetric-kl, kl or mse
+	Move        float64 `json:"sift_learning_rate"` // the largest component of a move of the perturbation
 }
 
 // The kinds of cases in case.json. Kinds that begin with train are training runs.

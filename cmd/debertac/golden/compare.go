@@ -83,8 +83,8 @@ func (c *Case) Compare(outputs string, p Produced, scope Scope) ([]Result, error
 			return nil, err
 		}
 		results = append(results, r)
-		if numbers := p.Trained[StepLoss]; name == "loss" && numbers != nil {
-			if r, err = k.stepLoss(want, name, numbers); err != nil {
+		if numbers := p.Trained[name+OfStep]; numbers != nil {
+			if r, err = k.ofStep(want, name, numbers); err != nil {
 				return nil, err
 			}
 			results = append(results, r)
@@ -93,17 +93,21 @@ func (c *Case) Compare(outputs string, p Produced, scope Scope) ([]Result, error
 	return append(results, k.unrecorded(want)...), nil
 }
 
-// StepLoss names the loss that a training step computes. It is compared besides the loss that follows from the outputs of a forward pass.
-const StepLoss = "loss of the step"
+// OfStep follows the name of a recorded tensor that a training step computes too, such as the loss. It is compared besides what follows from the outputs of
+// forward passes.
+const OfStep = " of the step"
 
-// stepLoss compares the loss that a training step computes with the recorded one.
-func (k *comparison) stepLoss(want *safetensors.File, name string, numbers []float64) (Result, error) {
+// StepLoss names the loss that a training step computes.
+const StepLoss = "loss" + OfStep
+
+// ofStep compares what a training step computes with a recorded tensor.
+func (k *comparison) ofStep(want *safetensors.File, name string, numbers []float64) (Result, error) {
 	info, err := want.Info(name)
 	if err != nil {
 		return Result{}, err
 	}
 	r, err := k.compared(want, name, k.trained(name, info.Shape, numbers))
-	r.Tensor = StepLoss
+	r.Tensor = name + OfStep
 	return r, err
 }
 

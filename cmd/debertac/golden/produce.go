@@ -121,6 +121,11 @@ func (k *comparison) trained(name string, shape []int, numbers []float64) value 
 		}
 		return value{reason: cmp.Or(k.produced.Untrained, notProduced.reason)}
 	}
+	if n := len(shape); n == 3 && strings.HasPrefix(name, "delta") && len(numbers) == k.layout.tokens*shape[2] {
+		if read := k.reader(name, &grid{numbers, k.layout.tokens, shape[2]}, shape); read != nil {
+			return value{read: read}
+		}
+	}
 	strides, size := make([]int, len(shape)), 1
 	for i := len(shape) - 1; i >= 0; i-- {
 		strides[i] = size

@@ -22,6 +22,7 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/trainprogram"
+	"github.com/debertac/debertac/spec"
 )
 
 // step is a compiled training step of a case. Its program runs once on each instruction set.
@@ -57,12 +58,13 @@ func (t *Trial) train(m *built.Maker) error {
 		return nil // compare leaves the gradients out
 	case t.golden.Kind == golden.KindRTD:
 		weights = []float64{1, t.golden.Lambda}
-	case t.golden.Kind == golden.KindSiFT:
-		t.untrained = "this version does not compile the ascent of perturbed fine-tuning"
-		return nil
+	}
+	var o compiler.Training
+	if t.golden.Kind == golden.KindSiFT {
+		o, passes = t.sift(), passes[1:] // the batch with the first perturbation
 	}
 	for i, weight := range weights {
-		s, err := t.step(m.Console, passes[i], compiler.Training{})
+		s, err := t.step(m.Console, passes[i], o)
 		if err != nil {
 			return err
 		}
@@ -72,9 +74,24 @@ func (t *Trial) train(m *built.Maker) error {
 	return nil
 }
 
+// sift returns the training of a case of scale-invariant fine-tuning.
+func (t *Trial) sift() compiler.Training {
+	o := compiler.Training{Sift: &spec.Sift{Step: t.golden.Move, Ascend: 1, Loss: strings.ReplaceAll(t.golden.Inner, "-", "_"), Weight: t.golden.Adversarial}}
+	for name := range siftNames {
+		o.Trace = append(o.Trace, name)
+	}
+	slices.Sort(o.Trace)
+	return o
+}
+
+// siftNames maps values of the store of a step of scale-invariant fine-tuning to the names of recorded tensors, or to those that tell them from the outputs of
+// forward passes.
+var siftNames = map[string]string{compiler.AscentAt(1): "delta_grad", compiler.DeltaAt(1): "delta1", "logits": "clean_logits" + golden.OfStep,
+	"probe1.logits": "probe_logits" + golden.OfStep, "moved.logits": "pert_logits" + golden.OfStep}
+
 // step compiles a training step of a pass.
 func (t *Trial) step(c *console.Console, p golden.Pass, o compiler.Training) (*step, error) {
-	f, err := t.form(c, p.Model, compiler.Options{After: "build", Train: true})
+	f, err := t.form(c, p.Model, compiler.Options{After: "build", Train: true, Perturb: p.Model.Perturb})
 	if err != nil {
 		return nil, err
 	}
@@ -261,6 +278,9 @@ func (s *step) read(path string, several bool, all map[string][]float64) error {
 			return err
 		}
 		to, weight := runNames[name], 1.0
+		if value, ok := strings.CutPrefix(name, trainprogram.OfPrefix); ok {
+			to = siftNames[value]
+		}
 		switch tensor, grad := strings.CutPrefix(name, trainprogram.GradPrefix); {
 		case grad && s.update, to != "" && !s.update && several:
 			continue // a training run records no gradients; the loss of a pair is not that of a step
@@ -268,7 +288,7 @@ func (s *step) read(path string, several bool, all map[string][]float64) error {
 			to, weight = trainprogram.GradPrefix+s.stored[tensor], s.weight
 		case to == "":
 			to = trainprogram.NewPrefix + s.stored[strings.TrimPrefix(name, trainprogram.NewPrefix)]
-		case !s.update:
+		case !s.update && name == trainprogram.LossTensor:
 			to = golden.StepLoss
 		}
 		if all[to] == nil {

@@ -4,7 +4,7 @@
     torch_train.py --model v3-base --lengths FILE          the sequences of a file of lengths, padded to the longest one
     torch_train.py --model v3-base --lora 8                adapters of the library PEFT on queries and values
     torch_train.py --model v3-base --precision bf16        autocast
-    torch_train.py --model v3-base --sift                  two more passes for the perturbation, see Jiang et al. 2020
+    torch_train.py --model v3-base --sift                  scale-invariant fine-tuning: two more passes
 
 Weights are random. It prints one JSON object with the fields of `debertac bench --train`.
 """
@@ -62,21 +62,32 @@ def batches(a):
     return out
 
 
-def perturbed(m, ids, mask, labels):
-    """The loss with a perturbation of the normalised embeddings, moved once along its gradient."""
+def perturbed(m, trained, ids, mask, labels, noise=1e-2, rate=1e-4, weight=4.0):
+    """The loss of scale-invariant fine-tuning (He et al. 2020, section 4), with one move of the perturbation."""
     import torch
     from torch.nn import functional as f
 
-    def apart(p, q):
-        return f.kl_div(p.log_softmax(-1), q.softmax(-1), reduction="batchmean") + f.kl_div(q.log_softmax(-1), p.softmax(-1), reduction="batchmean")
+    def cross(p, z):  # the weighting probabilities are constants
+        return -(p.detach().softmax(-1) * z.log_softmax(-1)).sum(-1)
+
+    def apart(z, clean):
+        return cross(clean, z) + cross(z, clean)
+
+    def logits(x):
+        return m(inputs_embeds=x, attention_mask=mask).logits
     x = m.get_input_embeddings()(ids)
-    normed = f.layer_norm(x, x.shape[-1:])
+    normed = f.layer_norm(x, x.shape[-1:], eps=1e-7)  # in front of the norm of the embeddings
     clean = m(inputs_embeds=normed, attention_mask=mask, labels=labels)
-    delta = (torch.randn_like(normed) * 1e-2).requires_grad_()
-    probe = m(inputs_embeds=normed.detach() + delta, attention_mask=mask).logits
-    grad, = torch.autograd.grad(apart(probe, clean.logits.detach()), delta)
-    moved = (delta + 1e-4 * grad / (grad.abs().amax(-1, keepdim=True) + 1e-6)).detach()
-    return clean.loss + apart(m(inputs_embeds=normed.detach() + moved, attention_mask=mask).logits, clean.logits)
+    start = normed.detach()
+    delta = (torch.randn_like(start) * noise).clamp_(-2 * noise, 2 * noise).requires_grad_()
+    for p in trained:
+        p.requires_grad_(False)
+    grad, = torch.autograd.grad(apart(logits(start + delta), clean.logits.detach()).sum(), delta)
+    for p in trained:
+        p.requires_grad_(True)
+    if torch.isfinite(grad.norm()):
+        delta = delta + rate * grad / (grad.abs().amax(-1, keepdim=True) + 1e-6)
+    return clean.loss + weight * apart(logits(start + delta.detach()), clean.logits).mean()
 
 
 def main():
@@ -92,7 +103,7 @@ def main():
 
     def step(ids, mask, labels):
         with torch.autocast("cpu", torch.bfloat16, enabled=a.precision == "bf16"):
-            loss = perturbed(m, ids, mask, labels) if a.sift else m(input_ids=ids, attention_mask=mask, labels=labels).loss
+            loss = perturbed(m, trained, ids, mask, labels) if a.sift else m(input_ids=ids, attention_mask=mask, labels=labels).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         adam.step()

@@ -16,10 +16,11 @@ import (
 var unfit = []string{"main", "init", "documentation", "internal", "vendor", "testdata"}
 
 // imported are the names under which generated files import other packages.
-var imported = []string{"context", "errors", "fmt", "math", "programtest", "runtime", "safetensors", "strconv", "testing", "token", "unsafe"}
+var imported = []string{"context", "errors", "fmt", "math", "programtest", "runtime", "safetensors", "strconv", "testing", "token", "trainer",
+	"trainertest", "unsafe"}
 
-// namePackages names the Go package of each line. It is the name on the line, or a name made from the model's name. The head's name is added if the target or
-// the spec has more than one package for that model. Names that no package can have are faults.
+// namePackages names the Go package of each line. It is the name on the line, or a name made from that of the model, the ensemble or the training. The
+// head's name is added if the target or the spec has more than one package for that model. Names that no package can have are faults.
 func (t *targetWork) namePackages() diag.List {
 	var faults diag.List
 	named := map[string]*work{}
@@ -30,6 +31,8 @@ func (t *targetWork) namePackages() diag.List {
 		switch w.pkg = w.Package; {
 		case w.pkg == "" && w.Ensemble != nil:
 			w.pkg = PackageName(w.Ensemble.Name)
+		case w.pkg == "" && w.Train != nil:
+			w.pkg = PackageName(w.Train.Name)
 		case w.pkg == "":
 			w.pkg = t.packageName(w.parts[0])
 		case !importable(w.pkg):
@@ -37,7 +40,7 @@ func (t *targetWork) namePackages() diag.List {
 		}
 		if other := named[w.pkg]; other != nil {
 			faults = append(faults, diag.Errorf("twice", w.Pos, "%s and %s would both be the package %s", other.name, w.name, w.pkg).
-				Note(other.Pos, "%s is here", other.name).Hintf("emit infer %s as package %q", w.name, w.pkg+"2"))
+				Note(other.Pos, "%s is here", other.name).Hintf("emit %s as package %q", w.Name(), w.pkg+"2"))
 		}
 		named[w.pkg] = w
 	}

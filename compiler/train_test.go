@@ -284,3 +284,20 @@ func TestTouched(t *testing.T) {
 		require.Equal(t, want, got, optimizer)
 	}
 }
+
+// TestTrainingPackageName checks that a training's package has the training's name, beside that of the model, and the hint for two packages of one name.
+func TestTrainingPackageName(t *testing.T) {
+	compile := func(emits string) ([]*compiler.Unit, diag.List) {
+		s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+"train tune on m.nli { batch 8 sequences; steps 10 steps; rate 1e-3 }\ntarget t { "+
+			emits+" }\n"))
+		require.Empty(t, faults)
+		units, faults, err := compiler.Compile(s, compiler.Options{})
+		require.NoError(t, err)
+		return units, faults
+	}
+	units, faults := compile("emit infer m.nli; emit train tune")
+	require.Empty(t, faults)
+	require.Equal(t, []string{"mnli", "tune"}, []string{units[0].Program.Name, units[1].Program.Name})
+	_, faults = compile(`emit infer m.nli as package "tune"; emit train tune`)
+	require.Equal(t, `emit train tune as package "tune2"`, faults[0].Hint)
+}

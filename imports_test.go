@@ -27,7 +27,7 @@ var rooms = []struct {
 	{"spec/hf", []string{"spec", "runtime/tasktable"}, nil},
 	{"spec", []string{"spec/diag", "spec/zoo", "runtime/tasktable"}, []string{"github.com/alecthomas/participle/v2", "golang.org/x/text"}},
 	{"ir/loop", nil, nil},
-	{"ir/ops", []string{"ir!", "ir/loop", "runtime/dropout", "runtime/ragged", "spec/diag"}, nil},
+	{"ir/ops", []string{"ir!", "ir/loop", "runtime/dropout", "runtime/ragged", "runtime/sampler", "spec/diag"}, nil},
 	{"ir/opstest", []string{"ir!", "ir/eval", "runtime/ragged"}, nil}, // for tests
 	{"ir/eval", []string{"ir!", "runtime/ragged"}, nil},
 	{"ir", []string{"spec/diag", "ir/loop", "runtime/ragged", "runtime/tasktable"}, nil},
@@ -58,6 +58,7 @@ var rooms = []struct {
 	{"runtime/trainer", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/dropout", "runtime/engine", "runtime/pool", "runtime/ragged",
 		"runtime/rate", "runtime/safetensors"}, nil},
 	{"runtime/dropout", nil, nil},
+	{"runtime/sampler", []string{"runtime/dropout"}, nil},
 	{"runtime/programtest", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/engine", "runtime/ragged/raggedtest", "runtime/resource",
 		"runtime/safetensors"}, nil},
 	{"runtime/resource", nil, []string{"golang.org/x/sys"}},

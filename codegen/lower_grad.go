@@ -24,6 +24,8 @@ func gradLowerings() map[string]lowering {
 		"chain_likelihood_grad": chainLowering{grad: true},
 		"logit_parts":           vocabLowering{},
 		"token_loss_grad":       vocabLowering{grad: true},
+		"sample_row":            sampleLowering{},
+		"sample_parts":          sampleLowering{parts: true},
 	}
 }
 

@@ -73,10 +73,8 @@ func newPlaceTable(e *emitter) *placeTable {
 			keep(p.Grad)
 		}
 	}
-	for _, u := range e.p.Training.Updates {
-		for _, p := range u.Kept {
-			keep(p.Name)
-		}
+	for _, p := range e.keptParams() {
+		keep(p.Name)
 	}
 	for _, u := range e.p.Training.Updates {
 		for name, of := range u.InPlace {
@@ -125,7 +123,7 @@ func (t *placeTable) ptr(r *ir.Region, v *ir.Value) string {
 	v = r.Home(v)
 	switch i := slices.Index(rp.values, v); {
 	case i >= 0:
-		return fmt.Sprintf("e.%s[%s]", rp.now(), rp.names[i])
+		return pointer(v, fmt.Sprintf("e.%s[%s]", rp.now(), rp.names[i]))
 	case v.Kind == ir.Packed:
 		return fmt.Sprintf("&%s[0]", t.constants[v.Name])
 	case v.Kind == ir.Batch && strings.HasPrefix(v.Name, ir.KeyPrefix):
@@ -136,7 +134,15 @@ func (t *placeTable) ptr(r *ir.Region, v *ir.Value) string {
 	case v.Kind == ir.Batch:
 		return "e." + camel(v.Name)
 	}
-	return "e." + slotField(t.e.slot[r.Name+"\x00"+v.Name])
+	return pointer(v, "e."+slotField(t.e.slot[r.Name+"\x00"+v.Name]))
+}
+
+// pointer returns the expression for a place in the arena as a pointer to the elements of a value.
+func pointer(v *ir.Value, place string) string {
+	if v.Type.DType == ir.I32 {
+		return "(*int32)(unsafe.Pointer(" + place + "))"
+	}
+	return place
 }
 
 // layered reports whether a value is a key of dropout that depends on the layer.

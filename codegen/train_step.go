@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -99,11 +100,12 @@ func (e *emitter) given() (list []*ir.Value) {
 // newStep declares the function that makes the state of the step.
 func (e *emitter) newStep(f *jen.File) {
 	f.Comment("bind connects the kernels of an instruction set with what the trainer keeps. It allocates everything that steps need.")
-	f.Func().Id("bind").Params(jen.Id("x").Op("*").Qual(trainerPath, "Exec"), jen.Id("isa").Add(cpu("ISA"))).Params(jen.Qual(trainerPath, "Step"), jen.Error()).
+	f.Func().Id("bind").Params(jen.Id("x").Op("*").Qual(trainerPath, "Exec"), jen.Id("isa").Add(cpu("ISA"))).
+		Params(jen.Index().Qual(trainerPath, "Step"), jen.Error()).
 		BlockFunc(func(g *jen.Group) {
 			g.Id("k").Op(":=").Id("tableFor").Call(jen.Id("isa"))
 			g.If(jen.Id("k").Op("==").Nil()).Block(
-				jen.Return(jen.Qual(trainerPath, "Step").Values(), jen.Qual("fmt", "Errorf").Call(jen.Lit("this build has no kernels for %v"), jen.Id("isa"))),
+				jen.Return(jen.Nil(), jen.Qual("fmt", "Errorf").Call(jen.Lit("this build has no kernels for %v"), jen.Id("isa"))),
 			)
 			g.Id("e").Op(":=").Op("&").Id("exec").Values(jen.Dict{jen.Id("Exec"): jen.Id("x"), jen.Id("k"): jen.Id("k")})
 			for _, s := range e.methods() {
@@ -116,147 +118,16 @@ func (e *emitter) newStep(f *jen.File) {
 					g.Id("e").Dot(p.all()).Op("=").Qual(trainerPath, "Rows").Call(jen.Id(p.table()))
 				}
 			}
-			step := jen.Dict{jen.Id("Pass"): jen.Id("e").Dot("pass")}
-			for _, stage := range e.stages() {
-				step[jen.Id(title(stage))] = jen.Id("e").Dot(stage)
-			}
-			g.Return(jen.Qual(trainerPath, "Step").Values(step), jen.Nil())
+			g.Return(jen.Index().Qual(trainerPath, "Step").ValuesFunc(func(g *jen.Group) {
+				for phase := range e.phases() {
+					step := jen.Dict{jen.Id("Pass"): jen.Id("e").Dot(inPhase("pass", phase))}
+					for _, stage := range e.stages(phase) {
+						step[jen.Id(title(stage))] = jen.Id("e").Dot(inPhase(stage, phase))
+					}
+					g.Values(step)
+				}
+			}), jen.Nil())
 		})
-}
-
-// stages lists the stages that follow the pass.
-func (e *emitter) stages() (list []string) {
-	for _, stage := range []ir.Stage{ir.Norm, ir.Apply, ir.Lookahead} {
-		if name := stageNames[stage]; len(e.runs(name)) > 0 {
-			list = append(list, name)
-		}
-	}
-	return list
-}
-
-// stageNames maps the stages of an update to the methods that run them. The pass over the batch, which has no name here, adds up the gradients too.
-var stageNames = map[ir.Stage]string{ir.Norm: "norm", ir.Apply: "apply", ir.Lookahead: "lookahead"}
-
-// stageOf returns the name of the stage that runs a region.
-func (e *emitter) stageOf(r *ir.Region) string {
-	for _, u := range e.p.Training.Updates {
-		if name := stageNames[u.Stages[r.Name]]; name != "" {
-			return name
-		}
-	}
-	return ""
-}
-
-// runMethod declares the schedule.
-func (e *emitter) runMethod(f *jen.File) {
-	f.Comment("pass places the activations and computes the loss and the gradients of a batch.")
-	f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id("pass").Params().Error().BlockFunc(func(g *jen.Group) {
-		g.Id("l").Op(":=").Id("place").Call(jen.Id("e").Dot("Sizes"))
-		g.List(jen.Id("e").Dot("tokens"), jen.Id("e").Dot("sequences")).Op("=").List(jen.Id("e").Dot("T"), jen.Id("e").Dot("B"))
-		g.For(jen.Id("i").Op(",").Id("at").Op(":=").Range().Id("l").Dot("slot")).Block(raw("e.place[i] = e.F32(at)"))
-		for _, i := range e.inside() {
-			g.Add(raw("e.%s = e.place[%d]", slotField(i), i))
-		}
-		for _, p := range e.places.regions {
-			if len(p.values) > 0 {
-				g.Add(raw("trainer.Fill(e.%s, e.place, %s)", p.all(), p.table()))
-			}
-		}
-		if e.usesScratch() {
-			g.Add(raw("e.scratchBase, e.scratchLen = e.F32(l.scratch), int(l.scratchLen)"))
-		}
-		e.setBatchFields(g)
-		for _, t := range e.given() {
-			kind := "Floats"
-			switch {
-			case t.Type.DType == ir.I32:
-				kind = "Integers"
-			case t.Type.Shape[0].Const():
-				kind = "Numbers"
-			}
-			g.Add(raw("e.%s = unsafe.SliceData(e.%s(%q))", camel(t.Name), kind, t.Name))
-		}
-		g.Line()
-		e.stage(g, "")
-	})
-	for _, stage := range e.stages() {
-		f.Commentf("%s runs the calls that %s.", stage, map[string]string{"norm": "compute the norm of all gradients",
-			"apply": "change the tensors by their gradients", "lookahead": "mix the tensors with their slow weights"}[stage])
-		f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(stage).Params().Error().BlockFunc(func(g *jen.Group) { e.stage(g, stage) })
-	}
-}
-
-// stage writes the calls of a stage, and passes the outputs of the program that they compute to the trainer.
-func (e *emitter) stage(g *jen.Group, stage string) {
-	written := map[string]bool{}
-	for _, c := range e.runs(stage) {
-		e.trainCall(g, c)
-		for l := min(c.first, c.last); l <= max(c.first, c.last); l++ {
-			for _, v := range c.region.Out {
-				written[ir.At(v.Name, l)] = true
-			}
-		}
-	}
-	for _, name := range e.p.Outputs {
-		if slices.Contains(e.p.Training.Traced, name) {
-			if written[name] {
-				e.traceCode(g, name)
-			}
-			continue
-		}
-		if s, ok := e.slot["\x00"+name]; ok && written[name] {
-			g.Add(raw("e.Set(%q, *e.place[%d])", name, s))
-		}
-	}
-	g.Return(jen.Nil())
-}
-
-// traceCode passes the rows of a value of the store to the trainer.
-func (e *emitter) traceCode(g *jen.Group, name string) {
-	_, v := e.p.Writer(name)
-	g.Add(raw("e.Trace(%q, e.place[%d], %s, %d, %d)", name, e.slot["\x00"+name], rowsOf(v), v.Type.Shape[1].N, v.LD))
-}
-
-// layers is a row of calls of one region whose layers rise or fall by one.
-type layers struct {
-	region      *ir.Region
-	first, last int
-}
-
-// runs joins neighbouring calls of a stage to loops.
-func (e *emitter) runs(stage string) (list []layers) {
-	for r, l := range ir.Steps(e.calls) {
-		if e.stageOf(r) != stage {
-			continue
-		}
-		if n := len(list) - 1; n >= 0 && list[n].region == r {
-			p := &list[n]
-			if way := l - p.last; (way == 1 || way == -1) && (p.first == p.last || (p.last > p.first) == (way > 0)) {
-				p.last = l
-				continue
-			}
-		}
-		list = append(list, layers{r, l, l})
-	}
-	return list
-}
-
-// trainCall writes the calls of a region for some layers.
-func (e *emitter) trainCall(g *jen.Group, c layers) {
-	name := camel(c.region.Name)
-	body := []jen.Code{
-		jen.If(raw("err := e.Layer(%q)", c.region.Name), raw("err != nil")).Block(jen.Return(jen.Err())),
-	}
-	switch {
-	case c.first == c.last:
-		for _, s := range append(body, raw("e.%s(%d)", name, c.first)) {
-			g.Add(s)
-		}
-	case c.first < c.last:
-		g.For(raw("l := %d; l <= %d; l++", c.first, c.last)).Block(append(body, raw("e.%s(l)", name))...)
-	default:
-		g.For(raw("l := %d; l >= %d; l--", c.first, c.last)).Block(append(body, raw("e.%s(l)", name))...)
-	}
 }
 
 // trainRegion declares the function of a region: its nodes in order, each with the spec's line above it.
@@ -309,34 +180,18 @@ func (e *emitter) trainerFile() error {
 
 // targetCheck adds what holds for the integers of a target.
 func (e *emitter) targetCheck(name string, v jen.Dict) {
-	check := map[string]string{"target": "Classes", "target.start": "Tokens", "target.end": "Tokens", "target.group": "Groups"}[name]
+	check := map[string]string{"target": "Classes", "target.start": "Tokens", "target.end": "Tokens", "target.group": "Groups", "sampled": "Classes"}[name]
 	if check == "" {
 		return
 	}
 	v[jen.Id("Check")] = jen.Qual(trainerPath, check)
 	if check == "Classes" {
-		v[jen.Id("Below")] = jen.Lit(e.p.Meta.Columns)
+		v[jen.Id("Below")] = jen.Lit(cmp.Or(e.p.Training.Classes, e.p.Meta.Columns))
+	}
+	if name == "sampled" {
+		v[jen.Id("Optional")] = jen.True()
 	}
 }
-
-// nodesOfPass counts the nodes that a pass runs: those up to the loss, and those that compute the gradients.
-func (e *emitter) nodesOfPass() (forward, backward int) {
-	before := true
-	for r := range ir.Steps(e.p.Run) {
-		switch {
-		case e.stageOf(r) != "":
-		case before:
-			forward += len(r.Nodes)
-			before = !slices.ContainsFunc(r.Out, func(v *ir.Value) bool { return v.Name == lossName })
-		default:
-			backward += len(r.Nodes)
-		}
-	}
-	return forward, backward
-}
-
-// lossName is the name of the loss in the store.
-const lossName = "loss"
 
 // trainerDict returns the literal of trainer.Program.
 func (e *emitter) trainerDict() jen.Dict {
@@ -364,14 +219,12 @@ func (e *emitter) trainerDict() jen.Dict {
 			g.Line()
 		}),
 		jen.Id("States"): jen.Index().Qual(trainerPath, "Param").ValuesFunc(func(g *jen.Group) {
-			for _, u := range e.p.Training.Updates {
-				for _, s := range u.Kept {
-					g.Line().Values(jen.Dict{jen.Id("Name"): jen.Lit(s.Name), jen.Id("Shape"): jen.Index().Int().ValuesFunc(func(g *jen.Group) {
-						for _, n := range s.Shape {
-							g.Lit(n)
-						}
-					})})
-				}
+			for _, s := range e.keptParams() {
+				g.Line().Values(jen.Dict{jen.Id("Name"): jen.Lit(s.Name), jen.Id("Shape"): jen.Index().Int().ValuesFunc(func(g *jen.Group) {
+					for _, n := range s.Shape {
+						g.Lit(n)
+					}
+				})})
 			}
 			g.Line()
 		}),
@@ -393,8 +246,14 @@ func (e *emitter) trainerDict() jen.Dict {
 			}
 		}),
 	}
-	forward, backward := e.nodesOfPass()
-	d[jen.Id("Forward")], d[jen.Id("Backward")] = jen.Lit(forward), jen.Lit(backward)
+	d[jen.Id("Nodes")] = e.nodeCounts()
+	if losses := e.p.Training.Losses; len(losses) > 0 {
+		d[jen.Id("Losses")] = jen.Index().Qual(trainerPath, "Loss").ValuesFunc(func(g *jen.Group) {
+			for _, l := range losses {
+				g.Values(jen.Dict{jen.Id("Name"): jen.Lit(l.Name), jen.Id("Weight"): jen.Lit(l.Weight)})
+			}
+		})
+	}
 	if counts := e.p.Training.Counts; len(counts) > 0 {
 		d[jen.Id("Counts")] = jen.Index().Qual(trainerPath, "Count").ValuesFunc(func(g *jen.Group) {
 			for _, c := range counts {
@@ -416,10 +275,12 @@ func (e *emitter) trainerDict() jen.Dict {
 	if e.places.keyCount > 0 {
 		d[jen.Id("Keys")] = jen.Lit(e.places.keyCount)
 	}
-	for _, u := range e.p.Training.Updates {
-		if u.Numbers != nil {
-			d[jen.Id("Optimizer")] = optimizerCode(u.Name, u.Numbers)
-		}
+	if updates := e.p.Training.Updates; len(updates) > 0 {
+		d[jen.Id("Optimizers")] = jen.Index().Qual(trainerPath, "Optimizer").ValuesFunc(func(g *jen.Group) {
+			for _, u := range updates {
+				g.Add(optimizerCode(u.Name, u.Numbers))
+			}
+		})
 	}
 	return d
 }
@@ -452,7 +313,7 @@ func initCode(i *ir.Init) jen.Code {
 	return jen.Op("&").Qual(trainerPath, "Init").Values(d)
 }
 
-// optimizerCode returns the literal of trainer.Optimizer.
+// optimizerCode returns the fields of a trainer.Optimizer.
 func optimizerCode(name string, o *ir.UpdateNumbers) jen.Code {
 	set := func(d jen.Dict, name string, value any) {
 		if !reflect.ValueOf(value).IsZero() {
@@ -476,5 +337,5 @@ func optimizerCode(name string, o *ir.UpdateNumbers) jen.Code {
 	set(d, "Every", o.Every)
 	set(d, "Warmup", o.Share)
 	d[jen.Id("Rate")] = jen.Qual(runtimePath+"/rate", "Schedule").Values(course)
-	return jen.Op("&").Qual(trainerPath, "Optimizer").Values(d)
+	return jen.Values(d)
 }

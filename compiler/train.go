@@ -37,6 +37,8 @@ type Training struct {
 
 	// Update appends the regions that change the trained tensors by their gradients; nil: none. It is called when the gradients are outputs of the program.
 	Update func(p *ir.Program, with []string) error
+
+	draws bool // draw tokens from the head's logits, see storeDrawn
 }
 
 // Train turns the program of a unit into one training step: the forward pass, the loss, the gradients of the trained tensors, and the update. The unit must be
@@ -45,55 +47,81 @@ type Training struct {
 //
 // Faults are diagnostics at the spec's lines. An error is an internal error.
 func (u *Unit) Train(o Training) (diag.List, error) {
-	p := u.Program
-	if err := runPassesFrom(p, "", "rows"); err != nil {
-		return nil, err
-	}
-	if faults, err := u.addLoss(o); err != nil || len(faults) > 0 {
-		return faults, err
-	}
-	p.Outputs = []string{StoreLoss}
-	constant, faults, err := u.sift(o.Sift)
+	done, faults, err := u.forward(o)
 	if err != nil || len(faults) > 0 {
 		return faults, err
 	}
-	p.Outputs = append(p.Outputs, o.Trace...)
-	var counts []ir.Count
-	if o.Parts {
-		counts = partOfBatch(p)
-	}
-	if err := trainPass(p, attendPass); err != nil {
-		return nil, err
-	}
-	if err := trainPass(p, pass{"vocabulary", vocabulary, "compute the loss of a large vocabulary by chunks of it"}); err != nil {
-		return nil, err
-	}
+	p := u.Program
 	with := o.With
 	if with == nil {
 		with = Parameters(p)
 	}
-	flat, faults, err := Grad(p, Sweep{Of: StoreLoss, With: with, Constant: constant})
+	flat, faults, err := Grad(p, Sweep{Of: StoreLoss, With: with, Constant: done.constant})
 	if err != nil || len(faults) > 0 {
 		return faults, err
 	}
-	with = slices.DeleteFunc(slices.Clone(with), func(name string) bool { return slices.Contains(flat, name) })
+	with = unlisted(with, flat)
 	if o.Update != nil {
 		if err := o.Update(p, with); err != nil {
 			return nil, err
 		}
 	}
 	p.Training = u.trainingOf(with)
-	p.Training.Counts, p.Training.Traced = counts, o.Trace
+	p.Training.Counts, p.Training.Traced = done.counts, o.Trace
 	if o.Sift != nil {
 		p.Training.Noise = o.Sift.Noise
 	}
-	recompute(p, o.Again)
-	for _, ps := range afterSweep {
-		if err := trainPass(p, ps); err != nil {
-			return nil, err
+	return nil, placed(p, o.Again)
+}
+
+// unlisted returns the names of a list that are not in another.
+func unlisted(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(name string) bool { return slices.Contains(other, name) })
+}
+
+// forwarded is what the gradients of a program with a loss need to know.
+type forwarded struct {
+	counts   []ir.Count
+	constant []string // see [Sweep]
+}
+
+// forward runs what precedes the gradients on the program of a model: the passes over a forward pass, and the loss.
+func (u *Unit) forward(o Training) (f forwarded, faults diag.List, err error) {
+	p := u.Program
+	if err := runPassesFrom(p, "", "rows"); err != nil {
+		return f, nil, err
+	}
+	if faults, err := u.addLoss(o); err != nil || len(faults) > 0 {
+		return f, faults, err
+	}
+	p.Outputs = []string{StoreLoss}
+	if o.draws {
+		if err := u.addDraw(); err != nil {
+			return f, nil, err
 		}
 	}
-	return nil, callSizes(p)
+	if f.constant, faults, err = u.sift(o.Sift); err != nil || len(faults) > 0 {
+		return f, faults, err
+	}
+	p.Outputs = append(p.Outputs, o.Trace...)
+	if o.Parts {
+		f.counts = partOfBatch(p)
+	}
+	if err := trainPass(p, attendPass); err != nil {
+		return f, nil, err
+	}
+	return f, nil, trainPass(p, pass{"vocabulary", vocabulary, "compute the loss of a large vocabulary by chunks of it"})
+}
+
+// placed runs the passes over a program with gradients. The first layers, as many as again says, keep nothing for the backward pass.
+func placed(p *ir.Program, again int) error {
+	recompute(p, again)
+	for _, ps := range afterSweep {
+		if err := trainPass(p, ps); err != nil {
+			return err
+		}
+	}
+	return callSizes(p)
 }
 
 // addLoss appends the loss that a training asks for.
@@ -135,6 +163,9 @@ func (t *targetWork) compileTraining(u *Unit, w *work, o Options) (faults diag.L
 		return faults, err
 	}
 	most := w.parts[0].model.Encoder.Layers
+	if r := w.Train.Replace; r != nil {
+		most = max(most, r.Generator.Model.Encoder.Layers)
+	}
 	if over, err = step(most); over != nil {
 		return diag.List{over}, nil
 	}
@@ -164,6 +195,9 @@ func (t *targetWork) forwardOf(u *Unit, w *work, o Options) (err error) {
 // compileStep builds the program of a step in which the first layers, as many as again says, keep nothing for the backward pass.
 func (t *targetWork) compileStep(u *Unit, w *work, o Options, again int) (diag.List, error) {
 	tr := w.Train
+	if tr.Replace != nil {
+		return t.compilePair(u, w, o, again)
+	}
 	if err := t.forwardOf(u, w, o); err != nil {
 		return nil, err
 	}
@@ -259,10 +293,7 @@ func notYetTrained(tr *spec.Train) diag.List {
 	if tr.Precision.Compute != "f32" {
 		say(tr.Precision.Pos, "precision "+tr.Precision.Compute)
 	}
-	if tr.Replace != nil {
-		say(tr.Replace.Pos, "replaced-token detection")
-	}
-	return append(out, siftFaults(tr)...)
+	return append(append(out, siftFaults(tr)...), pairFaults(tr)...)
 }
 
 // trainPass runs a pass over a training program and checks the program after it.

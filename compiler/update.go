@@ -229,7 +229,8 @@ func (u *update) group(trained map[string]bool) {
 			found[key], u.groups = g, append(u.groups, g)
 		}
 		g.layers = append(g.layers, l)
-		g.depth = append(g.depth, d.of(ir.At(list[0].Name, l)))
+		first := ir.At(list[0].Name, l)
+		g.depth = append(g.depth, d[modelOf(first)].of(first))
 	}
 }
 

@@ -3,11 +3,12 @@ package compiler
 import (
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/debertac/debertac/ir"
 )
 
-// depths finds how far below the head the tensors of a program are.
+// depths finds how far below the head the tensors of a model are.
 type depths struct {
 	layers int             // of the encoder
 	below  map[string]bool // the tensors that are read before the first layer
@@ -32,30 +33,52 @@ func layerOf(tensor string) int {
 	return l
 }
 
-// depthsOf looks at the tensors that the calls of a program read.
-func depthsOf(p *ir.Program) *depths {
-	d := &depths{below: map[string]bool{}}
+// modelOf returns the model of a pair that a tensor is of, by the first part of its name; "": the program has one model.
+func modelOf(tensor string) string {
+	for _, prefix := range []string{generatorPrefix, detectorPrefix} {
+		if strings.HasPrefix(tensor, prefix) {
+			return prefix
+		}
+	}
+	return ""
+}
+
+// depthsOf looks at the tensors that the calls of a program read. It returns what it finds by model, see modelOf.
+func depthsOf(p *ir.Program) map[string]*depths {
+	all := map[string]*depths{}
 	for r, l := range ir.Steps(p.Run) {
-		layer, conv := -1, false
-		var names []string
+		names := map[string][]string{}
 		for _, v := range r.In {
 			if v.Kind == ir.Tensor {
 				name := ir.At(v.Name, l)
-				names = append(names, name)
-				layer, conv = max(layer, layerOf(name)), conv || convTensor.MatchString(name)
+				names[modelOf(name)] = append(names[modelOf(name)], name)
 			}
 		}
-		if d.layers == 0 && layer < 0 {
-			for _, name := range names {
-				d.below[name] = true
+		for model, list := range names {
+			if all[model] == nil {
+				all[model] = &depths{below: map[string]bool{}}
 			}
+			all[model].see(list)
 		}
-		if conv && layer >= 0 {
-			d.conv = layer
-		}
-		d.layers = max(d.layers, layer+1)
 	}
-	return d
+	return all
+}
+
+// see takes account of the tensors of a model that a call reads.
+func (d *depths) see(names []string) {
+	layer, conv := -1, false
+	for _, name := range names {
+		layer, conv = max(layer, layerOf(name)), conv || convTensor.MatchString(name)
+	}
+	if d.layers == 0 && layer < 0 {
+		for _, name := range names {
+			d.below[name] = true
+		}
+	}
+	if conv && layer >= 0 {
+		d.conv = layer
+	}
+	d.layers = max(d.layers, layer+1)
 }
 
 // of returns the power of the factor per layer for the learning rate of a tensor, see [Optimizer.Layers].

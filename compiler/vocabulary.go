@@ -47,19 +47,30 @@ func chunkedLoss(p *ir.Program, least int) error {
 	if kind == ir.Temp {
 		kind = ir.State
 	}
-	each := e.Op("token_loss", mean.Pos, mean.Note, nil, input(x, kind), input(w, ir.Tensor), input(bias, ir.Tensor), mean.In[1])
+	of := []*ir.Value{input(x, kind), input(w, ir.Tensor), input(bias, ir.Tensor)}
+	each := e.Op("token_loss", mean.Pos, mean.Note, nil, append(of, mean.In[1])...)
 	if e.Err() != nil {
 		return e.Err()
 	}
 	loss.Nodes = append(loss.Nodes, nodes[i:]...)
 	mean.In[0] = each
+	for _, n := range loss.Nodes {
+		if n.Op == "sample_row" && n.In[0] == z {
+			n.Op, n.In = "sample_token", append(slices.Clone(of), n.In[1:]...)
+		}
+	}
 	return dead(p)
 }
 
 // crossEntropyOf reports whether a node is the mean of the cross entropy of logits with class numbers, as [Unit.AddLoss] writes it, and nothing else reads the
-// logits.
+// logits but what draws from them.
 func crossEntropyOf(r *ir.Region, n *ir.Node, z *ir.Value) bool {
 	reads := r.Reads()
+	for _, n := range r.Nodes {
+		if n.Op == "sample_row" && n.In[0] == z {
+			reads[z]--
+		}
+	}
 	only := func(v *ir.Value, op string) *ir.Node {
 		if v != nil && v.Def != nil && v.Def.Op == op && reads[v] == 1 {
 			return v.Def
@@ -106,6 +117,12 @@ func chunks(p *ir.Program) error {
 			return e.Err()
 		}
 		each.Name = n.Out[0].Name
+		for _, s := range rest {
+			if s.Op == "sample_token" && slices.Equal(s.In[:3], n.In[:3]) {
+				s.Op, s.In = "sample_parts", slices.Concat(s.In[:3], []*ir.Value{parts}, s.In[3:])
+				s.Set("chunk", ops.LossChunk)
+			}
+		}
 		r.Nodes = append(r.Nodes, rest...)
 		replace(r, n.Out[0], each)
 	}

@@ -269,6 +269,8 @@ type Training struct {
 	Counts  []Count  // if a pass is over a part of a batch: what the loss needs to know of the whole batch
 	Noise   float64  // the standard deviation of the delta of a batch that has none, see package runtime/dropout; 0: no delta is read
 	Traced  []string // values of the store, f32[., N], that a pass keeps for its caller
+	Losses  []Loss   // the terms of the loss; none: it is one number
+	Classes int      // the number of classes that targets can have; 0: the columns of the result
 }
 
 // Count is a number of a whole batch, i32[1], that a pass over a part of the batch reads: by how many rows a mean divides.

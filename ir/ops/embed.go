@@ -15,6 +15,7 @@ var _ = ir.Define(ir.Op{
 	Attrs: []ir.AttrDef{
 		{Name: "width", Type: ir.AttrInt, Doc: "E where the table's rows are padded; 0: all columns"},
 		{Name: "frozen", Type: ir.AttrInt, Doc: "a row that gets no gradient through the lookup (padding); absent: there is no such row"},
+		{Name: "stopped", Type: ir.AttrBool, Doc: "the table gets no gradient through the lookup"},
 	},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		_, cols, err := fixed(n, 0)
@@ -58,6 +59,9 @@ var _ = ir.Define(ir.Op{
 	},
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		table := n.In[0].Type.Shape
+		if n.Flag("stopped") {
+			return []*ir.Value{nil, nil, dy[0]}[:len(n.In)], nil
+		}
 		if table[1] != dy[0].Type.Shape[1] {
 			return nil, fmt.Errorf("%v: no gradient goes to a padded table", n.Pos)
 		}

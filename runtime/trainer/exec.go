@@ -26,7 +26,7 @@ type Exec struct {
 	owner   *Trainer
 	arena   *engine.Arena
 	team    *pool.Team
-	step    Step
+	updates []Step
 	ctx     context.Context
 	batch   *Batch
 	err     error            // first panic of a task; the step has failed from then on
@@ -37,6 +37,15 @@ type Exec struct {
 	zeros   []int32            // token types for callers that pass none
 	noise   []float32          // the delta for callers that pass none
 	traced  map[string]Traced
+	none    []int32           // targets for callers that pass none
+	part    int               // number of the part of the batch that runs
+	carried map[carry][]int32 // see Carry
+}
+
+// carry is a value of a part of a batch.
+type carry struct {
+	name string
+	part int
 }
 
 // F32 returns a pointer into the arena at a byte offset of the generated plan. The pointer changes from step to step.
@@ -58,7 +67,27 @@ func (x *Exec) Integers(name string) []int32 {
 	if n := x.counts[name]; n != nil {
 		return n
 	}
-	return x.batch.Integers[name]
+	list := x.batch.Integers[name]
+	for i := range x.owner.program.Targets {
+		if t := &x.owner.program.Targets[i]; t.Name == name && t.Optional && list == nil {
+			for len(x.none) < t.Want(x.Sizes) {
+				x.none = append(x.none, -1) // nobody writes to it
+			}
+			return x.none[:t.Want(x.Sizes)]
+		}
+	}
+	return list
+}
+
+// Carry keeps n numbers that a pass has computed for that of the next optimizer, which follows when this pass has run over all parts of the batch.
+func (x *Exec) Carry(name string, p *int32, n int) {
+	key := carry{name, x.part}
+	x.carried[key] = append(x.carried[key][:0], unsafe.Slice(p, n)...)
+}
+
+// Recall writes what Carry has kept for this part of the batch.
+func (x *Exec) Recall(name string, p *int32, n int) {
+	copy(unsafe.Slice(p, n), x.carried[carry{name, x.part}])
 }
 
 // Floats returns the numbers of a target.
@@ -143,7 +172,7 @@ func (x *Exec) Layer(name string) error {
 
 // begin prepares a pass over a part of a valid batch.
 func (x *Exec) begin(ctx context.Context, b *Batch, part int) error {
-	x.batch, x.Batch, x.ctx = b, b.Batch, ctx
+	x.batch, x.Batch, x.ctx, x.part = b, b.Batch, ctx, part
 	x.Sizes = b.Sizes()
 	x.Threads = x.team.Threads()
 	clear(x.out)

@@ -114,9 +114,9 @@ func start(p *Program, opts []Option, load func(*Trainer) error) (_ *Trainer, er
 	}
 	if err == nil {
 		x := &Exec{owner: t, arena: engine.NewArena(p.Arena(p.Limits.Sizes(t.options.Threads))), team: t.pool.NewTeam(), out: map[string]float32{},
-			counts: map[string][]int32{}, numbers: map[string][]float32{}, traced: map[string]Traced{}}
+			counts: map[string][]int32{}, numbers: map[string][]float32{}, traced: map[string]Traced{}, carried: map[carry][]int32{}}
 		t.exec = x
-		x.step, err = p.Bind(x, t.isa)
+		x.updates, err = p.Bind(x, t.isa)
 	}
 	if err != nil {
 		t.release()
@@ -140,15 +140,15 @@ func (t *Trainer) resolve() (err error) {
 	if p.Threads > 0 && o.Threads > p.Threads {
 		return ragged.Errorf("%d threads: the spec's target allows %d; raise it and compile again", o.Threads, p.Threads)
 	}
-	if p.Optimizer == nil {
+	if len(p.Optimizers) == 0 {
 		return nil
 	}
-	t.rate = p.Optimizer.Rate
+	t.rate = p.Optimizers[0].Rate
 	if o.Steps > 0 {
 		t.rate.Steps = o.Steps
 	}
-	if p.Optimizer.Warmup > 0 {
-		t.rate.Warmup = p.Optimizer.Warmup * float64(t.rate.Steps)
+	if share := p.Optimizers[0].Warmup; share > 0 {
+		t.rate.Warmup = share * float64(t.rate.Steps)
 	}
 	if t.rate.Steps == 0 {
 		return ragged.Errorf("the spec of %s counts epochs, and the course of the learning rate depends on the steps: set them with Steps", p.Name)

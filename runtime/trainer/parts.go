@@ -35,10 +35,10 @@ func (c *Count) of(parts []*Batch) int32 {
 // together: the order of the parts decides only the rounding. The spec must ask for parts, as in `batch 32 sequences in parts of 8`. Errors in a part wrap
 // runtime.ErrInput, and then nothing has been changed.
 func (t *Trainer) StepParts(ctx context.Context, parts ...*Batch) (Result, error) {
-	if t.program.Optimizer == nil {
+	if len(t.program.Optimizers) == 0 {
 		return Result{}, ragged.Errorf("the package %s computes gradients and has no optimizer: call Gradients", t.program.Name)
 	}
-	return t.run(ctx, parts, nil, (*Trainer).update)
+	return t.run(ctx, parts, nil, true)
 }
 
 // checkParts checks the parts of a batch.
@@ -58,8 +58,8 @@ func (t *Trainer) checkParts(parts []*Batch) error {
 	return nil
 }
 
-// passes computes the losses and the gradients of all parts, and returns the loss of the batch.
-func (t *Trainer) passes(ctx context.Context, parts []*Batch) (loss float32, err error) {
+// passes computes the losses and the gradients of all parts for one of the updates, and adds the losses to those of the batch.
+func (t *Trainer) passes(ctx context.Context, parts []*Batch, update int, r *Result) error {
 	x := t.exec
 	clear(x.counts)
 	for i := range t.program.Counts {
@@ -68,15 +68,32 @@ func (t *Trainer) passes(ctx context.Context, parts []*Batch) (loss float32, err
 	}
 	for i, b := range parts {
 		if err := x.begin(ctx, b, i); err != nil {
-			return 0, err
+			return err
 		}
-		if o := t.program.Optimizer; o != nil {
-			x.Numbers(o.Name + ".keep")[0] = float32(min(i, 1))
+		if len(t.program.Optimizers) > 0 {
+			x.Numbers(t.program.Optimizers[update].Name + ".keep")[0] = float32(min(i, 1))
 		}
-		if err := x.call(x.step.Pass); err != nil {
-			return 0, err
+		if err := x.call(x.updates[update].Pass); err != nil {
+			return err
 		}
-		loss += x.out["loss"]
+		t.add(r)
 	}
-	return loss, nil
+	return nil
+}
+
+// add adds the losses that a pass has computed to those of the batch.
+func (t *Trainer) add(r *Result) {
+	x := t.exec
+	if len(t.program.Losses) == 0 {
+		r.Loss += x.out["loss"]
+		return
+	}
+	sum := 0.0
+	for i, l := range t.program.Losses {
+		if v, ok := x.out[l.Name]; ok {
+			r.Losses[i] += v
+		}
+		sum += l.Weight * float64(r.Losses[i])
+	}
+	r.Loss = float32(sum)
 }

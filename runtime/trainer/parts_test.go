@@ -26,18 +26,18 @@ func slope(parts bool) *trainer.Program {
 		States:  []trainer.Param{{Name: "slow.w", Shape: one}},
 		Targets: []trainer.Target{{Name: "target", Rows: ragged.T}},
 		Arena:   func(engine.Sizes) int64 { return 64 },
-		Optimizer: &trainer.Optimizer{Name: "update", Kind: "sgd", Every: 2,
-			Rate: rate.Schedule{Peak: 0.5, Steps: 10, Course: rate.Constant}},
+		Optimizers: []trainer.Optimizer{{Name: "update", Kind: "sgd", Every: 2,
+			Rate: rate.Schedule{Peak: 0.5, Steps: 10, Course: rate.Constant}}},
 	}
 	if parts {
 		p.States = append([]trainer.Param{{Name: "sum.w", Shape: one}}, p.States...)
 		p.Counts = []trainer.Count{{Name: "count.target", Target: "target", Rows: ragged.T}, {Name: "count.T", Rows: ragged.T}}
 	}
-	p.Bind = func(x *trainer.Exec, _ cpu.ISA) (trainer.Step, error) {
+	p.Bind = func(x *trainer.Exec, _ cpu.ISA) ([]trainer.Step, error) {
 		kept := x.Kept()
 		w, grad, slow := kept[0], kept[1], kept[len(kept)-1]
 		sum := kept[len(kept)-2] // grad itself if there are no parts
-		return trainer.Step{
+		return []trainer.Step{{
 			Pass: func() error {
 				total, n := float32(0), int32(0)
 				for _, t := range x.Integers("target") {
@@ -69,7 +69,7 @@ func slope(parts bool) *trainer.Program {
 				*w = *slow
 				return nil
 			},
-		}, nil
+		}}, nil
 	}
 	return p
 }

@@ -24,19 +24,35 @@ type Program struct {
 	Counts   []Count       // what a pass over a part of a batch needs to know of the whole; none: a batch is one pass
 	Noise    float64       // the standard deviation of the delta of batches that have none, see package dropout; 0: batches have none
 	Traced   []string      // values that a pass keeps for [Trainer.Traced]
-	Forward  int           // nodes of the schedule up to the loss
-	Backward int           // nodes after the loss that compute the gradients; the optimizer's follow
+	Losses   []Loss        // the terms of the loss; none: it is one number, "loss"
+	Nodes    []Nodes       // of each of the steps that Bind returns
 
 	// Arena returns the number of arena bytes that a step of these sizes needs. It must not fall when a size rises.
 	Arena func(engine.Sizes) int64
 
-	// Bind connects the kernels of an instruction set with the memory of a trainer.
-	Bind func(x *Exec, isa cpu.ISA) (Step, error)
+	// Bind connects the kernels of an instruction set with the memory of a trainer. It returns one step, or one for each optimizer.
+	Bind func(x *Exec, isa cpu.ISA) ([]Step, error)
 
-	Optimizer *Optimizer // nil: the program computes gradients and changes nothing
+	// Optimizers has an entry for each update; none: the program computes gradients and changes nothing. All have the learning rate of the first.
+	Optimizers []Optimizer
 }
 
-// Step holds the parts of a training step, in the order in which a trainer calls them.
+// Nodes counts the nodes of a step, in the order in which they run.
+type Nodes struct {
+	Forward   int // up to the loss
+	Backward  int // compute the gradients
+	Update    int
+	Lookahead int // of the mix with slow weights, in steps that have one
+}
+
+// Loss is a term of a loss with several.
+type Loss struct {
+	Name   string  // of the number in the program
+	Weight float64 // in the sum
+}
+
+// Step holds the parts of a training step, in the order in which a trainer calls them. A program with two optimizers, which run one after the other, has two of
+// them: the pass of the second reads what the first has changed.
 type Step struct {
 	Pass      func() error // the loss and the gradients of a batch; must come first, because it places the activations
 	Norm      func() error // the norm of all gradients; nil without an optimizer
@@ -103,12 +119,13 @@ const (
 
 // Target is a part of a batch that a loss compares with the head's numbers.
 type Target struct {
-	Name    string        // name in the program, such as "target"
-	Rows    ragged.Extent // what has an entry
-	Columns int           // numbers per entry; 0: one
-	Floats  bool          // the numbers are floats, not integers
-	Check   Check
-	Below   int // of Classes: the number of classes
+	Name     string        // name in the program, such as "target"
+	Rows     ragged.Extent // what has an entry
+	Columns  int           // numbers per entry; 0: one
+	Floats   bool          // the numbers are floats, not integers
+	Optional bool          // a batch may lack it: all its integers are then -1
+	Check    Check
+	Below    int // of Classes: the number of classes
 }
 
 // Want returns the number of numbers in a batch of these sizes.

@@ -33,12 +33,15 @@ func (p *Program) RandomBatch(lengths []int, seed uint64) (*Batch, error) {
 // maskedEvery is the distance between two tokens of a random batch that are to be predicted.
 const maskedEvery = 7
 
-// DrawTargets fills the targets of a batch. pick returns a random number from 0 to n-1.
+// DrawTargets fills the targets of a batch, but those that a batch may lack. pick returns a random number from 0 to n-1.
 func (p *Program) DrawTargets(b *Batch, pick func(n int) int) {
 	b.Integers, b.Floats = map[string][]int32{}, map[string][]float32{}
 	sizes := b.Sizes()
 	for i := range p.Targets {
 		t := &p.Targets[i]
+		if t.Optional {
+			continue
+		}
 		for k := range t.Want(sizes) {
 			switch {
 			case t.Floats:

@@ -102,10 +102,10 @@ func (t *Trainer) Resume(path string) error {
 
 // kind returns the rule of the optimizer, or "" for a program that has no optimizer.
 func (p *Program) kind() string {
-	if p.Optimizer == nil {
+	if len(p.Optimizers) == 0 {
 		return ""
 	}
-	return p.Optimizer.Kind
+	return p.Optimizers[0].Kind
 }
 
 // checkpoint checks that a file is a checkpoint of the program, and returns the number of the next step and the seed.

@@ -43,7 +43,7 @@ type Trainer struct {
 func (t *Trainer) Options() Options {
 	o := t.options
 	o.ISA = t.isa.String()
-	if t.program.Optimizer != nil {
+	if len(t.program.Optimizers) > 0 {
 		o.Steps = t.rate.Steps
 	}
 	return o
@@ -91,14 +91,18 @@ type Result struct {
 	Loss float32 // of the batch, before the update
 	Norm float32 // of all gradients, before clipping
 	Rate float64 // the learning rate
+
+	Losses []float32 // of a loss with several terms: the terms, without their weights, in the order of Program.Losses
+	Norms  []float32 // of a step with several optimizers: the norm of the gradients of each
 }
 
-// ErrNotFinite is in the error of a step whose loss or gradients are not finite numbers. Such a step changes nothing: the next step has its number.
+// ErrNotFinite is in the error of a step whose loss or gradients are not finite numbers. Such a step changes nothing: the next step has its number. If a step
+// has two optimizers, the first of which has changed its tensors, the step counts.
 var ErrNotFinite = errors.New("not a finite number")
 
 // Step computes one step on a batch: the loss, the gradients, and the update of the tensors that are trained. Errors in the batch wrap runtime.ErrInput.
 func (t *Trainer) Step(ctx context.Context, b *Batch) (Result, error) {
-	if t.program.Optimizer == nil {
+	if len(t.program.Optimizers) == 0 {
 		return Result{}, ragged.Errorf("the package %s computes gradients and has no optimizer: call Gradients", t.program.Name)
 	}
 	return t.Timed(ctx, b, nil)
@@ -107,21 +111,22 @@ func (t *Trainer) Step(ctx context.Context, b *Batch) (Result, error) {
 // Timed does the same as Step, or as Gradients if the program has no optimizer. If durations is not nil, it receives the duration of each node of the schedule,
 // in its order.
 func (t *Trainer) Timed(ctx context.Context, b *Batch, durations *[]time.Duration) (Result, error) {
-	then := (*Trainer).update
-	if t.program.Optimizer == nil {
-		then = func(*Trainer, *Result) error { return nil }
-	}
-	return t.run(ctx, []*Batch{b}, durations, then)
+	return t.run(ctx, []*Batch{b}, durations, len(t.program.Optimizers) > 0)
 }
 
 // Gradients computes the loss and the gradients of a batch, and changes no tensor.
 func (t *Trainer) Gradients(ctx context.Context, b *Batch) (loss float32, err error) {
-	r, err := t.run(ctx, []*Batch{b}, nil, func(*Trainer, *Result) error { return nil })
+	r, err := t.Losses(ctx, b)
 	return r.Loss, err
 }
 
-// run computes a pass over each part of a batch, and what follows.
-func (t *Trainer) run(ctx context.Context, parts []*Batch, durations *[]time.Duration, then func(*Trainer, *Result) error) (Result, error) {
+// Losses does the same as Gradients. The result has the terms of the loss, and no norm.
+func (t *Trainer) Losses(ctx context.Context, b *Batch) (Result, error) {
+	return t.run(ctx, []*Batch{b}, nil, false)
+}
+
+// run computes a pass over each part of a batch, and changes the tensors if update is set: for one optimizer after the other.
+func (t *Trainer) run(ctx context.Context, parts []*Batch, durations *[]time.Duration, update bool) (Result, error) {
 	if ctx == nil {
 		return Result{}, ragged.Errorf("the context is nil")
 	}
@@ -139,41 +144,68 @@ func (t *Trainer) run(ctx context.Context, parts []*Batch, durations *[]time.Dur
 	}
 	defer x.release()
 	x.err = nil
-	loss, err := t.passes(ctx, parts)
-	if err != nil {
-		return Result{}, err
+	r := Result{Step: t.step}
+	if n := len(t.program.Losses); n > 0 {
+		r.Losses = make([]float32, n)
 	}
-	r := Result{Step: t.step, Loss: loss}
-	err = then(t, &r)
-	return r, err
+	for i := range x.updates {
+		err := t.passes(ctx, parts, i, &r)
+		if err == nil && update {
+			err = t.update(i, &r)
+			ctx = context.Background() // a step is not left half done
+		}
+		if err != nil {
+			if i > 0 && update {
+				t.step++
+				err = fmt.Errorf("%w; the tensors of the optimizer %s were changed before, so the step counts", err, t.program.Optimizers[0].Name)
+			}
+			return Result{}, err
+		}
+	}
+	if update {
+		t.step++
+	}
+	return r, nil
 }
 
-// update changes the tensors by the gradients of the pass.
-func (t *Trainer) update(r *Result) error {
-	o, x := t.program.Optimizer, t.exec
+// update changes the tensors of an optimizer by the gradients of its pass.
+func (t *Trainer) update(i int, r *Result) error {
+	o, x := &t.program.Optimizers[i], t.exec
+	step := &x.updates[i]
 	r.Rate = t.rate.At(t.step)
 	x.Numbers(o.Name + ".rate")[0] = float32(r.Rate)
 	m := o.moments(t.step)
 	copy(x.Numbers(o.Name+".moments"), m[:])
-	if err := x.call(x.step.Norm); err != nil {
+	if err := x.call(step.Norm); err != nil {
 		return err
 	}
-	r.Norm = x.out[o.Name+".norm"]
+	norm := x.out[o.Name+".norm"]
 	for _, n := range []struct {
 		what  string
 		value float32
-	}{{"loss", r.Loss}, {"norm of the gradients", r.Norm}} {
+	}{{"loss", r.Loss}, {"norm of the gradients", norm}} {
 		if v := float64(n.value); math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("step %d: the %s is %v: %w; the step has changed nothing", t.step, n.what, n.value, ErrNotFinite)
+			what := "; the step has changed nothing"
+			if i > 0 {
+				what = ""
+			}
+			return fmt.Errorf("step %d: the %s is %v: %w%s", t.step, n.what, n.value, ErrNotFinite, what)
 		}
 	}
+	if r.Norm = norm; len(t.program.Optimizers) > 1 {
+		r.Norms = append(r.Norms, norm)
+		sum := 0.0
+		for _, v := range r.Norms {
+			sum += float64(v) * float64(v)
+		}
+		r.Norm = float32(math.Sqrt(sum))
+	}
 	x.ctx = context.Background() // an update is not left half done
-	if err := x.call(x.step.Apply); err != nil {
+	if err := x.call(step.Apply); err != nil {
 		return err
 	}
-	t.step++
-	if x.step.Lookahead != nil && o.Every > 0 && t.step%o.Every == 0 {
-		return x.call(x.step.Lookahead)
+	if step.Lookahead != nil && o.Every > 0 && (t.step+1)%o.Every == 0 {
+		return x.call(step.Lookahead)
 	}
 	return nil
 }
@@ -212,6 +244,9 @@ func (t *Target) valid(b *Batch, s ragged.Sizes) error {
 	want, have := t.Want(s), len(b.Integers[t.Name])
 	if t.Floats {
 		have = len(b.Floats[t.Name])
+	}
+	if have == 0 && t.Optional {
+		return nil
 	}
 	if have != want {
 		return ragged.Errorf("%s has %d numbers, the batch needs %d: %d for each %s", t.Name, have, want, max(t.Columns, 1), t.Rows.Row().One)

@@ -93,7 +93,7 @@ func Run(t *testing.T, p *trainer.Program, o Options) {
 					}
 				}
 			}
-			if p.Optimizer != nil {
+			if len(p.Optimizers) > 0 {
 				updates(t, p, isa, lens)
 			}
 		})

@@ -250,6 +250,35 @@ func median(list []time.Duration) float64 {
 	return gauge.MS(gauge.Quantile(list, 0.5))
 }
 
+// divided divides the durations of a step's nodes into forward pass, backward pass and optimizer, and adds those of the nodes that every step runs to the sums.
+func (r *measurement) divided() (parts [3]time.Duration) {
+	usual, all := 0, 0
+	for _, n := range r.program.Nodes {
+		usual += n.Forward + n.Backward + n.Update
+		all += n.Forward + n.Backward + n.Update + n.Lookahead
+	}
+	mixes := len(r.durations) == all && all > usual
+	at, node := 0, 0
+	for _, n := range r.program.Nodes {
+		for part, count := range []int{n.Forward, n.Backward, n.Update, n.Lookahead} {
+			if part == 3 && !mixes {
+				continue
+			}
+			for range count {
+				d := r.durations[at]
+				parts[min(part, 2)] += d
+				if at++; part < 3 {
+					if node < len(r.sums) {
+						r.sums[node] += d
+					}
+					node++
+				}
+			}
+		}
+	}
+	return parts
+}
+
 // pass measures one pass over the batches. A step that mixes slow weights has nodes of its own after the others; they count as a part of the optimizer.
 func (r *measurement) pass() error {
 	clear(r.sums)
@@ -262,21 +291,10 @@ func (r *measurement) pass() error {
 		took := time.Since(start)
 		r.steps = append(r.steps, took)
 		rest += took
-		var parts [3]time.Duration
-		for i, d := range r.durations {
+		for _, d := range r.durations {
 			rest -= d
-			if i < len(r.sums) {
-				r.sums[i] += d
-			}
-			switch {
-			case i < r.program.Forward:
-				parts[0] += d
-			case i < r.program.Forward+r.program.Backward:
-				parts[1] += d
-			default:
-				parts[2] += d
-			}
 		}
+		parts := r.divided()
 		for i, d := range parts {
 			r.parts[i] = append(r.parts[i], d)
 		}

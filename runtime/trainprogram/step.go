@@ -4,6 +4,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/debertac/debertac/runtime/batchfile"
 	"github.com/debertac/debertac/runtime/command"
@@ -12,7 +14,8 @@ import (
 	"github.com/debertac/debertac/runtime/trainer"
 )
 
-// The names of the tensors that step writes besides "grad.NAME" and "param.NAME".
+// The names of the tensors that step writes besides "grad.NAME" and "param.NAME". If the loss has several terms, or a step several optimizers, there are also
+// tensors with the names of the terms, and with those of the optimizers before NormTensor, such as generator.loss and generator.grad_norm.
 const (
 	LossTensor = "loss"          // F32 [steps]: of each batch, before the update
 	NormTensor = "grad_norm"     // F32 [steps]: of all gradients of a step, before clipping
@@ -49,6 +52,9 @@ type stepRow struct {
 	Loss float64  `json:"loss"`
 	Rate *float64 `json:"learning_rate,omitempty"`
 	Norm *float64 `json:"grad_norm,omitempty"`
+
+	Losses map[string]float64 `json:"losses,omitempty"`     // the terms of the loss, if there are several
+	Norms  map[string]float64 `json:"grad_norms,omitempty"` // by optimizer, if there are several
 }
 
 func (f *stepFlags) run(ctx context.Context, s *command.Session, _ []string) error {
@@ -71,13 +77,13 @@ func (f *stepFlags) run(ctx context.Context, s *command.Session, _ []string) err
 			return command.Faulty("", "%w", err)
 		}
 	}
-	w := tensors{}
+	w := tensors{more: map[string][]float32{}}
 	for _, path := range f.batches {
 		b, err := ReadBatch(path, m.Program)
 		if err != nil {
 			return err
 		}
-		row, err := f.one(ctx, t, b)
+		row, err := f.one(ctx, t, m.Program, b)
 		if err != nil {
 			return err
 		}
@@ -114,26 +120,41 @@ func (f *stepFlags) places() error {
 }
 
 // one computes one step, or only its gradients.
-func (f *stepFlags) one(ctx context.Context, t *trainer.Trainer, b *trainer.Batch) (stepRow, error) {
+func (f *stepFlags) one(ctx context.Context, t *trainer.Trainer, p *trainer.Program, b *trainer.Batch) (stepRow, error) {
+	compute := t.Step
 	if f.gradients {
-		loss, err := t.Gradients(ctx, b)
-		return stepRow{Loss: float64(loss)}, err
+		compute = t.Losses
 	}
-	r, err := t.Step(ctx, b)
-	norm := float64(r.Norm)
-	return stepRow{Step: r.Step, Loss: float64(r.Loss), Rate: &r.Rate, Norm: &norm}, err
+	r, err := compute(ctx, b)
+	row := stepRow{Step: r.Step, Loss: float64(r.Loss), Losses: map[string]float64{}, Norms: map[string]float64{}}
+	for i, v := range r.Losses {
+		row.Losses[p.Losses[i].Name] = float64(v)
+	}
+	for i, v := range r.Norms {
+		row.Norms[p.Optimizers[i].Name] = float64(v)
+	}
+	if norm := float64(r.Norm); !f.gradients {
+		row.Rate, row.Norm = &r.Rate, &norm
+	}
+	return row, err
 }
 
 // print prints what a step reports.
-func (f *stepFlags) print(s *command.Session, row stepRow) (err error) {
-	switch {
-	case f.asJSON:
+func (f *stepFlags) print(s *command.Session, row stepRow) error {
+	if f.asJSON {
 		return command.PrintJSON(s.Out, row)
-	case row.Rate == nil:
-		_, err = fmt.Fprintf(s.Out, "loss %.7g\n", row.Loss)
-	default:
-		_, err = fmt.Fprintf(s.Out, "step %d: loss %.7g, learning rate %.4g, norm of the gradients %.6g\n", row.Step, row.Loss, *row.Rate, *row.Norm)
 	}
+	text := fmt.Sprintf("loss %.7g", row.Loss)
+	for _, name := range slices.Sorted(maps.Keys(row.Losses)) {
+		text += fmt.Sprintf(", %s %.7g", name, row.Losses[name])
+	}
+	if row.Rate != nil {
+		text = fmt.Sprintf("step %d: %s, learning rate %.4g, norm of the gradients %.6g", row.Step, text, *row.Rate, *row.Norm)
+	}
+	for _, name := range slices.Sorted(maps.Keys(row.Norms)) {
+		text += fmt.Sprintf(", of %s %.6g", name, row.Norms[name])
+	}
+	_, err := fmt.Fprintln(s.Out, text)
 	return err
 }
 
@@ -154,6 +175,9 @@ func ReadBatch(path string, p *trainer.Program) (*trainer.Batch, error) {
 	}
 	b := &trainer.Batch{Batch: *of, Integers: map[string][]int32{}, Floats: map[string][]float32{}}
 	for _, t := range p.Targets {
+		if !f.Has(t.Name) && t.Optional {
+			continue
+		}
 		if !f.Has(t.Name) {
 			return nil, command.Faulty(path, "it lacks the target %q", t.Name)
 		}
@@ -182,9 +206,18 @@ func ReadBatch(path string, p *trainer.Program) (*trainer.Batch, error) {
 }
 
 // tensors collects what the steps report.
-type tensors struct{ loss, rate, norm []float32 }
+type tensors struct {
+	loss, rate, norm []float32
+	more             map[string][]float32 // terms of losses and norms of optimizers, by the names of their tensors
+}
 
 func (w *tensors) append(r stepRow) {
+	for name, v := range r.Losses {
+		w.more[name] = append(w.more[name], float32(v))
+	}
+	for name, v := range r.Norms {
+		w.more[name+"."+NormTensor] = append(w.more[name+"."+NormTensor], float32(v))
+	}
 	w.loss = append(w.loss, float32(r.Loss))
 	if r.Rate != nil {
 		w.rate, w.norm = append(w.rate, float32(*r.Rate)), append(w.norm, float32(*r.Norm))
@@ -197,6 +230,9 @@ func (w *tensors) write(path string, t *trainer.Trainer, p *trainer.Program, cha
 	from := map[string]func() ([]float32, error){LossTensor: func() ([]float32, error) { return w.loss, nil }}
 	add := func(name string, shape []int, f func() ([]float32, error)) {
 		list, from[name] = append(list, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape}), f
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.more)) {
+		add(name, []int{len(w.more[name])}, func() ([]float32, error) { return w.more[name], nil })
 	}
 	if changed {
 		add(RateTensor, []int{len(w.rate)}, func() ([]float32, error) { return w.rate, nil })

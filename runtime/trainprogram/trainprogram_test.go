@@ -30,16 +30,16 @@ const numbers = 3
 func fake() *trainer.Program {
 	return &trainer.Program{
 		Name: "fake", SpecHash: "0123456789abcdef", ISAs: []cpu.ISA{cpu.ISAGo},
-		Limits:  engine.Limits{Vocab: 9, SequenceTokens: 4, BatchSequences: 3, BatchTokens: 8},
-		Params:  []trainer.Param{{Name: "w", Shape: []int{numbers}, Trained: true}, {Name: "still", Shape: []int{1}}},
-		Targets: []trainer.Target{{Name: "target", Rows: ragged.B, Check: trainer.Classes, Below: numbers}},
-		Forward: 1, Backward: 1,
-		Arena:     func(engine.Sizes) int64 { return 64 },
-		Optimizer: &trainer.Optimizer{Name: "o", Kind: "sgd", Rate: rate.Schedule{Peak: 0.5, Steps: 4, Course: rate.Constant}},
-		Bind: func(x *trainer.Exec, _ cpu.ISA) (trainer.Step, error) {
+		Limits:     engine.Limits{Vocab: 9, SequenceTokens: 4, BatchSequences: 3, BatchTokens: 8},
+		Params:     []trainer.Param{{Name: "w", Shape: []int{numbers}, Trained: true}, {Name: "still", Shape: []int{1}}},
+		Targets:    []trainer.Target{{Name: "target", Rows: ragged.B, Check: trainer.Classes, Below: numbers}},
+		Nodes:      []trainer.Nodes{{Forward: 1, Backward: 1, Update: 2}},
+		Arena:      func(engine.Sizes) int64 { return 64 },
+		Optimizers: []trainer.Optimizer{{Name: "o", Kind: "sgd", Rate: rate.Schedule{Peak: 0.5, Steps: 4, Course: rate.Constant}}},
+		Bind: func(x *trainer.Exec, _ cpu.ISA) ([]trainer.Step, error) {
 			kept := x.Kept()
 			w, g := unsafe.Slice(kept[0], numbers), unsafe.Slice(kept[2], numbers)
-			return trainer.Step{
+			return []trainer.Step{{
 				Pass: func() error {
 					if err := x.Layer("pass"); err != nil {
 						return err
@@ -78,7 +78,7 @@ func fake() *trainer.Program {
 					})
 					return nil
 				},
-			}, nil
+			}}, nil
 		},
 	}
 }

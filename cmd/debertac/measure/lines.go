@@ -21,12 +21,7 @@ type Line struct {
 
 // Lines returns the lines of a training step up to its gradients, as [Work] counts, in the order of their places in the files of the spec.
 func Lines(p *ir.Program, sizes ir.Sizes) []Line {
-	held, update := heldOf(p), map[string]bool{}
-	for _, u := range p.Training.Updates {
-		for name := range u.Stages {
-			update[name] = true
-		}
-	}
+	held, parts := heldOf(p), p.PartsOfStep()
 	found := map[diag.Span]*Line{}
 	line := func(at diag.Span, note string) *Line {
 		at.EndCol = 0
@@ -35,34 +30,33 @@ func Lines(p *ir.Program, sizes ir.Sizes) []Line {
 		}
 		return found[at]
 	}
-	read, backward := map[string]bool{}, false // read: by the backward pass
+	read, i := map[string]bool{}, 0 // by the backward pass
 	for r, l := range ir.Steps(p.Run) {
-		if backward && !update[r.Name] {
+		if parts[i] == ir.PartBackward {
 			for _, v := range r.In {
 				read[ir.At(v.Name, l)] = true
 			}
 		}
-		backward = backward || computesLoss(r)
+		i++
 	}
-	backward = false
+	i = -1
 	for r, l := range ir.Steps(p.Run) {
-		if update[r.Name] {
+		if i++; parts[i] != ir.PartForward && parts[i] != ir.PartBackward {
 			continue
 		}
 		for _, n := range r.Nodes {
 			to := &line(n.Pos, n.Note).Forward
-			if backward {
+			if parts[i] == ir.PartBackward {
 				to = &line(n.Pos, n.Note).Backward
 			}
 			f, b := work(n, sizes, held)
 			to.FLOPs, to.Bytes = to.FLOPs+f, to.Bytes+b
 		}
 		for _, v := range r.Out {
-			if !backward && v.Def != nil && read[ir.At(v.Name, l)] {
+			if parts[i] == ir.PartForward && v.Def != nil && read[ir.At(v.Name, l)] {
 				line(v.Def.Pos, v.Def.Note).Kept += floatBytes * float64(ir.SpaceOf(v).Floats(sizes))
 			}
 		}
-		backward = backward || computesLoss(r)
 	}
 	var list []Line
 	for _, l := range found {
@@ -76,8 +70,3 @@ func Lines(p *ir.Program, sizes ir.Sizes) []Line {
 
 // floatBytes is the size of a number.
 const floatBytes = 4
-
-// computesLoss reports whether a region is the last of the forward pass.
-func computesLoss(r *ir.Region) bool {
-	return slices.ContainsFunc(r.Out, func(v *ir.Value) bool { return v.Name == lossName })
-}

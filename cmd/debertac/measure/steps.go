@@ -98,31 +98,18 @@ type Load struct{ FLOPs, Bytes float64 }
 // Work counts the operations of a training step, and the bytes of weights, gradients and states of optimizers that its nodes read and write: of the forward
 // pass up to the loss, of the backward pass, and of the optimizer.
 func Work(p *ir.Program, sizes ir.Sizes) (parts [3]Load) {
-	held, left, part := heldOf(p), lookaheadOf(p), 0
-	for _, c := range p.Run {
-		if left[c.Region.Name] {
-			continue
+	held, list, i := heldOf(p), p.PartsOfStep(), 0
+	for r := range ir.Steps(p.Run) {
+		if part := list[i]; part != ir.PartLookahead {
+			for _, n := range r.Nodes {
+				f, b := work(n, sizes, held)
+				parts[part].FLOPs, parts[part].Bytes = parts[part].FLOPs+f, parts[part].Bytes+b
+			}
 		}
-		to := &parts[part]
-		if p.Training != nil && slices.ContainsFunc(p.Training.Updates, func(u ir.Update) bool {
-			_, of := u.Stages[c.Region.Name]
-			return of
-		}) {
-			to = &parts[2]
-		}
-		for _, n := range c.Region.Nodes {
-			f, b := work(n, sizes, held)
-			to.FLOPs, to.Bytes = to.FLOPs+f*float64(c.Count), to.Bytes+b*float64(c.Count)
-		}
-		if computesLoss(c.Region) {
-			part = 1
-		}
+		i++
 	}
 	return parts
 }
-
-// lossName is the name of the loss in the store of a training program.
-const lossName = "loss"
 
 // heldOf returns the values of a training program that lie in memory from step to step, as its regions name them: gradients, and what optimizers keep.
 func heldOf(p *ir.Program) map[string]bool {

@@ -1,0 +1,358 @@
+package compiler_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime/dropout"
+	"github.com/debertac/debertac/runtime/ragged/raggedtest"
+	"github.com/debertac/debertac/runtime/sampler"
+	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
+)
+
+// pairSpec is a small generator with a mask decoder, and a detector of another depth. Both models have tables of positions in the input.
+const pairSpec = `dspec 1
+model g like deberta_v3_base {
+    checkpoint own
+    dim vocab = 40
+    dim hidden = 12
+    dim heads = 2
+    dim inner = 10
+    dim layers = 3
+    dim span = 4
+    dim reach = 9
+    dim seq <= 24
+    embed { absolute 24 }
+    absolute pos { rows 30 }
+    decoder emd { repeat 2 of encoder.last; query encoder[-2] + pos; memory encoder[-2] }
+    defaults { dropout 0 }
+}
+model d like g {
+    dim layers = 2
+    drop absolute.pos
+    drop decoder.emd
+}
+head mlm on g.emd { take masked; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
+head rtd on d { take each + first; norm; linear hidden; act; linear 1; loss binary_cross_entropy }
+train pre on d.rtd {
+    batch     4 sequences
+    length    24 tokens
+    steps     100 steps
+    optimizer sgd
+    rate      0.1
+    clip      0.5
+    weight    7
+    replace   from g.mlm WORDS
+}
+target t { emit TARGET as package "p" }
+`
+
+// compiledPair compiles one emit of the pair.
+func compiledPair(t *testing.T, target, words string, o compiler.Options) *compiler.Unit {
+	t.Helper()
+	s, faults := spec.ParseAndResolve("pair.dspec", []byte(strings.NewReplacer("TARGET", target, "WORDS", words).Replace(pairSpec)))
+	require.Empty(t, faults)
+	units, faults, err := compiler.Compile(s, o)
+	require.NoError(t, err)
+	require.False(t, faults.HasErrors(), faults)
+	return units[0]
+}
+
+// pairStep is a step of a pair in the oracle, with its batch and its tensors.
+type pairStep struct {
+	prog    *ir.Program
+	store   eval.Store
+	tensors eval.Store // as they are now
+}
+
+// newPairStep draws a batch and tensors.
+func newPairStep(t *testing.T, p *ir.Program, seed uint64) *pairStep {
+	r := rand.New(rand.NewPCG(seed, 5))
+	b := raggedtest.Batch([]int{3, 9, 17}, p.Limits(), true, r.IntN)
+	s := &pairStep{prog: p, store: eval.StoreOf(b, 0), tensors: eval.Store{}}
+	rows := len(b.Rows)
+	require.Greater(t, rows, 4)
+	target, sampled := ir.NewInts(rows), ir.NewInts(rows)
+	for i := range rows {
+		target.I[i], sampled.I[i] = int32(r.IntN(40)), -1
+		switch i % 4 {
+		case 1:
+			target.I[i] = -1 // it counts in no loss, and nothing replaces it
+		case 2:
+			sampled.I[i] = target.I[i] // a right guess is no replaced token
+		case 3:
+			sampled.I[i] = int32(r.IntN(40))
+		}
+	}
+	s.store["target"], s.store[compiler.StoreSampled] = target, sampled
+	for region, l := range ir.Steps(p.Run) {
+		for _, v := range region.In {
+			name := ir.At(v.Name, l)
+			switch {
+			case v.Kind == ir.Batch && strings.HasPrefix(name, ir.KeyPrefix):
+				s.store[name] = &ir.Array{Shape: []int{2}, I: []int32{int32(r.Uint32()), int32(r.Uint32())}}
+			case v.Kind == ir.Batch && strings.HasSuffix(name, ".rate"):
+				s.store[name] = &ir.Array{Shape: []int{1}, F: []float64{0.1}}
+			case v.Kind == ir.Tensor:
+				a, err := shapesOf(p).Tensor(name)
+				require.NoError(t, err)
+				s.tensors[name] = a
+			}
+		}
+	}
+	return s
+}
+
+// run runs the phases of the step. Between them the tensors change.
+func (s *pairStep) run(t *testing.T) {
+	phases := s.prog.Phases()
+	for phase := range phases[len(phases)-1] + 1 {
+		some, i := *s.prog, 0
+		some.Run = nil
+		if phase > 0 {
+			some.Pack = nil
+		}
+		for r, l := range ir.Steps(s.prog.Run) {
+			if phases[i] == phase {
+				some.Run = append(some.Run, ir.Call{Region: r, First: l, Count: 1})
+			}
+			i++
+		}
+		for name, a := range s.tensors {
+			s.store[name] = a
+		}
+		require.NoError(t, eval.Run(&some, s.store))
+		for _, u := range s.prog.Training.Updates {
+			for next, name := range u.InPlace {
+				if a := s.store[next]; a != nil && s.tensors[name] != nil {
+					s.tensors[name] = a
+				}
+			}
+		}
+	}
+}
+
+// alone computes the loss and the gradients of one model by itself. ids replaces the tokens of the batch, target is that of the loss.
+func (s *pairStep) alone(t *testing.T, emit, prefix string, with eval.Store, tensors func(name string) *ir.Array) (float64, map[string][]float64, eval.Store) {
+	u := compiledPair(t, "infer "+emit, "", compiler.Options{Train: true, After: "build"})
+	names := compiler.Parameters(u.Program)
+	of, flat := differentiated(t, u, nil)
+	require.Empty(t, flat)
+	store := eval.Store{}
+	for name, a := range s.store {
+		store[name] = a
+	}
+	for name, a := range with {
+		store[name] = a
+	}
+	for _, name := range names {
+		store[name] = tensors(prefix + name)
+	}
+	require.NoError(t, eval.Run(u.Program, store))
+	grads := map[string][]float64{}
+	for _, name := range names {
+		grads[prefix+name] = store[compiler.GradOf(name)].Floats()
+	}
+	return store[of].F[0], grads, store
+}
+
+// sum returns the sum of arrays.
+func sum(list ...*ir.Array) *ir.Array {
+	out := ir.NewArray(list[0].Shape...)
+	for _, a := range list {
+		for i, v := range a.Floats() {
+			out.F[i] += v
+		}
+	}
+	return out
+}
+
+// pairCases are the ways to share tables and to order updates. shared is how the detector's tables follow from the generator's.
+var pairCases = map[string]struct {
+	words       string
+	same, delta bool // the detector reads the generator's tables, or their sum with its own
+	apart       bool
+}{
+	"separate tables":           {words: ""},
+	"separate tables, apart":    {words: "\n updates apart", apart: true},
+	"shared tables":             {words: "share embed.token, embed.absolute", same: true},
+	"differences":               {words: "share embed.token, embed.absolute stopping gradient\n updates together", delta: true},
+	"differences, apart":        {words: "share embed.token, embed.absolute stopping gradient", delta: true, apart: true},
+	"a difference of one table": {words: "share embed.token stopping gradient\n updates together", delta: true},
+}
+
+// TestPair compares a step of replaced-token detection with two programs, of the generator and of the detector: the tokens that are drawn, both losses, the
+// gradients of all tensors, the norms and the updated tensors.
+func TestPair(t *testing.T) {
+	for name, c := range pairCases {
+		t.Run(name, func(t *testing.T) {
+			u := compiledPair(t, "train pre", c.words, compiler.Options{})
+			s := newPairStep(t, u.Program, 3)
+			before := eval.Store{}
+			for name, a := range s.tensors {
+				before[name] = a
+			}
+			s.run(t)
+			own := func(name string) *ir.Array {
+				require.NotNil(t, before[name], name)
+				return before[name]
+			}
+			loss, grads, of := s.alone(t, "g.mlm", "generator.", nil, own)
+			require.InDelta(t, loss, s.store["generator.loss"].F[0], 1e-12)
+			s.compareDrawn(t, of["logits"])
+
+			tables := map[string]bool{}
+			detector, dloss := map[string][]float64{}, 0.0
+			dloss, detector, _ = s.alone(t, "d.rtd", "discriminator.", s.written(), func(name string) *ir.Array {
+				general := "generator." + strings.TrimPrefix(name, "discriminator.")
+				generator := before[general]
+				if c.apart {
+					generator = s.tensors[general]
+				}
+				switch delta := before[name+"._weight"]; {
+				case before[name] != nil:
+					return before[name]
+				case c.delta:
+					tables[name] = true
+					return sum(generator, delta)
+				}
+				require.True(t, c.same, name)
+				tables[name] = true
+				return generator
+			})
+			require.InDelta(t, dloss, s.store["discriminator.loss"].F[0], 1e-11)
+			for name, g := range detector {
+				to := name
+				switch {
+				case tables[name] && c.delta:
+					to += "._weight"
+				case tables[name]:
+					to = "generator." + strings.TrimPrefix(name, "discriminator.")
+				}
+				if grads[to] == nil {
+					grads[to] = make([]float64, len(g))
+				}
+				for i, v := range g {
+					grads[to][i] += 7 * v
+				}
+			}
+			s.compareUpdate(t, before, grads)
+			if !c.apart {
+				require.InDelta(t, loss+7*dloss, s.store["loss"].F[0], 1e-11)
+			}
+		})
+	}
+}
+
+// compareDrawn checks the generator's tokens against the logits.
+func (s *pairStep) compareDrawn(t *testing.T, logits *ir.Array) {
+	key := s.store["dropout.generator.loss.sample"].I
+	drawn, given := 0, s.store[compiler.StoreSampled].I
+	for i, got := range s.store["generator.drawn"].I {
+		want := given[i]
+		if want < 0 {
+			w := logits.Shape[1]
+			want = int32(sampler.Pick(logits.Floats()[i*w:][:w], sampler.Uniform(dropout.Key{uint32(key[0]), uint32(key[1])}, i)))
+			drawn++
+		}
+		require.Equal(t, want, got)
+	}
+	require.NotZero(t, drawn)
+}
+
+// written returns what the detector reads and what it is compared with.
+func (s *pairStep) written() eval.Store {
+	ids, rows, target := s.store["ids"].I, s.store["rows"].I, s.store["target"].I
+	next, replaced := ir.NewInts(len(ids)), ir.NewArray(len(ids), 1)
+	copy(next.I, ids)
+	for k, row := range rows {
+		if target[k] < 0 {
+			continue
+		}
+		if next.I[row] = s.store["generator.drawn"].I[k]; next.I[row] != target[k] {
+			replaced.F[row] = 1
+		}
+	}
+	return eval.Store{"ids": next, "target": replaced}
+}
+
+// compareUpdate compares gradients, norms and tensors after the update.
+func (s *pairStep) compareUpdate(t *testing.T, before eval.Store, grads map[string][]float64) {
+	updates := s.prog.Training.Updates
+	squares := make([]float64, len(updates))
+	of := func(name string) int {
+		if len(updates) > 1 && strings.HasPrefix(name, "discriminator.") {
+			return 1
+		}
+		return 0
+	}
+	require.Len(t, grads, len(s.prog.Training.Params))
+	for _, p := range s.prog.Training.Params {
+		require.Equal(t, "grad."+p.Name, p.Grad)
+		require.InDeltaSlice(t, grads[p.Name], s.store[p.Grad].Floats(), 1e-10, p.Name)
+		squares[of(p.Name)] += math.Pow(length(grads[p.Name]), 2)
+	}
+	for i, u := range updates {
+		require.InDelta(t, math.Sqrt(squares[i]), s.store[u.Name+".norm"].F[0], 1e-9)
+	}
+	for name, a := range s.tensors {
+		clip := min(1, 0.5/(math.Sqrt(squares[of(name)])+1e-6))
+		for i, was := range before[name].Floats() {
+			require.InDelta(t, was-0.1*clip*grads[name][i], a.Floats()[i], 1e-10, "%s[%d]", name, i)
+		}
+	}
+}
+
+// TestPairPad checks that the row of the padding token has no difference from the generator's, and that differences begin at 0.
+func TestPairPad(t *testing.T) {
+	u := compiledPair(t, "train pre", "share embed.token stopping gradient", compiler.Options{})
+	s := newPairStep(t, u.Program, 5)
+	s.store["ids"].I[4] = 0 // the padding token, which no row replaces
+	for i, row := range s.store["rows"].I {
+		if row == 4 {
+			s.store["target"].I[i] = -1
+		}
+	}
+	s.run(t)
+	g := s.store["grad.discriminator.embed.token._weight"]
+	width := g.Shape[1]
+	require.Equal(t, make([]float64, width), g.Floats()[:width])
+	require.NotEqual(t, make([]float64, width), s.store["grad.generator.embed.token"].Floats()[:width], "the tied head trains it")
+	begins := map[string]*ir.Init{}
+	for _, p := range u.Program.Training.Params {
+		begins[p.Name] = p.Init
+	}
+	require.Equal(t, &ir.Init{}, begins["discriminator.embed.token._weight"])
+	require.Nil(t, begins["discriminator.embed.absolute"])
+	require.Nil(t, begins["generator.embed.token"])
+	require.NotNil(t, begins["generator.head.mlm.linear1.weight"])
+	require.NotNil(t, begins["discriminator.head.rtd.linear2.weight"])
+}
+
+// TestPairFaults checks trainings of two models that are not compiled.
+func TestPairFaults(t *testing.T) {
+	for words, want := range map[string]string{
+		"share embed.token\n updates apart": "embed.token has gradients of both models, so two optimizers would change it one after the other, " +
+			"which is not compiled yet",
+		"\n sift { }": "sift beside replace is checked by this version, but not compiled yet",
+	} {
+		s, faults := spec.ParseAndResolve("pair.dspec", []byte(strings.NewReplacer("TARGET", "train pre", "WORDS", words).Replace(pairSpec)))
+		require.Empty(t, faults)
+		_, faults, err := compiler.Compile(s, compiler.Options{})
+		require.NoError(t, err)
+		var messages []string
+		for _, d := range faults {
+			require.Equal(t, diag.Code("not-yet"), d.Code)
+			messages = append(messages, d.Message)
+		}
+		require.Contains(t, messages, want)
+	}
+}

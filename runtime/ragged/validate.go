@@ -48,7 +48,7 @@ func (b *Batch) validateStarts(l Limits) error {
 		case int(hi) > t:
 			return Errorf("sequence %d: it ends at token %d, there are %d", s, hi, t)
 		case int(hi-lo) > l.SequenceTokens:
-			return TooLong("sequence %d: %d tokens, the limit of the model is %d", s, hi-lo, l.SequenceTokens)
+			return TooLong("sequence %d: %d tokens, the limit of a sequence is %d", s, hi-lo, l.SequenceTokens)
 		}
 	}
 	if int(b.Starts[n]) != t {

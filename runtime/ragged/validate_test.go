@@ -33,7 +33,7 @@ func TestValidate(t *testing.T) {
 		"empty sequence":      {Batch{IDs: ids(2), Starts: []int32{0, 2, 2}}, limits, "sequence 1 is empty"},
 		"starts too far":      {Batch{IDs: ids(2), Starts: []int32{0, 1, 3}}, limits, "sequence 1: it ends at token 3, there are 2"},
 		"starts too short":    {Batch{IDs: ids(3), Starts: []int32{0, 2}}, limits, "Starts ends at 2, there are 3"},
-		"long sequence":       {Batch{IDs: ids(6), Starts: []int32{0, 1, 6}}, limits, "sequence 1: 5 tokens, the limit of the model is 4"},
+		"long sequence":       {Batch{IDs: ids(6), Starts: []int32{0, 1, 6}}, limits, "sequence 1: 5 tokens, the limit of a sequence is 4"},
 		"id too large":        {Batch{IDs: []int32{0, 1, 10}, Starts: []int32{0, 1, 3}}, limits, "sequence 1, token 1: id 10 is outside the vocabulary of 10"},
 		"id negative":         {Batch{IDs: []int32{-1}, Starts: []int32{0, 1}}, limits, "sequence 0, token 0: id -1"},
 		"types for none":      {Batch{IDs: ids(1), Starts: []int32{0, 1}, Types: ids(1)}, noTypes, "no token types"},

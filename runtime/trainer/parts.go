@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/debertac/debertac/runtime/ragged"
 )
@@ -32,8 +33,8 @@ func (c *Count) of(parts []*Batch) int32 {
 }
 
 // StepParts computes one step on a batch that is given in parts, because one pass over it would need too much memory. The step is that of all sequences
-// together: the order of the parts decides only the rounding. The spec must ask for parts, as in `batch 32 sequences in parts of 8`. Errors in a part wrap
-// runtime.ErrInput, and then nothing has been changed.
+// together: the order of the parts decides only the rounding. Parts may be of different sizes, up to that in the spec. The spec must ask for parts, as in
+// `batch 32 sequences in parts of 8`. Errors in a part wrap runtime.ErrInput, and then nothing has been changed.
 func (t *Trainer) StepParts(ctx context.Context, parts ...*Batch) (Result, error) {
 	if len(t.program.Optimizers) == 0 {
 		return Result{}, ragged.Errorf("the package %s computes gradients and has no optimizer: call Gradients", t.program.Name)
@@ -50,8 +51,16 @@ func (t *Trainer) checkParts(parts []*Batch) error {
 		return ragged.Errorf("the batch has %d parts, and the package %s computes a batch in one pass: write `batch N sequences in parts of M` in the spec",
 			len(parts), t.program.Name)
 	}
-	for _, b := range parts {
-		if err := t.valid(b); err != nil {
+	for i, b := range parts {
+		err := t.valid(b)
+		limit := t.program.Limits.BatchSequences
+		switch {
+		case err == nil:
+		case len(parts) > 1:
+			return fmt.Errorf("part %d of %d: %w", i+1, len(parts), err)
+		case len(t.program.Counts) > 0 && b != nil && len(b.Starts) > limit+1:
+			return fmt.Errorf("%w; StepParts takes a batch in parts of at most %d", err, limit)
+		default:
 			return err
 		}
 	}

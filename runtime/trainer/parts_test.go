@@ -142,7 +142,35 @@ func TestStepPartsRefused(t *testing.T) {
 	broken.Integers["target"] = broken.Integers["target"][:1]
 	_, err = parts.StepParts(t.Context(), tokens([]int32{1}), broken)
 	require.ErrorIs(t, err, runtime.ErrInput)
+	require.ErrorContains(t, err, "part 2 of 2: target has 1 numbers")
+	many := tokens([]int32{1}, []int32{1}, []int32{1}, []int32{1}, []int32{1}, []int32{1}, []int32{1}, []int32{1}, []int32{1}, []int32{1})
+	_, err = parts.Step(t.Context(), many)
+	require.ErrorIs(t, err, runtime.ErrInput)
+	require.ErrorContains(t, err, "10 sequences, the limit of a batch is 9; StepParts takes a batch in parts of at most 9")
+	_, err = whole.Step(t.Context(), many)
+	require.ErrorContains(t, err, "10 sequences, the limit of a batch is 9")
+	require.NotContains(t, err.Error(), "StepParts")
 	require.Equal(t, at, value(t, parts))
+}
+
+// TestTargetNames checks that numbers which no loss would read are refused.
+func TestTargetNames(t *testing.T) {
+	tr := begin(t, slope(false))
+	for want, change := range map[string]func(*trainer.Batch){
+		`Integers["labels"]: slope has no such target (it has target)`: func(b *trainer.Batch) { b.Integers["labels"] = []int32{1} },
+		`Floats["labels"]: slope has no such target (it has target)`:   func(b *trainer.Batch) { b.Floats = map[string][]float32{"labels": {1}} },
+		`Floats["target"]: slope takes this target in Integers`:        func(b *trainer.Batch) { b.Floats = map[string][]float32{"target": {1}} },
+	} {
+		b := tokens([]int32{1})
+		change(b)
+		_, err := tr.Step(t.Context(), b)
+		require.ErrorIs(t, err, runtime.ErrInput)
+		require.EqualError(t, err, want)
+	}
+	p := slope(false)
+	p.Targets = nil
+	_, err := begin(t, p).Step(t.Context(), tokens([]int32{1}))
+	require.EqualError(t, err, `Integers["target"]: slope has no such target (it has none)`)
 }
 
 // TestLookahead checks that the slow weights begin with those of the training, and that they are mixed after every second step.

@@ -127,7 +127,7 @@ func (t *Trainer) checkpoint(f *safetensors.File) (step int, seed uint64, err er
 	}
 	for i := range t.states.params {
 		if p := &t.states.params[i]; !f.Has(p.Name) {
-			return 0, 0, ragged.Errorf("%s is of a training with another optimizer: it lacks %s", f.Name(), p.Name)
+			return 0, 0, ragged.Errorf("%s is of a training of other tensors, or with another optimizer: it lacks %s", f.Name(), p.Name)
 		}
 	}
 	if m[keyKind] != t.program.kind() {

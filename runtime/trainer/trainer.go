@@ -16,11 +16,12 @@ import (
 	"github.com/debertac/debertac/runtime/rate"
 )
 
-// Batch is the input of a step: sequences of token ids, and the targets of the program by their names.
+// Batch is the input of a step: sequences of token ids, and the targets of the program by their names. [Program.Targets] lists the names, with what has an
+// entry and how many numbers that has. A name that is not there is an error.
 type Batch struct {
 	runtime.Batch
-	Integers map[string][]int32
-	Floats   map[string][]float32
+	Integers map[string][]int32   // classes, labels, ids of tokens, places of spans, numbers of groups; below 0: the row is left out
+	Floats   map[string][]float32 // scores, and labels that hold by themselves
 }
 
 // Trainer keeps a model in training. One step runs at a time; further callers wait.
@@ -228,6 +229,9 @@ func (t *Trainer) valid(b *Batch) error {
 		limits = t.program.Needs()
 	}
 	if err := b.Validate(limits); err != nil {
+		return err
+	}
+	if err := t.program.checkNames(b); err != nil {
 		return err
 	}
 	sizes := b.Sizes()

@@ -20,6 +20,7 @@ import (
 // benchFlags holds the flags of the verb bench.
 type benchFlags struct {
 	openFlags
+	fs                    *flag.FlagSet
 	batch, tokens, starts int
 	lengths               string
 	seed                  uint64
@@ -31,10 +32,11 @@ type benchFlags struct {
 
 func newBench(fs *flag.FlagSet) action {
 	var b benchFlags
+	b.fs = fs
 	b.register(fs)
 	b.registerHead(fs)
 	fs.IntVar(&b.batch, "batch", 1, "`N` sequences per call")
-	fs.IntVar(&b.tokens, "tokens", 128, "`N` tokens per sequence")
+	fs.IntVar(&b.tokens, "tokens", 128, "`N` tokens per sequence; without the flag at most the limit of a sequence")
 	fs.StringVar(&b.lengths, "lengths", "", "instead of --tokens: take the lengths of the sequences from a `FILE` of numbers, --batch of them per call; "+
 		"whole passes over the file are measured")
 	fs.DurationVar(&b.minTime, "min-time", 2*time.Second, "measure for at least this `TIME`, after warming up")
@@ -103,6 +105,7 @@ func (b *benchFlags) run(ctx context.Context, s *session, _ []string) error {
 	if err != nil {
 		return usage("--head: %v", err)
 	}
+	command.LowerDefault(b.fs, "tokens", &b.tokens, core.Program().Limits.SequenceTokens)
 	calls, err := b.calls(core, head)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 // benchFlags holds the flags of the verb bench.
 type benchFlags struct {
 	openFlags
+	fs            *flag.FlagSet
 	batch, tokens int
 	lengths       string
 	data          uint64
@@ -28,10 +29,10 @@ type benchFlags struct {
 }
 
 func (h held) newBench(fs *flag.FlagSet) command.Action {
-	b := benchFlags{openFlags: openFlags{held: h}}
+	b := benchFlags{openFlags: openFlags{held: h}, fs: fs}
 	b.register(fs)
-	fs.IntVar(&b.batch, "batch", 8, "`N` sequences per step")
-	fs.IntVar(&b.tokens, "tokens", 128, "`N` tokens per sequence")
+	fs.IntVar(&b.batch, "batch", 8, "`N` sequences per step; without the flag at most the limit of a step")
+	fs.IntVar(&b.tokens, "tokens", 128, "`N` tokens per sequence; without the flag at most the limit of a sequence")
 	fs.StringVar(&b.lengths, "lengths", "", "instead of --tokens: take the lengths of the sequences from a `FILE` of numbers, --batch of them per step; "+
 		"whole passes over the file are measured")
 	fs.DurationVar(&b.minTime, "min-time", 2*time.Second, "measure for at least this `TIME`, after warming up")
@@ -102,6 +103,8 @@ func (b *benchFlags) run(ctx context.Context, s *command.Session, _ []string) er
 		return err
 	}
 	defer t.Close()
+	command.LowerDefault(b.fs, "batch", &b.batch, m.Program.Limits.BatchSequences)
+	command.LowerDefault(b.fs, "tokens", &b.tokens, m.Program.Limits.SequenceTokens)
 	batches, err := b.batches(m.Program)
 	if err != nil {
 		return err

@@ -3,8 +3,9 @@ package sweep
 // Help returns the help texts that are too long for tags. The tag of such a flag has @ and the name of the text.
 func Help() map[string]string {
 	return map[string]string{
-		"sweep_batch": "Sequences per call. Default: 1; with --train 8. Several numbers are measured one after the other, " +
-			"with each of --tokens, --threads and --isa.",
+		"sweep_batch": "Sequences per call. Default: 1; with --train 8, or the sequences of a pass if they are fewer. " +
+			"Several numbers are measured one after the other, with each of --tokens, --threads and --isa.",
+		"sweep_tokens": "Tokens per sequence. Default: 128, or the longest sequence of the spec if it is shorter.",
 		"sweep_train": "Measure steps of this training of the spec: forward pass, backward pass and optimizer, dropout on. " +
 			"A target does not need to emit it.",
 		"sweep_precision": "Precision that you expect: another one is an error. The weights line of the target decides it.",

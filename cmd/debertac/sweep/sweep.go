@@ -15,6 +15,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/output"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/gauge"
 	"github.com/debertac/debertac/runtime/pool"
@@ -24,13 +25,13 @@ import (
 // --isa is one point.
 type Sweep struct {
 	Batch      []int         `placeholder:"N,..." help:"@sweep_batch"`
-	Tokens     []int         `placeholder:"N,..." help:"Tokens per sequence. Default: 128."`
+	Tokens     []int         `placeholder:"N,..." help:"@sweep_tokens"`
 	Lengths    string        `placeholder:"FILE" help:"Take the lengths of the sequences from a file of numbers instead."`
 	Threads    []int         `placeholder:"N,..." help:"Threads per call. Default: the number of physical cores."`
 	Pin        bool          `help:"Bind threads to cores (Linux). This is steadier beside other busy programs, unless they do it too."`
 	Precision  string        `enum:",f32,bf16,int8" default:"" placeholder:"f32|bf16|int8" help:"@sweep_precision"`
 	ISA        []string      `name:"isa" placeholder:"SET,..." help:"Instruction sets: go, avx2, avx512. Default: the best of this machine."`
-	Weights    string        `placeholder:"FILE" help:"Packed weights of a spec."`
+	Weights    string        `placeholder:"FILE" help:"Packed weights of a spec; with --train a safetensors file, or a folder of such files."`
 	Random     *uint64       `name:"random-weights" placeholder:"SEED" help:"Draw random weights. They are kept in the cache, by spec and seed."`
 	MinTime    time.Duration `default:"2s" help:"Measure each point for at least this time in each round, after a warm-up."`
 	Repeat     *int          `placeholder:"ROUNDS" help:"@sweep_repeat"`
@@ -44,6 +45,8 @@ type Sweep struct {
 	Format     string        `enum:",table,markdown,csv,json,benchstat" default:"" placeholder:"table|markdown|csv|json|benchstat" help:"@sweep_format"`
 	JSON       bool          `name:"json" help:"The same as --format json: one JSON object per point."`
 	Plot       string        `placeholder:"FILE" help:"Draw latency and throughput of the points to a file that ends in .png or .svg."`
+
+	bounds ir.Bounds // of the program, once Accept knows it: defaults are within them
 }
 
 // point is one combination of what a sweep varies.
@@ -146,11 +149,14 @@ func (v *Sweep) rounds() int {
 
 // points lists the combinations, the last flag varying fastest.
 func (v *Sweep) points() []point {
-	orDefault := func(list []int, one int) []int {
-		if len(list) == 0 {
-			return []int{one}
+	orDefault := func(list []int, one, limit int) []int {
+		switch {
+		case len(list) > 0:
+			return list
+		case limit > 0:
+			return []int{min(one, limit)}
 		}
-		return list
+		return []int{one}
 	}
 	sets := v.ISA
 	if len(sets) == 0 {
@@ -162,9 +168,9 @@ func (v *Sweep) points() []point {
 		batch = trainBatch
 	}
 	for _, set := range sets {
-		for _, threads := range orDefault(v.Threads, 0) {
-			for _, batch := range orDefault(v.Batch, batch) {
-				for _, tokens := range orDefault(v.Tokens, 128) {
+		for _, threads := range orDefault(v.Threads, 0, 0) {
+			for _, batch := range orDefault(v.Batch, batch, v.bounds.Sequences) {
+				for _, tokens := range orDefault(v.Tokens, 128, v.bounds.Length) {
 					list = append(list, point{batch, tokens, threads, set})
 				}
 			}
@@ -199,6 +205,7 @@ func (v *Sweep) Accept(u *compiler.Unit, path string) ([][]int, error) {
 		}
 		return nil, fault.Hint("write weights %s in the target", v.Precision)
 	}
+	v.bounds = u.Program.Bounds
 	var all [][]int
 	for _, pt := range v.points() {
 		list, err := v.lengths(u, pt)

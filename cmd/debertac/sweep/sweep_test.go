@@ -73,6 +73,14 @@ func TestAccept(t *testing.T) {
 		_, err := v.Accept(u, "m.dspec")
 		require.ErrorContains(t, err, want)
 	}
+	for train, want := range map[string]point{"": {1, 16, 0, ""}, "fit": {4, 16, 0, ""}} {
+		v := Sweep{Train: train}
+		u.Program.Bounds.Tokens = 64
+		got, err = v.Accept(u, "m.dspec")
+		require.NoError(t, err)
+		require.Len(t, got[0], want.batch)
+		require.Equal(t, []point{want}, v.points(), "defaults are within the limits of the program")
+	}
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.WriteFile("lengths", []byte("3 16\n1\n"), 0o600))
 	got, err = (&Sweep{Batch: []int{2}, Lengths: "lengths"}).Accept(u, "m.dspec")

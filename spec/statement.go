@@ -74,7 +74,7 @@ func (b *builder) words(s *Stmt, ctx string) string {
 		row := lookupRow(ctx, word.Value)
 		if row == nil {
 			if !s.broken {
-				b.unknownWord(ctx, word)
+				b.unknownWord(ctx, toks)
 			}
 			s.row = nil
 			return ctx
@@ -129,10 +129,14 @@ func (b *builder) bad(s *Stmt, t lexer.Token) {
 	b.add(d)
 }
 
-// unknownWord reports a word that its block does not have. The hint is the nearest spelling, or the block that has the word.
-func (b *builder) unknownWord(ctx string, t lexer.Token) {
+// unknownWord reports the first word of a statement, which its block does not have. The hint is the nearest spelling, the block that has the word, or the
+// statement of a size.
+func (b *builder) unknownWord(ctx string, toks []lexer.Token) {
+	t := toks[0]
 	d := diag.Errorf("unknown-word", spanOf(b.file, t), "%s has no word %s", blockName(ctx), t.Value)
 	switch home := homes(t.Value); {
+	case ctx == "model" && slices.Contains(knownDims, t.Value):
+		d.Hintf("%s", sizeOf(toks))
 	case len(home) > 0:
 		d.Hintf("%s is a word of %s", t.Value, strings.Join(home, ", "))
 	default:
@@ -144,6 +148,18 @@ func (b *builder) unknownWord(ctx string, t lexer.Token) {
 		}
 	}
 	b.add(d)
+}
+
+// sizeOf returns the statement that sets a size, from a statement that lacks the word dim.
+func sizeOf(toks []lexer.Token) string {
+	name, is, value := toks[0].Value, "=", "EXPR"
+	if name == "seq" { // a bound
+		is = "<="
+	}
+	if n := len(toks); n == 2 || n == 3 && (toks[1].Value == "=" || toks[1].Value == "<=") {
+		value = toks[n-1].Value
+	}
+	return strings.Join([]string{"dim", name, is, value}, " ")
 }
 
 // homes returns the blocks that have a word.

@@ -68,6 +68,9 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 	}
 	p.Training = u.trainingOf(with)
 	p.Training.Counts, p.Training.Traced = done.counts, o.Trace
+	if u.Training != nil {
+		p.Training.Merges = merges(p, u.Training.Lora)
+	}
 	if o.Sift != nil {
 		p.Training.Noise = o.Sift.Noise
 	}

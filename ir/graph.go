@@ -267,10 +267,19 @@ type Training struct {
 	Params  []Param  // in the order in which calls first read them
 	Updates []Update // of the optimizers, in the order of their calls
 	Counts  []Count  // if a pass is over a part of a batch: what the loss needs to know of the whole batch
+	Merges  []Merge  // matrices that adapters change
 	Noise   float64  // the standard deviation of the delta of a batch that has none, see package runtime/dropout; 0: no delta is read
 	Traced  []string // values of the store, f32[., N], that a pass keeps for its caller
 	Losses  []Loss   // the terms of the loss; none: it is one number
 	Classes int      // the number of classes that targets can have; 0: the columns of the result
+}
+
+// Merge describes how a matrix takes in its adapter: W + By·Up·Down is the matrix of a model without the adapter. If the matrix holds several parts of each
+// head, as in_proj of DeBERTa v1, the adapter changes the rows of one part.
+type Merge struct {
+	Of, Down, Up       string // names of tensors: f32[parts·N, K], f32[rank, K], f32[N, rank]
+	By                 float64
+	Heads, Part, Parts int // see the op head_part; 0 parts: the whole matrix
 }
 
 // Count is a number of a whole batch, i32[1], that a pass over a part of the batch reads: by how many rows a mean divides.

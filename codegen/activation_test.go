@@ -19,7 +19,9 @@ import (
 func TestEveryActivation(t *testing.T) {
 	var isas []string
 	for _, isa := range kernel.ISAs() {
-		isas = append(isas, isa.Name)
+		if isa.Extends == "" {
+			isas = append(isas, isa.Name)
+		}
 	}
 	slices.Reverse(isas)
 	for _, act := range spec.Acts {

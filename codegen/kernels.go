@@ -3,6 +3,7 @@ package codegen
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -16,7 +17,8 @@ import (
 // kernelSet holds the kernels of a package. Each is one field of the table of kernels, for every instruction set.
 type kernelSet struct {
 	emitter *emitter
-	isas    []kernel.ISA // the target's instruction sets that have assembly, best first
+	isas    []kernel.ISA // the target's instruction sets that have assembly for every family, best first
+	more    []kernel.ISA // those that extend another one, whose kernels they use where they have none
 	list    []*kernelUse
 }
 
@@ -38,11 +40,32 @@ type kernelUse struct {
 func newKernelSet(e *emitter, p *ir.Program) *kernelSet {
 	s := &kernelSet{emitter: e}
 	for _, name := range p.Meta.ISAs {
-		if isa, ok := kernel.FindISA(name); ok {
+		switch isa, ok := kernel.FindISA(name); {
+		case ok && isa.Extends != "":
+			s.more = append(s.more, isa)
+		case ok:
 			s.isas = append(s.isas, isa)
 		}
 	}
 	return s
+}
+
+// all returns the instruction sets of the package that have assembly, best first. A set that extends another one is among them if it has kernels of its own.
+func (s *kernelSet) all() []kernel.ISA {
+	more := slices.DeleteFunc(slices.Clone(s.more), func(isa kernel.ISA) bool {
+		return !slices.ContainsFunc(s.list, func(k *kernelUse) bool { return len(k.asm[isa.Name]) > 0 })
+	})
+	return append(more, s.isas...)
+}
+
+// implementation returns the name of the function or form of a kernel for an instruction set: its own, that of the set that it extends, or the portable one.
+func (k *kernelUse) implementation(isa kernel.ISA) string {
+	for _, name := range []string{isa.Name, isa.Extends} {
+		if len(k.asm[name]) > 0 {
+			return k.field + "_" + name
+		}
+	}
+	return k.field + "_" + kernel.Generic
 }
 
 // use returns the kernel of that name and makes it at first use.
@@ -126,7 +149,7 @@ func (s *kernelSet) tableFunc(f *jen.File, cases []jen.Code) {
 	isas := []jen.Code{}
 	if len(cases) > 0 {
 		body = jen.Switch(jen.Id("isa")).Block(append(cases, jen.Case(cpu("ISAGo")).Block(jen.Return(jen.Op("&").Id("portable"))))...)
-		for _, isa := range s.isas {
+		for _, isa := range s.all() {
 			isas = append(isas, cpu(isaConst(isa.Name)))
 		}
 	}
@@ -142,20 +165,15 @@ func (e *emitter) assemblyFiles() error {
 	amd := e.newFile()
 	constrain(amd, kernel.Constraint)
 	var cases []jen.Code
-	for _, isa := range s.isas {
+	for _, isa := range s.all() {
 		v := "table" + strings.ToUpper(isa.Name)
 		cases = append(cases, jen.Case(cpu(isaConst(isa.Name))).Block(jen.Return(jen.Op("&").Id(v))))
 		amd.Commentf("%s is the table for %s.", v, isa.Doc)
-		amd.Var().Id(v).Op("=").Id("kernels").Values(table(s.list, isa.TileRows, func(k *kernelUse) string {
-			if len(k.asm[isa.Name]) == 0 {
-				return k.field + "_" + kernel.Generic
-			}
-			return k.field + "_" + isa.Name
-		}))
+		amd.Var().Id(v).Op("=").Id("kernels").Values(table(s.list, isa.TileRows, func(k *kernelUse) string { return k.implementation(isa) }))
 	}
 	s.tableFunc(amd, cases)
 	var sets [][]kernel.Kernel
-	for _, isa := range s.isas {
+	for _, isa := range s.all() {
 		var all []kernel.Kernel
 		seen := map[string]bool{}
 		for _, k := range s.list {
@@ -198,7 +216,7 @@ func (e *emitter) assemble(sets [][]kernel.Kernel) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for i, isa := range e.kernels.isas {
+	for i, isa := range e.kernels.all() {
 		e.pkg.Add("kernels_"+isa.Name+"_amd64.s", texts[i])
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"math"
 	"sort"
 
-	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
@@ -87,30 +86,4 @@ func nodeOf(p *ir.Program, b ir.Buffer) *ir.Node {
 		}
 	}
 	return nil
-}
-
-// widens maps an instruction set that adds instructions for other number formats to the one whose float32 kernels it uses.
-var widens = map[string]string{"avx512bf16": "avx512", "avx512vnni": "avx512", "avxvnni": "avx2"}
-
-// instructionSets returns the target's instruction sets that this version has kernels for, and a warning for each of the others.
-func instructionSets(t *spec.Target) ([]string, diag.List) {
-	var out []string
-	var warnings diag.List
-	seen := map[string]bool{}
-	for _, name := range t.ISA {
-		use := name
-		if _, ok := kernel.FindISA(name); !ok && name != "go" {
-			use = widens[name]
-			instead := "the next one of the list is used"
-			if use != "" {
-				instead = "those of " + use + " are used"
-			}
-			warnings = append(warnings, diag.Warnf("isa-missing", t.Pos, "this version has no kernels for %s: %s", name, instead))
-		}
-		if use != "" && !seen[use] {
-			seen[use] = true
-			out = append(out, use)
-		}
-	}
-	return out, warnings
 }

@@ -250,7 +250,6 @@ func TestInstructionSets(t *testing.T) {
 	for _, c := range []struct{ list, want, without, used string }{
 		{"avx512vnni, avx2, go", "avx512 avx2 go", "avx512vnni", "avx512"},
 		{"avx512vnni, avx512, avx2, go", "avx512 avx2 go", "avx512vnni", "avx512"},
-		{"avx512bf16, avx512, go", "avx512 go", "avx512bf16", "avx512"},
 		{"avx512, avxvnni, go", "avx512 avx2 go", "avxvnni", "avx2"},
 	} {
 		units, faults, err := compiler.Compile(resolved(t, smallModel("m", "")+"target t { isa "+c.list+"; emit infer m }"), compiler.Options{After: "build"})
@@ -261,6 +260,17 @@ func TestInstructionSets(t *testing.T) {
 		require.Len(t, units, 1)
 		require.Equal(t, c.want, strings.Join(units[0].Program.Meta.ISAs, " "))
 	}
+}
+
+// TestSetsOfPrecision checks that a set with products of bf16 stands for the set that it extends where nothing computes in bf16.
+func TestSetsOfPrecision(t *testing.T) {
+	units, faults, err := compiler.Compile(resolved(t, smallModel("m", "")+"target t { isa avx512bf16, avx2, go; emit infer m }"),
+		compiler.Options{After: "build"})
+	require.NoError(t, err)
+	require.Len(t, faults, 1)
+	require.Equal(t, "test.dspec:7:1: warning: no line of this target computes in bf16: for avx512bf16, the kernels of avx512 are used [isa-missing]",
+		faults[0].String())
+	require.Equal(t, "avx512 avx2 go", strings.Join(units[0].Program.Meta.ISAs, " "))
 }
 
 // TestSigmoids checks that the labels of losses that judge each label by itself are several of which may hold.

@@ -192,6 +192,9 @@ func (t *targetWork) forwardOf(u *Unit, w *work, o Options) (err error) {
 	tr, p := w.Train, w.parts[0]
 	o.After, o.Perturb = beforePasses, tr.Sift != nil
 	u.Program, err = t.compilePart(w.pkg, p, ir.Bounds{Sequences: tr.Part, Tokens: tr.Part * tr.Length, Length: min(tr.Length, p.model.Seq)}, o)
+	if err == nil {
+		u.Program.Meta.ISAs = t.setsOf(w)
+	}
 	return err
 }
 

@@ -44,7 +44,7 @@ func (r *resolver) target(s *Stmt) {
 		return w, w != nil && !w.broken
 	}
 	if w, ok := word("isa"); ok {
-		t.ISA = r.isa(w.Form.(*isaForm))
+		t.ISA, t.ListsISA = r.isa(w.Form.(*isaForm)), true
 	}
 	if w, ok := word("weights"); ok {
 		form := w.Form.(*weightsForm)

@@ -174,6 +174,8 @@ type Target struct {
 	Agree   float64 // largest difference from the reference
 	Emit    []Emit
 	Default bool // the file has no target
+
+	ListsISA bool // the target has an isa line
 }
 
 // Weights is the number format of packed weights.

@@ -6,7 +6,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// compile is pass.Compile with a faster liveness.
+// compile is pass.Compile with a faster liveness, and with the bytes of instructions that avo does not know.
 var compile = pass.Concat(
 	pass.Verify,
 	pass.FunctionPass(pass.PruneJumpToFollowingLabel),
@@ -18,6 +18,7 @@ var compile = pass.Concat(
 	pass.FunctionPass(pass.AllocateRegisters),
 	pass.FunctionPass(pass.BindRegisters),
 	pass.FunctionPass(pass.VerifyAllocation),
+	pass.FunctionPass(encode),
 	pass.FunctionPass(pass.EnsureBasePointerCalleeSaved),
 	pass.Func(pass.IncludeTextFlagHeader),
 	pass.FunctionPass(pass.PruneSelfMoves),

@@ -11,7 +11,7 @@ import (
 // GFLOP/s by the products of contents and those with the relative rows that occur, percent of the peak, and the time per layer in microseconds.
 func BenchmarkAttend(b *testing.B) {
 	s := kernel.AttendSamples()[0]
-	for _, isa := range kernel.ISAs() {
+	for _, isa := range isasOf("attn") {
 		for _, lens := range [][]int{{128}, {512}, {128, 128, 128, 128, 128, 128, 128, 128}} {
 			for _, pass := range []string{"forward", "backward"} {
 				b.Run(fmt.Sprintf("%s/B=%d/n=%d/%s", isa.Name, len(lens), lens[0], pass), func(b *testing.B) {

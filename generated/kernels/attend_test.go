@@ -253,7 +253,7 @@ func attendForm(s kernel.AttendSample, isa kernel.ISA) *attention.Attend {
 // attendForms returns the forms of a sample that this machine can run, by instruction set.
 func attendForms(s kernel.AttendSample) map[string]*attention.Attend {
 	forms := map[string]*attention.Attend{kernel.Generic: &s.Attend}
-	for _, isa := range kernel.ISAs() {
+	for _, isa := range isasOf("attn") {
 		if a := attendForm(s, isa); a != nil && runs(isa) {
 			forms[isa.Name] = a
 		}

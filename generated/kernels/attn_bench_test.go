@@ -43,7 +43,7 @@ func attnFlops(c *attnCase, i0, i1 int) float64 {
 // BenchmarkAttention computes all heads of DeBERTa-v3 base and of a small classifier on one thread; "first" is the range of one query. Metrics: GFLOP/s by
 // [attnFlops], percent of the peak, and the time per layer in microseconds.
 func BenchmarkAttention(b *testing.B) {
-	for _, isa := range kernel.ISAs() {
+	for _, isa := range isasOf("attn") {
 		samples := kernel.AttentionSamples()
 		masked := samples[0]
 		masked.Name, masked.Params.Masked = masked.Name+", masked", true

@@ -269,7 +269,7 @@ func TestAttention(t *testing.T) {
 				if !(slow <= 4e-6) {
 					t.Fatalf("portable, n = %d: error %g", n, slow)
 				}
-				for _, isa := range kernel.ISAs() {
+				for _, isa := range isasOf("attn") {
 					f := form(s.Params, isa.Name)
 					if f == nil || !runs(isa) {
 						continue
@@ -307,7 +307,7 @@ func eachAttention(t *testing.T, f func(t *testing.T, s kernel.AttentionSample, 
 
 func isaNames() []string {
 	var names []string
-	for _, isa := range kernel.ISAs() {
+	for _, isa := range isasOf("attn") {
 		names = append(names, isa.Name)
 	}
 	return names

@@ -58,7 +58,7 @@ func product(f gemmResidual, p kernel.GemmParams, isa kernel.ISA, n, m int, c, a
 // that weights come from memory. Metrics: GFLOP/s and percent of the peak.
 func BenchmarkGemm(b *testing.B) {
 	columns := []int{2304, 768, 3072, 768}
-	for _, isa := range kernel.ISAs() {
+	for _, isa := range isasOf("gemm") {
 		for s, p := range kernel.GemmSamples()[:4] {
 			n := columns[s]
 			for _, m := range []int{1, 2, 16, 128, 512} {

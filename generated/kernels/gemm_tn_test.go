@@ -177,7 +177,7 @@ func weightGradient(f gemmTNFunc, isa kernel.ISA, rows, cols, terms int, c, a, b
 // BenchmarkGemmTN computes the gradients of the weights of DeBERTa-v3 base from 1024 rows, and the small products of attention's gradient, on one thread.
 // Metrics: GFLOP/s and percent of the peak.
 func BenchmarkGemmTN(b *testing.B) {
-	for _, isa := range kernel.ISAs() {
+	for _, isa := range isasOf("gemm_tn") {
 		for _, size := range [][3]int{{768, 768, 1024}, {3072, 768, 1024}, {768, 3072, 1024}, {64, 64, 64}, {128, 64, 128}} {
 			b.Run(fmt.Sprintf("%s/%dx%d/terms=%d", isa.Name, size[0], size[1], size[2]), func(b *testing.B) {
 				needs(b, isa)

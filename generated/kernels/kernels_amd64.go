@@ -2662,6 +2662,12 @@ func panels_f32_rows_avx2(p, w *float32, rows, cols, ldw int)
 //go:noescape
 func panels_f32_rows_avx512(p, w *float32, rows, cols, ldw int)
 
+// peak_bf16_12_avx512bf16 does m turns (m ≥ 1) of 12 independent vector multiply-adds and stores
+// one vector of sums at y [16].
+//
+//go:noescape
+func peak_bf16_12_avx512bf16(y *float32, m int)
+
 // peak_f32_12_avx2 does m turns (m ≥ 1) of 12 independent vector multiply-adds and stores
 // one vector of sums at y [16].
 //
@@ -3380,6 +3386,7 @@ var assembly = map[string]any{
 	"panels_f32_columns_avx512":                                    panels_f32_columns_avx512,
 	"panels_f32_rows_avx2":                                         panels_f32_rows_avx2,
 	"panels_f32_rows_avx512":                                       panels_f32_rows_avx512,
+	"peak_bf16_12_avx512bf16":                                      peak_bf16_12_avx512bf16,
 	"peak_f32_12_avx2":                                             peak_f32_12_avx2,
 	"peak_f32_12_avx512":                                           peak_f32_12_avx512,
 	"spans_f32_16_ldb16_ldu32_y16_1_avx2":                          spans_f32_16_ldb16_ldu32_y16_1_avx2,

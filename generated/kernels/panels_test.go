@@ -52,7 +52,7 @@ func BenchmarkPanels(b *testing.B) {
 	const rows, cols = 768, 3072
 	w, p := newBuffer(rows*cols, 0), newBuffer(max(rows, cols)*kernel.PanelWidth, 0)
 	fill(w.data, func(i int) float32 { return float32(i) })
-	for _, isa := range kernel.ISAs() {
+	for _, isa := range isasOf("panels") {
 		for _, transposed := range []bool{false, true} {
 			name := kernel.PanelsName(transposed, isa.Name)
 			b.Run(name, func(b *testing.B) {

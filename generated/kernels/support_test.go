@@ -3,6 +3,7 @@ package kernels
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -20,6 +21,8 @@ var features = map[string]bool{
 	"AVX512BW": cpu.X86.HasAVX512BW,
 	"AVX512DQ": cpu.X86.HasAVX512DQ,
 	"AVX512VL": cpu.X86.HasAVX512VL,
+
+	"AVX512_BF16": cpu.X86.HasAVX512BF16,
 }
 
 // eachISA runs f as a subtest for every instruction set of the family. It skips those that this build or CPU lacks.
@@ -39,6 +42,12 @@ func eachISA(t *testing.T, family string, f func(t *testing.T, isa kernel.ISA)) 
 			f(t, isa)
 		})
 	}
+}
+
+// isasOf returns the instruction sets that a family has kernels for.
+func isasOf(family string) []kernel.ISA {
+	fam, _ := kernel.FindFamily(family)
+	return slices.DeleteFunc(kernel.ISAs(), func(isa kernel.ISA) bool { return !slices.Contains(fam.ISAs, isa.Name) })
 }
 
 // needs skips the test if the instruction set cannot run.

@@ -69,7 +69,7 @@ func BenchmarkUpdate(b *testing.B) {
 		fill(list, func(int) float32 { return 1e-3 })
 		numbers[name] = &list[0]
 	}
-	for _, isa := range kernel.ISAs() {
+	for _, isa := range isasOf("update") {
 		for _, s := range []struct {
 			p     kernel.UpdateParams
 			bytes float64 // per float

@@ -35,7 +35,7 @@ var isaTable = []struct {
 	{ISAAVXVNNI, "avxvnni", ISAAVX2, hasAVXVNNI, false},
 	{ISAAVX512, "avx512", ISAAVX2, hasAVX512, true},
 	{ISAAVX512VNNI, "avx512vnni", ISAAVX512, hasAVX512VNNI, false},
-	{ISAAVX512BF16, "avx512bf16", ISAAVX512, hasAVX512BF16, false},
+	{ISAAVX512BF16, "avx512bf16", ISAAVX512, hasAVX512BF16, true},
 }
 
 // EnvISA names the environment variable that forces an instruction set.

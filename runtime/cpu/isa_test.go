@@ -33,7 +33,7 @@ func TestPickISA(t *testing.T) {
 		"auto":               {"auto", "auto", all, has(all...), ISAAVX512, ""},
 		"environment":        {"avx2", "", all, has(all...), ISAAVX2, ""},
 		"option wins":        {"avx2", "go", all, has(all...), ISAGo, ""},
-		"unknown env":        {"sse9", "", all, has(all...), 0, `DEBERTAC_ISA asks for an unknown instruction set "sse9" (there are: go avx2 avx512)`},
+		"unknown env":        {"sse9", "", all, has(all...), 0, `asks for an unknown instruction set "sse9" (there are: go avx2 avx512 avx512bf16)`},
 		"unknown option":     {"", "AVX2", all, has(all...), 0, "the option asks for an unknown"},
 		"CPU lacks it":       {"avx512", "", all, has(ISAGo, ISAAVX2), 0, "this CPU or operating system lacks it (usable here: go avx2)"},
 		"package lacks it":   {"", "avx512bf16", all, has(all...), 0, "this package has no kernels for it (usable here: go avx2 avx512)"},

@@ -102,7 +102,11 @@ func (r *Report) Print(w io.Writer) error {
 		if !k.Usable {
 			state = "not on this machine"
 		}
-		line("kernels", "%-8s %s: %s", k.ISA, state, strings.Join(k.Families, " "))
+		families := strings.Join(k.Families, " ")
+		if k.Extends != "" {
+			families += ", and those of " + k.Extends
+		}
+		line("kernels", "%-10s %s: %s", k.ISA, state, families)
 	}
 	if r.Go.Fault != "" {
 		line("go", "%s", r.Go.Fault)

@@ -21,15 +21,16 @@ func IsaNames() []string {
 // KernelSet is one instruction set.
 type KernelSet struct {
 	ISA      string   `json:"isa"`
-	Families []string `json:"families"` // kinds of kernels that exist for it
-	Usable   bool     `json:"usable"`   // on this machine
+	Families []string `json:"families"`          // kinds of kernels that exist for it
+	Extends  string   `json:"extends,omitempty"` // the set whose kernels it uses for all other families
+	Usable   bool     `json:"usable"`            // on this machine
 }
 
 // KernelSets lists the instruction sets, best first, the portable form last.
 func KernelSets() []KernelSet {
 	var out []KernelSet
 	for _, i := range kernel.ISAs() {
-		k := KernelSet{ISA: i.Name}
+		k := KernelSet{ISA: i.Name, Extends: i.Extends}
 		for _, f := range kernel.Families() {
 			if slices.Contains(f.ISAs, i.Name) {
 				k.Families = append(k.Families, f.Name)

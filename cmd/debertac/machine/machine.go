@@ -26,7 +26,7 @@ var source embed.FS
 // Limits holds the rates that the machine reaches with a number of threads.
 type Limits struct {
 	ISA    string  `json:"isa"`
-	GFLOPS float64 `json:"gflops"`       // float32, a multiply-add counts as two
+	GFLOPS float64 `json:"gflops"`       // float32, or bfloat16 for a set with its products; a multiply-add counts as two
 	GBps   float64 `json:"gbytes_per_s"` // reading memory, 1 GB = 10⁹ bytes
 }
 
@@ -35,15 +35,21 @@ func (l Limits) Roof(flops, bytes float64) float64 {
 	return max(flops/(l.GFLOPS*1e9), bytes/(l.GBps*1e9))
 }
 
-// BestISA returns the name of the best instruction set with a peak kernel that this machine can run, or "".
-func BestISA() string {
-	best := ""
+// BestISA returns the name of the best instruction set for float32 that this machine can run, or "".
+func BestISA() string { return best(func(i kernel.ISA) bool { return i.Extends == "" }) }
+
+// BestBF16 returns the name of the best instruction set with products of bfloat16 that this machine can run, or "".
+func BestBF16() string { return best(kernel.ISA.BF16) }
+
+// best returns the name of the best instruction set of a kind that this machine can run, or "".
+func best(kind func(kernel.ISA) bool) string {
+	name := ""
 	for _, i := range kernel.ISAs() { // best last
-		if isa, err := cpu.ParseISA(i.Name); err == nil && isa.Supported() {
-			best = i.Name
+		if isa, err := cpu.ParseISA(i.Name); err == nil && isa.Supported() && kind(i) {
+			name = i.Name
 		}
 	}
-	return best
+	return name
 }
 
 // Files returns the sources of the measuring program, by name. They depend only on this package.

@@ -75,12 +75,12 @@ func TestRunRefusesBadCalls(t *testing.T) {
 	ctx := context.Background()
 	good := oneSequence(3)
 	for name, call := range map[string]engine.Call{
-		"is nil":       {},
-		"head 3":       {Head: 3, Batch: good},
-		"head -1":      {Head: -1, Batch: good},
-		"room for 2":   {Batch: good, Out: make([]float32, 2)},
-		"vocabulary":   {Batch: &runtime.Batch{IDs: []int32{fakeVocab}, Starts: []int32{0, 1}}, Out: make([]float32, 3)},
-		"limit of the": {Batch: oneSequence(65), Out: make([]float32, 3)},
+		"is nil":              {},
+		"head 3":              {Head: 3, Batch: good},
+		"head -1":             {Head: -1, Batch: good},
+		"room for 2":          {Batch: good, Out: make([]float32, 2)},
+		"vocabulary":          {Batch: &runtime.Batch{IDs: []int32{fakeVocab}, Starts: []int32{0, 1}}, Out: make([]float32, 3)},
+		"limit of a sequence": {Batch: oneSequence(65), Out: make([]float32, 3)},
 	} {
 		err := c.Run(ctx, call)
 		require.ErrorIs(t, err, runtime.ErrInput, name)

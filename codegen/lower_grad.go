@@ -15,6 +15,7 @@ import (
 func gradLowerings() map[string]lowering {
 	return map[string]lowering{
 		"span_scores_grad":      wordGradLowering{},
+		"span_targets":          wordGradLowering{},
 		"expand_words":          wordGradLowering{},
 		"expand_labels":         wordGradLowering{},
 		"sum_words":             wordGradLowering{},

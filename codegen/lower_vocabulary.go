@@ -101,8 +101,13 @@ func (v *vocab) forms(set *kernelSet) (*vocabForms, error) {
 	}
 	f.logits, f.lastLogits = use(v.logits(set, v.chunk)), use(v.logits(set, v.lastCols))
 	if v.grad {
-		n, e := ops.LogitGradNest(v.ldz)
-		f.each = use(v.nest(set, fmt.Sprintf("logit_grad_f32_ldz%d", v.ldz), n, e))
+		smooth := v.s.node.Float("smooth")
+		n, e := ops.LogitGradNest(v.ldz, smooth, v.entries)
+		name := fmt.Sprintf("logit_grad_f32_ldz%d", v.ldz)
+		if smooth > 0 {
+			name += identifier.ReplaceAllString(fmt.Sprintf("_smooth%v_%d", smooth, v.entries), "p")
+		}
+		f.each = use(v.nest(set, name, n, e))
 		f.weights = use(v.weights(set))
 		f.inputs, f.lastInputs = use(v.inputs(set, v.chunk)), use(v.inputs(set, v.lastCols))
 		return f, err

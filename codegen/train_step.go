@@ -1,7 +1,6 @@
 package codegen
 
 import (
-	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -178,18 +177,19 @@ func (e *emitter) trainerFile() error {
 	return e.add("trainer.go", f)
 }
 
-// targetCheck adds what holds for the integers of a target.
+// targetCheck adds what holds for the numbers of a target.
 func (e *emitter) targetCheck(name string, v jen.Dict) {
-	check := map[string]string{"target": "Classes", "target.start": "Tokens", "target.end": "Tokens", "target.group": "Groups", "sampled": "Classes"}[name]
-	if check == "" {
-		return
-	}
-	v[jen.Id("Check")] = jen.Qual(trainerPath, check)
-	if check == "Classes" {
-		v[jen.Id("Below")] = jen.Lit(cmp.Or(e.p.Training.Classes, e.p.Meta.Columns))
-	}
-	if name == "sampled" {
-		v[jen.Id("Optional")] = jen.True()
+	for _, t := range e.p.Training.Targets {
+		if t.Name != name {
+			continue
+		}
+		v[jen.Id("Check")] = jen.Qual(trainerPath, string(t.Check))
+		if t.Below > 0 {
+			v[jen.Id("Below")] = jen.Lit(t.Below)
+		}
+		if t.Optional {
+			v[jen.Id("Optional")] = jen.True()
+		}
 	}
 }
 
@@ -228,23 +228,7 @@ func (e *emitter) trainerDict() jen.Dict {
 			}
 			g.Line()
 		}),
-		jen.Id("Targets"): jen.Index().Qual(trainerPath, "Target").ValuesFunc(func(g *jen.Group) {
-			for _, t := range e.targets() {
-				v := jen.Dict{jen.Id("Name"): jen.Lit(t.Name)}
-				if x, ok := t.Type.Shape[0].Extent(); ok {
-					v[jen.Id("Rows")] = jen.Qual(runtimePath+"/ragged", x.Row().Symbol)
-				}
-				if t.Type.DType == ir.F32 {
-					v[jen.Id("Floats")] = jen.True()
-				} else {
-					e.targetCheck(t.Name, v)
-				}
-				if len(t.Type.Shape) > 1 {
-					v[jen.Id("Columns")] = jen.Lit(t.Type.Shape[1].N)
-				}
-				g.Values(v)
-			}
-		}),
+		jen.Id("Targets"): e.targetsCode(),
 	}
 	d[jen.Id("Nodes")] = e.nodeCounts()
 	if losses := e.p.Training.Losses; len(losses) > 0 {
@@ -255,18 +239,7 @@ func (e *emitter) trainerDict() jen.Dict {
 		})
 	}
 	if counts := e.p.Training.Counts; len(counts) > 0 {
-		d[jen.Id("Counts")] = jen.Index().Qual(trainerPath, "Count").ValuesFunc(func(g *jen.Group) {
-			for _, c := range counts {
-				v := jen.Dict{jen.Id("Name"): jen.Lit(c.Name)}
-				if c.Target != "" {
-					v[jen.Id("Target")] = jen.Lit(c.Target)
-				}
-				if x, ok := c.Rows.Extent(); ok {
-					v[jen.Id("Rows")] = jen.Qual(runtimePath+"/ragged", x.Row().Symbol)
-				}
-				g.Values(v)
-			}
-		})
+		d[jen.Id("Counts")] = countsCode(counts)
 	}
 	e.perturbation(d)
 	if m.Threads > 0 {
@@ -294,6 +267,61 @@ func (e *emitter) perturbation(d jen.Dict) {
 		d[jen.Id("Traced")] = jen.Index().String().ValuesFunc(func(g *jen.Group) {
 			for _, name := range traced {
 				g.Lit(name)
+			}
+		})
+	}
+}
+
+// targetsCode returns the literal of the targets.
+func (e *emitter) targetsCode() jen.Code {
+	return jen.Index().Qual(trainerPath, "Target").ValuesFunc(func(g *jen.Group) {
+		for _, t := range e.targets() {
+			v := jen.Dict{jen.Id("Name"): jen.Lit(t.Name)}
+			if x, ok := t.Type.Shape[0].Extent(); ok {
+				v[jen.Id("Rows")] = jen.Qual(runtimePath+"/ragged", x.Row().Symbol)
+			}
+			if t.Type.DType == ir.F32 {
+				v[jen.Id("Floats")] = jen.True()
+			}
+			e.targetCheck(t.Name, v)
+			if len(t.Type.Shape) > 1 {
+				v[jen.Id("Columns")] = jen.Lit(t.Type.Shape[1].N)
+			}
+			g.Values(v)
+		}
+	})
+}
+
+// countsCode returns the literal of what a pass over a part of a batch needs to know of the whole.
+func countsCode(counts []ir.Count) jen.Code {
+	return jen.Index().Qual(trainerPath, "Count").ValuesFunc(func(g *jen.Group) {
+		for _, c := range counts {
+			v := jen.Dict{jen.Id("Name"): jen.Lit(c.Name)}
+			if c.Target != "" {
+				v[jen.Id("Target")] = jen.Lit(c.Target)
+			}
+			if x, ok := c.Rows.Extent(); ok {
+				v[jen.Id("Rows")] = jen.Qual(runtimePath+"/ragged", x.Row().Symbol)
+			}
+			countCode(c, v)
+			g.Values(v)
+		}
+	})
+}
+
+// countCode adds what a count counts, if it is not rows.
+func countCode(c ir.Count, v jen.Dict) {
+	if c.Of == ir.RowCount {
+		return
+	}
+	v[jen.Id("Of")] = jen.Qual(trainerPath, string(c.Of))
+	if c.Widths > 0 {
+		v[jen.Id("Widths")] = jen.Lit(c.Widths)
+	}
+	if c.Weights != nil {
+		v[jen.Id("Weights")] = jen.Index().Float64().ValuesFunc(func(g *jen.Group) {
+			for _, w := range c.Weights {
+				g.Lit(w)
 			}
 		})
 	}

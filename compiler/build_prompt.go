@@ -16,7 +16,7 @@ func (b *builder) entities(e editor, names headNames, x *ir.Value) (*ir.Value, e
 	if p.early() {
 		p.pool()
 	}
-	linears, norms, lstms := 0, 0, 0
+	linears, norms, lstms, dropouts := 0, 0, 0, 0
 	for _, s := range b.h.Steps {
 		switch s.Kind {
 		case spec.StepLinear:
@@ -41,7 +41,9 @@ func (b *builder) entities(e editor, names headNames, x *ir.Value) (*ir.Value, e
 		case spec.StepTokens:
 			p.pool()
 			return p.tokenScores(s), nil
-		case spec.StepDropout: // for training
+		case spec.StepDropout:
+			dropouts++
+			p.drops(s, dropouts)
 		default:
 			return nil, fmt.Errorf("%v: this step of a head with labels in its prompt reached the builder", s.Pos)
 		}
@@ -120,6 +122,17 @@ func (p *promptHead) each(step func(*ir.Value) *ir.Value) {
 		return
 	}
 	p.words, p.labels = step(p.words), step(p.labels)
+}
+
+// drops appends a dropout: on all tokens, or, with a site of their own each, on words and on labels.
+func (p *promptHead) drops(s *spec.Step, number int) {
+	site := fmt.Sprint(number)
+	if p.words == nil {
+		p.tokens = p.drop(p.editor, site, s.Source, s.Rate, p.tokens)
+		return
+	}
+	p.words = p.drop(p.editor, site+".words", s.Source, s.Rate, p.words)
+	p.labels = p.drop(p.editor, site+".labels", s.Source, s.Rate, p.labels)
 }
 
 // width returns the number of columns of a value.

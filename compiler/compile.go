@@ -38,6 +38,9 @@ type Unit struct {
 
 	Ensemble *spec.Ensemble // nil: a single model; otherwise Model and Head are those of the first member
 	Training *spec.Train    // nil: a forward pass; otherwise a training step of Model and Head
+
+	targets []ir.Target // of the loss, if the program has one
+	count   *ir.Count   // what the loss divides by, if it is not a number of rows
 }
 
 // Compile compiles the emitted heads of a target into programs. Faults of the spec are returned as diagnostics, sorted by position. An error is an internal

@@ -68,4 +68,4 @@ func NotYetWords() (list []string) {
 func SiftFault(h *spec.Head) *diag.Diag { return siftFault(h, h.Source) }
 
 // LossFault returns what is wrong with the loss of a unit, or nil.
-func LossFault(u *Unit) *diag.Diag { return u.lossFault(false) }
+func LossFault(u *Unit) *diag.Diag { return u.lossFault(Targets{}) }

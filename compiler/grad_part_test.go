@@ -38,6 +38,11 @@ head qa on m { take each; linear 2 as span; loss cross_entropy }
 head many on m { take mean; linear 2 as labels("a", "b"); loss binary_cross_entropy }
 head amount on m { take first; linear 1 as score; loss mean_squared_error }
 head choice on m { take first; linear 1 as choices; loss cross_entropy }
+head hot on m { take mean; linear 2 as labels("a", "b"); loss focal }
+head ents on m { take words(mean); linear 8; dropout 0.1; lstm 6; prompt labels mark "<<ENT>>" end "<<SEP>>"; tokens start end inside; loss focal }
+head near on m { take mean; loss contrastive }
+head better on m { take first; linear 1 as score; loss pairwise }
+head ranked on m { take first; linear 1 as score; loss listwise }
 `
 
 // unitOf compiles one head of the small model before any pass.
@@ -249,9 +254,8 @@ func TestNoRule(t *testing.T) {
 func TestUntrained(t *testing.T) {
 	for head, want := range map[string]string{
 		"bare": "small.dspec:16:1: the head bare has no loss [missing]",
-		"ner":  "small.dspec:18:1: the loss binary_cross_entropy of a head for entities is not compiled yet, so the head cannot be trained [not-yet]",
-		"bio": "small.dspec:17:1: the loss cross_entropy with probabilities as targets of a head for tags is not compiled yet, so the head cannot be trained " +
-			"[not-yet]",
+		"bio": "small.dspec:17:1: the loss cross_entropy with probabilities as targets of a head for tags is not compiled, so the head cannot be trained " +
+			"in this way [not-yet]",
 	} {
 		faults, err := unitOf(t, head, compiler.Options{}).AddLoss(head == "bio")
 		require.NoError(t, err)

@@ -264,7 +264,7 @@ func TestLosses(t *testing.T) {
 
 // TestGradientsOfLosses compares the gradients of the heads' own parameters with central differences, for all kinds of losses.
 func TestGradientsOfLosses(t *testing.T) {
-	for _, head := range []string{"nli", "mlm", "many", "amount", "choice", "qa", "bio"} {
+	for _, head := range []string{"nli", "mlm", "many", "amount", "choice", "qa", "bio", "ner", "hot", "ents", "better", "ranked"} {
 		u := unitOf(t, head, compiler.Options{})
 		of, flat := differentiated(t, u, nil)
 		require.Equal(t, compiler.StoreLoss, of)

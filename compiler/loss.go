@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/debertac/debertac/ir"
-	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
@@ -17,10 +16,20 @@ const (
 	StoreTarget = "target"       // see AddLoss
 	StoreStart  = "target.start" // i32[B] first token of each answer, counted from the first token of its sequence
 	StoreEnd    = "target.end"   // i32[B] last token of each answer
-	StoreGroup  = "target.group" // i32[B] the question of each choice, a number below B
+	StoreGroup  = "target.group" // i32[B] the group of each sequence, a number from 0 to below B: the question of a choice, the query of a text that is ranked
 )
 
-// AddLoss appends the loss of a unit's head to its program, which must be as [Compile] returns it for After: "build". The loss is f32[1], the output
+// Targets describes the targets of a loss.
+type Targets struct {
+	Soft   bool      // they are probabilities
+	Smooth float64   // the share of each target that is spread over all classes, from 0 to below 1
+	Weigh  []float64 // how many times a target counts, by its label; nil: all count once
+}
+
+// AddLoss appends the loss of a unit's head to its program, with targets that are neither smoothed nor weighed, see [Unit.AddLossOf].
+func (u *Unit) AddLoss(soft bool) (diag.List, error) { return u.AddLossOf(Targets{Soft: soft}) }
+
+// AddLossOf appends the loss of a unit's head to its program, which must be as [Compile] returns it for After: "build". The loss is f32[1], the output
 // StoreLoss. It is a mean, so it does not depend on the size of the batch. M is the number of the head's rows, and C the number of its columns:
 //
 //   - cross_entropy with class numbers, the target i32[M]: the mean of -log softmax(z)[target] over the rows whose target is not below 0. Tokens
@@ -29,16 +38,27 @@ const (
 //     A sequence without other rows counts as 0.
 //   - cross_entropy with probabilities (soft), the target f32[M, C]: the mean over the rows of -Σ_c target_c log softmax(z)_c.
 //   - cross_entropy of a span, the targets StoreStart and StoreEnd: half the sum of both cross entropies over the tokens of each sequence. A sequence whose
-//     target is below 0 is left out of that mean.
+//     target is below 0 is left out of that mean. With probabilities, the target is f32[T, 2], of first and last tokens.
 //   - cross_entropy of choices, the target i32[B] and StoreGroup: the mean of -log softmax(z) over the choices whose target is not below 0, the right ones. The
-//     softmax is over the choices of a question.
-//   - binary_cross_entropy, the target f32[M, C]: the mean over all numbers of log(1 + exp z) - target·z.
+//     softmax is over the choices of a question. With probabilities, the target is f32[B], and the mean is Σ -target·log softmax(z) / Σ target.
+//   - binary_cross_entropy and focal, the target f32[M, C]: the mean over all numbers of log(1 + exp z) - target·z, which focal multiplies, see the op
+//     binary_loss.
+//   - both of entities, the target f32[G, C] with a row for each pair of a word and a label of its sequence, in the order of sequences, words and labels: the
+//     mean over the numbers whose target is not below 0. Spans that would end after their sequence are left out, whatever their target is.
 //   - mean_squared_error, the target f32[M, C]: the mean over all numbers of (z - target)².
+//   - contrastive, StoreGroup: the mean over the groups of -log softmax of cos(a, b)/temperature. a is the first text of a group, and the second one is right
+//     for it. The softmax is over the texts of all groups but the first ones.
+//   - pairwise, the target f32[B] and StoreGroup: the mean of log(1 + exp(z' - z)) over the pairs of texts of a group of which z has the higher target.
+//   - listwise, the target f32[B] and StoreGroup: the mean over the groups of the cross entropy of the softmax of z with that of the target.
 //
-// The formulas are those of torch.nn.functional in float64. Faults are diagnostics at the spec's lines, for heads without a loss and for losses that are not
-// compiled yet.
-func (u *Unit) AddLoss(soft bool) (diag.List, error) {
-	if d := u.lossFault(soft); d != nil {
+// Smooth replaces a class by 1-Smooth of it and Smooth/C of all classes, as torch.nn.functional.cross_entropy does with label_smoothing, where C is the number
+// of columns, or of the choices of a question. It replaces a number y by (1-Smooth)·y + Smooth/2. Weigh makes a row with class numbers count as many times as
+// its label, and divides the sum by that of these weights. For binary_cross_entropy and focal it multiplies the term of a label that holds, as pos_weight does.
+//
+// The formulas are those of torch.nn.functional in float64. Faults are diagnostics at the spec's lines, for heads without a loss and for losses without such
+// targets.
+func (u *Unit) AddLossOf(t Targets) (diag.List, error) {
+	if d := u.lossFault(t); d != nil {
 		return diag.List{d}, nil
 	}
 	_, logits := u.Program.Result()
@@ -47,9 +67,10 @@ func (u *Unit) AddLoss(soft bool) (diag.List, error) {
 	}
 	b := &builder{m: u.Model, h: u.Head, prog: u.Program}
 	e := b.region("loss", "loss compares the head's numbers with the targets.", u.Head.Source, 1)
-	l := losses{editor: e, head: u.Head, z: e.Input(storeLogits, ir.State, logits.Type)}
-	e.Output(StoreLoss, lossOf(u.Head, soft).make(l))
+	l := &losses{editor: e, Targets: t, head: u.Head, z: e.Input(storeLogits, ir.State, logits.Type)}
+	e.Output(StoreLoss, lossOf(u.Head, t).make(l))
 	u.Program.Outputs = append(u.Program.Outputs, StoreLoss)
+	u.targets, u.count = l.targets, l.count
 	return nil, e.Err()
 }
 
@@ -71,11 +92,12 @@ func (u *Unit) AddWeighted() error {
 	target := e.Input(StoreTarget, ir.Batch, result.Type)
 	e.Output(StoreLoss, e.op("mean", source, nil, e.op("row_sum", source, nil, e.op("mul", source, nil, target, z))))
 	u.Program.Outputs = append(u.Program.Outputs, StoreLoss)
+	u.targets = []ir.Target{{Name: StoreTarget, Check: ir.FiniteTarget}}
 	return e.Err()
 }
 
 // lossFault returns what is wrong with the loss of a unit, or nil.
-func (u *Unit) lossFault(soft bool) *diag.Diag {
+func (u *Unit) lossFault(t Targets) *diag.Diag {
 	h := u.Head
 	switch {
 	case u.Ensemble != nil:
@@ -85,141 +107,77 @@ func (u *Unit) lossFault(soft bool) *diag.Diag {
 	case h.Loss == "":
 		return diag.Errorf("missing", h.Pos, "the head %s has no loss", h.Name).Hintf("loss %s", tasktable.CrossEntropy)
 	}
-	if lossOf(h, soft) == nil {
-		what := "the loss " + h.Loss
-		if soft {
-			what += " with probabilities as targets"
-		}
-		return diag.Errorf("not-yet", h.Pos, "%s of a head for %s is not compiled yet, so the head cannot be trained", what, h.Task())
+	if lossOf(h, t) == nil {
+		return diag.Errorf("not-yet", h.Pos, "the loss %s%s of a head for %s is not compiled, so the head cannot be trained in this way", h.Loss, t.text(),
+			h.Task())
 	}
 	return nil
 }
 
-// losses appends the loss of a head.
-type losses struct {
-	editor
-	head *spec.Head
-	z    *ir.Value // [M, C] the head's numbers
+// text tells which targets are meant, in messages.
+func (t Targets) text() (text string) {
+	if t.Soft {
+		text += " with probabilities as targets"
+	}
+	if t.Smooth > 0 {
+		text += fmt.Sprintf(" with smooth %g", t.Smooth)
+	}
+	if t.Weigh != nil {
+		text += " with weights of labels"
+	}
+	return text
 }
 
 // lossRow is a loss that this version compiles.
 type lossRow struct {
-	loss string
-	as   spec.Meaning // heads of this meaning only, if only is set
-	only bool
-	crf  bool // heads with a crf
-	soft bool // the targets are probabilities
-	make func(l losses) *ir.Value
+	loss   string
+	as     spec.Meaning // heads of this meaning only, if only is set
+	only   bool
+	crf    bool // heads with a crf
+	soft   bool // the targets are probabilities
+	smooth bool // the targets can be smoothed
+	weigh  bool // the targets can be weighed
+	make   func(l *losses) *ir.Value
 }
 
-// lossTable lists the losses. The first row that matches a head counts. Entities have no row: their loss needs a mask of valid pairs.
+// lossTable lists the losses. The first row that matches a head counts.
 var lossTable = []lossRow{
-	{loss: tasktable.CrossEntropy, as: spec.SpanEnds, only: true, make: losses.span},
-	{loss: tasktable.CrossEntropy, as: spec.Choices, only: true, make: losses.choices},
-	{loss: tasktable.CrossEntropy, crf: true, make: losses.chain},
-	{loss: tasktable.CrossEntropy, make: losses.classes},
-	{loss: tasktable.CrossEntropy, soft: true, make: losses.probabilities},
-	{loss: tasktable.BinaryCrossEntropy, make: losses.binary},
-	{loss: tasktable.MeanSquaredError, make: losses.squares},
+	{loss: tasktable.CrossEntropy, as: spec.SpanEnds, only: true, make: (*losses).span},
+	{loss: tasktable.CrossEntropy, as: spec.SpanEnds, only: true, soft: true, make: (*losses).spanShares},
+	{loss: tasktable.CrossEntropy, as: spec.Choices, only: true, smooth: true, make: (*losses).choices},
+	{loss: tasktable.CrossEntropy, as: spec.Choices, only: true, soft: true, make: (*losses).choiceShares},
+	{loss: tasktable.CrossEntropy, crf: true, make: (*losses).chain},
+	{loss: tasktable.CrossEntropy, smooth: true, weigh: true, make: (*losses).classes},
+	{loss: tasktable.CrossEntropy, soft: true, smooth: true, make: (*losses).probabilities},
+	{loss: tasktable.BinaryCrossEntropy, as: spec.Entities, only: true, smooth: true, make: (*losses).entities},
+	{loss: tasktable.Focal, as: spec.Entities, only: true, smooth: true, make: (*losses).entities},
+	{loss: tasktable.BinaryCrossEntropy, smooth: true, weigh: true, make: (*losses).binary},
+	{loss: tasktable.Focal, smooth: true, weigh: true, make: (*losses).binary},
+	{loss: tasktable.MeanSquaredError, make: (*losses).squares},
+	{loss: tasktable.Contrastive, make: (*losses).contrastive},
+	{loss: tasktable.Pairwise, make: (*losses).pairwise},
+	{loss: tasktable.Listwise, make: (*losses).listwise},
 }
 
 // lossOf returns the row of a head, or nil.
-func lossOf(h *spec.Head, soft bool) *lossRow {
-	if h.Prompt != nil || soft && (h.As == spec.Choices || h.As == spec.SpanEnds) {
-		return nil
-	}
+func lossOf(h *spec.Head, t Targets) *lossRow {
 	crf := slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Kind == spec.StepCRF })
 	for i, r := range lossTable {
-		if r.loss == h.Loss && r.soft == soft && r.crf == crf && (!r.only || r.as == h.As) {
+		if r.loss == h.Loss && r.soft == t.Soft && r.crf == crf && (!r.only || r.as == h.As) {
+			if t.Smooth > 0 && !r.smooth || t.Weigh != nil && !r.weigh {
+				return nil
+			}
 			return &lossTable[i]
 		}
 	}
 	return nil
 }
 
-// node appends a node at the head's line.
-func (l losses) node(op string, attrs []ir.Attr, in ...*ir.Value) *ir.Value {
-	return l.op(op, l.head.Source, attrs, in...)
-}
-
-// target returns a part of the batch that is compared with the head's numbers.
-func (l losses) target(name string, t ir.DType, dims ...ir.Dim) *ir.Value {
-	return l.Input(name, ir.Batch, ir.Type{DType: t, Shape: dims})
-}
-
-// negated appends -x.
-func (l losses) negated(x *ir.Value) *ir.Value {
-	return l.node("scale", []ir.Attr{ir.A("by", -1.0)}, x)
-}
-
-// classes appends the mean cross entropy of class numbers.
-func (l losses) classes() *ir.Value {
-	target := l.target(StoreTarget, ir.I32, l.z.Type.Shape[0])
-	picked := l.node("pick_column", nil, l.node("log_softmax_rows", nil, l.z), target)
-	return l.node("mean", nil, l.negated(picked), target)
-}
-
-// chain appends the mean negative logarithm of the labels' probabilities in a conditional random field.
-func (l losses) chain() *ir.Value {
-	labels := l.z.Type.Shape[1]
-	scores := func(name string, dims ...ir.Dim) *ir.Value {
-		return l.Input(storeCRF+name, ir.State, ir.Type{DType: ir.F32, Shape: dims})
+// targetsOf returns the targets of a training.
+func targetsOf(tr *spec.Train) Targets {
+	t := Targets{Smooth: tr.Smooth}
+	if tr.Weigh != nil {
+		t.Weigh = tr.Weigh.Labels
 	}
-	starts := ragged.Starts
-	if l.head.Take.Rows == spec.Words {
-		starts = ragged.WordStarts
-	}
-	each := l.node("chain_likelihood", nil, l.z, scores("transitions", labels, labels), scores("start", labels), scores("end", labels),
-		l.target(StoreTarget, ir.I32, l.z.Type.Shape[0]), l.Part(starts))
-	return l.node("mean", nil, l.negated(each))
-}
-
-// probabilities appends the mean cross entropy of probabilities.
-func (l losses) probabilities() *ir.Value {
-	target := l.target(StoreTarget, ir.F32, l.z.Type.Shape...)
-	each := l.node("row_sum", nil, l.node("mul", nil, target, l.node("log_softmax_rows", nil, l.z)))
-	return l.node("mean", nil, l.negated(each))
-}
-
-// span appends half the sum of the cross entropies of first and last tokens.
-func (l losses) span() *ir.Value {
-	starts := l.Part(ragged.Starts)
-	logs := l.node("log_softmax_tokens", nil, l.z, starts)
-	var both *ir.Value
-	for column, name := range []string{StoreStart, StoreEnd} {
-		target := l.target(name, ir.I32, ir.B)
-		mean := l.node("mean", nil, l.node("pick_token", []ir.Attr{ir.A("column", column)}, logs, target, starts), target)
-		if both == nil {
-			both = mean
-		} else {
-			both = l.node("add", nil, both, mean)
-		}
-	}
-	return l.node("scale", []ir.Attr{ir.A("by", -0.5)}, both)
-}
-
-// choices appends the mean cross entropy of the right choices.
-func (l losses) choices() *ir.Value {
-	target := l.target(StoreTarget, ir.I32, l.z.Type.Shape[0])
-	logs := l.node("log_softmax_groups", nil, l.node("row_sum", nil, l.z), l.target(StoreGroup, ir.I32, l.z.Type.Shape[0]))
-	return l.node("mean", nil, l.negated(logs), target)
-}
-
-// binary appends the mean binary cross entropy: softplus(z) - target·z.
-func (l losses) binary() *ir.Value {
-	target := l.target(StoreTarget, ir.F32, l.z.Type.Shape...)
-	return l.overall(l.node("sub", nil, l.node("softplus", nil, l.z), l.node("mul", nil, target, l.z)))
-}
-
-// squares appends the mean squared difference.
-func (l losses) squares() *ir.Value {
-	target := l.target(StoreTarget, ir.F32, l.z.Type.Shape...)
-	d := l.node("sub", nil, l.z, target)
-	return l.overall(l.node("mul", nil, d, d))
-}
-
-// overall appends the mean of all numbers of a matrix [M, C].
-func (l losses) overall(x *ir.Value) *ir.Value {
-	rows := l.node("scale", []ir.Attr{ir.A("by", 1/float64(x.Type.Shape[1].N))}, l.node("row_sum", nil, x))
-	return l.node("mean", nil, rows)
+	return t
 }

@@ -115,8 +115,6 @@ type untrained struct {
 
 // notYetWords lists the words of training that are not compiled, besides those of notYetTrained. A row goes when its word is compiled.
 var notYetWords = []untrained{
-	{"smooth", "smooth", func(t *spec.Train) bool { return t.Smooth > 0 }},
-	{"weigh", "weigh", func(t *spec.Train) bool { return t.Weigh != nil }},
 	{"negatives", "negatives", func(t *spec.Train) bool { return t.Negatives > 0 }},
 	{"mask", "masking of words or in runs", func(t *spec.Train) bool { return t.Mask != nil && (t.Mask.Words || t.Mask.Runs > 1) }},
 	{"also", "also", func(t *spec.Train) bool { return len(t.Also) > 0 }},
@@ -138,7 +136,7 @@ func notYetIn(t *spec.Train) diag.List {
 		heads = append(heads, t.Replace.Generator)
 	}
 	for _, h := range heads {
-		if lossOf(h, false) == nil {
+		if lossOf(h, Targets{}) == nil {
 			out = append(out, diag.Errorf("not-yet", h.Pos, "the loss %s of a head for %s is checked by this version, but not compiled yet", h.LossText(),
 				h.Task()))
 		}

@@ -94,12 +94,16 @@ func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.L
 	}
 	parts := k.tr.Part < k.tr.Batch
 	for i, m := range []*Unit{k.generator, k.detector} {
-		done, faults, err := m.forward(Training{Parts: parts, draws: i == 0})
+		o := Training{Parts: parts, draws: i == 0}
+		if i == 1 {
+			o.Targets = targetsOf(k.tr)
+		}
+		done, faults, err := m.forward(o)
 		if err != nil || len(faults) > 0 {
 			return faults, err
 		}
 		for _, c := range done.counts {
-			if !slices.Contains(k.counts, c) {
+			if !slices.ContainsFunc(k.counts, func(o ir.Count) bool { return o.Name == c.Name }) {
 				k.counts = append(k.counts, c)
 			}
 		}
@@ -122,7 +126,9 @@ func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.L
 	for i := range p.Training.Updates {
 		p.Training.Updates[i].Numbers = numbersOf(k.tr)
 	}
-	p.Training.Counts, p.Training.Classes = k.counts, k.generator.Head.Out
+	p.Training.Counts = k.counts
+	p.Training.Targets = append(slices.Clone(k.generator.targets),
+		ir.Target{Name: StoreSampled, Check: ir.ClassTarget, Below: k.generator.Head.Out, Optional: true})
 	p.Training.Losses = []ir.Loss{{Name: generatorPrefix + StoreLoss, Weight: 1}, {Name: detectorPrefix + StoreLoss, Weight: k.tr.Weight}}
 	return nil, placed(p, again)
 }

@@ -12,20 +12,25 @@ const StoreCount = "count."
 
 // partOfBatch makes the loss of a program that of a part of a batch: each mean divides its sum by the number of rows that count in the whole batch. So the
 // losses of all parts add up to that of the batch, and so do their gradients, however the rows are divided among the parts. The program must have a loss and no
-// gradients of its loss. The same holds for the losses by which perturbations are moved.
-func partOfBatch(p *ir.Program) (counts []ir.Count) {
+// gradients of its loss. The same holds for the losses by which perturbations are moved. ratio tells what the weights of a sum_ratio count, if the loss has
+// one.
+func partOfBatch(p *ir.Program, ratio *ir.Count) (counts []ir.Count) {
 	for _, r := range p.Regions {
 		if r.Name == "loss" || strings.HasSuffix(r.Name, "_loss") {
-			counts = meansOf(r, counts)
+			counts = meansOf(r, counts, ratio)
 		}
 	}
 	return counts
 }
 
 // meansOf does the work of partOfBatch for a region, and adds the numbers that it reads to a list.
-func meansOf(r *ir.Region, counts []ir.Count) []ir.Count {
+func meansOf(r *ir.Region, counts []ir.Count, ratio *ir.Count) []ir.Count {
 	b := ir.NewBuilder(r)
 	for _, n := range r.Nodes {
+		if n.Op == "sum_ratio" && ratio != nil {
+			n.In = append(n.In, b.Input(ratio.Name, ir.Batch, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.N(1)}}))
+			counts = append(counts, *ratio)
+		}
 		if n.Op != "mean" || n.Flag("sum") {
 			continue
 		}
@@ -37,7 +42,7 @@ func meansOf(r *ir.Region, counts []ir.Count) []ir.Count {
 		}
 		n.In = append(n.In, make([]*ir.Value, 3-len(n.In))...)
 		n.In[2] = b.Input(c.Name, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.N(1)}})
-		if !slices.Contains(counts, c) {
+		if !slices.ContainsFunc(counts, func(o ir.Count) bool { return o.Name == c.Name }) {
 			counts = append(counts, c)
 		}
 	}

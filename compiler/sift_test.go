@@ -330,15 +330,14 @@ func TestSiftOfRandomSpecs(t *testing.T) {
 // TestSiftFaults checks what a training cannot have beside sift, with the line and the hint.
 func TestSiftFaults(t *testing.T) {
 	for _, c := range []struct{ head, batch, words, at, message, hint string }{
-		{"bio", "batch 8 sequences", "", "28:1", "sift compares the probabilities of rows, but m.bio has those of chains of labels", "train without sift"},
-		{"amount", "batch 8 sequences in parts of 4", "", "28:1", "a softmax over the batch, which cannot be cut into parts", "batch 8 sequences"},
-		{"near", "batch 8 sequences", "", "28:1", "m.near computes numbers for the loss contrastive", "train without sift"},
+		{"bio", "batch 8 sequences", "", "32:1", "sift compares the probabilities of rows, but m.bio has those of chains of labels", "train without sift"},
+		{"amount", "batch 8 sequences in parts of 4", "", "32:1", "a softmax over the batch, which cannot be cut into parts", "batch 8 sequences"},
+		{"near", "batch 8 sequences", "", "32:1", "m.near computes numbers for the loss contrastive", "train without sift"},
 		{"nli", "batch 8 sequences in parts of 4", "", "", "", ""},
 		{"amount", "batch 8 sequences", "", "", "", ""},
-		{"mlm", "batch 8 sequences", "also ar.next share all", "28:1", "sift together with also is checked by this version", ""},
+		{"mlm", "batch 8 sequences", "also ar.next share all", "32:1", "sift together with also is checked by this version", ""},
 	} {
 		_, faults, err := compiler.Compile(resolved(t, trained+`model ar like m { encoder.attention.mask j <= i }
-head near on m { take mean; loss contrastive }
 head next on ar { take each; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
 train tune on m.`+c.head+" { length 24 tokens; steps 10 steps; optimizer adamw; rate 1e-3; "+c.batch+"\n"+c.words+"\nsift { } }\n"+
 			"target t { emit train tune as package \"p\" }\n"), compiler.Options{})

@@ -17,8 +17,8 @@ type Training struct {
 	// With lists the tensors of the checkpoint that are trained, see [Parameters]; nil: all of them. Nothing is computed or kept for the others.
 	With []string
 
-	// Soft is true if the targets are probabilities, see [Unit.AddLoss].
-	Soft bool
+	// Targets describes the targets of the loss, see [Unit.AddLossOf].
+	Targets
 
 	// Parts makes the step one of a part of a batch, see [ir.Training.Counts]. Update must add up the gradients.
 	Parts bool
@@ -108,7 +108,7 @@ func (u *Unit) forward(o Training) (f forwarded, faults diag.List, err error) {
 	}
 	p.Outputs = append(p.Outputs, o.Trace...)
 	if o.Parts {
-		f.counts = partOfBatch(p)
+		f.counts = partOfBatch(p, u.count)
 	}
 	if err := trainPass(p, attendPass); err != nil {
 		return f, nil, err
@@ -132,7 +132,7 @@ func (u *Unit) addLoss(o Training) (diag.List, error) {
 	if o.Weighted {
 		return nil, u.AddWeighted()
 	}
-	return u.AddLoss(o.Soft)
+	return u.AddLossOf(o.Targets)
 }
 
 // attendPass is the pass before gradients that makes the attention of training programs.
@@ -207,7 +207,7 @@ func (t *targetWork) compileStep(u *Unit, w *work, o Options, again int) (diag.L
 	if err := t.forwardOf(u, w, o); err != nil {
 		return nil, err
 	}
-	step := Training{With: trained(tr, u.Program), Parts: tr.Part < tr.Batch, Again: again, Sift: tr.Sift}
+	step := Training{With: trained(tr, u.Program), Targets: targetsOf(tr), Parts: tr.Part < tr.Batch, Again: again, Sift: tr.Sift}
 	step.Update = func(p *ir.Program, with []string) error {
 		o := optimizerOf(tr)
 		o.With = with
@@ -353,7 +353,7 @@ func (u *Unit) initOf(name string, shape []int) *ir.Init {
 func (u *Unit) trainingOf(with []string) *ir.Training {
 	p := u.Program
 	shapes := ir.ShapesOf(p.Run)
-	t := &ir.Training{}
+	t := &ir.Training{Targets: u.targets}
 	if p.Training != nil {
 		t.Updates = p.Training.Updates
 	}

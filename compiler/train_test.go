@@ -19,7 +19,7 @@ import (
 
 // TestTrain compares the loss and the gradients of the training step of each head of the small model with those of the plain program.
 func TestTrain(t *testing.T) {
-	for _, head := range []string{"nli", "mlm", "bio", "qa", "many", "amount", "choice"} {
+	for _, head := range []string{"nli", "mlm", "bio", "qa", "many", "amount", "choice", "ner", "hot", "ents", "near", "better", "ranked"} {
 		t.Run(head, func(t *testing.T) {
 			plain := unitOf(t, head, compiler.Options{Train: true})
 			names := compiler.Parameters(plain.Program)
@@ -49,7 +49,7 @@ func TestTrain(t *testing.T) {
 
 // TestArena follows the schedule of training steps through the slots of the arena, and checks that every value is still in its slot when it is read.
 func TestArena(t *testing.T) {
-	for _, head := range []string{"nli", "mlm", "bio", "qa", "choice"} {
+	for _, head := range []string{"nli", "mlm", "bio", "qa", "choice", "ner", "ents", "near", "better"} {
 		t.Run(head, func(t *testing.T) {
 			u := unitOf(t, head, compiler.Options{Train: true, Dropout: true})
 			faults, err := u.Train(compiler.Training{})

@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"math"
 	"slices"
 
 	"github.com/debertac/debertac/ir"
@@ -23,7 +24,7 @@ func chunkedLoss(p *ir.Program, least int) error {
 		return nil
 	}
 	z, n := loss.Input(storeLogits), logits.Def
-	i := slices.IndexFunc(loss.Nodes, func(n *ir.Node) bool { return crossEntropyOf(loss, n, z) })
+	i := slices.IndexFunc(loss.Nodes, func(n *ir.Node) bool { return crossEntropyOf(loss, n, z) != nil })
 	w, bias := n.In[1], operandOf(n, 2)
 	if i < 0 || z.Type.Shape[1].N < least || w.Kind != ir.Tensor || bias != nil && bias.Kind != ir.Tensor {
 		return nil
@@ -33,9 +34,9 @@ func chunkedLoss(p *ir.Program, least int) error {
 		x.Name = storeLogits + ".rows"
 		head.Out = append(head.Out, x)
 	}
-	mean := loss.Nodes[i]
-	nodes := loss.Nodes
-	loss.Nodes = slices.Clone(nodes[:i])
+	old, nodes := loss.Nodes[i], loss.Nodes
+	picked := crossEntropyOf(loss, old, z)
+	loss.Nodes = slices.Clone(nodes[:i+1])
 	e := edit(loss)
 	input := func(v *ir.Value, kind ir.Kind) *ir.Value {
 		if v == nil {
@@ -47,13 +48,17 @@ func chunkedLoss(p *ir.Program, least int) error {
 	if kind == ir.Temp {
 		kind = ir.State
 	}
+	var attrs []ir.Attr
+	if old.Op == "add" {
+		attrs = []ir.Attr{ir.A("smooth", math.Round((1+picked.by)*1e12)/1e12)} // without the rounding of 1-smooth
+	}
 	of := []*ir.Value{input(x, kind), input(w, ir.Tensor), input(bias, ir.Tensor)}
-	each := e.Op("token_loss", mean.Pos, mean.Note, nil, append(of, mean.In[1])...)
+	each := e.Op("token_loss", old.Pos, old.Note, attrs, append(of, picked.target)...)
 	if e.Err() != nil {
 		return e.Err()
 	}
-	loss.Nodes = append(loss.Nodes, nodes[i:]...)
-	mean.In[0] = each
+	loss.Nodes = append(loss.Nodes, nodes[i+1:]...)
+	replace(loss, old.Out[0], each)
 	for _, n := range loss.Nodes {
 		if n.Op == "sample_row" && n.In[0] == z {
 			n.Op, n.In = "sample_token", append(slices.Clone(of), n.In[1:]...)
@@ -62,34 +67,60 @@ func chunkedLoss(p *ir.Program, least int) error {
 	return dead(p)
 }
 
-// crossEntropyOf reports whether a node is the mean of the cross entropy of logits with class numbers, as [Unit.AddLoss] writes it, and nothing else reads the
-// logits but what draws from them.
-func crossEntropyOf(r *ir.Region, n *ir.Node, z *ir.Value) bool {
+// picks is the logarithm of the probability of each row's class, times a number.
+type picks struct {
+	logs   *ir.Node
+	target *ir.Value
+	by     float64
+}
+
+// crossEntropyOf returns what a node picks from the logarithms of the softmax of logits, if the node is the cross entropy of each row with class numbers,
+// smooth or not, as [Unit.AddLoss] writes it, and nothing else reads the logits but what draws from them. Otherwise it returns nil.
+func crossEntropyOf(r *ir.Region, n *ir.Node, z *ir.Value) *picks {
 	reads := r.Reads()
 	for _, n := range r.Nodes {
 		if n.Op == "sample_row" && n.In[0] == z {
 			reads[z]--
 		}
 	}
-	only := func(v *ir.Value, op string) *ir.Node {
-		if v != nil && v.Def != nil && v.Def.Op == op && reads[v] == 1 {
+	def := func(v *ir.Value, op string, times int) *ir.Node {
+		if v != nil && v.Def != nil && v.Def.Op == op && reads[v] == times {
 			return v.Def
 		}
 		return nil
 	}
-	if n.Op != "mean" || len(n.In) < 2 {
-		return false
+	picked := func(scaled *ir.Node, times int) *picks {
+		if scaled == nil || scaled.Op != "scale" {
+			return nil
+		}
+		column := def(scaled.In[0], "pick_column", 1)
+		if column == nil {
+			return nil
+		}
+		logs := def(column.In[0], "log_softmax_rows", times)
+		if logs == nil || logs.In[0] != z || reads[z] != 1 {
+			return nil
+		}
+		return &picks{logs, column.In[1], scaled.Float("by")}
 	}
-	negated := only(n.In[0], "scale")
-	if negated == nil || negated.Float("by") != -1 {
-		return false
+	if n.Op == "scale" {
+		if p := picked(n, 1); p != nil && p.by == -1 {
+			return p
+		}
+		return nil
 	}
-	picked := only(negated.In[0], "pick_column")
-	if picked == nil || picked.In[1] != n.In[1] {
-		return false
+	if n.Op != "add" {
+		return nil
 	}
-	logs := only(picked.In[0], "log_softmax_rows")
-	return logs != nil && logs.In[0] == z && reads[z] == 1
+	p, spread := picked(def(n.In[0], "scale", 1), 2), def(n.In[1], "scale", 1)
+	if p == nil || spread == nil {
+		return nil
+	}
+	sum := def(spread.In[0], "row_sum", 1)
+	if sum == nil || sum.In[0] != p.logs.Out[0] {
+		return nil
+	}
+	return p
 }
 
 // operandOf returns an operand of a node, or nil if it is missing.
@@ -112,7 +143,7 @@ func chunks(p *ir.Program) error {
 		e := edit(r)
 		x, w, bias := n.In[0], n.In[1], n.In[2]
 		parts := e.Like(n, "logit_parts", []ir.Attr{ir.A("chunk", ops.LossChunk)}, x, w, bias)
-		each := e.Like(n, "sub", nil, e.Like(n, "join_parts", nil, parts), e.Like(n, "target_logit", nil, x, w, bias, n.In[3]))
+		each := e.Like(n, "sub", nil, e.Like(n, "join_parts", nil, parts), ops.TargetLogits(e.Builder, n))
 		if e.Err() != nil {
 			return e.Err()
 		}

@@ -125,5 +125,5 @@ func (b *Builder) fail(err error) {
 	}
 }
 
-// A returns an attribute: a key with an int, float64, string, bool or []int.
+// A returns an attribute: a key with an int, float64, string, bool, []int or []float64.
 func A(key string, value any) Attr { return Attr{Key: key, Value: value} }

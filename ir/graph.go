@@ -121,7 +121,7 @@ type Value struct {
 // Batched reports whether the first extent of the value depends on the batch.
 func (v *Value) Batched() bool { return len(v.Type.Shape) > 0 && !v.Type.Shape[0].Const() }
 
-// Attr is a named constant of a node. Value is an int, float64, string, bool or []int.
+// Attr is a named constant of a node. Value is an int, float64, string, bool, []int or []float64.
 type Attr struct {
 	Key   string
 	Value any
@@ -161,6 +161,9 @@ func (n *Node) Flag(key string) bool { v, _ := n.Attr(key).(bool); return v }
 
 // Ints returns an integer list, nil when absent.
 func (n *Node) Ints(key string) []int { v, _ := n.Attr(key).([]int); return v }
+
+// FloatList returns a list of floats, nil when absent.
+func (n *Node) FloatList(key string) []float64 { v, _ := n.Attr(key).([]float64); return v }
 
 // Set sets an attribute and keeps the list sorted by key. A nil value removes it.
 func (n *Node) Set(key string, value any) {
@@ -271,7 +274,7 @@ type Training struct {
 	Noise   float64  // the standard deviation of the delta of a batch that has none, see package runtime/dropout; 0: no delta is read
 	Traced  []string // values of the store, f32[., N], that a pass keeps for its caller
 	Losses  []Loss   // the terms of the loss; none: it is one number
-	Classes int      // the number of classes that targets can have; 0: the columns of the result
+	Targets []Target // what holds for the numbers of targets
 }
 
 // Merge describes how a matrix takes in its adapter: W + By·Up·Down is the matrix of a model without the adapter. If the matrix holds several parts of each
@@ -280,13 +283,6 @@ type Merge struct {
 	Of, Down, Up       string // names of tensors: f32[parts·N, K], f32[rank, K], f32[N, rank]
 	By                 float64
 	Heads, Part, Parts int // see the op head_part; 0 parts: the whole matrix
-}
-
-// Count is a number of a whole batch, i32[1], that a pass over a part of the batch reads: by how many rows a mean divides.
-type Count struct {
-	Name   string // of the value of the batch
-	Target string // the targets whose numbers not below 0 are counted; "": all rows are counted
-	Rows   Dim    // what has a row
 }
 
 // Stage is a part of a training step that follows the gradients. Calls that belong to no stage compute the loss and the gradients.

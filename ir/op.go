@@ -71,6 +71,7 @@ const (
 	AttrString AttrType = "string"
 	AttrBool   AttrType = "bool"
 	AttrInts   AttrType = "ints"
+	AttrFloats AttrType = "floats"
 )
 
 // AttrDef describes an attribute of an op.
@@ -91,7 +92,9 @@ type Operand struct {
 	// Whole reports that a row of the result may need all of the operand, see [Op.Lower]. A row of the result needs the same row alone of other operands of
 	// ops that work on rows.
 	Whole bool
-	Doc   string
+	// Constant reports that no gradient passes through the operand, though the result depends on it: it follows from the targets of a loss.
+	Constant bool
+	Doc      string
 }
 
 // Argument returns the name that operand i has among the arguments of kernels: its name, or, for an operand that stands for several, the name and its number
@@ -255,6 +258,8 @@ const (
 	FillProb                 // random numbers that sum to 1 over each row of pairs
 	FillPart                 // a part of the batch, Part
 	FillZero                 // zeros
+	FillRole                 // 1 and 0 by turns
+	FillShare                // numbers from 0 to 1, of which about half are 0 or 1, or -1
 	FillMissing              // the operand is missing
 	FillSome                 // random numbers of both signs, but zeros in every third row
 )
@@ -374,6 +379,8 @@ func (op *Op) checkAttr(a Attr) error {
 			ok = d.Type == AttrBool
 		case []int:
 			ok = d.Type == AttrInts
+		case []float64:
+			ok = d.Type == AttrFloats && !slices.ContainsFunc(v, func(x float64) bool { return x-x != 0 })
 		case string:
 			ok = d.Type == AttrString && (d.Words == nil || slices.Contains(d.Words, v))
 			if d.Type == AttrString && !ok {

@@ -277,12 +277,7 @@ func (r *reader) literal(c *cursor) any {
 	case c.is("false"):
 		return false
 	case c.is("["):
-		list := []int{}
-		if !c.is("]") {
-			c.items(func() { list = append(list, c.int()) })
-			c.want("]")
-		}
-		return list
+		return r.list(c)
 	case t.kind == lexNumber && !strings.ContainsAny(t.text, ".e"):
 		return c.int()
 	case t.kind == lexNumber:
@@ -295,6 +290,29 @@ func (r *reader) literal(c *cursor) any {
 	}
 	c.fail("got %s, want a value", c.peek())
 	return nil
+}
+
+// list reads the rest of a list of integers, or of floats if one of its numbers has a point or an exponent.
+func (r *reader) list(c *cursor) any {
+	ints, floats, whole := []int{}, []float64{}, true
+	if c.is("]") {
+		return ints
+	}
+	c.items(func() {
+		switch v := r.literal(c).(type) {
+		case int:
+			ints, floats = append(ints, v), append(floats, float64(v))
+		case float64:
+			floats, whole = append(floats, v), false
+		default:
+			c.fail("%v is not a number", v)
+		}
+	})
+	c.want("]")
+	if whole {
+		return ints
+	}
+	return floats
 }
 
 // pos reads a position, if one comes next.

@@ -171,6 +171,12 @@ func literal(v any) string {
 		return strconv.FormatBool(v)
 	case []int:
 		return strings.ReplaceAll(fmt.Sprint(v), " ", ", ")
+	case []float64:
+		parts := make([]string, len(v))
+		for i, x := range v {
+			parts[i] = literal(x)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
 	}
 	return fmt.Sprintf("%q", fmt.Sprint(v))
 }

@@ -41,6 +41,7 @@ var (
 		rapid.Map(rapid.String(), func(v string) any { return v }),
 		rapid.Map(rapid.Bool(), func(v bool) any { return v }),
 		rapid.Map(rapid.SliceOfN(rapid.Int(), 0, 3), func(v []int) any { return append([]int{}, v...) }),
+		rapid.Map(rapid.SliceOfN(rapid.Float64(), 1, 3), func(v []float64) any { return v }),
 	)
 	anyRegion = rapid.Custom(func(t *rapid.T) *ir.Region {
 		r := &ir.Region{Doc: rapid.String().Draw(t, "doc"), Pos: anySpan.Draw(t, "pos")}

@@ -137,6 +137,12 @@ func whole(o ir.Operand) ir.Operand {
 	return o
 }
 
+// constant returns an operand that no gradient passes through, see [ir.Operand].
+func constant(o ir.Operand) ir.Operand {
+	o.Constant = true
+	return o
+}
+
 // Reasons why an op has no gradient or no portable form.
 const (
 	afterGrad  = "only passes after the gradient's make it"

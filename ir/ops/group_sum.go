@@ -76,6 +76,41 @@ var _ = ir.Define(ir.Op{
 })
 
 var _ = ir.Define(ir.Op{
+	Name: "group_mean", Class: ir.Reduction,
+	Doc:   "The mean of the numbers of each group, in all places of the group, [M], [M] → [M].",
+	In:    []ir.Operand{whole(float("x", "[M]")), groupIn},
+	Shape: groupShape,
+	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		list, err := groups(data(in, 1), in[0].Shape[0])
+		x, y := in[0].Floats(), ir.NewArray(in[0].Shape...)
+		for _, g := range list {
+			for _, i := range g {
+				for _, k := range g {
+					y.F[i] += x[k] / float64(len(g))
+				}
+			}
+		}
+		return []*ir.Array{y}, err
+	},
+	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
+		return []*ir.Value{b.Like(n, "group_mean", nil, dy[0], in(n, 1)), nil}[:len(n.In)], b.Err()
+	},
+	Lower: func(n *ir.Node) (*loop.Nest, error) {
+		return portable(n, "y[i] = the mean of the group of number at+i, m numbers.", argumentsOf(n, 1, "m at xRows"), func(b *nest) {
+			b.grouped(n, func(each func(do func(k loop.Expr))) loop.Expr {
+				sum, count := b.Let("sum", loop.F(0)), b.Let("count", loop.F(0))
+				each(func(k loop.Expr) {
+					b.AddTo(sum, loop.At("xs", k))
+					b.AddTo(count, loop.F(1))
+				})
+				return loop.Div(sum, count)
+			}, func(i, mean loop.Expr) { b.Store("ys", i, mean) })
+		})
+	},
+	Sample: samples(sample(nil, normal(ir.T), below(3, ir.T)), sample(nil, normal(ir.T))),
+})
+
+var _ = ir.Define(ir.Op{
 	Name: "log_softmax_groups", Class: ir.Reduction,
 	Doc:   "The logarithm of the softmax over the numbers of each group: x[i] - log Σ_k exp x[k] over the k with group[k] = group[i], [M], [M] → [M].",
 	In:    []ir.Operand{whole(float("x", "[M]")), groupIn},

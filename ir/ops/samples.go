@@ -13,6 +13,9 @@ func normal(dims ...ir.Dim) ir.Arg { return ir.Arg{Type: f32(dims...)} }
 // positive returns random numbers above 0.
 func positive(dims ...ir.Dim) ir.Arg { return ir.Arg{Type: f32(dims...), Fill: ir.FillPositive} }
 
+// shares returns random numbers from 0 to 1 as targets, of which some are 0, 1, or below 0.
+func shares(dims ...ir.Dim) ir.Arg { return ir.Arg{Type: f32(dims...), Fill: ir.FillShare} }
+
 // missing returns an operand that is missing.
 func missing() ir.Arg { return ir.Arg{Fill: ir.FillMissing} }
 

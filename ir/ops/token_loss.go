@@ -58,24 +58,31 @@ func logit(in []*ir.Array) func(row, entry int) float64 {
 
 var _ = ir.Define(ir.Op{
 	Name: "token_loss", Class: ir.Contraction,
-	Doc: "The cross entropy of each row: log Σ_v exp(z_v) - z_target with z = x·wᵀ + bias. A row whose target is below 0 has log Σ_v exp(z_v), and " +
-		"its gradient must be 0, [M, H], [V, H], [V], [M] → [M].",
-	In: append(vocabIn(), targetIn),
+	Doc: "The cross entropy of each row: log Σ_v exp(z_v) - (1-smooth)·z_target - smooth·(the mean of z) with z = x·wᵀ + bias. The row of a target " +
+		"below 0 has no z_target, and its gradient must be 0, [M, H], [V, H], [V], [M] → [M].",
+	In: append(vocabIn(), targetIn), Attrs: []ir.AttrDef{smoothAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		rows, _, _, err := vocabShape(n, 0)
 		return []ir.Type{f32(rows)}, first(err, shaped(n, 3, rows))
 	},
-	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
-		z, entries, y := logit(in), in[1].Shape[0], ir.NewArray(in[0].Shape[0])
+	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
+		z, entries, y, smooth := logit(in), in[1].Shape[0], ir.NewArray(in[0].Shape[0]), n.Float("smooth")
 		for i := range y.F {
 			y.F[i] = logSumExp(entries, func(v int) float64 { return z(i, v) })
+			for v := range entries {
+				y.F[i] -= smooth / float64(entries) * z(i, v)
+			}
 		}
-		return []*ir.Array{y}, eachTarget(in[3], entries, func(i, v int) { y.F[i] -= z(i, v) })
+		return []*ir.Array{y}, eachTarget(in[3], entries, func(i, v int) { y.F[i] -= (1 - smooth) * z(i, v) })
 	},
 	Grad: func(b *ir.Builder, n *ir.Node, dy []*ir.Value) ([]*ir.Value, error) {
 		x, w, bias, target := n.In[0], n.In[1], n.In[2], n.In[3]
-		logs := b.Like(n, "add", nil, n.Out[0], b.Like(n, "target_logit", nil, x, w, bias, target))
-		d := b.Node("token_loss_grad", n.Pos, n.Note, attrs("chunk", LossChunk, "parts", LossParts), dy[0], x, w, bias, target, logs)
+		logs := b.Like(n, "add", nil, n.Out[0], TargetLogits(b, n))
+		set := attrs("chunk", LossChunk, "parts", LossParts)
+		if s := n.Float("smooth"); s > 0 {
+			set = append(set, ir.A("smooth", s))
+		}
+		d := b.Node("token_loss_grad", n.Pos, n.Note, set, dy[0], x, w, bias, target, logs)
 		if b.Err() != nil {
 			return nil, b.Err()
 		}
@@ -88,8 +95,32 @@ var _ = ir.Define(ir.Op{
 	Cost:    vocabCost(1),
 	NoLower: "a pass after the gradient's replaces it by logit_parts",
 	Sample: samples(sample(nil, normal(ir.T, ir.N(3)), normal(ir.N(7), ir.N(3)), normal(ir.N(7)), targets(7, ir.T)),
-		sample(nil, normal(ir.B, ir.N(2)), normal(ir.N(5), ir.N(2)), missing(), targets(5, ir.B))),
+		sample(nil, normal(ir.B, ir.N(2)), normal(ir.N(5), ir.N(2)), missing(), targets(5, ir.B)),
+		sample(attrs("smooth", 0.25), normal(ir.T, ir.N(3)), normal(ir.N(7), ir.N(3)), normal(ir.N(7)), targets(7, ir.T)),
+		sample(attrs("smooth", 0.125), normal(ir.B, ir.N(2)), normal(ir.N(5), ir.N(2)), missing(), targets(5, ir.B))),
 })
+
+// smoothAttr is the share of a target that is spread over all classes.
+var smoothAttr = ir.AttrDef{Name: "smooth", Type: ir.AttrFloat, Doc: "the share of a target that is spread over all classes, from 0 to 1"}
+
+// TargetLogits appends what a token_loss subtracts from the logarithm of a row's sum: the logit of its target, or, with smooth, the mean of the row's logits
+// weighed by the smoothed target. The mean of the logits of a row is its product with the mean of the vocabulary's rows.
+func TargetLogits(b *ir.Builder, n *ir.Node) *ir.Value {
+	g := graph{b, n}
+	x, w, bias := n.In[0], n.In[1], n.In[2]
+	target := g.op("target_logit", nil, x, w, bias, n.In[3])
+	smooth := n.Float("smooth")
+	if smooth == 0 {
+		return target
+	}
+	if bias != nil {
+		bias = g.op("mean", nil, bias)
+	}
+	center := g.scale(g.op("col_sum", nil, w), 1/float64(w.Type.Shape[0].N))
+	row := g.op("repeat_rows", nil, center, g.op("slice", attrs("count", 1, "from", 0), w))
+	mean := g.op("row_sum", nil, g.op("linear", nil, x, row, bias))
+	return g.add(g.scale(target, 1-smooth), g.scale(mean, smooth))
+}
 
 // LossChunk is the number of logits of a row that token_loss computes at a time. LossParts is the number of sums over chunks in which the gradient of its
 // rows is computed: one worker computes each, and they are added in one order.

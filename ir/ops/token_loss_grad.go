@@ -19,11 +19,11 @@ func LossPart(part, parts, chunks int) (first, end int) {
 
 var _ = ir.Define(ir.Op{
 	Name: "token_loss_grad", Class: ir.Reduction,
-	Doc: "The gradients of token_loss's rows, vocabulary and bias. With dz = dy·(exp(x·wᵀ + bias - logs) - 1 at the target): the sums dz·w over parts " +
-		"of the chunks, side by side, each with zeros up to H16 = 16·⌈H/16⌉ columns; for each entry dzᵀ·x; and the sums of dz: [M], [M, H], [V, H], [V], " +
-		"[M], [M] → [M, parts·H16], [V, H], [V].",
+	Doc: "The gradients of token_loss's rows, vocabulary and bias. With dz = dy·(exp(x·wᵀ + bias - logs) - smooth/V, and 1-smooth less at the target): " +
+		"the sums dz·w over parts of the chunks, side by side, each with zeros up to H16 = 16·⌈H/16⌉ columns; " +
+		"for each entry dzᵀ·x; and the sums of dz: [M], [M, H], [V, H], [V], [M], [M] → [M, parts·H16], [V, H], [V].",
 	In:    append(append([]ir.Operand{float("dy", "[M]")}, vocabIn()...), targetIn, float("logs", "[M] log Σ_v exp(z_v)")),
-	Attrs: []ir.AttrDef{chunkAttr, partsAttr},
+	Attrs: []ir.AttrDef{chunkAttr, partsAttr, smoothAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		rows, width, entries, err := vocabShape(n, 1)
 		_, err2 := vocabChunks(n, entries)
@@ -37,7 +37,7 @@ var _ = ir.Define(ir.Op{
 		parts, chunk, h, entries := n.Int("parts"), n.Int("chunk"), in[1].Shape[1], in[2].Shape[0]
 		z, x, w, dy, logs := logit(in[1:4]), in[1].Floats(), in[2].Floats(), in[0].Floats(), in[5].Floats()
 		chunks, err := vocabChunks(n, entries)
-		wide := round16(h)
+		wide, smooth := round16(h), n.Float("smooth")
 		dx, dw, db := ir.NewArray(len(dy), parts*wide), ir.NewArray(entries, h), ir.NewArray(entries)
 		at := map[[2]int]bool{}
 		if err := first(err, eachTarget(in[4], entries, func(i, v int) { at[[2]int{i, v}] = true })); err != nil {
@@ -47,9 +47,9 @@ var _ = ir.Define(ir.Op{
 			from, to := LossPart(p, parts, chunks)
 			for v := from * chunk; v < min(to*chunk, entries); v++ {
 				for i, g := range dy {
-					dz := g * math.Exp(z(i, v)-logs[i])
+					dz := g * (math.Exp(z(i, v)-logs[i]) - smooth/float64(entries))
 					if at[[2]int{i, v}] {
-						dz -= g
+						dz -= g * (1 - smooth)
 					}
 					addScaled(dx.F[(i*parts+p)*wide:][:h], w[v*h:][:h], dz)
 					addScaled(dw.F[v*h:][:h], x[i*h:][:h], dz)
@@ -66,7 +66,9 @@ var _ = ir.Define(ir.Op{
 	Sample: samples(
 		sample(attrs("chunk", 32, "parts", 2), normal(ir.T), normal(ir.T, ir.N(5)), normal(ir.N(71), ir.N(5)), normal(ir.N(71)), targets(71, ir.T),
 			positive(ir.T)),
-		sample(attrs("chunk", 64, "parts", 8), normal(ir.B), normal(ir.B, ir.N(2)), normal(ir.N(128), ir.N(2)), missing(), targets(128, ir.B), positive(ir.B))),
+		sample(attrs("chunk", 64, "parts", 8), normal(ir.B), normal(ir.B, ir.N(2)), normal(ir.N(128), ir.N(2)), missing(), targets(128, ir.B), positive(ir.B)),
+		sample(attrs("chunk", 32, "parts", 2, "smooth", 0.25), normal(ir.T), normal(ir.T, ir.N(5)), normal(ir.N(71), ir.N(5)), normal(ir.N(71)),
+			targets(71, ir.T), positive(ir.T))),
 })
 
 var _ = ir.Define(ir.Op{

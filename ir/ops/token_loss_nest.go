@@ -21,9 +21,10 @@ func LogitPartsNest(ldz, ldy int) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// LogitGradNest returns the form that turns the logits of a chunk into their gradients, in place: z = dy·(exp(z - logs) - 1 at the target), for m rows of cols
-// logits, of which the first is that of entry col; and dbias becomes the sums of the rows. Its arguments are (z, dbias, dy, logs, target, m, cols, col).
-func LogitGradNest(ldz int) (*loop.Nest, error) {
+// LogitGradNest returns the form that turns the logits of a chunk into their gradients, in place: z = dy·(exp(z - logs) - smooth/entries), and dy·(1-smooth)
+// less at the target, for m rows of cols logits, of which the first is that of entry col; and dbias becomes the sums of the rows. Its arguments are (z, dbias,
+// dy, logs, target, m, cols, col).
+func LogitGradNest(ldz int, smooth float64, entries int) (*loop.Nest, error) {
 	args := append(append(loop.Floats("z", "dbias", "dy", "logs"), loop.Ints("target")...), loop.Counts("m", "cols", "col")...)
 	b := &nest{Builder: loop.New("z = the gradients of cols logits from number col on, and dbias = their sums, m rows.", args...)}
 	b.Slice("sums", "dbias", loop.I(0), loop.V("cols"))
@@ -35,10 +36,20 @@ func LogitGradNest(ldz int) (*loop.Nest, error) {
 		b.Slice("zi", "z", loop.Mul(i, loop.I(ldz)), loop.V("cols"))
 		g, logs := b.Let("g", loop.At("ds", i)), b.Let("l", loop.At("ls", i))
 		b.each("j", loop.V("cols"), func(j loop.Expr) {
-			b.Store("zi", j, loop.Mul(g, loop.Fn("exp", loop.Sub(loop.At("zi", j), logs))))
+			p := loop.Fn("exp", loop.Sub(loop.At("zi", j), logs))
+			if smooth > 0 {
+				p = loop.Sub(p, loop.F(smooth/float64(entries)))
+			}
+			b.Store("zi", j, loop.Mul(g, p))
 		})
 		entry := b.Let("entry", loop.Sub(loop.At("to", i), loop.V("col")))
-		b.If(within(entry, loop.V("cols")), func() { b.Store("zi", entry, loop.Sub(loop.At("zi", entry), g)) }, nil)
+		b.If(within(entry, loop.V("cols")), func() {
+			less := loop.Expr(g)
+			if smooth > 0 {
+				less = loop.Mul(g, loop.F(1-smooth))
+			}
+			b.Store("zi", entry, loop.Sub(loop.At("zi", entry), less))
+		}, nil)
 		b.each("j", loop.V("cols"), func(j loop.Expr) { b.Store("sums", j, loop.Add(loop.At("sums", j), loop.At("zi", j))) })
 	})
 	return b.Nest()

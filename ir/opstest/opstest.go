@@ -82,6 +82,12 @@ func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int) *ir.Array {
 		case a.Fill == ir.FillSome && i/shape[len(shape)-1]%3 == 1:
 			x = 0
 		}
+		switch a.Fill {
+		case ir.FillShare:
+			x = [...]float64{-1, 0, 1, rng.Float64(), rng.Float64()}[rng.IntN(5)]
+		case ir.FillRole:
+			x = float64(1 - i%2)
+		}
 		out.F[i] = float64(float32(x))                                   // kernels must see the same numbers
 		if a.Fill == ir.FillPanels && i/(16*shape[1])*16+i%16 >= a.Max { // a column after the last
 			out.F[i] = 0

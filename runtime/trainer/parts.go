@@ -7,31 +7,6 @@ import (
 	"github.com/debertac/debertac/runtime/ragged"
 )
 
-// Count is a number of a whole batch that the loss of a part of it divides by. With it the losses and gradients of all parts add up to those of the batch,
-// however its rows are divided among them.
-type Count struct {
-	Name   string        // name in the program
-	Target string        // the target whose numbers not below 0 are counted; "": all rows are counted
-	Rows   ragged.Extent // what has a row
-}
-
-// of returns the number for a batch that is given in parts.
-func (c *Count) of(parts []*Batch) int32 {
-	n := 0
-	for _, b := range parts {
-		if c.Target == "" {
-			n += b.Size(c.Rows)
-			continue
-		}
-		for _, target := range b.Integers[c.Target] {
-			if target >= 0 {
-				n++
-			}
-		}
-	}
-	return int32(n)
-}
-
 // StepParts computes one step on a batch that is given in parts, because one pass over it would need too much memory. The step is that of all sequences
 // together: the order of the parts decides only the rounding. Parts may be of different sizes, up to that in the spec. The spec must ask for parts, as in
 // `batch 32 sequences in parts of 8`. Errors in a part wrap runtime.ErrInput, and then nothing has been changed.
@@ -73,7 +48,11 @@ func (t *Trainer) passes(ctx context.Context, parts []*Batch, update int, r *Res
 	clear(x.counts)
 	for i := range t.program.Counts {
 		c := &t.program.Counts[i]
-		x.counts[c.Name] = []int32{c.of(parts)}
+		if c.Of == RowCount {
+			x.counts[c.Name] = []int32{int32(c.of(parts))}
+		} else {
+			x.Numbers(c.Name)[0] = float32(c.of(parts))
+		}
 	}
 	for i, b := range parts {
 		if err := x.begin(ctx, b, i); err != nil {

@@ -106,28 +106,6 @@ func (p *Param) floats() int {
 // rowFloats returns the floats that a row of n numbers takes, see ir.RowFloats.
 func rowFloats(n int) int { return (n + 15) / 16 * 16 }
 
-// Check is what holds for the integers of a target.
-type Check uint8
-
-// The checks.
-const (
-	Any     Check = iota // floats, or integers of any size
-	Classes              // less than Columns of the head; below 0: left out
-	Tokens               // a token of its sequence, counted from the first; below 0: left out
-	Groups               // a group of the batch, from 0 to less than the number of entries
-)
-
-// Target is a part of a batch that a loss compares with the head's numbers.
-type Target struct {
-	Name     string        // name in the program, such as "target"
-	Rows     ragged.Extent // what has an entry
-	Columns  int           // numbers per entry; 0: one
-	Floats   bool          // the numbers are floats, not integers
-	Optional bool          // a batch may lack it: all its integers are then -1
-	Check    Check
-	Below    int // of Classes: the number of classes
-}
-
 // Want returns the number of numbers in a batch of these sizes.
 func (t *Target) Want(s ragged.Sizes) int { return *s.At(t.Rows) * max(t.Columns, 1) }
 

@@ -43,16 +43,10 @@ func (p *Program) DrawTargets(b *Batch, pick func(n int) int) {
 			continue
 		}
 		for k := range t.Want(sizes) {
-			switch {
-			case t.Floats:
+			if t.Floats {
 				b.Floats[t.Name] = append(b.Floats[t.Name], float32(pick(2)))
-				continue
-			case t.Check == Classes:
-				b.Integers[t.Name] = append(b.Integers[t.Name], int32(pick(t.Below)))
-			case t.Check == Tokens:
-				b.Integers[t.Name] = append(b.Integers[t.Name], int32(pick(b.Length(k))))
-			default:
-				b.Integers[t.Name] = append(b.Integers[t.Name], 0)
+			} else {
+				b.Integers[t.Name] = append(b.Integers[t.Name], t.draw(b, k, t.Want(sizes), pick))
 			}
 		}
 	}

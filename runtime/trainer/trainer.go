@@ -243,37 +243,6 @@ func (t *Trainer) valid(b *Batch) error {
 	return nil
 }
 
-// valid checks the numbers of a target.
-func (t *Target) valid(b *Batch, s ragged.Sizes) error {
-	want, have := t.Want(s), len(b.Integers[t.Name])
-	if t.Floats {
-		have = len(b.Floats[t.Name])
-	}
-	if have == 0 && t.Optional {
-		return nil
-	}
-	if have != want {
-		return ragged.Errorf("%s has %d numbers, the batch needs %d: %d for each %s", t.Name, have, want, max(t.Columns, 1), t.Rows.Row().One)
-	}
-	for i, n := range b.Integers[t.Name] {
-		most := -1
-		switch t.Check {
-		case Classes:
-			most = t.Below
-		case Groups:
-			if most = want; n < 0 {
-				return ragged.Errorf("%s[%d] is %d: a group is a number from 0 on", t.Name, i, n)
-			}
-		case Tokens:
-			most = b.Length(i)
-		}
-		if most >= 0 && int(n) >= most {
-			return ragged.Errorf("%s[%d] is %d: it must be less than %d", t.Name, i, n, most)
-		}
-	}
-	return nil
-}
-
 // Close waits for a running step and frees all memory. Later calls return ErrClosed. Closing again does nothing.
 func (t *Trainer) Close() error {
 	t.life.Lock()

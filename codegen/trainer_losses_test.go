@@ -1,0 +1,100 @@
+package codegen_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/codegen"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/spec"
+)
+
+// lossSpec holds a training for each loss, and for each word that changes targets. The vocabulary of m is large enough for losses by chunks.
+const lossSpec = `dspec 1
+model m like deberta_v3_base {
+    checkpoint own
+    dim vocab = 4100
+    dim hidden = 16
+    dim heads = 2
+    dim inner = 20
+    dim layers = 2
+    dim span = 4
+    dim reach = 9
+    dim seq <= 40
+}
+head spans on m { take words(first); linear 12; dropout 0.1; prompt labels mark "<<ENT>>" end "<<SEP>>"; spans <= 3 markers; loss focal }
+head tokens on m {
+    take words(mean); linear 12; lstm 8 both; prompt labels mark "<<ENT>>" end "<<SEP>>"; tokens start end inside; loss focal(alpha: 0.75, gamma: 1.5)
+}
+head near on m { take mean; loss contrastive(temperature: 0.5) }
+head better on m { take first; linear 1 as score; loss pairwise }
+head ranked on m { take first; linear 1 as score; loss listwise }
+head tags on m { take each; linear 3 as labels("a", "b", "c"); loss cross_entropy }
+head many on m { take first; linear 3 as labels("a", "b", "c"); loss binary_cross_entropy }
+head pick on m { take first; linear 1 as choices; loss cross_entropy }
+head mlm on m { take masked; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
+train spans on m.spans { batch 8 sequences in parts of 4; epochs 1; rate 1e-3 }
+train tokens on m.tokens { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1 }
+train near on m.near { batch 8 sequences; epochs 1; rate 1e-3 }
+train better on m.better { batch 8 sequences; epochs 1; rate 1e-3 }
+train ranked on m.ranked { batch 8 sequences; epochs 1; rate 1e-3 }
+train tags on m.tags { batch 8 sequences in parts of 4; epochs 1; rate 1e-3; smooth 0.1; weigh labels 1 0.5 5 }
+train many on m.many { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1; weigh labels 1 0.5 5 }
+train pick on m.pick { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1 }
+train mlm on m.mlm { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1 }
+target t {
+    emit train spans; emit train tokens; emit train near; emit train better; emit train ranked; emit train tags; emit train many; emit train pick
+    emit train mlm
+}
+`
+
+// TestTrainersOfLosses builds a training package for each loss and runs the packages' own tests: all instruction sets, any number of threads, a pause, parts
+// of a batch.
+func TestTrainersOfLosses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds programs")
+	}
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("no Go toolchain")
+	}
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	folder := t.TempDir()
+	add := func(path string, text []byte) {
+		file := filepath.Join(folder, path)
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, text, 0o644))
+	}
+	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	require.NoError(t, err)
+	add("go.sum", sums)
+	add("go.mod", fmt.Appendf(nil,
+		"module losses\n\ngo 1.26\n\nrequire github.com/debertac/debertac v0.0.0\n\nreplace github.com/debertac/debertac => %s\n", root))
+	s, faults := spec.ParseAndResolve("losses.dspec", []byte(lossSpec))
+	require.Empty(t, faults)
+	units, faults, err := compiler.Compile(s, compiler.Options{})
+	require.NoError(t, err)
+	require.False(t, faults.HasErrors(), faults)
+	require.Len(t, units, len(s.Trains))
+	for _, u := range units {
+		pkg, err := codegen.Emit(u.Program)
+		require.NoError(t, err)
+		for _, f := range pkg.Files {
+			add(u.Training.Name+"/"+f.Name, f.Text)
+		}
+	}
+	run := exec.CommandContext(t.Context(), tool, "test", "-mod=mod", "-p=1", "./...")
+	run.Dir = folder
+	run.Env = append(os.Environ(), "GOFLAGS=", "GOPROXY=off", "GOWORK=off")
+	var printed bytes.Buffer
+	run.Stdout, run.Stderr = &printed, &printed
+	require.NoError(t, run.Run(), "%s", &printed)
+	t.Log(printed.String())
+}

@@ -67,10 +67,11 @@ var rooms = []struct {
 	{"runtime/pool", []string{"runtime/cpu", "runtime/ragged"}, nil},
 	{"runtime/tokenizer", nil, nil},
 	{"runtime/rate", nil, nil},
+	{"runtime/bf16", nil, nil},
 	{"runtime/engine", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/mapped", "runtime/pool", "runtime/ragged", "runtime/resource",
 		"runtime/safetensors", "runtime/tasktable", "runtime/tokenizer"}, []string{"golang.org/x/sys"}},
 	{"runtime", []string{"runtime/cpu", "runtime/mapped", "runtime/pool", "runtime/ragged", "runtime/tokenizer"}, nil},
-	{"generated/kernels", []string{"codegen", "runtime/attention", "runtime/cpu", "runtime/engine"}, nil}, // its generator and tests, not what programs link
+	{"generated/kernels", []string{"codegen", "runtime/attention", "runtime/bf16", "runtime/cpu", "runtime/engine"}, nil}, // its generator and tests
 	{"generated", []string{"runtime"}, nil},
 	{"bench", []string{"runtime"}, nil},
 	{"build", []string{"runtime"}, nil}, // what `make demo` writes, if it was run

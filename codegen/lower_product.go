@@ -47,7 +47,7 @@ func (productLowering) kernels(set *kernelSet, s *step) error {
 		s.kernel, err = set.driven(n, driver{
 			name:     g.name(n, "tn"),
 			doc:      "computes a block of the product of a transposed matrix and another, from both as they lie.",
-			assembly: func(isa kernel.ISA) []kernel.Kernel { return []kernel.Kernel{kernel.GemmTN(isa)} },
+			assembly: func(isa kernel.ISA) []kernel.Kernel { return []kernel.Kernel{kernel.GemmTN(false, isa)} },
 			body:     g.block,
 		})
 	case p.TA:
@@ -133,7 +133,7 @@ func (g *productForm) block(isa kernel.ISA) string {
 	}
 	terms := kernel.BlockTN(isa).Terms
 	return clear + fmt.Sprintf("for t := 0; t < terms; t += %d {\n%s(y, %s, %s, rows, cols, min(%d, terms-t), %d, %d, %d, %s)\n}",
-		terms, kernel.GemmTNName(isa.Name), moved("a", "t", g.lda), moved("b", "t", g.ldb), terms, g.lda, g.ldb, g.ldy, add)
+		terms, kernel.GemmTNName(false, isa.Name), moved("a", "t", g.lda), moved("b", "t", g.ldb), terms, g.lda, g.ldb, g.ldy, add)
 }
 
 // part is a chunk of the terms of a product with panels. A first chunk starts the sums; the others add to the result.

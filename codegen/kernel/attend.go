@@ -112,7 +112,7 @@ func AttendGradJobs(a *attention.Attend, isa ISA) []AttentionJob {
 			jobs = append(jobs, j)
 		}
 	}
-	jobs = append(append(jobs, attendHeadJobs(a, isa)...), AttentionJob{"ValueProduct", attnProduct(p, isa, p.DP)}, AttentionJob{"Turned", GemmTN(isa)},
+	jobs = append(append(jobs, attendHeadJobs(a, isa)...), AttentionJob{"ValueProduct", attnProduct(p, isa, p.DP)}, AttentionJob{"Turned", GemmTN(false, isa)},
 		AttentionJob{"Probs", attendProbs(isa)}, AttentionJob{"Slopes", attendSlopes(isa)})
 	if p.Terms.Content {
 		jobs = append(jobs, AttentionJob{"Times", attendTimes(p, isa, attention.LDS)})

@@ -21,6 +21,25 @@ type GemmParams struct {
 	Panels   int    // 1 or 2: 16 or 32 columns; the ISA's TilePanels is best
 	Act      string // activation of the result, a name of [Activations], or ""
 	Residual bool   // add r[i, n]; r has the layout of c and may be c
+
+	// Pairs is true if a and w hold pairs of bfloat16, see [Pairs]. Then K, LDA and the rows of w count pairs: each adds two products to the sum.
+	Pairs bool
+}
+
+// family returns the name of the kernel's family.
+func (p GemmParams) family() string {
+	if p.Pairs {
+		return "pair_gemm"
+	}
+	return "gemm"
+}
+
+// terms returns the number of multiply-adds of an element, in units of the set's rate.
+func (p GemmParams) terms(isa ISA) int {
+	if p.Pairs && !isa.BF16() {
+		return 2 * p.K
+	}
+	return p.K
 }
 
 // check returns an error for parameters for which no kernel can be made.
@@ -51,12 +70,19 @@ func GemmName(p GemmParams, isa string) string {
 	if p.Residual {
 		epilogue += "_residual"
 	}
-	return fmt.Sprintf("gemm_f32_%dx%d_lda%d_%s_%s", p.K, PanelWidth*p.Panels, p.LDA, epilogue, isa)
+	format := "f32"
+	if p.Pairs {
+		format = "bf16"
+	}
+	return fmt.Sprintf("%s_%s_%dx%d_lda%d_%s_%s", p.family(), format, p.K, PanelWidth*p.Panels, p.LDA, epilogue, isa)
 }
 
 // Gemm returns a matrix product kernel: func(c, a, w, bias *float32, m, ldc int), or func(c, a, w, bias, r *float32, m, ldc int) with a residual. It writes all
 // 16·Panels columns of m ≥ 1 rows, which are ldc floats apart, and nothing else. Each element is one sum of multiply-adds over ascending k. Then the bias is
 // added. So the bits are the same for every m. The kernel prefetches the weights that follow in memory.
+//
+// For pairs the types of a and w are *int32. A set with products of bfloat16 adds both products of a pair by one instruction, in an order of its own, and takes
+// numbers below 2⁻¹²⁶ as 0. The other sets add the lower product first.
 func Gemm(p GemmParams, isa ISA) Kernel {
 	names := "c a w bias"
 	doc := fmt.Sprintf("computes c[m, %d] = a[m, %d]·wᵀ + bias", PanelWidth*p.Panels, p.K)
@@ -67,13 +93,17 @@ func Gemm(p GemmParams, isa ISA) Kernel {
 		names += " r"
 		doc += " + r"
 	}
+	list, unit := params(names, F32), "floats"
+	if p.Pairs {
+		list[1].Type, list[2].Type, unit = I32, I32, "pairs of bfloat16"
+	}
 	return Kernel{
 		Name:   GemmName(p, isa.Name),
-		Family: "gemm",
+		Family: p.family(),
 		ISA:    isa,
-		Params: append(params(names, F32), params("m ldc", Int)...),
-		Doc: doc + fmt.Sprintf("\nw: panels [%d][%d][16]; rows of a are %d floats apart, of c ldc.",
-			p.Panels, p.K, p.LDA),
+		Params: append(list, params("m ldc", Int)...),
+		Doc: doc + fmt.Sprintf("\nw: panels [%d][%d][16] of %s; rows of a are %d of these apart, of c ldc.",
+			p.Panels, p.K, unit, p.LDA),
 		err:  p.check(isa),
 		emit: func(a *asm) { (&gemm{asm: a, GemmParams: p}).emit() },
 	}
@@ -85,7 +115,7 @@ const callBudget = 100e3
 // MaxRows returns the greatest number of rows for one call of the kernel, so that the call takes at most about 100 µs on a slow core. It is a multiple of the
 // tile's height. A caller with more rows splits them into parts of nearly equal size.
 func MaxRows(p GemmParams, isa ISA) int {
-	rows := callBudget * isa.Rate / float64(p.K*PanelWidth*p.Panels)
+	rows := callBudget * isa.Rate / float64(p.terms(isa)*PanelWidth*p.Panels)
 	return max(1, int(rows/float64(isa.TileRows)+0.5)) * isa.TileRows
 }
 
@@ -126,6 +156,7 @@ var (
 	gemmLDC                  = reg.RDX          // bytes between them
 	gemmAct                  = reg.RAX          // row of the activation's pass
 	gemmActRows              = reg.RBX
+	gemmOdd                  = reg.K7 // picks the upper halves of pairs
 )
 
 // columns returns the number of vectors in a row of the tile.
@@ -150,6 +181,9 @@ func (g *gemm) emit() {
 	g.Load(g.Param("c"), gemmC)
 	if g.Residual {
 		g.Load(g.Param("r"), gemmR)
+	}
+	if g.Pairs && g.ISA.Wide() && !g.ISA.BF16() {
+		g.oddMask(gemmOdd)
 	}
 	if g.Panels == g.tilePanels() {
 		g.rows()
@@ -332,18 +366,34 @@ func (g *gemm) store() {
 
 // step emits the multiply-adds of one k, u steps after the pointers.
 func (g *gemm) step(h, u int) {
-	cols := g.columns()
-	perPanel := PanelWidth / g.ISA.Lanes()
-	for c := 0; c < cols; c++ {
+	weights := func(c int) operand.Mem {
+		perPanel := PanelWidth / g.ISA.Lanes()
 		panel, part := c/perPanel, c%perPanel
-		disp := (panel*g.K+u)*PanelWidth*4 + part*g.ISA.VectorBytes
-		g.VMOVUPS(at(gemmStepW, disp), g.weight(c))
+		return at(gemmStepW, (panel*g.K+u)*PanelWidth*4+part*g.ISA.VectorBytes)
 	}
-	for r := 0; r < h; r++ {
-		g.VBROADCASTSS(at(gemmStepA, r*g.LDA*4+u*4), g.element(r))
-		for c := 0; c < cols; c++ {
-			g.VFMADD231PS(g.weight(c), g.element(r), g.acc(h, r, c))
+	element := func(r int) operand.Mem { return at(gemmStepA, r*g.LDA*4+u*4) }
+	products := func(load func(m operand.Mem, dst reg.Register), broadcast func(m operand.Mem, dst reg.Register)) {
+		for c := range g.columns() {
+			load(weights(c), g.weight(c))
 		}
+		for r := range h {
+			broadcast(element(r), g.element(r))
+			for c := range g.columns() {
+				if g.Pairs && g.ISA.BF16() {
+					g.encoded("VDPBF16PS", g.weight(c), g.element(r), g.acc(h, r, c))
+				} else {
+					g.VFMADD231PS(g.weight(c), g.element(r), g.acc(h, r, c))
+				}
+			}
+		}
+	}
+	if !g.Pairs || g.ISA.BF16() {
+		products(func(m operand.Mem, dst reg.Register) { g.VMOVUPS(m, dst) }, func(m operand.Mem, dst reg.Register) { g.VBROADCASTSS(m, dst) })
+		return
+	}
+	for _, upper := range []bool{false, true} {
+		products(func(m operand.Mem, dst reg.Register) { g.widen(upper, m, gemmOdd, dst) },
+			func(m operand.Mem, dst reg.Register) { g.widenOne(upper, m, gemmOdd, dst) })
 	}
 }
 

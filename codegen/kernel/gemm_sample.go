@@ -51,6 +51,31 @@ func GemmSamples() []GemmParams {
 	return ps
 }
 
+// PairGemmSamples returns the products of pairs that generated/kernels holds. The first three are those of the training of DeBERTa-v3 base.
+func PairGemmSamples() []GemmParams {
+	var ps []GemmParams
+	for _, s := range []struct {
+		pairs, panels int
+		residual      bool
+	}{{384, 2, false}, {384, 2, true}, {1536, 2, true}, {14, 2, false}, {14, 1, false}, {18, 1, true}, {23, 2, false}, {1, 1, false}, {9, 2, true}} {
+		ps = append(ps, GemmParams{K: s.pairs, LDA: LD(s.pairs), Panels: s.panels, Residual: s.residual, Pairs: true})
+	}
+	return ps
+}
+
+var pairGemmFamily = Family{
+	Name: "pair_gemm",
+	Doc:  "matrix product of pairs of bfloat16 with packed weights, sums in float32",
+	ISAs: []string{AVX2, AVX512, AVX512BF16},
+	Samples: func(isa ISA) []Kernel {
+		var ks []Kernel
+		for _, p := range PairGemmSamples() {
+			ks = append(ks, Gemm(p, isa))
+		}
+		return ks
+	},
+}
+
 func gemmKernels(isa ISA) []Kernel {
 	var ks []Kernel
 	for _, p := range GemmSamples() {

@@ -7,8 +7,13 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// GemmTNName returns the kernel's name for an instruction set.
-func GemmTNName(isa string) string { return "gemm_tn_f32_any_" + isa }
+// GemmTNName returns the kernel's name for an instruction set, of a product of floats or of pairs of bfloat16.
+func GemmTNName(pairs bool, isa string) string {
+	if pairs {
+		return "pair_gemm_tn_bf16_any_" + isa
+	}
+	return "gemm_tn_f32_any_" + isa
+}
 
 // GemmTN returns the kernel of a product whose first matrix is transposed, as the gradient of weights is: func(c, a, b *float32, rows, cols, terms, lda, ldb,
 // ldc, add int)
@@ -18,16 +23,25 @@ func GemmTNName(isa string) string { return "gemm_tn_f32_any_" + isa }
 // It reads a and b as they lie, their rows lda and ldb floats apart, and writes nothing outside rows and cols of c. All counts are at least 1. If add is not 0
 // the sums begin with c, else with 0. Each element is one sum of multiply-adds over ascending t. So the bits do not depend on how rows, columns or terms are
 // divided into calls. One kernel serves all shapes. [BlockTN] returns the sizes of a call.
-func GemmTN(isa ISA) Kernel {
-	return Kernel{
-		Name:   GemmTNName(isa.Name),
+//
+// For pairs the types of a and b are *int32, and terms, lda and ldb count pairs, as [Pairs] makes them of rows below each other: each adds two products to the
+// sum, as in [Gemm].
+func GemmTN(pairs bool, isa ISA) Kernel {
+	k := Kernel{
+		Name:   GemmTNName(pairs, isa.Name),
 		Family: "gemm_tn",
 		ISA:    isa,
 		Params: append(params("c a b", F32), params("rows cols terms lda ldb ldc add", Int)...),
 		Doc: "computes c[rows, cols] = aᵀ·b, or adds it to c if add is not 0, for a[terms, rows] and\n" +
 			"b[terms, cols]; their rows are ldc, lda and ldb floats apart.",
-		emit: func(a *asm) { (&gemmTN{asm: a}).emit() },
+		emit: func(a *asm) { (&gemmTN{asm: a, pairs: pairs}).emit() },
 	}
+	if pairs {
+		k.Family = "pair_gemm_tn"
+		k.Params[1].Type, k.Params[2].Type = I32, I32
+		k.Doc += " a and b hold pairs of\nbfloat16 of two terms."
+	}
+	return k
 }
 
 // Block is a block of a product's result and the terms of one call.
@@ -46,7 +60,8 @@ func BlockTN(isa ISA) Block {
 // gemmTN is the kernel while it is written. Registers are assigned by hand, because the tile needs all vector registers.
 type gemmTN struct {
 	*asm
-	vectors int // vectors in a row of the tile: 2, or 1 of which the mask picks lanes
+	vectors int  // vectors in a row of the tile: 2, or 1 of which the mask picks lanes
+	pairs   bool // a and b hold pairs of bfloat16
 }
 
 // General registers of a transposed product. AX, BX and DX run over the terms of a strip, and over the rows of c before and after.
@@ -59,6 +74,7 @@ var (
 	tnStepA, tnStepB      = reg.RAX, reg.RBX
 	tnTurns               = reg.RDX
 	tnRow, tnLDC          = reg.RAX, reg.RBX
+	tnOdd                 = reg.K7 // picks the upper halves of pairs
 )
 
 // acc returns the accumulator of a row and vector of a tile of h rows. The last row of every tile is in the same registers, so one copy of the code that loads
@@ -78,6 +94,9 @@ func (g *gemmTN) mask() reg.Register {
 }
 
 func (g *gemmTN) emit() {
+	if g.pairs && g.ISA.Wide() && !g.ISA.BF16() {
+		g.oddMask(tnOdd)
+	}
 	g.Load(g.Param("c"), tnC)
 	g.Load(g.Param("b"), tnB)
 	g.Load(g.Param("cols"), tnCols)
@@ -241,6 +260,19 @@ func (g *gemmTN) read(m operand.Mem, dst reg.Register) {
 	}
 }
 
+// readRight loads a vector of columns of b: floats, pairs, or halves of pairs.
+func (g *gemmTN) readRight(upper bool, m operand.Mem, dst reg.Register) {
+	switch {
+	case !g.pairs || g.ISA.BF16():
+		g.read(m, dst)
+	case g.vectors == 2:
+		g.widen(upper, m, tnOdd, dst)
+	default:
+		g.read(m, dst)
+		g.widenIn(upper, tnOdd, dst)
+	}
+}
+
 // write stores a vector of columns.
 func (g *gemmTN) write(src reg.Register, m operand.Mem) {
 	switch {
@@ -259,18 +291,34 @@ func (g *gemmTN) sums(h int) {
 	top := g.name("turn%d", h)
 	// The loop is not aligned: the assembler of Go 1.26 does not end if it has to align the tops of these loops.
 	g.Label(top)
-	for c := range g.vectors {
-		g.read(at(tnStepB, c*g.ISA.VectorBytes), g.right(c))
+	halves := 1
+	if g.pairs && !g.ISA.BF16() {
+		halves = 2
 	}
-	g.Comment("The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.")
-	g.PREFETCHT0(at(tnStepA, 64))
-	for d := 0; d < g.vectors*g.ISA.VectorBytes; d += 64 {
-		g.PREFETCHT1(at(tnStepB, g.vectors*g.ISA.VectorBytes+d))
-	}
-	for r := range h {
-		g.VBROADCASTSS(at(tnStepA, r*4), g.element(r))
+	for half := range halves {
 		for c := range g.vectors {
-			g.VFMADD231PS(g.right(c), g.element(r), g.acc(h, r, c))
+			g.readRight(half == 1, at(tnStepB, c*g.ISA.VectorBytes), g.right(c))
+		}
+		if half == 0 {
+			g.Comment("The next strip's part of the row of a, and the next tile's of the row of b. Rows lie far apart, so the hardware does not prefetch them.")
+			g.PREFETCHT0(at(tnStepA, 64))
+			for d := 0; d < g.vectors*g.ISA.VectorBytes; d += 64 {
+				g.PREFETCHT1(at(tnStepB, g.vectors*g.ISA.VectorBytes+d))
+			}
+		}
+		for r := range h {
+			if halves == 2 {
+				g.widenOne(half == 1, at(tnStepA, r*4), tnOdd, g.element(r))
+			} else {
+				g.VBROADCASTSS(at(tnStepA, r*4), g.element(r))
+			}
+			for c := range g.vectors {
+				if g.pairs && g.ISA.BF16() {
+					g.encoded("VDPBF16PS", g.right(c), g.element(r), g.acc(h, r, c))
+				} else {
+					g.VFMADD231PS(g.right(c), g.element(r), g.acc(h, r, c))
+				}
+			}
 		}
 	}
 	g.ADDQ(tnLDA, tnStepA)
@@ -298,5 +346,12 @@ var gemmTNFamily = Family{
 	Name:    "gemm_tn",
 	Doc:     "matrix product whose first matrix is transposed, both read as they lie",
 	ISAs:    []string{AVX2, AVX512},
-	Samples: func(isa ISA) []Kernel { return []Kernel{GemmTN(isa)} },
+	Samples: func(isa ISA) []Kernel { return []Kernel{GemmTN(false, isa)} },
+}
+
+var pairGemmTNFamily = Family{
+	Name:    "pair_gemm_tn",
+	Doc:     "the same of pairs of bfloat16, sums in float32",
+	ISAs:    []string{AVX2, AVX512, AVX512BF16},
+	Samples: func(isa ISA) []Kernel { return []Kernel{GemmTN(true, isa)} },
 }

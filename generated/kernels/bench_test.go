@@ -99,7 +99,26 @@ func benchGemm(b *testing.B, p kernel.GemmParams, isa kernel.ISA, n, m, layers i
 		}
 	})
 	rate := 2 * float64(m) * float64(n) * float64(p.K) * float64(layers) / float64(best.Nanoseconds())
+	if p.Pairs {
+		rate *= 2
+	}
 	b.ReportMetric(rate, "GFLOP/s")
 	b.ReportMetric(100*rate/peak, "%peak")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkPairGemm multiplies rows of pairs of bfloat16 with the matrices of DeBERTa-v3 base on one thread. Metrics: GFLOP/s and percent of the peak of the
+// instruction set.
+func BenchmarkPairGemm(b *testing.B) {
+	columns := []int{768, 3072, 768}
+	for _, isa := range isasOf("pair_gemm") {
+		for s, p := range kernel.PairGemmSamples()[:3] {
+			for _, m := range []int{128, 1024} {
+				b.Run(fmt.Sprintf("%s/%dx%d/M=%d", isa.Name, 2*p.K, columns[s], m), func(b *testing.B) {
+					needs(b, isa)
+					benchGemm(b, p, isa, columns[s], m, 1)
+				})
+			}
+		}
+	}
 }

@@ -1979,217 +1979,217 @@ func embed_f32_copy_768_ldy784_ldt768_avx2(y *float32, ids *int32, table *float3
 func embed_f32_copy_768_ldy784_ldt768_avx512(y *float32, ids *int32, table *float32, m int)
 
 // gemm_f32_128x32_lda128_bias_avx2 computes c[m, 32] = a[m, 128]·wᵀ + bias
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [2][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x32_lda128_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_128x32_lda128_bias_avx512 computes c[m, 32] = a[m, 128]·wᵀ + bias
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [2][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x32_lda128_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_128x32_lda128_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 128]·wᵀ + bias)
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [2][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x32_lda128_bias_gelu_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_128x32_lda128_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 128]·wᵀ + bias)
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [2][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x32_lda128_bias_gelu_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_17x32_lda32_bias_avx2 computes c[m, 32] = a[m, 17]·wᵀ + bias
-// w: panels [2][17][16]; rows of a are 32 floats apart, of c ldc.
+// w: panels [2][17][16] of floats; rows of a are 32 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_17x32_lda32_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_17x32_lda32_bias_avx512 computes c[m, 32] = a[m, 17]·wᵀ + bias
-// w: panels [2][17][16]; rows of a are 32 floats apart, of c ldc.
+// w: panels [2][17][16] of floats; rows of a are 32 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_17x32_lda32_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_1x16_lda16_bias_avx2 computes c[m, 16] = a[m, 1]·wᵀ + bias
-// w: panels [1][1][16]; rows of a are 16 floats apart, of c ldc.
+// w: panels [1][1][16] of floats; rows of a are 16 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_1x16_lda16_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_1x16_lda16_bias_avx512 computes c[m, 16] = a[m, 1]·wᵀ + bias
-// w: panels [1][1][16]; rows of a are 16 floats apart, of c ldc.
+// w: panels [1][1][16] of floats; rows of a are 16 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_1x16_lda16_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_28x16_lda32_bias_avx2 computes c[m, 16] = a[m, 28]·wᵀ + bias
-// w: panels [1][28][16]; rows of a are 32 floats apart, of c ldc.
+// w: panels [1][28][16] of floats; rows of a are 32 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_28x16_lda32_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_28x16_lda32_bias_avx512 computes c[m, 16] = a[m, 28]·wᵀ + bias
-// w: panels [1][28][16]; rows of a are 32 floats apart, of c ldc.
+// w: panels [1][28][16] of floats; rows of a are 32 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_28x16_lda32_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_28x32_lda32_bias_avx2 computes c[m, 32] = a[m, 28]·wᵀ + bias
-// w: panels [2][28][16]; rows of a are 32 floats apart, of c ldc.
+// w: panels [2][28][16] of floats; rows of a are 32 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_28x32_lda32_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_28x32_lda32_bias_avx512 computes c[m, 32] = a[m, 28]·wᵀ + bias
-// w: panels [2][28][16]; rows of a are 32 floats apart, of c ldc.
+// w: panels [2][28][16] of floats; rows of a are 32 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_28x32_lda32_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_3072x32_lda3088_bias_residual_avx2 computes c[m, 32] = a[m, 3072]·wᵀ + bias + r
-// w: panels [2][3072][16]; rows of a are 3088 floats apart, of c ldc.
+// w: panels [2][3072][16] of floats; rows of a are 3088 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_3072x32_lda3088_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_3072x32_lda3088_bias_residual_avx512 computes c[m, 32] = a[m, 3072]·wᵀ + bias + r
-// w: panels [2][3072][16]; rows of a are 3088 floats apart, of c ldc.
+// w: panels [2][3072][16] of floats; rows of a are 3088 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_3072x32_lda3088_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_33x16_lda48_bias_exp_avx2 computes c[m, 16] = exp(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [1][33][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_33x16_lda48_bias_exp_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_33x16_lda48_bias_exp_avx512 computes c[m, 16] = exp(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [1][33][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_33x16_lda48_bias_exp_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_33x16_lda48_bias_gelu_tanh_avx2 computes c[m, 16] = gelu_tanh(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [1][33][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_33x16_lda48_bias_gelu_tanh_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_33x16_lda48_bias_gelu_tanh_avx512 computes c[m, 16] = gelu_tanh(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [1][33][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_33x16_lda48_bias_gelu_tanh_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_33x16_lda48_bias_silu_avx2 computes c[m, 16] = silu(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [1][33][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_33x16_lda48_bias_silu_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_33x16_lda48_bias_silu_avx512 computes c[m, 16] = silu(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [1][33][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_33x16_lda48_bias_silu_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_33x16_lda48_bias_tanh_avx2 computes c[m, 16] = tanh(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [1][33][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_33x16_lda48_bias_tanh_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_33x16_lda48_bias_tanh_avx512 computes c[m, 16] = tanh(a[m, 33]·wᵀ + bias)
-// w: panels [1][33][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [1][33][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_33x16_lda48_bias_tanh_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_36x16_lda48_bias_residual_avx2 computes c[m, 16] = a[m, 36]·wᵀ + bias + r
-// w: panels [1][36][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [1][36][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_36x16_lda48_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_36x16_lda48_bias_residual_avx512 computes c[m, 16] = a[m, 36]·wᵀ + bias + r
-// w: panels [1][36][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [1][36][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_36x16_lda48_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_3x16_lda16_bias_sigmoid_avx2 computes c[m, 16] = sigmoid(a[m, 3]·wᵀ + bias)
-// w: panels [1][3][16]; rows of a are 16 floats apart, of c ldc.
+// w: panels [1][3][16] of floats; rows of a are 16 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_3x16_lda16_bias_sigmoid_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_3x16_lda16_bias_sigmoid_avx512 computes c[m, 16] = sigmoid(a[m, 3]·wᵀ + bias)
-// w: panels [1][3][16]; rows of a are 16 floats apart, of c ldc.
+// w: panels [1][3][16] of floats; rows of a are 16 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_3x16_lda16_bias_sigmoid_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_45x32_lda48_bias_relu_avx2 computes c[m, 32] = relu(a[m, 45]·wᵀ + bias)
-// w: panels [2][45][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [2][45][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_45x32_lda48_bias_relu_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_45x32_lda48_bias_relu_avx512 computes c[m, 32] = relu(a[m, 45]·wᵀ + bias)
-// w: panels [2][45][16]; rows of a are 48 floats apart, of c ldc.
+// w: panels [2][45][16] of floats; rows of a are 48 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_45x32_lda48_bias_relu_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_512x32_lda528_bias_residual_avx2 computes c[m, 32] = a[m, 512]·wᵀ + bias + r
-// w: panels [2][512][16]; rows of a are 528 floats apart, of c ldc.
+// w: panels [2][512][16] of floats; rows of a are 528 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_512x32_lda528_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_512x32_lda528_bias_residual_avx512 computes c[m, 32] = a[m, 512]·wᵀ + bias + r
-// w: panels [2][512][16]; rows of a are 528 floats apart, of c ldc.
+// w: panels [2][512][16] of floats; rows of a are 528 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_512x32_lda528_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_768x32_lda784_bias_avx2 computes c[m, 32] = a[m, 768]·wᵀ + bias
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
+// w: panels [2][768][16] of floats; rows of a are 784 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_768x32_lda784_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_768x32_lda784_bias_avx512 computes c[m, 32] = a[m, 768]·wᵀ + bias
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
+// w: panels [2][768][16] of floats; rows of a are 784 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_768x32_lda784_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_768x32_lda784_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias)
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
+// w: panels [2][768][16] of floats; rows of a are 784 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_768x32_lda784_bias_gelu_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_768x32_lda784_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias)
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
+// w: panels [2][768][16] of floats; rows of a are 784 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_768x32_lda784_bias_gelu_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_768x32_lda784_bias_residual_avx2 computes c[m, 32] = a[m, 768]·wᵀ + bias + r
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
+// w: panels [2][768][16] of floats; rows of a are 784 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_768x32_lda784_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_768x32_lda784_bias_residual_avx512 computes c[m, 32] = a[m, 768]·wᵀ + bias + r
-// w: panels [2][768][16]; rows of a are 784 floats apart, of c ldc.
+// w: panels [2][768][16] of floats; rows of a are 784 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_768x32_lda784_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
@@ -2637,6 +2637,243 @@ func moments_f32_768_ldx784_ldy16_eps1em07_avx2(y, x *float32, m int)
 //
 //go:noescape
 func moments_f32_768_ldx784_ldy16_eps1em07_avx512(y, x *float32, m int)
+
+// pair_gemm_bf16_14x16_lda16_bias_avx2 computes c[m, 16] = a[m, 14]·wᵀ + bias
+// w: panels [1][14][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_14x16_lda16_bias_avx2(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_14x16_lda16_bias_avx512 computes c[m, 16] = a[m, 14]·wᵀ + bias
+// w: panels [1][14][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_14x16_lda16_bias_avx512(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_14x16_lda16_bias_avx512bf16 computes c[m, 16] = a[m, 14]·wᵀ + bias
+// w: panels [1][14][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_14x16_lda16_bias_avx512bf16(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_14x32_lda16_bias_avx2 computes c[m, 32] = a[m, 14]·wᵀ + bias
+// w: panels [2][14][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_14x32_lda16_bias_avx2(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_14x32_lda16_bias_avx512 computes c[m, 32] = a[m, 14]·wᵀ + bias
+// w: panels [2][14][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_14x32_lda16_bias_avx512(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_14x32_lda16_bias_avx512bf16 computes c[m, 32] = a[m, 14]·wᵀ + bias
+// w: panels [2][14][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_14x32_lda16_bias_avx512bf16(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_1536x32_lda1552_bias_residual_avx2 computes c[m, 32] = a[m, 1536]·wᵀ + bias + r
+// w: panels [2][1536][16] of pairs of bfloat16; rows of a are 1552 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_1536x32_lda1552_bias_residual_avx2(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_bf16_1536x32_lda1552_bias_residual_avx512 computes c[m, 32] = a[m, 1536]·wᵀ + bias + r
+// w: panels [2][1536][16] of pairs of bfloat16; rows of a are 1552 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_1536x32_lda1552_bias_residual_avx512(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_bf16_1536x32_lda1552_bias_residual_avx512bf16 computes c[m, 32] = a[m, 1536]·wᵀ + bias + r
+// w: panels [2][1536][16] of pairs of bfloat16; rows of a are 1552 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_1536x32_lda1552_bias_residual_avx512bf16(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_bf16_18x16_lda32_bias_residual_avx2 computes c[m, 16] = a[m, 18]·wᵀ + bias + r
+// w: panels [1][18][16] of pairs of bfloat16; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_18x16_lda32_bias_residual_avx2(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_bf16_18x16_lda32_bias_residual_avx512 computes c[m, 16] = a[m, 18]·wᵀ + bias + r
+// w: panels [1][18][16] of pairs of bfloat16; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_18x16_lda32_bias_residual_avx512(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_bf16_18x16_lda32_bias_residual_avx512bf16 computes c[m, 16] = a[m, 18]·wᵀ + bias + r
+// w: panels [1][18][16] of pairs of bfloat16; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_18x16_lda32_bias_residual_avx512bf16(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_bf16_1x16_lda16_bias_avx2 computes c[m, 16] = a[m, 1]·wᵀ + bias
+// w: panels [1][1][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_1x16_lda16_bias_avx2(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_1x16_lda16_bias_avx512 computes c[m, 16] = a[m, 1]·wᵀ + bias
+// w: panels [1][1][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_1x16_lda16_bias_avx512(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_1x16_lda16_bias_avx512bf16 computes c[m, 16] = a[m, 1]·wᵀ + bias
+// w: panels [1][1][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_1x16_lda16_bias_avx512bf16(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_23x32_lda32_bias_avx2 computes c[m, 32] = a[m, 23]·wᵀ + bias
+// w: panels [2][23][16] of pairs of bfloat16; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_23x32_lda32_bias_avx2(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_23x32_lda32_bias_avx512 computes c[m, 32] = a[m, 23]·wᵀ + bias
+// w: panels [2][23][16] of pairs of bfloat16; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_23x32_lda32_bias_avx512(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_23x32_lda32_bias_avx512bf16 computes c[m, 32] = a[m, 23]·wᵀ + bias
+// w: panels [2][23][16] of pairs of bfloat16; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_23x32_lda32_bias_avx512bf16(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_384x32_lda384_bias_avx2 computes c[m, 32] = a[m, 384]·wᵀ + bias
+// w: panels [2][384][16] of pairs of bfloat16; rows of a are 384 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_384x32_lda384_bias_avx2(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_384x32_lda384_bias_avx512 computes c[m, 32] = a[m, 384]·wᵀ + bias
+// w: panels [2][384][16] of pairs of bfloat16; rows of a are 384 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_384x32_lda384_bias_avx512(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_384x32_lda384_bias_avx512bf16 computes c[m, 32] = a[m, 384]·wᵀ + bias
+// w: panels [2][384][16] of pairs of bfloat16; rows of a are 384 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_384x32_lda384_bias_avx512bf16(c *float32, a, w *int32, bias *float32, m, ldc int)
+
+// pair_gemm_bf16_384x32_lda384_bias_residual_avx2 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
+// w: panels [2][384][16] of pairs of bfloat16; rows of a are 384 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_384x32_lda384_bias_residual_avx2(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_bf16_384x32_lda384_bias_residual_avx512 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
+// w: panels [2][384][16] of pairs of bfloat16; rows of a are 384 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_384x32_lda384_bias_residual_avx512(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_bf16_384x32_lda384_bias_residual_avx512bf16 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
+// w: panels [2][384][16] of pairs of bfloat16; rows of a are 384 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_384x32_lda384_bias_residual_avx512bf16(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_bf16_9x32_lda16_bias_residual_avx2 computes c[m, 32] = a[m, 9]·wᵀ + bias + r
+// w: panels [2][9][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_9x32_lda16_bias_residual_avx2(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_bf16_9x32_lda16_bias_residual_avx512 computes c[m, 32] = a[m, 9]·wᵀ + bias + r
+// w: panels [2][9][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_9x32_lda16_bias_residual_avx512(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_bf16_9x32_lda16_bias_residual_avx512bf16 computes c[m, 32] = a[m, 9]·wᵀ + bias + r
+// w: panels [2][9][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func pair_gemm_bf16_9x32_lda16_bias_residual_avx512bf16(c *float32, a, w *int32, bias, r *float32, m, ldc int)
+
+// pair_gemm_tn_bf16_any_avx2 computes c[rows, cols] = aᵀ·b, or adds it to c if add is not 0, for a[terms, rows] and
+// b[terms, cols]; their rows are ldc, lda and ldb floats apart. a and b hold pairs of
+// bfloat16 of two terms.
+//
+//go:noescape
+func pair_gemm_tn_bf16_any_avx2(c *float32, a, b *int32, rows, cols, terms, lda, ldb, ldc, add int)
+
+// pair_gemm_tn_bf16_any_avx512 computes c[rows, cols] = aᵀ·b, or adds it to c if add is not 0, for a[terms, rows] and
+// b[terms, cols]; their rows are ldc, lda and ldb floats apart. a and b hold pairs of
+// bfloat16 of two terms.
+//
+//go:noescape
+func pair_gemm_tn_bf16_any_avx512(c *float32, a, b *int32, rows, cols, terms, lda, ldb, ldc, add int)
+
+// pair_gemm_tn_bf16_any_avx512bf16 computes c[rows, cols] = aᵀ·b, or adds it to c if add is not 0, for a[terms, rows] and
+// b[terms, cols]; their rows are ldc, lda and ldb floats apart. a and b hold pairs of
+// bfloat16 of two terms.
+//
+//go:noescape
+func pair_gemm_tn_bf16_any_avx512bf16(c *float32, a, b *int32, rows, cols, terms, lda, ldb, ldc, add int)
+
+// pairs_bf16_columns_avx2 rounds x[rows, cols] to bfloat16: p[r][c] is the pair of x[r, 2c] and x[r, 2c+1].
+// The rows of x are ldx floats apart.
+//
+//go:noescape
+func pairs_bf16_columns_avx2(p *int32, x *float32, rows, cols, ldp, ldx int)
+
+// pairs_bf16_columns_avx512 rounds x[rows, cols] to bfloat16: p[r][c] is the pair of x[r, 2c] and x[r, 2c+1].
+// The rows of x are ldx floats apart.
+//
+//go:noescape
+func pairs_bf16_columns_avx512(p *int32, x *float32, rows, cols, ldp, ldx int)
+
+// pairs_bf16_columns_avx512bf16 rounds x[rows, cols] to bfloat16: p[r][c] is the pair of x[r, 2c] and x[r, 2c+1].
+// The rows of x are ldx floats apart.
+//
+//go:noescape
+func pairs_bf16_columns_avx512bf16(p *int32, x *float32, rows, cols, ldp, ldx int)
+
+// pairs_bf16_panel_avx2 rounds x[rows ≤ 16, cols] to bfloat16: the panel's p[c][r] is the pair of x[r, 2c] and x[r, 2c+1].
+// The rows of x are ldx floats apart.
+//
+//go:noescape
+func pairs_bf16_panel_avx2(p *int32, x *float32, rows, cols, ldx int)
+
+// pairs_bf16_panel_avx512 rounds x[rows ≤ 16, cols] to bfloat16: the panel's p[c][r] is the pair of x[r, 2c] and x[r, 2c+1].
+// The rows of x are ldx floats apart.
+//
+//go:noescape
+func pairs_bf16_panel_avx512(p *int32, x *float32, rows, cols, ldx int)
+
+// pairs_bf16_panel_avx512bf16 rounds x[rows ≤ 16, cols] to bfloat16: the panel's p[c][r] is the pair of x[r, 2c] and x[r, 2c+1].
+// The rows of x are ldx floats apart.
+//
+//go:noescape
+func pairs_bf16_panel_avx512bf16(p *int32, x *float32, rows, cols, ldx int)
+
+// pairs_bf16_rows_avx2 rounds x[rows, cols] to bfloat16: p[r][c] is the pair of x[2r, c] and x[2r+1, c].
+// The rows of x are ldx floats apart.
+//
+//go:noescape
+func pairs_bf16_rows_avx2(p *int32, x *float32, rows, cols, ldp, ldx int)
+
+// pairs_bf16_rows_avx512 rounds x[rows, cols] to bfloat16: p[r][c] is the pair of x[2r, c] and x[2r+1, c].
+// The rows of x are ldx floats apart.
+//
+//go:noescape
+func pairs_bf16_rows_avx512(p *int32, x *float32, rows, cols, ldp, ldx int)
+
+// pairs_bf16_rows_avx512bf16 rounds x[rows, cols] to bfloat16: p[r][c] is the pair of x[2r, c] and x[2r+1, c].
+// The rows of x are ldx floats apart.
+//
+//go:noescape
+func pairs_bf16_rows_avx512bf16(p *int32, x *float32, rows, cols, ldp, ldx int)
 
 // panels_f32_columns_avx2 copies w[rows, cols ≤ 16] into a panel p[rows][16], with zeros after the last column.
 // The rows of w are ldw floats apart.
@@ -3382,6 +3619,45 @@ var assembly = map[string]any{
 	"moments_f32_45_ldx48_ldy16_eps1em07_avx512":                   moments_f32_45_ldx48_ldy16_eps1em07_avx512,
 	"moments_f32_768_ldx784_ldy16_eps1em07_avx2":                   moments_f32_768_ldx784_ldy16_eps1em07_avx2,
 	"moments_f32_768_ldx784_ldy16_eps1em07_avx512":                 moments_f32_768_ldx784_ldy16_eps1em07_avx512,
+	"pair_gemm_bf16_14x16_lda16_bias_avx2":                         pair_gemm_bf16_14x16_lda16_bias_avx2,
+	"pair_gemm_bf16_14x16_lda16_bias_avx512":                       pair_gemm_bf16_14x16_lda16_bias_avx512,
+	"pair_gemm_bf16_14x16_lda16_bias_avx512bf16":                   pair_gemm_bf16_14x16_lda16_bias_avx512bf16,
+	"pair_gemm_bf16_14x32_lda16_bias_avx2":                         pair_gemm_bf16_14x32_lda16_bias_avx2,
+	"pair_gemm_bf16_14x32_lda16_bias_avx512":                       pair_gemm_bf16_14x32_lda16_bias_avx512,
+	"pair_gemm_bf16_14x32_lda16_bias_avx512bf16":                   pair_gemm_bf16_14x32_lda16_bias_avx512bf16,
+	"pair_gemm_bf16_1536x32_lda1552_bias_residual_avx2":            pair_gemm_bf16_1536x32_lda1552_bias_residual_avx2,
+	"pair_gemm_bf16_1536x32_lda1552_bias_residual_avx512":          pair_gemm_bf16_1536x32_lda1552_bias_residual_avx512,
+	"pair_gemm_bf16_1536x32_lda1552_bias_residual_avx512bf16":      pair_gemm_bf16_1536x32_lda1552_bias_residual_avx512bf16,
+	"pair_gemm_bf16_18x16_lda32_bias_residual_avx2":                pair_gemm_bf16_18x16_lda32_bias_residual_avx2,
+	"pair_gemm_bf16_18x16_lda32_bias_residual_avx512":              pair_gemm_bf16_18x16_lda32_bias_residual_avx512,
+	"pair_gemm_bf16_18x16_lda32_bias_residual_avx512bf16":          pair_gemm_bf16_18x16_lda32_bias_residual_avx512bf16,
+	"pair_gemm_bf16_1x16_lda16_bias_avx2":                          pair_gemm_bf16_1x16_lda16_bias_avx2,
+	"pair_gemm_bf16_1x16_lda16_bias_avx512":                        pair_gemm_bf16_1x16_lda16_bias_avx512,
+	"pair_gemm_bf16_1x16_lda16_bias_avx512bf16":                    pair_gemm_bf16_1x16_lda16_bias_avx512bf16,
+	"pair_gemm_bf16_23x32_lda32_bias_avx2":                         pair_gemm_bf16_23x32_lda32_bias_avx2,
+	"pair_gemm_bf16_23x32_lda32_bias_avx512":                       pair_gemm_bf16_23x32_lda32_bias_avx512,
+	"pair_gemm_bf16_23x32_lda32_bias_avx512bf16":                   pair_gemm_bf16_23x32_lda32_bias_avx512bf16,
+	"pair_gemm_bf16_384x32_lda384_bias_avx2":                       pair_gemm_bf16_384x32_lda384_bias_avx2,
+	"pair_gemm_bf16_384x32_lda384_bias_avx512":                     pair_gemm_bf16_384x32_lda384_bias_avx512,
+	"pair_gemm_bf16_384x32_lda384_bias_avx512bf16":                 pair_gemm_bf16_384x32_lda384_bias_avx512bf16,
+	"pair_gemm_bf16_384x32_lda384_bias_residual_avx2":              pair_gemm_bf16_384x32_lda384_bias_residual_avx2,
+	"pair_gemm_bf16_384x32_lda384_bias_residual_avx512":            pair_gemm_bf16_384x32_lda384_bias_residual_avx512,
+	"pair_gemm_bf16_384x32_lda384_bias_residual_avx512bf16":        pair_gemm_bf16_384x32_lda384_bias_residual_avx512bf16,
+	"pair_gemm_bf16_9x32_lda16_bias_residual_avx2":                 pair_gemm_bf16_9x32_lda16_bias_residual_avx2,
+	"pair_gemm_bf16_9x32_lda16_bias_residual_avx512":               pair_gemm_bf16_9x32_lda16_bias_residual_avx512,
+	"pair_gemm_bf16_9x32_lda16_bias_residual_avx512bf16":           pair_gemm_bf16_9x32_lda16_bias_residual_avx512bf16,
+	"pair_gemm_tn_bf16_any_avx2":                                   pair_gemm_tn_bf16_any_avx2,
+	"pair_gemm_tn_bf16_any_avx512":                                 pair_gemm_tn_bf16_any_avx512,
+	"pair_gemm_tn_bf16_any_avx512bf16":                             pair_gemm_tn_bf16_any_avx512bf16,
+	"pairs_bf16_columns_avx2":                                      pairs_bf16_columns_avx2,
+	"pairs_bf16_columns_avx512":                                    pairs_bf16_columns_avx512,
+	"pairs_bf16_columns_avx512bf16":                                pairs_bf16_columns_avx512bf16,
+	"pairs_bf16_panel_avx2":                                        pairs_bf16_panel_avx2,
+	"pairs_bf16_panel_avx512":                                      pairs_bf16_panel_avx512,
+	"pairs_bf16_panel_avx512bf16":                                  pairs_bf16_panel_avx512bf16,
+	"pairs_bf16_rows_avx2":                                         pairs_bf16_rows_avx2,
+	"pairs_bf16_rows_avx512":                                       pairs_bf16_rows_avx512,
+	"pairs_bf16_rows_avx512bf16":                                   pairs_bf16_rows_avx512bf16,
 	"panels_f32_columns_avx2":                                      panels_f32_columns_avx2,
 	"panels_f32_columns_avx512":                                    panels_f32_columns_avx512,
 	"panels_f32_rows_avx2":                                         panels_f32_rows_avx2,

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/runtime/bf16"
 )
 
 // features holds the CPU features that kernels name, and whether the processor has them.
@@ -117,6 +118,23 @@ func (b *buffer) checkGuards(t *testing.T, m, width, ld int) {
 			t.Fatalf("wrote outside the rows: float %d from the start (m = %d rows of %d, %d apart)", i-start, m, width, ld)
 		}
 	}
+}
+
+// pairsAt returns a pointer to the pairs of bfloat16 that floats of a buffer hold.
+func pairsAt(p *float32) *int32 { return (*int32)(unsafe.Pointer(p)) }
+
+// pairOf returns the float that holds a pair.
+func pairOf(lower, upper float32) float32 {
+	return math.Float32frombits(uint32(bf16.Pair(lower, upper)))
+}
+
+// terms returns the products of two factors: floats, or floats that hold pairs.
+func terms(pairs bool, a, b float32) []float64 {
+	if !pairs {
+		return []float64{float64(a) * float64(b)}
+	}
+	x, y := int32(math.Float32bits(a)), int32(math.Float32bits(b))
+	return []float64{float64(bf16.Lower(x)) * float64(bf16.Lower(y)), float64(bf16.Upper(x)) * float64(bf16.Upper(y))}
 }
 
 // fill sets every element to the result of f.

@@ -66,7 +66,7 @@ func embed_f32_copy_384_ldy384_ldt384_avx512(y *float32, ids *int32, table *floa
 func layernorm_f32_384_ldx384_ldy384_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
 // gemm_f32_384x32_lda384_bias_avx512 computes c[m, 32] = a[m, 384]·wᵀ + bias
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
+// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_384x32_lda384_bias_avx512(c, a, w, bias *float32, m, ldc int)
@@ -129,25 +129,25 @@ var attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512 = attention.Form{
 }
 
 // gemm_f32_384x32_lda384_bias_residual_avx512 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
+// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_384x32_lda384_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_384x32_lda384_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias)
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
+// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_384x32_lda384_bias_gelu_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_1536x32_lda1552_bias_residual_avx512 computes c[m, 32] = a[m, 1536]·wᵀ + bias + r
-// w: panels [2][1536][16]; rows of a are 1552 floats apart, of c ldc.
+// w: panels [2][1536][16] of floats; rows of a are 1552 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_1536x32_lda1552_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_384x16_lda384_bias_avx512 computes c[m, 16] = a[m, 384]·wᵀ + bias
-// w: panels [1][384][16]; rows of a are 384 floats apart, of c ldc.
+// w: panels [1][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_384x16_lda384_bias_avx512(c, a, w, bias *float32, m, ldc int)
@@ -165,7 +165,7 @@ func embed_f32_copy_384_ldy384_ldt384_avx2(y *float32, ids *int32, table *float3
 func layernorm_f32_384_ldx384_ldy384_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
 // gemm_f32_384x32_lda384_bias_avx2 computes c[m, 32] = a[m, 384]·wᵀ + bias
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
+// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_384x32_lda384_bias_avx2(c, a, w, bias *float32, m, ldc int)
@@ -228,25 +228,25 @@ var attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2 = attention.Form{
 }
 
 // gemm_f32_384x32_lda384_bias_residual_avx2 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
+// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_384x32_lda384_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_384x32_lda384_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias)
-// w: panels [2][384][16]; rows of a are 384 floats apart, of c ldc.
+// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_384x32_lda384_bias_gelu_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_1536x32_lda1552_bias_residual_avx2 computes c[m, 32] = a[m, 1536]·wᵀ + bias + r
-// w: panels [2][1536][16]; rows of a are 1552 floats apart, of c ldc.
+// w: panels [2][1536][16] of floats; rows of a are 1552 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_1536x32_lda1552_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_384x16_lda384_bias_avx2 computes c[m, 16] = a[m, 384]·wᵀ + bias
-// w: panels [1][384][16]; rows of a are 384 floats apart, of c ldc.
+// w: panels [1][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_384x16_lda384_bias_avx2(c, a, w, bias *float32, m, ldc int)

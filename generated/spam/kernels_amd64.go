@@ -66,7 +66,7 @@ func embed_f32_copy_128_ldy128_ldt128_avx512(y *float32, ids *int32, table *floa
 func layernorm_f32_128_ldx128_ldy128_eps1em07_avx512(y, x, gain, shift *float32, m int)
 
 // gemm_f32_128x32_lda128_bias_avx512 computes c[m, 32] = a[m, 128]·wᵀ + bias
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [2][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x32_lda128_bias_avx512(c, a, w, bias *float32, m, ldc int)
@@ -129,25 +129,25 @@ var attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx512 = attention.Form{
 }
 
 // gemm_f32_128x32_lda128_bias_residual_avx512 computes c[m, 32] = a[m, 128]·wᵀ + bias + r
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [2][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x32_lda128_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_128x32_lda128_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 128]·wᵀ + bias)
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [2][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x32_lda128_bias_gelu_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_512x32_lda528_bias_residual_avx512 computes c[m, 32] = a[m, 512]·wᵀ + bias + r
-// w: panels [2][512][16]; rows of a are 528 floats apart, of c ldc.
+// w: panels [2][512][16] of floats; rows of a are 528 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_512x32_lda528_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_128x16_lda128_bias_avx512 computes c[m, 16] = a[m, 128]·wᵀ + bias
-// w: panels [1][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [1][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x16_lda128_bias_avx512(c, a, w, bias *float32, m, ldc int)
@@ -165,7 +165,7 @@ func embed_f32_copy_128_ldy128_ldt128_avx2(y *float32, ids *int32, table *float3
 func layernorm_f32_128_ldx128_ldy128_eps1em07_avx2(y, x, gain, shift *float32, m int)
 
 // gemm_f32_128x32_lda128_bias_avx2 computes c[m, 32] = a[m, 128]·wᵀ + bias
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [2][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x32_lda128_bias_avx2(c, a, w, bias *float32, m, ldc int)
@@ -228,25 +228,25 @@ var attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_avx2 = attention.Form{
 }
 
 // gemm_f32_128x32_lda128_bias_residual_avx2 computes c[m, 32] = a[m, 128]·wᵀ + bias + r
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [2][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x32_lda128_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_128x32_lda128_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 128]·wᵀ + bias)
-// w: panels [2][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [2][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x32_lda128_bias_gelu_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_512x32_lda528_bias_residual_avx2 computes c[m, 32] = a[m, 512]·wᵀ + bias + r
-// w: panels [2][512][16]; rows of a are 528 floats apart, of c ldc.
+// w: panels [2][512][16] of floats; rows of a are 528 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_512x32_lda528_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_f32_128x16_lda128_bias_avx2 computes c[m, 16] = a[m, 128]·wᵀ + bias
-// w: panels [1][128][16]; rows of a are 128 floats apart, of c ldc.
+// w: panels [1][128][16] of floats; rows of a are 128 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_128x16_lda128_bias_avx2(c, a, w, bias *float32, m, ldc int)

@@ -26,7 +26,9 @@ type Options struct {
 	Lora    *spec.Lora // adapters beside projections; nil: none
 	Dropout bool       // drop elements at the model's sites, by keys that come with the batch; for training
 	Train   bool       // mark what only gradients need: the padding row of the token table, which a lookup does not train
-	Trace   bool       // keep the hidden states of every layer as outputs, for `verify`; run also layers that no head reads
+	// Trace keeps the hidden states of every layer as outputs, for `verify`, and runs also layers that no head reads. A training of two models keeps the logits
+	// of both.
+	Trace bool
 }
 
 // Unit is one program and the parts of the spec that it was compiled from.

@@ -89,6 +89,8 @@ type pair struct {
 // compilePair builds the program of a step that trains a generator and a detector, see compileStep.
 func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.List, error) {
 	k := &pair{targetWork: t, tr: w.Train, unit: u, begin: map[string]*ir.Init{}}
+	trace := o.Trace
+	o.Trace = false // it would keep the layers of each model
 	if err := k.models(w, o); err != nil {
 		return nil, err
 	}
@@ -129,6 +131,11 @@ func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.L
 	p.Training.Counts = k.counts
 	p.Training.Targets = append(slices.Clone(k.generator.targets),
 		ir.Target{Name: StoreSampled, Check: ir.ClassTarget, Below: k.generator.Head.Out, Optional: true})
+	for _, name := range []string{generatorPrefix + storeLogits, detectorPrefix + storeLogits} {
+		if _, v := p.Writer(name); v != nil && trace {
+			p.Training.Traced, p.Outputs = append(p.Training.Traced, name), append(p.Outputs, name)
+		}
+	}
 	p.Training.Losses = []ir.Loss{{Name: generatorPrefix + StoreLoss, Weight: 1}, {Name: detectorPrefix + StoreLoss, Weight: k.tr.Weight}}
 	return nil, placed(p, again)
 }

@@ -121,8 +121,9 @@ func (k *comparison) trained(name string, shape []int, numbers []float64) value 
 		}
 		return value{reason: cmp.Or(k.produced.Untrained, notProduced.reason)}
 	}
-	if n := len(shape); n == 3 && strings.HasPrefix(name, "delta") && len(numbers) == k.layout.tokens*shape[2] {
-		if read := k.reader(name, &grid{numbers, k.layout.tokens, shape[2]}, shape); read != nil {
+	if g := Group(name); g == "other" && k.layout.tokens > 0 && len(numbers)%k.layout.tokens == 0 && len(numbers) > 0 { // rows of live tokens alone
+		columns := len(numbers) / k.layout.tokens
+		if read := k.reader(name, &grid{numbers, k.layout.tokens, columns}, shape); read != nil {
 			return value{read: read}
 		}
 	}

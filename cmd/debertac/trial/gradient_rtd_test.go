@@ -8,6 +8,7 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/golden"
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/runtime"
 )
 
 // TestRecordedPairs computes the losses and the gradients of recorded generators and discriminators (He, Gao, Chen 2021, sections 3.1 to 3.3). The tables of
@@ -45,10 +46,39 @@ func TestRecordedPairs(t *testing.T) {
 func (k *recordedCase) passOfPair(p golden.Pass) (grads map[string][]float64, loss []float64) {
 	b, _ := k.compile(p)
 	k.part = p.Name
-	k.put(k.targets(k.unit, p, b))
+	k.put(k.targetsOf(p, b))
 	faults, err := k.unit.AddLoss(false)
 	require.NoError(k.t, err)
 	require.Empty(k.t, faults)
 	grads = k.differentiate(compiler.StoreLoss, compiler.Parameters(k.unit.Program))
 	return grads, k.store[compiler.StoreLoss].Floats()
+}
+
+// targetsOf returns the targets of one model of a pair: labels, or what the generator has replaced.
+func (k *recordedCase) targetsOf(p golden.Pass, b *runtime.Batch) (*golden.Targets, error) {
+	if p.Name != "discriminator" {
+		return k.targets(k.unit, b)
+	}
+	out := &golden.Targets{Floats: map[string][]float32{}}
+	return out, k.replaced(out, b)
+}
+
+// replaced sets the targets of a discriminator: 1 where the generator's token differs from the one that was masked.
+func (t *Trial) replaced(out *golden.Targets, b *runtime.Batch) error {
+	labels, err := t.given("labels")
+	if err != nil {
+		return err
+	}
+	drawn, err := t.given("sampled_ids")
+	if err != nil {
+		return err
+	}
+	numbers := make([]float32, b.Tokens())
+	for i, row := range t.golden.Rows() {
+		if row >= 0 && labels[i] > 0 && drawn[i] != labels[i] {
+			numbers[row] = 1
+		}
+	}
+	out.Floats[compiler.StoreTarget] = numbers
+	return nil
 }

@@ -202,7 +202,7 @@ func (k *recordedCase) loss(b *ragged.Batch) string {
 		k.store[compiler.GradOf(of)] = a
 		return of
 	}
-	k.put(k.targets(k.unit, golden.Pass{}, b))
+	k.put(k.targets(k.unit, b))
 	faults, err := k.unit.AddLoss(k.soft(k.unit))
 	require.NoError(k.t, err)
 	require.Empty(k.t, faults)

@@ -18,6 +18,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/gopackage"
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
@@ -30,11 +31,13 @@ type step struct {
 	built.Program
 	passes  []golden.Pass  // one for each step of a training run
 	cases   []*golden.Case // whose inputs these have
-	weight  float64        // of its gradients in those that were recorded
+	reads   *compiler.Unit // the model that the batch is for
 	update  bool           // the tensors change, as those of a training run do
 	prefix  []int32        // see form
 	batches []string
-	stored  map[string]string // names of tensors in the case's file of weights, by their names in the program
+	stored  map[string]string    // names of tensors in the case's file of weights, by their names in the program
+	names   map[string]string    // what the step writes besides gradients and tensors, to the names of recorded tensors
+	still   map[string][]float32 // recorded tensors of the file of weights that the program does not read, by the recorded names
 }
 
 // train compiles the training steps that the recorded tensors ask for. It sets t.untrained if it cannot compile them.
@@ -49,7 +52,6 @@ func (t *Trial) train(m *built.Maker) error {
 	if !slices.ContainsFunc(names, func(name string) bool { return golden.Group(name) == "grad" }) {
 		return nil
 	}
-	weights := []float64{1}
 	passes, err := t.golden.Passes(t.outputs)
 	switch {
 	case err != nil:
@@ -57,22 +59,23 @@ func (t *Trial) train(m *built.Maker) error {
 	case t.golden.Ends() && t.golden.Dead():
 		return nil // compare leaves the gradients out
 	case t.golden.Kind == golden.KindRTD:
-		weights = []float64{1, t.golden.Lambda}
+		return t.pair(m.Console, nil, []*golden.Case{t.golden})
 	}
 	var o compiler.Training
 	if t.golden.Kind == golden.KindSiFT {
 		o, passes = t.sift(), passes[1:] // the batch with the first perturbation
 	}
-	for i, weight := range weights {
-		s, err := t.step(m.Console, passes[i], o)
-		if err != nil {
-			return err
-		}
-		s.cases, s.passes, s.weight = []*golden.Case{t.golden}, passes[i:i+1], weight
-		t.steps = append(t.steps, s)
+	s, err := t.step(m.Console, passes[0], o)
+	if err != nil {
+		return err
 	}
+	s.cases, s.passes, s.names = []*golden.Case{t.golden}, passes[:1], stepNames
+	t.steps = append(t.steps, s)
 	return nil
 }
+
+// stepNames maps what a step of one model writes to the names of recorded tensors.
+var stepNames = map[string]string{trainprogram.LossTensor: golden.StepLoss}
 
 // sift returns the training of a case of scale-invariant fine-tuning.
 func (t *Trial) sift() compiler.Training {
@@ -102,16 +105,17 @@ func (t *Trial) step(c *console.Console, p golden.Pass, o compiler.Training) (*s
 	if err == nil && faults.HasErrors() {
 		return nil, &fault.Error{Code: fault.ExitInput, List: faults}
 	}
-	return &step{Program: f.Program, prefix: f.prefix}, err
+	return &step{Program: f.Program, prefix: f.prefix, reads: u}, err
 }
 
-// trainRun compiles the step of a training run of one model.
+// trainRun compiles the step of a training run.
 func (t *Trial) trainRun(c *console.Console) error {
 	r, err := t.golden.Recipe()
 	if err != nil {
 		return caseFault(err)
 	}
 	run := t.golden
+	defer func() { t.golden = run }()
 	var cases []*golden.Case
 	var passes []golden.Pass
 	for i := range r.Steps {
@@ -123,19 +127,16 @@ func (t *Trial) trainRun(c *console.Console) error {
 		if err != nil {
 			return caseFault(err)
 		}
-		if len(list) > 1 {
-			t.untrained = "this version does not compile the training of two models that share tensors"
-			return nil
-		}
 		cases, passes = append(cases, of), append(passes, list[0])
 	}
-	t.golden = cases[0]
-	defer func() { t.golden = run }()
+	if t.golden = cases[0]; t.golden.Kind == golden.KindRTD {
+		return t.pair(c, r, cases)
+	}
 	s, err := t.step(c, passes[0], compiler.Training{Update: func(p *ir.Program, with []string) error { return updateOf(p, r, with) }})
 	if err != nil {
 		return err
 	}
-	s.cases, s.passes, s.update = cases, passes, true
+	s.cases, s.passes, s.update, s.names = cases, passes, true, runNames
 	t.steps = []*step{s}
 	return nil
 }
@@ -164,11 +165,13 @@ func (t *Trial) prepareSteps(ctx context.Context, dir *folder.Folder, temp strin
 		}
 		for i, p := range s.passes {
 			t.golden = s.cases[i]
-			b, err := t.batch(dir, &pass{Pass: p, form: &form{Program: s.Program, model: p.Model, prefix: s.prefix}})
+			of := s.Program
+			of.Unit = s.reads
+			b, err := t.batch(dir, &pass{Pass: p, form: &form{Program: of, model: p.Model, prefix: s.prefix}})
 			if err != nil {
 				return err
 			}
-			with, err := t.targets(s.Unit, p, b)
+			with, err := t.targets(s.reads, b)
 			if err != nil {
 				return err
 			}
@@ -184,6 +187,9 @@ func (t *Trial) prepareSteps(ctx context.Context, dir *folder.Folder, temp strin
 // writeWeights writes the tensors of the step's program, under their names there.
 func (s *step) writeWeights(ctx context.Context, dir *folder.Folder) error {
 	from := dir.Source(s.Unit.Model)
+	if s.Unit.Training != nil { // its tensors have the names of a file of two models
+		from = &pack.Checkpoint{File: dir.Weights}
+	}
 	params := s.Unit.Program.Training.Params
 	s.stored = map[string]string{}
 	var list []safetensors.Tensor
@@ -251,24 +257,36 @@ func (t *Trial) trained(m *built.Maker, temp, isa string) (map[string][]float64,
 		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("the compiled training step fails: %w\n%s", err, strings.TrimSpace(said.String()))
 		}
-		if err := s.read(out, len(t.steps) > 1, all); err != nil {
+		if err := s.read(out, all); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
 
-// runNames maps what a training step writes to the names of recorded tensors.
+// runNames maps what a training run of one model writes to the names of recorded tensors.
 var runNames = map[string]string{trainprogram.LossTensor: "losses", trainprogram.NormTensor: "grad_norms", trainprogram.RateTensor: "learning_rates"}
 
-// read adds what a step has computed to all: gradients times the step's weight, and for a training run the changed tensors and the numbers of each step.
-func (s *step) read(path string, several bool, all map[string][]float64) error {
+// read adds what a step has computed to all: gradients, and for a training run the changed tensors and the numbers of each step.
+func (s *step) read(path string, all map[string][]float64) error {
 	f, err := safetensors.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	for _, name := range f.Names() {
+		to := s.names[name]
+		if value, ok := strings.CutPrefix(name, trainprogram.OfPrefix); ok && to == "" {
+			to = siftNames[value]
+		}
+		for _, prefix := range []string{trainprogram.GradPrefix, trainprogram.NewPrefix} {
+			if tensor, ok := strings.CutPrefix(name, prefix); ok && (prefix == trainprogram.NewPrefix || !s.update) { // a run records no gradients
+				to = prefix + s.stored[tensor]
+			}
+		}
+		if to == "" {
+			continue
+		}
 		info, err := f.Info(name)
 		if err != nil {
 			return err
@@ -277,28 +295,21 @@ func (s *step) read(path string, several bool, all map[string][]float64) error {
 		if err := f.Floats(name, data); err != nil {
 			return err
 		}
-		to, weight := runNames[name], 1.0
-		if value, ok := strings.CutPrefix(name, trainprogram.OfPrefix); ok {
-			to = siftNames[value]
-		}
-		switch tensor, grad := strings.CutPrefix(name, trainprogram.GradPrefix); {
-		case grad && s.update, to != "" && !s.update && several:
-			continue // a training run records no gradients; the loss of a pair is not that of a step
-		case grad:
-			to, weight = trainprogram.GradPrefix+s.stored[tensor], s.weight
-		case to == "":
-			to = trainprogram.NewPrefix + s.stored[strings.TrimPrefix(name, trainprogram.NewPrefix)]
-		case !s.update && name == trainprogram.LossTensor:
-			to = golden.StepLoss
-		}
-		if all[to] == nil {
-			all[to] = make([]float64, len(data))
-		}
-		for i, v := range data {
-			all[to][i] += weight * float64(v)
-		}
+		all[to] = wide(data)
+	}
+	for name, data := range s.still {
+		all[name] = wide(data)
 	}
 	return nil
+}
+
+// wide returns numbers as float64.
+func wide(data []float32) []float64 {
+	out := make([]float64, len(data))
+	for i, v := range data {
+		out[i] = float64(v)
+	}
+	return out
 }
 
 // buildSteps builds one program of the training steps of all trials that can run. A step for which no code can be generated must not prevent the others from

@@ -10,9 +10,6 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// discriminator is the pass of a pair whose targets are not labels.
-const discriminator = "discriminator"
-
 // bare reports whether the recorded gradients start from given gradients of the model's rows: a model without a head has no loss.
 func bare(u *compiler.Unit) bool { return u.Head == nil }
 
@@ -23,13 +20,10 @@ func (t *Trial) soft(u *compiler.Unit) bool {
 }
 
 // targets returns what the loss of a pass compares with the model's numbers.
-func (t *Trial) targets(u *compiler.Unit, p golden.Pass, b *runtime.Batch) (*golden.Targets, error) {
+func (t *Trial) targets(u *compiler.Unit, b *runtime.Batch) (*golden.Targets, error) {
 	out := &golden.Targets{Integers: map[string][]int32{}, Floats: map[string][]float32{}}
-	switch {
-	case bare(u):
+	if bare(u) {
 		return out, t.weights(out, u, b)
-	case p.Name == discriminator:
-		return out, t.replaced(out, b)
 	}
 	switch u.Head.As {
 	case spec.SpanEnds:
@@ -62,7 +56,30 @@ func (t *Trial) targets(u *compiler.Unit, p golden.Pass, b *runtime.Batch) (*gol
 		}
 		return out, nil
 	}
+	if t.golden.Kind == golden.KindRTD {
+		if err := t.sampled(out, b); err != nil {
+			return nil, err
+		}
+	}
 	return out, t.labels(out, u, b)
+}
+
+// sampled sets the tokens of the generator.
+func (t *Trial) sampled(out *golden.Targets, b *runtime.Batch) error {
+	drawn, err := t.given("sampled_ids")
+	if err != nil {
+		return err
+	}
+	byRow := make([]int32, b.Tokens())
+	for i, row := range t.golden.Rows() {
+		if row >= 0 {
+			byRow[row] = int32(drawn[i])
+		}
+	}
+	for _, row := range b.Rows {
+		out.Integers[compiler.StoreSampled] = append(out.Integers[compiler.StoreSampled], byRow[row])
+	}
+	return nil
 }
 
 // given returns an input of the case.
@@ -87,26 +104,6 @@ func (t *Trial) weights(out *golden.Targets, u *compiler.Unit, b *runtime.Batch)
 			if row >= 0 {
 				numbers[row*width+k] = float32(given[i*width+k] * float64(b.Tokens()))
 			}
-		}
-	}
-	out.Floats[compiler.StoreTarget] = numbers
-	return nil
-}
-
-// replaced sets the targets of a discriminator: 1 where the generator's token differs from the one that was masked.
-func (t *Trial) replaced(out *golden.Targets, b *runtime.Batch) error {
-	labels, err := t.given("labels")
-	if err != nil {
-		return err
-	}
-	drawn, err := t.given("sampled_ids")
-	if err != nil {
-		return err
-	}
-	numbers := make([]float32, b.Tokens())
-	for i, row := range t.golden.Rows() {
-		if row >= 0 && labels[i] > 0 && drawn[i] != labels[i] {
-			numbers[row] = 1
 		}
 	}
 	out.Floats[compiler.StoreTarget] = numbers

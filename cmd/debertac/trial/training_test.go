@@ -107,7 +107,7 @@ func (k *recordedTraining) step(p golden.Pass, part recordedPart, step int, lr f
 	b, _ := k.compile(p)
 	k.part = p.Name
 	if p.Name == "discriminator" {
-		k.put(k.targets(k.unit, p, b))
+		k.put(k.targetsOf(p, b))
 		faults, err := k.unit.AddLoss(false)
 		require.NoError(k.t, err)
 		require.Empty(k.t, faults)

@@ -24,7 +24,7 @@ const module = "github.com/debertac/debertac"
 // roots are the packages that generated packages and the main of a program import.
 var roots = []string{
 	module + "/runtime", module + "/runtime/appended", module + "/runtime/attention", module + "/runtime/disk",
-	module + "/runtime/program", module + "/runtime/safetensors", module + "/runtime/token", module + "/runtime/trainprogram",
+	module + "/runtime/program", module + "/runtime/safetensors", module + "/runtime/sampler", module + "/runtime/token", module + "/runtime/trainprogram",
 }
 
 // platforms lists the platforms for which a program can be built.

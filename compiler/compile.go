@@ -144,6 +144,9 @@ func (t *targetWork) compilePart(pkg string, p part, bounds ir.Bounds, o Options
 		return nil, err
 	}
 	prog.Meta = t.meta(p)
+	if o.Lora != nil {
+		prog.Meta.SpecHash = adaptedHash(o.Lora, spec.Canonical(m, h))
+	}
 	if o.Trace {
 		prog.Meta.Trace = true
 		prog.Outputs = traced(p, o)
@@ -174,6 +177,14 @@ func traced(p part, o Options) (outputs []string) {
 func specHash(canonical []byte) string {
 	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:])
+}
+
+// adaptedHash returns the hash of a canonical spec with adapters. Their tensors mean something else with another scale. Their dropout has no part in it, as
+// that of a model has none.
+func adaptedHash(l *spec.Lora, canonical []byte) string {
+	adapters := *l
+	adapters.Dropout = 0
+	return specHash(fmt.Appendf(nil, "lora %s\n%s", &adapters, canonical))
 }
 
 // meta returns what the generated package tells its callers.

@@ -301,3 +301,22 @@ func TestTrainingPackageName(t *testing.T) {
 	_, faults = compile(`emit infer m.nli as package "tune"; emit train tune`)
 	require.Equal(t, `emit train tune as package "tune2"`, faults[0].Hint)
 }
+
+// TestHashOfAdapters checks that checkpoints of adapters with another scale have another hash, and that those with another dropout have not.
+func TestHashOfAdapters(t *testing.T) {
+	hash := func(lora string) string {
+		s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+"train tune on m.nli { batch 4 sequences; steps 10 steps; rate 1e-3; "+lora+` }
+target t { emit train tune as package "p" }
+`))
+		require.Empty(t, faults)
+		units, faults, err := compiler.Compile(s, compiler.Options{})
+		require.NoError(t, err)
+		require.Empty(t, faults)
+		return units[0].Program.Meta.SpecHash
+	}
+	want := hash("lora q rank 4 alpha 8")
+	require.Equal(t, want, hash("lora q rank 4 alpha 8 dropout 0.1"))
+	for _, other := range []string{"", "lora q rank 4", "lora q rank 4 alpha 7", "lora v rank 4 alpha 8"} {
+		require.NotEqual(t, want, hash(other), other)
+	}
+}

@@ -13,7 +13,7 @@ import (
 // Program describes a generated training package. It is fixed at compile time and shared by all trainers of the package.
 type Program struct {
 	Name     string        // name of the package, for messages
-	SpecHash string        // sha256 of the canonical spec of the model
+	SpecHash string        // sha256 of the canonical spec of the model, of its head and of its adapters
 	ISAs     []cpu.ISA     // instruction sets that its kernels exist for
 	Limits   engine.Limits // the spec's limits on a batch
 	Threads  int           // the most threads that a step may use, from the spec's target; 0: no limit

@@ -212,7 +212,9 @@ func TestCheckpointParts(t *testing.T) {
 func TestNotFinite(t *testing.T) {
 	tr := begin(t, slope(false))
 	at := value(t, tr)
-	_, err := tr.Step(t.Context(), tokens([]int32{-1})) // 0/0
+	_, err := tr.Gradients(t.Context(), tokens([]int32{-1})) // 0/0
+	require.ErrorIs(t, err, trainer.ErrNotFinite)
+	_, err = tr.Step(t.Context(), tokens([]int32{-1}))
 	require.ErrorIs(t, err, trainer.ErrNotFinite)
 	require.ErrorContains(t, err, "step 0: the loss is NaN")
 	require.Equal(t, at, value(t, tr))

@@ -34,6 +34,7 @@ type Trainer struct {
 	rate    rate.Schedule
 	life    sync.Mutex // held by steps and by Close
 	closed  bool
+	broken  error // of an update that was not completed: some tensors are those before it, and others are those after it
 	drawn   []string
 	step    int // number of the next step, from 0
 
@@ -42,6 +43,8 @@ type Trainer struct {
 
 // Options returns the settings in use: the number of threads, the instruction set, and the number of steps on which the learning rates depend.
 func (t *Trainer) Options() Options {
+	t.life.Lock() // Resume sets the seed
+	defer t.life.Unlock()
 	o := t.options
 	o.ISA = t.isa.String()
 	if len(t.program.Optimizers) > 0 {
@@ -115,7 +118,8 @@ func (t *Trainer) Timed(ctx context.Context, b *Batch, durations *[]time.Duratio
 	return t.run(ctx, []*Batch{b}, durations, len(t.program.Optimizers) > 0)
 }
 
-// Gradients computes the loss and the gradients of a batch, and changes no tensor.
+// Gradients computes the loss and the gradients of a batch, and changes no tensor. If the loss is not a finite number, it returns the loss and an error that
+// wraps ErrNotFinite.
 func (t *Trainer) Gradients(ctx context.Context, b *Batch) (loss float32, err error) {
 	r, err := t.Losses(ctx, b)
 	return r.Loss, err
@@ -123,7 +127,22 @@ func (t *Trainer) Gradients(ctx context.Context, b *Batch) (loss float32, err er
 
 // Losses does the same as Gradients. The result has the terms of the loss, and no norm.
 func (t *Trainer) Losses(ctx context.Context, b *Batch) (Result, error) {
-	return t.run(ctx, []*Batch{b}, nil, false)
+	r, err := t.run(ctx, []*Batch{b}, nil, false)
+	if err == nil && !finite(r.Loss) {
+		err = fmt.Errorf("the loss is %v: %w", r.Loss, ErrNotFinite)
+	}
+	return r, err
+}
+
+// finite reports whether a number is neither NaN nor infinite.
+func finite(v float32) bool { return !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) }
+
+// usable returns an error if the trainer is closed, or if its tensors are those of no step.
+func (t *Trainer) usable() error {
+	if t.closed {
+		return runtime.ErrClosed
+	}
+	return t.broken
 }
 
 // run computes a pass over each part of a batch, and changes the tensors if update is set: for one optimizer after the other.
@@ -136,8 +155,8 @@ func (t *Trainer) run(ctx context.Context, parts []*Batch, durations *[]time.Dur
 	}
 	t.life.Lock()
 	defer t.life.Unlock()
-	if t.closed {
-		return Result{}, runtime.ErrClosed
+	if err := t.usable(); err != nil {
+		return Result{}, err
 	}
 	x := t.exec
 	if x.steps = durations; durations != nil {
@@ -185,7 +204,7 @@ func (t *Trainer) update(i int, r *Result) error {
 		what  string
 		value float32
 	}{{"loss", r.Loss}, {"norm of the gradients", norm}} {
-		if v := float64(n.value); math.IsNaN(v) || math.IsInf(v, 0) {
+		if !finite(n.value) {
 			what := "; the step has changed nothing"
 			if i > 0 {
 				what = ""
@@ -202,13 +221,14 @@ func (t *Trainer) update(i int, r *Result) error {
 		r.Norm = float32(math.Sqrt(sum))
 	}
 	x.ctx = context.Background() // an update is not left half done
-	if err := x.call(step.Apply); err != nil {
-		return err
+	err := x.call(step.Apply)
+	if err == nil && step.Lookahead != nil && o.Every > 0 && (t.step+1)%o.Every == 0 {
+		err = x.call(step.Lookahead)
 	}
-	if step.Lookahead != nil && o.Every > 0 && (t.step+1)%o.Every == 0 {
-		return x.call(step.Lookahead)
+	if err != nil {
+		t.broken = fmt.Errorf("the update of step %d was not completed, so the tensors are those of no step: resume from a checkpoint: %w", t.step, err)
 	}
-	return nil
+	return t.broken
 }
 
 // moments returns the numbers of an optimizer with moments.

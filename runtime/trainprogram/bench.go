@@ -98,7 +98,11 @@ func (b *benchFlags) run(ctx context.Context, s *command.Session, _ []string) er
 	if b.total == 0 {
 		b.total = manySteps
 	}
-	t, m, err := b.open()
+	m, err := b.training()
+	if err != nil {
+		return err
+	}
+	t, err := b.open(m)
 	if err != nil {
 		return err
 	}

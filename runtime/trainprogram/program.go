@@ -84,19 +84,20 @@ func (o *openFlags) register(fs *flag.FlagSet) {
 	fs.IntVar(&o.total, "total-steps", 0, "the course of the learning rate is that of a training of `N` steps; 0: as many as the spec says")
 }
 
-// open opens the trainer with the tensors that the flags name.
-func (o *openFlags) open() (*trainer.Trainer, *Model, error) {
+// training returns the training that the flags name.
+func (o *openFlags) training() (*Model, error) {
 	if (o.weights != "") == (o.draw != nil) {
-		return nil, nil, command.Usage("either --weights FILE or --random-weights SEED is needed")
+		return nil, command.Usage("either --weights FILE or --random-weights SEED is needed")
 	}
 	i, err := command.Pick(o.names, o.model)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	m := &o.models[i]
-	if err := o.check(m.Program); err != nil {
-		return nil, nil, err
-	}
+	return &o.models[i], o.check(o.models[i].Program)
+}
+
+// open opens a training with the tensors that the flags name.
+func (o *openFlags) open(m *Model) (t *trainer.Trainer, err error) {
 	opts := []trainer.Option{trainer.Seed(o.seed)}
 	if o.threads > 0 {
 		opts = append(opts, trainer.Threads(o.threads))
@@ -107,7 +108,6 @@ func (o *openFlags) open() (*trainer.Trainer, *Model, error) {
 	if o.total > 0 {
 		opts = append(opts, trainer.Steps(o.total))
 	}
-	var t *trainer.Trainer
 	if o.draw != nil {
 		t, err = trainer.Draw(m.Program, *o.draw, opts...)
 	} else {
@@ -117,7 +117,7 @@ func (o *openFlags) open() (*trainer.Trainer, *Model, error) {
 	if err != nil && !errors.As(err, &p) {
 		err = command.Faulty("", "%w", err)
 	}
-	return t, m, err
+	return t, err
 }
 
 // check refuses flags that are wrong for a program.

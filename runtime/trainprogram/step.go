@@ -2,11 +2,13 @@ package trainprogram
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
 	"slices"
 
+	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/batchfile"
 	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/disk"
@@ -48,7 +50,7 @@ func (h held) newStep(fs *flag.FlagSet) command.Action {
 
 // stepRow is what a step reports.
 type stepRow struct {
-	Step int      `json:"step"`
+	Step *int     `json:"step,omitempty"` // nil: gradients alone
 	Loss float64  `json:"loss"`
 	Rate *float64 `json:"learning_rate,omitempty"`
 	Norm *float64 `json:"grad_norm,omitempty"`
@@ -67,7 +69,19 @@ func (f *stepFlags) run(ctx context.Context, s *command.Session, _ []string) err
 	if err := f.places(); err != nil { // before any work
 		return err
 	}
-	t, m, err := f.open()
+	m, err := f.training()
+	if err != nil {
+		return err
+	}
+	var batches []*trainer.Batch
+	for _, path := range f.batches {
+		b, err := ReadBatch(path, m.Program)
+		if err != nil {
+			return err
+		}
+		batches = append(batches, b)
+	}
+	t, err := f.open(m)
 	if err != nil {
 		return err
 	}
@@ -77,13 +91,15 @@ func (f *stepFlags) run(ctx context.Context, s *command.Session, _ []string) err
 			return command.Faulty("", "%w", err)
 		}
 	}
+	if err := f.places(); err != nil { // now that the inputs are known
+		return err
+	}
 	w := tensors{more: map[string][]float32{}}
-	for _, path := range f.batches {
-		b, err := ReadBatch(path, m.Program)
-		if err != nil {
-			return err
-		}
+	for i, b := range batches {
 		row, err := f.one(ctx, t, m.Program, b)
+		if errors.Is(err, runtime.ErrInput) || errors.Is(err, trainer.ErrNotFinite) {
+			err = command.Faulty(f.batches[i], "%w", err)
+		}
 		if err != nil {
 			return err
 		}
@@ -91,9 +107,6 @@ func (f *stepFlags) run(ctx context.Context, s *command.Session, _ []string) err
 		if err := f.print(s, row); err != nil {
 			return err
 		}
-	}
-	if err := f.places(); err != nil { // now that the inputs are known
-		return err
 	}
 	if f.save != "" {
 		if err := t.Save(f.save); err != nil {
@@ -116,7 +129,14 @@ func (f *stepFlags) places() error {
 			return err
 		}
 	}
-	return nil
+	if f.out == "" || f.save == "" {
+		return nil
+	}
+	same, err := disk.SamePlace(f.out, f.save)
+	if same {
+		return command.Usage("--out %s and --save %s name one file: choose two names", f.out, f.save)
+	}
+	return err
 }
 
 // one computes one step, or only its gradients.
@@ -126,7 +146,7 @@ func (f *stepFlags) one(ctx context.Context, t *trainer.Trainer, p *trainer.Prog
 		compute = t.Losses
 	}
 	r, err := compute(ctx, b)
-	row := stepRow{Step: r.Step, Loss: float64(r.Loss), Losses: map[string]float64{}, Norms: map[string]float64{}}
+	row := stepRow{Loss: float64(r.Loss), Losses: map[string]float64{}, Norms: map[string]float64{}}
 	for i, v := range r.Losses {
 		row.Losses[p.Losses[i].Name] = float64(v)
 	}
@@ -134,7 +154,7 @@ func (f *stepFlags) one(ctx context.Context, t *trainer.Trainer, p *trainer.Prog
 		row.Norms[p.Optimizers[i].Name] = float64(v)
 	}
 	if norm := float64(r.Norm); !f.gradients {
-		row.Rate, row.Norm = &r.Rate, &norm
+		row.Step, row.Rate, row.Norm = &r.Step, &r.Rate, &norm
 	}
 	return row, err
 }
@@ -149,7 +169,7 @@ func (f *stepFlags) print(s *command.Session, row stepRow) error {
 		text += fmt.Sprintf(", %s %.7g", name, row.Losses[name])
 	}
 	if row.Rate != nil {
-		text = fmt.Sprintf("step %d: %s, learning rate %.4g, norm of the gradients %.6g", row.Step, text, *row.Rate, *row.Norm)
+		text = fmt.Sprintf("step %d: %s, learning rate %.4g, norm of the gradients %.6g", *row.Step, text, *row.Rate, *row.Norm)
 	}
 	for _, name := range slices.Sorted(maps.Keys(row.Norms)) {
 		text += fmt.Sprintf(", of %s %.6g", name, row.Norms[name])
@@ -191,6 +211,9 @@ func ReadBatch(path string, p *trainer.Program) (*trainer.Batch, error) {
 		}
 		if info.DType != want {
 			return nil, command.Faulty(path, "the target %q is %s, it must be %s", t.Name, info.DType, want)
+		}
+		if columns := max(t.Columns, 1); len(info.Shape) != 1 && (len(info.Shape) != 2 || info.Shape[1] != columns) {
+			return nil, command.Faulty(path, "the target %q has the shape %v, it must have one dimension, or rows of %d", t.Name, info.Shape, columns)
 		}
 		if t.Floats {
 			b.Floats[t.Name] = make([]float32, info.Elements())

@@ -14,6 +14,7 @@ import (
 
 	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/rate"
@@ -177,6 +178,47 @@ func TestBench(t *testing.T) {
 	stdout, stderr, code := run(t, 1, "bench", "--min-time", "1ms", "--batch", "1", "--tokens", "4")
 	require.Equal(t, command.ExitDone, code, stderr)
 	require.Contains(t, stdout, "  parts         forward ")
+}
+
+// TestOutputs checks that outputs which would replace each other or an input are refused before a step, and that faults of a batch name its file.
+func TestOutputs(t *testing.T) {
+	weights := file(t, "weights", map[string]any{"w": []float32{1, 2, 4}, "still": []float32{7}})
+	good := file(t, "good", map[string]any{"ids": []int32{1, 2, 3}, "starts": []int32{0, 3}, "target": []int32{1}})
+	wrong := file(t, "wrong", map[string]any{"ids": []int32{1, 2, 3}, "starts": []int32{0, 3}, "target": []int32{3}})
+	folder := t.TempDir()
+	out, saved := filepath.Join(folder, "out"), filepath.Join(folder, "saved")
+	link := filepath.Join(folder, "link")
+	require.NoError(t, os.Symlink("out", link))
+	for _, save := range []string{out, folder + "/../" + filepath.Base(folder) + "/out", link} {
+		stdout, stderr, code := run(t, 1, "step", "--weights", weights, "--batch", good, "--out", out, "--save", save)
+		require.Equal(t, command.ExitUsage, code, stderr)
+		require.Contains(t, stderr, "name one file")
+		require.Empty(t, stdout)
+		require.NoFileExists(t, out)
+	}
+	_, stderr, code := run(t, 1, "step", "--weights", weights, "--batch", good, "--save", saved)
+	require.Equal(t, command.ExitDone, code, stderr)
+	for _, path := range []string{good, weights, saved} {
+		stop := disk.GuardInputs() // Main calls it too
+		stdout, stderr, code := run(t, 1, "step", "--weights", weights, "--resume", saved, "--batch", good, "--save", path)
+		stop()
+		require.Equal(t, command.ExitUsage, code)
+		require.Contains(t, stderr, "is also an input of the command")
+		require.Empty(t, stdout, "no step has been computed")
+	}
+	_, stderr, code = run(t, 1, "step", "--weights", weights, "--batch", good, "--batch", wrong, "--out", out)
+	require.Equal(t, command.ExitInput, code)
+	require.Contains(t, stderr, wrong+": target[0] is 3")
+	stdout, stderr, code := run(t, 1, "step", "--weights", weights, "--resume", saved, "--batch", good, "--gradients", "--json", "--out", out)
+	require.Equal(t, command.ExitDone, code, stderr)
+	require.Equal(t, "{\"loss\":0.125}\n", stdout, "a pass that is no step has no number")
+	large := file(t, "large", map[string]any{"w": []float32{1, 3e38, 4}, "still": []float32{7}})
+	for _, more := range [][]string{nil, {"--gradients", "--json"}} {
+		stdout, stderr, code = run(t, 1, append([]string{"step", "--weights", large, "--batch", good, "--out", out}, more...)...)
+		require.Equal(t, command.ExitInput, code)
+		require.Contains(t, stderr, "the loss is +Inf: not a finite number")
+		require.Empty(t, stdout)
+	}
 }
 
 // TestVersion checks what is told about the trainings.

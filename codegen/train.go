@@ -81,6 +81,9 @@ func newPlaceTable(e *emitter) *placeTable {
 			number[name] = number[of]
 		}
 	}
+	for name, of := range e.p.Training.Sums {
+		number[name] = number[of]
+	}
 	place := func(name string) int {
 		if s, ok := e.slot["\x00"+name]; ok {
 			return s

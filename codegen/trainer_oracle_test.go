@@ -1,18 +1,13 @@
 package codegen_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/codegen"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
@@ -139,48 +134,18 @@ func steppedProgram(t *testing.T, kind compiler.OptimizerKind) *ir.Program {
 // TestTrainersStep builds training packages with each optimizer, runs steps on ragged parts of batches on every instruction set, and compares the losses, the
 // norms and the tensors with the oracle.
 func TestTrainersStep(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds a program")
-	}
-	tool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skip("no Go toolchain")
-	}
-	root, err := filepath.Abs("..")
-	require.NoError(t, err)
-	folder := t.TempDir()
-	add := func(path string, text []byte) { // a file of a module that reads this one
-		file := filepath.Join(folder, path)
-		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-		require.NoError(t, os.WriteFile(file, text, 0o644))
-	}
-	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	require.NoError(t, err)
-	add("go.sum", sums)
-	add("go.mod", fmt.Appendf(nil,
-		"module steps\n\ngo 1.26\n\nrequire github.com/debertac/debertac v0.0.0\n\nreplace github.com/debertac/debertac => %s\n", root))
+	m := newStepsModule(t)
 	programs, imports, table := map[string]*ir.Program{}, "", ""
 	for _, kind := range []compiler.OptimizerKind{compiler.AdamW, compiler.RAdam, compiler.LAMB, compiler.SGD} {
 		p := steppedProgram(t, kind)
 		programs[string(kind)] = p
-		pkg, err := codegen.Emit(p)
-		require.NoError(t, err)
-		for _, f := range pkg.Files {
-			add(string(kind)+"/"+f.Name, f.Text)
-		}
+		m.emit(string(kind), p)
 		imports += fmt.Sprintf("\t%s \"steps/%[1]s\"\n", kind)
 		table += fmt.Sprintf("%q: %[1]s.Program(), ", kind)
 	}
-	add("main.go", []byte(strings.NewReplacer("IMPORTS", imports, "PROGRAMS", table).Replace(stepsMain)))
-	run := exec.CommandContext(t.Context(), tool, "run", "-mod=mod", ".")
-	run.Dir = folder
-	run.Env = append(os.Environ(), "GOFLAGS=", "GOPROXY=off", "GOWORK=off")
-	var errs bytes.Buffer
-	run.Stderr = &errs
-	printed, err := run.Output()
-	require.NoError(t, err, errs.String())
+	m.add("main.go", []byte(strings.NewReplacer("IMPORTS", imports, "PROGRAMS", table).Replace(stepsMain)))
 	var results []stepsResult
-	require.NoError(t, json.Unmarshal(printed, &results))
+	require.NoError(t, json.Unmarshal(m.run("run", "-mod=mod", "."), &results))
 	require.GreaterOrEqual(t, len(results), len(programs))
 	for _, r := range results {
 		t.Run(r.Kind+" "+r.ISA, func(t *testing.T) { r.compare(t, programs[r.Kind]) })

@@ -67,8 +67,15 @@ func Parameters(p *ir.Program) []string {
 //
 // Faults are diagnostics, at the spec's lines, for ops that have no gradient yet. An error is an internal error; so is a name that the program does not have.
 func Grad(p *ir.Program, w Sweep) (flat []string, faults diag.List, err error) {
+	flat, _, faults, err = gradients(p, w)
+	return flat, faults, err
+}
+
+// gradients does the work of Grad. It also returns the names of sums of some shares of the gradients, each with that of the gradient.
+func gradients(p *ir.Program, w Sweep) (flat []string, sums map[string]string, faults diag.List, err error) {
 	s := &reverse{Sweep: w, prog: p, wanted: map[string]bool{}, constant: map[string]bool{}, found: map[*ir.Region]map[string]*share{},
-		adds: map[string]int{}, added: map[string]int{}, sums: map[string]string{}, written: map[string]string{}, regions: map[string]*ir.Region{}}
+		adds: map[string]int{}, added: map[string]int{}, sums: map[string]string{}, written: map[string]string{}, parts: map[string]string{},
+		regions: map[string]*ir.Region{}}
 	for _, name := range w.With {
 		s.wanted[name] = true
 	}
@@ -76,19 +83,19 @@ func Grad(p *ir.Program, w Sweep) (flat []string, faults diag.List, err error) {
 		s.constant[name] = true
 	}
 	if err := s.check(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	s.forward()
 	if err := s.backward(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if len(s.faults) > 0 {
 		s.faults.Sort()
-		return nil, s.faults, nil
+		return nil, nil, s.faults, nil
 	}
 	s.split()
 	if err := s.emit(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	var outputs []string
 	for _, name := range w.With {
@@ -99,7 +106,7 @@ func Grad(p *ir.Program, w Sweep) (flat []string, faults diag.List, err error) {
 		}
 	}
 	p.Outputs = append(outputs, p.Outputs...)
-	return flat, nil, nil
+	return flat, s.parts, nil, nil
 }
 
 // reverse is the work of one call of Grad. It has three parts: forward finds which values depend on a wanted one; backward walks the schedule from its end and
@@ -114,6 +121,7 @@ type reverse struct {
 	adds    map[string]int                   // how many steps have a share in the gradient of a value of the store
 	added   map[string]int                   // of these, how many emit has appended
 	sums    map[string]string                // the name of the sum of the shares that emit has appended
+	parts   map[string]string                // sums of some shares of the gradients of listed values → the gradients
 	written map[string]string                // that name → the same name as the region that computes the sum has it, with {l}
 	regions map[string]*ir.Region            // what emit has made, by what makes it differ
 	faults  diag.List

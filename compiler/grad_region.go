@@ -201,6 +201,9 @@ func (s *reverse) regionOf(st *step, seed ir.Kind) (*ir.Region, error) {
 		}
 		s.sums[name] = ir.At(k.after, st.layer)
 		s.written[s.sums[name]] = k.after
+		if sum := s.sums[name]; s.wanted[name] && sum != s.GradOf(name) {
+			s.parts[sum] = s.GradOf(name)
+		}
 		ins, key = append(ins, k), key+k.key()
 	}
 	if r := s.regions[key]; r != nil {

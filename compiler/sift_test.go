@@ -352,3 +352,22 @@ train tune on m.`+c.head+" { length 24 tokens; steps 10 steps; optimizer adamw; 
 		require.Contains(t, faults[i].Hint, c.hint)
 	}
 }
+
+// TestSiftMemory checks that a step frees what each move of the perturbation needs, and that the gradients of two passes are summed in the memory of the
+// gradients: more moves need no more memory, and a step needs at most that of two passes.
+func TestSiftMemory(t *testing.T) {
+	activations := func(sift string) int64 {
+		s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+"train tune on m.nli { batch 2 sequences; length 8 tokens; steps 9 steps; "+
+			"optimizer adamw; rate 1e-3; "+sift+" }\ntarget t { emit train tune as package \"p\" }\n"))
+		require.Empty(t, faults)
+		units, faults, err := compiler.Compile(s, compiler.Options{})
+		require.NoError(t, err)
+		require.False(t, faults.HasErrors(), faults)
+		p := units[0].Program
+		return compiler.KeptBy(p, p.Bounds)[3].Floats
+	}
+	plain, one := activations(""), activations("sift { }")
+	require.Greater(t, one, plain)
+	require.LessOrEqual(t, float64(one), 2.2*float64(plain))
+	require.LessOrEqual(t, activations("sift { ascend 4 }"), one+2*16*16) // two perturbations
+}

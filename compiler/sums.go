@@ -9,11 +9,24 @@ import (
 
 // sums lets products add to the memory of what they are added to, which saves a buffer and a pass over memory: in a training program most sums are those of
 // gradients, one product per reader of a value.
+//
+// A region that adds a share to the gradient of a tensor does so in the memory of the gradient, see [ir.Training.Sums].
 func sums(p *ir.Program) error {
+	shared := map[string]bool{} // by region and name in it: sums that lie in the memory of a gradient
+	for r, l := range ir.Steps(p.Run) {
+		for _, v := range r.In {
+			if p.Training != nil && p.Training.Sums[ir.At(v.Name, l)] != "" {
+				shared[r.Name+" "+v.Name] = true
+			}
+		}
+	}
+	match := func(r *ir.Region, i int) (func() error, error) {
+		return matchSum(r, i, func(v *ir.Value) bool { return shared[r.Name+" "+v.Name] })
+	}
 	for _, r := range p.Regions {
 		for again := true; again; {
 			var err error
-			if again, err = fuseFirst(r, []pattern{{name: "sum of products", at: "add", match: matchSum}}, func(pattern) {}); err != nil {
+			if again, err = fuseFirst(r, []pattern{{name: "sum of products", at: "add", match: match}}, func(pattern) {}); err != nil {
 				return fmt.Errorf("region %s: %w", r.Name, err)
 			}
 		}
@@ -21,16 +34,21 @@ func sums(p *ir.Program) error {
 	return nil
 }
 
-// matchSum matches the sum of a product and another value of the region, if nothing else reads either of them.
-func matchSum(r *ir.Region, i int) (func() error, error) {
+// matchSum matches the sum of a product and another value, if nothing else reads either of them. The other one is of the region, or shared: it lies in the
+// memory of the sum.
+func matchSum(r *ir.Region, i int, shared func(v *ir.Value) bool) (func() error, error) {
 	n, count := r.Nodes[i], uses(r)
-	inside := func(v *ir.Value) bool { return v.Kind == ir.Temp && count[v] == 1 }
-	if n.In[0] == n.In[1] || !inside(n.In[0]) || !inside(n.In[1]) {
+	once := func(v *ir.Value) bool { return count[v] == 1 && (v.Kind == ir.Temp || shared(v)) }
+	if n.In[0] == n.In[1] || !once(n.In[0]) || !once(n.In[1]) {
 		return nil, nil
 	}
 	for k := range 2 {
 		base, product := n.In[k], n.In[1-k]
-		if d := product.Def; d.Op != "matmul" || len(d.In) > 2 || slices.Index(r.Nodes, d) < slices.Index(r.Nodes, base.Def) {
+		if shared(base) && !slices.Contains(r.Out, n.Out[0]) {
+			continue
+		}
+		d := product.Def
+		if d == nil || d.Op != "matmul" || len(d.In) > 2 || base.Def != nil && slices.Index(r.Nodes, d) < slices.Index(r.Nodes, base.Def) {
 			continue
 		}
 		return func() error { return joinSum(r, i, base, product) }, nil

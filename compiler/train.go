@@ -56,7 +56,7 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 	if with == nil {
 		with = Parameters(p)
 	}
-	flat, faults, err := Grad(p, Sweep{Of: StoreLoss, With: with, Constant: done.constant})
+	flat, parts, faults, err := gradients(p, Sweep{Of: StoreLoss, With: with, Constant: done.constant})
 	if err != nil || len(faults) > 0 {
 		return faults, err
 	}
@@ -67,7 +67,7 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 		}
 	}
 	p.Training = u.trainingOf(with)
-	p.Training.Counts, p.Training.Traced = done.counts, o.Trace
+	p.Training.Counts, p.Training.Traced, p.Training.Sums = done.counts, o.Trace, parts
 	if u.Training != nil {
 		p.Training.Merges = merges(p, u.Training.Lora)
 	}

@@ -275,6 +275,9 @@ type Training struct {
 	Traced  []string // values of the store, f32[., N], that a pass keeps for its caller
 	Losses  []Loss   // the terms of the loss; none: it is one number
 	Targets []Target // what holds for the numbers of targets
+
+	// Sums maps sums of some shares of a gradient to the gradient, in whose memory they lie. A call that adds a share reads one sum and writes the next.
+	Sums map[string]string
 }
 
 // Merge describes how a matrix takes in its adapter: W + By·Up·Down is the matrix of a model without the adapter. If the matrix holds several parts of each
@@ -385,6 +388,9 @@ func (t *Training) Held() map[string]bool {
 		if p.Grad != "" {
 			held[p.Grad] = true
 		}
+	}
+	for name := range t.Sums {
+		held[name] = true
 	}
 	for _, u := range t.Updates {
 		for name := range u.InPlace {

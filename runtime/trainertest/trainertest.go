@@ -19,7 +19,9 @@ import (
 
 // Options holds what the tests need to know besides the program.
 type Options struct {
-	Agree float64 // largest difference of a gradient between instruction sets, relative to the largest element of the gradient
+	// Agree is the largest difference of a gradient between instruction sets, relative to the largest element of the gradient, or to a hundredth of that of
+	// all gradients if it is less.
+	Agree float64
 }
 
 // lengths returns the lengths of the sequences that the tests run.

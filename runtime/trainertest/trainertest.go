@@ -19,9 +19,7 @@ import (
 
 // Options holds what the tests need to know besides the program.
 type Options struct {
-	// Agree is the largest difference of a gradient between instruction sets, relative to the largest element of the gradient, or to a hundredth of that of
-	// all gradients if it is less.
-	Agree float64
+	Agree float64 // largest difference of a gradient between instruction sets, relative to the largest element of the gradient
 }
 
 // lengths returns the lengths of the sequences that the tests run.

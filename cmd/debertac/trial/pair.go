@@ -66,7 +66,7 @@ func (t *Trial) pair(c *console.Console, r *golden.Recipe, cases []*golden.Case)
 		s.passes = append(s.passes, passes[0])
 	}
 	if r != nil {
-		s.update, s.names = true, pairRunNames
+		s.update, s.names, s.lean = true, pairRunNames, true
 		if s.still, err = t.unread(dir, s.Unit); err != nil {
 			return err
 		}

@@ -33,6 +33,7 @@ type step struct {
 	cases   []*golden.Case // whose inputs these have
 	reads   *compiler.Unit // the model that the batch is for
 	update  bool           // the tensors change, as those of a training run do
+	lean    bool           // gradients are neither recorded nor compared
 	prefix  []int32        // see form
 	batches []string
 	stored  map[string]string    // names of tensors in the case's file of weights, by their names in the program
@@ -49,7 +50,9 @@ func (t *Trial) train(m *built.Maker) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(names, func(name string) bool { return golden.Group(name) == "grad" }) {
+	moved := t.golden.Kind == golden.KindSiFT // a step moves the perturbation, whether gradients are recorded or not
+	lean := !slices.ContainsFunc(names, func(name string) bool { return golden.Group(name) == "grad" })
+	if lean && !moved {
 		return nil
 	}
 	passes, err := t.golden.Passes(t.outputs)
@@ -62,14 +65,14 @@ func (t *Trial) train(m *built.Maker) error {
 		return t.pair(m.Console, nil, []*golden.Case{t.golden})
 	}
 	var o compiler.Training
-	if t.golden.Kind == golden.KindSiFT {
+	if moved {
 		o, passes = t.sift(), passes[1:] // the batch with the first perturbation
 	}
 	s, err := t.step(m.Console, passes[0], o)
 	if err != nil {
 		return err
 	}
-	s.cases, s.passes, s.names = []*golden.Case{t.golden}, passes[:1], stepNames
+	s.cases, s.passes, s.names, s.lean = []*golden.Case{t.golden}, passes[:1], stepNames, lean
 	t.steps = append(t.steps, s)
 	return nil
 }
@@ -136,7 +139,7 @@ func (t *Trial) trainRun(c *console.Console) error {
 	if err != nil {
 		return err
 	}
-	s.cases, s.passes, s.update, s.names = cases, passes, true, runNames
+	s.cases, s.passes, s.update, s.names, s.lean = cases, passes, true, runNames, true
 	t.steps = []*step{s}
 	return nil
 }
@@ -280,7 +283,7 @@ func (s *step) read(path string, all map[string][]float64) error {
 			to = siftNames[value]
 		}
 		for _, prefix := range []string{trainprogram.GradPrefix, trainprogram.NewPrefix} {
-			if tensor, ok := strings.CutPrefix(name, prefix); ok && (prefix == trainprogram.NewPrefix || !s.update) { // a run records no gradients
+			if tensor, ok := strings.CutPrefix(name, prefix); ok && (prefix == trainprogram.NewPrefix || !s.lean) {
 				to = prefix + s.stored[tensor]
 			}
 		}

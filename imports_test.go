@@ -88,7 +88,7 @@ var rooms = []struct {
 	{"cmd/debertac/source", []string{"cmd/debertac/console", "cmd/debertac/fault", "cmd/debertac/wording", "compiler!", "runtime", "spec"}, nil},
 	{"cmd/debertac/folder", []string{"cmd/debertac/cache", "cmd/debertac/console", "cmd/debertac/fault", "cmd/debertac/flags",
 		"cmd/debertac/source", "cmd/debertac/wording", "compiler", "runtime", "spec"}, nil},
-	{"cmd/debertac/model", []string{"cmd/debertac/console", "cmd/debertac/fault", "cmd/debertac/folder", "cmd/debertac/source",
+	{"cmd/debertac/model", []string{"cmd/debertac/console", "cmd/debertac/fault", "cmd/debertac/folder", "cmd/debertac/source", "cmd/debertac/wording",
 		"compiler!", "runtime/disk", "spec!"}, nil},
 	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/klauspost/compress",
 		"github.com/rogpeppe/go-internal", "golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}},

@@ -242,6 +242,7 @@ func (e *emitter) trainerDict() jen.Dict {
 		d[jen.Id("Counts")] = countsCode(counts)
 	}
 	e.perturbation(d)
+	e.merges(d)
 	if m.Threads > 0 {
 		d[jen.Id("Threads")] = jen.Lit(m.Threads)
 	}

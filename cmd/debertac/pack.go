@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/folder"
@@ -13,7 +15,7 @@ import (
 )
 
 type packVerb struct {
-	Path   string `arg:"" help:"Hugging Face model folder; or a spec, with --random-weights or --member."`
+	Path   string `arg:"" help:"Model folder; with --spec also a .safetensors file; or a spec, with --random-weights or --member."`
 	Spec   string `placeholder:"FILE" help:"Spec to pack for. Default: the one that import writes for the folder."`
 	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first."`
 	folder.Wishes
@@ -32,6 +34,7 @@ tensor. A model maps the file when it is opened, so opening takes milliseconds.
 Examples:
   debertac pack ~/models/deberta-v3-base-mnli -o nli.weights
   debertac pack ~/models/deberta-v3-base-mnli --spec nli.dspec -o nli.weights
+  debertac pack trained.safetensors --spec nli.dspec --tokenizer ~/models/deberta-v3-base -o nli.weights
   debertac pack ensemble.dspec --member a.nli=~/models/a --member b.nli=~/models/b -o nli.weights
   debertac pack big.dspec --random-weights 1 -o random.weights
   debertac pack big.dspec --random-weights 1 --tokenizer ~/models/deberta-v3-base -o random.weights`
@@ -66,8 +69,11 @@ func (v *packVerb) Run(c *console.Console) error {
 		return err
 	}
 	if dir != nil && dir.Token == nil {
-		c.Note("%s: note: the folder has no tokenizer (tokenizer.json or spm.model), and --tokenizer names none: what is packed takes token ids and no "+
-			"texts", dir.Dir)
+		has := "the folder has no tokenizer (tokenizer.json or spm.model), and"
+		if v.Spec != "" && strings.HasSuffix(dir.Dir, ".safetensors") {
+			has = "the file has no tokenizer, and"
+		}
+		c.Note("%s: note: %s --tokenizer names none: what is packed takes token ids and no texts", dir.Dir, has)
 	}
 	if v.Random != nil {
 		err = folder.PackRandom(c, unit, *v.Random, dir, tokenizer, v.Out)

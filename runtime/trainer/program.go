@@ -24,6 +24,7 @@ type Program struct {
 	Counts   []Count       // what a pass over a part of a batch needs to know of the whole; none: a batch is one pass
 	Noise    float64       // the standard deviation of the delta of batches that have none, see package dropout; 0: batches have none
 	Traced   []string      // values that a pass keeps for [Trainer.Traced]
+	Merges   []Merge       // the matrices that adapters change, for [Trainer.SaveModel]
 	Losses   []Loss        // the terms of the loss; none: it is one number, "loss"
 	Nodes    []Nodes       // of each of the steps that Bind returns
 

@@ -32,7 +32,7 @@ const mostSteps = 1 << 53
 
 // Save writes a checkpoint to path: the tensors under their published names, what the optimizer keeps, the number of the next step, the seed, and a checksum of
 // each tensor. The file appears when it is complete; an old file of that name stays as it is until then. A model folder can hold it in place of
-// model.safetensors, unless the tensors are those of adapters.
+// model.safetensors, unless the tensors are those of adapters. [Trainer.SaveModel] writes the model alone.
 func (t *Trainer) Save(path string) error {
 	t.life.Lock()
 	defer t.life.Unlock()
@@ -55,6 +55,11 @@ func (t *Trainer) Save(path string) error {
 	meta := map[string]string{keyFormat: checkpointFormat, keySpec: t.program.SpecHash, keyStep: strconv.Itoa(t.step),
 		keySeed: strconv.FormatUint(t.options.Seed, 10), keyKind: t.program.kind(), keySums: string(text),
 		"format": "pt"}
+	return writeTensors(path, meta, list, from)
+}
+
+// writeTensors writes a file with tensors, whose numbers from returns by their names. The file appears when it is complete.
+func writeTensors(path string, meta map[string]string, list []safetensors.Tensor, from map[string]func() []float32) error {
 	out, err := disk.Create(path, 0o666)
 	if err != nil {
 		return err

@@ -87,6 +87,9 @@ func (f *Folder) openWeights(l *layout) error {
 	if err != nil {
 		return errors.Join(err, w.Close())
 	}
+	if err := noAdapters(f.Dir, plain); err != nil {
+		return errors.Join(err, plain.Close())
+	}
 	if prefix != "" {
 		f.Note("all tensor names begin with %s, which was removed", prefix)
 	}

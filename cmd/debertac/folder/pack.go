@@ -67,7 +67,11 @@ func PackOptions(c *console.Console, u *compiler.Unit, dir *Folder) (o pack.Opti
 		c.Note("%s: note: the spec has tokenizer none, so the folder's is not packed", dir.Dir)
 		return o, nil
 	}
-	if err := Fits(dir.Token, dir.kind, dir.Dir, u); err != nil {
+	place := dir.Dir
+	if dir.lent != nil {
+		place = dir.lent.Path
+	}
+	if err := Fits(dir.Token, dir.kind, place, u); err != nil {
 		return o, err
 	}
 	if dir.lowers(u) {

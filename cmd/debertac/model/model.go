@@ -4,11 +4,13 @@ package model
 import (
 	"errors"
 	"io/fs"
+	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/folder"
 	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/spec"
@@ -46,7 +48,7 @@ func Open(c *console.Console, path string, o Options) (*source.Source, *folder.F
 		return src, dir, nil
 	}
 	if o.Spec != "" {
-		return nil, nil, fault.Usage("", "--spec belongs to a model folder, and %s is not one", path)
+		return openFile(c, path, err, o)
 	}
 	ofSpec := o.Wishes
 	if o.Tokenizer != "" {
@@ -66,8 +68,34 @@ func Open(c *console.Console, path string, o Options) (*source.Source, *folder.F
 	if errors.Is(err, fs.ErrNotExist) && path != "-" {
 		return nil, nil, folder.NoFolder(path, err)
 	}
+	if strings.HasSuffix(path, ".safetensors") && err == nil {
+		return nil, nil, fault.Input(path, "this file has weights, and its spec is missing").Hint("debertac pack %s --spec model.dspec -o model.weights",
+			wording.Quoted(path))
+	}
 	src, err := source.LoadWith(c, path, spec.Options{Drawn: o.Seed != nil})
 	return src, nil, err
+}
+
+// openFile reads the spec of --spec, and opens the weights in a safetensors file. missing is the error of a file that cannot be found.
+func openFile(c *console.Console, path string, missing error, o Options) (*source.Source, *folder.Folder, error) {
+	switch {
+	case !strings.HasSuffix(path, ".safetensors") || o.Seed != nil:
+		return nil, nil, fault.Usage("", "--spec belongs to a model folder or to a .safetensors file with weights, and %s is neither", path)
+	case missing != nil:
+		return nil, nil, missing
+	}
+	if err := o.BesideSpec(o.Spec); err != nil {
+		return nil, nil, err
+	}
+	dir, err := folder.OpenFile(c, path, o.Ignore, o.Tokenizer)
+	if err != nil {
+		return nil, nil, err
+	}
+	src, err := source.Load(c, o.Spec)
+	if err != nil {
+		return nil, nil, errors.Join(err, dir.Close())
+	}
+	return src, dir, nil
 }
 
 // One compiles the one model or head that o selects. A folder's own spec has only the head that --head selected.

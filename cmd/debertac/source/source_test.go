@@ -63,6 +63,18 @@ func TestUnitFor(t *testing.T) {
 	require.ErrorContains(t, err, "the target emits 2 packages, one is wanted: m.nli and m.spam")
 	_, err = source.UnitFor(c, src, "", "other", compiler.Options{})
 	require.ErrorContains(t, err, "no head is named other; there are m.nli and m.spam")
+	src, err = source.Parse(c, "m.dspec", []byte(twoHeads+`train tune on m.nli { batch 8 sequences; steps 10 steps; rate 1e-3 }
+target both { emit train tune; emit infer m.nli as package "nli" }
+target step { emit train tune }
+`))
+	require.NoError(t, err)
+	u, err := source.UnitFor(c, src, "both", "", compiler.Options{})
+	require.NoError(t, err)
+	require.Equal(t, "m.nli", source.UnitName(u), "a training is left out")
+	_, err = source.UnitFor(c, src, "step", "", compiler.Options{})
+	require.ErrorContains(t, err, "m.dspec: the target step emits trainings only, and a model is wanted")
+	src, err = source.Parse(c, "m.dspec", []byte(twoHeads))
+	require.NoError(t, err)
 	choice := source.Choice{}
 	require.NoError(t, choice.Narrow(src, false, "nli"))
 	require.Equal(t, "m.nli", choice.Emit)

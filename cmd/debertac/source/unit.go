@@ -64,9 +64,13 @@ func UnitNames(units []*compiler.Unit) []string {
 	return names
 }
 
-// UnitFor compiles what the target emits and returns one unit: the named head, or the only one there is.
+// UnitFor compiles what the target emits and returns one unit that is not a training: the named head, or the only one there is.
 func UnitFor(c *console.Console, src *Source, target, head string, o compiler.Options) (*compiler.Unit, error) {
 	o.Target = target
+	src, err := withoutTrainings(src, target)
+	if err != nil {
+		return nil, err
+	}
 	if head != "" {
 		o.Emit = head
 		if t := src.Spec.Target(target); t == nil || !emitsModel(t, head) {
@@ -78,6 +82,25 @@ func UnitFor(c *console.Console, src *Source, target, head string, o compiler.Op
 		}
 	}
 	return oneUnit(c, src, o)
+}
+
+// withoutTrainings returns a source whose target does not emit trainings. It refuses a target that emits nothing else.
+func withoutTrainings(src *Source, target string) (*Source, error) {
+	t := src.Spec.Target(target)
+	if t == nil {
+		return src, nil
+	}
+	rest := slices.DeleteFunc(slices.Clone(t.Emit), func(e spec.Emit) bool { return e.Kind == spec.EmitTrain })
+	switch len(rest) {
+	case len(t.Emit):
+		return src, nil
+	case 0:
+		tr := t.Emit[0].Train
+		return nil, fault.Input(src.Tree.Name, "the target %s emits trainings only, and a model is wanted", t.Name).Hint("emit infer %s", tr.Head.FullName())
+	}
+	other, with := *t, *src.Spec
+	other.Emit, with.Targets = rest, []*spec.Target{&other}
+	return &Source{src.Tree, &with}, nil
 }
 
 // TrainingOf compiles the step of a training, whether a target emits it or not.

@@ -32,6 +32,8 @@ head spans on m { take words(first); linear 12; dropout 0.1; prompt labels mark 
 head tokens on m {
     take words(mean); linear 12; lstm 8 both; prompt labels mark "<<ENT>>" end "<<SEP>>"; tokens start end inside; loss focal(alpha: 0.75, gamma: 1.5)
 }
+model ar like m { encoder.attention.mask j <= i }
+head lm on ar { take each; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
 head near on m { take mean; loss contrastive(temperature: 0.5) }
 head better on m { take first; linear 1 as score; loss pairwise }
 head ranked on m { take first; linear 1 as score; loss listwise }
@@ -48,9 +50,10 @@ train tags on m.tags { batch 8 sequences in parts of 4; epochs 1; rate 1e-3; smo
 train many on m.many { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1; weigh labels 1 0.5 5 }
 train pick on m.pick { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1 }
 train mlm on m.mlm { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1 }
+train both on m.mlm { batch 8 sequences in parts of 4; epochs 1; rate 1e-3; also ar.lm share all weight 0.5 }
 target t {
     emit train spans; emit train tokens; emit train near; emit train better; emit train ranked; emit train tags; emit train many; emit train pick
-    emit train mlm
+    emit train mlm; emit train both
 }
 `
 

@@ -33,6 +33,36 @@ head nli on m { take first; linear hidden; act; linear 3 as labels("a", "b", "c"
 target t { emit infer m.nli as package "p" }
 `
 
+// alsoStepped is a model that predicts masked tokens and, through another mask, the next ones.
+const alsoStepped = `dspec 1
+model m like deberta_v3_base {
+    checkpoint own
+    dim vocab = 40
+    dim hidden = 12
+    dim heads = 2
+    dim inner = 10
+    dim layers = 3
+    dim span = 4
+    dim reach = 9
+    dim seq <= 24
+    defaults { dropout 0 }
+}
+model ar like m { encoder.attention.mask j <= i }
+head mlm on m { take masked; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
+head lm on ar { take each; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
+train both on m.mlm {
+    batch     8 sequences in parts of 4
+    length    24 tokens
+    steps     100 steps
+    optimizer sgd(momentum: 0.9, decay: 0.01 except norm bias)
+    rate      0.01 layers 0.9
+    clip      0.5
+    lookahead 2 steps mix 0.5
+    also      ar.lm share all weight 0.5
+}
+target t { emit train both as package "p" }
+`
+
 // stepsMain is a program that runs steps of training packages. Each step has two parts of different sizes, of which one has a target that does not count.
 const stepsMain = `package main
 
@@ -137,9 +167,16 @@ func TestTrainersStep(t *testing.T) {
 	m := newStepsModule(t)
 	programs, imports, table := map[string]*ir.Program{}, "", ""
 	for _, kind := range []compiler.OptimizerKind{compiler.AdamW, compiler.RAdam, compiler.LAMB, compiler.SGD} {
-		p := steppedProgram(t, kind)
-		programs[string(kind)] = p
-		m.emit(string(kind), p)
+		programs[string(kind)] = steppedProgram(t, kind)
+	}
+	s, faults := spec.ParseAndResolve("also.dspec", []byte(alsoStepped))
+	require.Empty(t, faults)
+	units, faults, err := compiler.Compile(s, compiler.Options{})
+	require.NoError(t, err)
+	require.Empty(t, faults)
+	programs["also"] = units[0].Program
+	for kind, p := range programs {
+		m.emit(kind, p)
 		imports += fmt.Sprintf("\t%s \"steps/%[1]s\"\n", kind)
 		table += fmt.Sprintf("%q: %[1]s.Program(), ", kind)
 	}
@@ -150,6 +187,19 @@ func TestTrainersStep(t *testing.T) {
 	for _, r := range results {
 		t.Run(r.Kind+" "+r.ISA, func(t *testing.T) { r.compare(t, programs[r.Kind]) })
 	}
+}
+
+// counted returns how many targets of a name count in all parts of a batch.
+func counted(parts []*trainer.Batch, target string) *ir.Array {
+	n := int32(0)
+	for _, b := range parts {
+		for _, class := range b.Integers[target] {
+			if class >= 0 {
+				n++
+			}
+		}
+	}
+	return &ir.Array{Shape: []int{1}, I: []int32{n}}
 }
 
 // compare runs the steps in the oracle.
@@ -178,8 +228,12 @@ func (r *stepsResult) compare(t *testing.T, p *ir.Program) {
 		loss, norm := 0.0, 0.0
 		for i, b := range parts {
 			store := eval.StoreOf(&b.Batch, 0)
-			store["target"] = &ir.Array{Shape: []int{len(b.Integers["target"])}, I: b.Integers["target"]}
-			store["count.target"] = &ir.Array{Shape: []int{1}, I: []int32{4}} // of five sequences
+			for name, list := range b.Integers {
+				store[name] = &ir.Array{Shape: []int{len(list)}, I: list}
+			}
+			for _, c := range p.Training.Counts {
+				store[c.Name] = counted(parts, c.Target)
+			}
 			store["update.keep"] = &ir.Array{Shape: []int{1}, F: []float64{float64(i)}}
 			store["update.rate"] = &ir.Array{Shape: []int{1}, F: []float64{0.01}}
 			m := rate.AdamW(0.9, 0.999, 1e-6, true, step)

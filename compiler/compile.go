@@ -43,6 +43,7 @@ type Unit struct {
 
 	targets []ir.Target // of the loss, if the program has one
 	count   *ir.Count   // what the loss divides by, if it is not a number of rows
+	losses  []ir.Loss   // the terms of the loss, if it has several
 }
 
 // Compile compiles the emitted heads of a target into programs. Faults of the spec are returned as diagnostics, sorted by position. An error is an internal

@@ -117,7 +117,6 @@ type untrained struct {
 var notYetWords = []untrained{
 	{"negatives", "negatives", func(t *spec.Train) bool { return t.Negatives > 0 }},
 	{"mask", "masking of words or in runs", func(t *spec.Train) bool { return t.Mask != nil && (t.Mask.Words || t.Mask.Runs > 1) }},
-	{"also", "also", func(t *spec.Train) bool { return len(t.Also) > 0 }},
 }
 
 // notYetIn returns faults, at the spec's lines, about words and losses of a training that this version checks but does not compile.

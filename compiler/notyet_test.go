@@ -32,7 +32,6 @@ func TestTrainingIsNotYet(t *testing.T) {
 		{"names", "negatives 1 from batch", "16:2: warning: negatives"},
 		{"mlm", "mask 15 % of words", "16:2: warning: masking of words or in runs"},
 		{"mlm", "mask 15 % runs <= 2", "16:2: warning: masking of words or in runs"},
-		{"mlm", "also ar.next share all", "16:2: warning: also"},
 	} {
 		text := strings.NewReplacer("HEAD", c.head, "WORDS", c.words).Replace(trainings)
 		inference := "target i { emit infer m." + c.head + " }\n"

@@ -39,11 +39,6 @@ func pairFaults(tr *spec.Train) (out diag.List) {
 	if r == nil {
 		return nil
 	}
-	say := func(at diag.Span, what string) *diag.Diag {
-		d := diag.Errorf("not-yet", at, "%s beside replace is checked by this version, but not compiled yet", what)
-		out = append(out, d)
-		return d
-	}
 	if r.Apart && !r.Stop && len(r.Share) > 0 {
 		at := r.Pos
 		if s, ok := tr.Words["updates"]; ok {
@@ -52,12 +47,6 @@ func pairFaults(tr *spec.Train) (out diag.List) {
 		d := diag.Errorf("not-yet", at, "%s has gradients of both models, so two optimizers would change it one after the other, which is not compiled yet",
 			r.Share[0])
 		out = append(out, d.Note(r.Pos, "it is shared here").Hintf("updates together"))
-	}
-	if tr.Sift != nil {
-		say(tr.Sift.Pos, "sift")
-	}
-	if len(tr.Also) > 0 {
-		say(tr.Also[0].Pos, "also")
 	}
 	return out
 }
@@ -165,7 +154,7 @@ func (k *pair) models(w *work, o Options) error {
 			}
 		}
 		if i == 1 {
-			if some := trained(k.tr, p); some != nil {
+			if some := trained(k.tr, u); some != nil {
 				with = some
 			}
 		}

@@ -121,13 +121,7 @@ func siftFaults(tr *spec.Train) diag.List {
 		return diag.List{diag.Errorf("take-loss", f.Pos, "sift compares the numbers of a head with one column by a softmax over the batch, which cannot be "+
 			"cut into parts").Note(tr.Words["batch"].Pos, "the parts are here").Hintf("batch %d sequences", tr.Batch)}
 	}
-	word := "also"
-	if tr.Replace != nil {
-		word = "replace"
-	} else if len(tr.Also) == 0 {
-		return nil
-	}
-	return diag.List{diag.Errorf("not-yet", f.Pos, "sift together with %s is checked by this version, but not compiled yet", word)}
+	return nil
 }
 
 // node appends a node without attributes at the line of sift.

@@ -38,7 +38,8 @@ type Training struct {
 	// Update appends the regions that change the trained tensors by their gradients; nil: none. It is called when the gradients are outputs of the program.
 	Update func(p *ir.Program, with []string) error
 
-	draws bool // draw tokens from the head's logits, see storeDrawn
+	draws   bool      // draw tokens from the head's logits, see storeDrawn
+	further []further // further losses
 }
 
 // Train turns the program of a unit into one training step: the forward pass, the loss, the gradients of the trained tensors, and the update. The unit must be
@@ -49,6 +50,9 @@ type Training struct {
 func (u *Unit) Train(o Training) (diag.List, error) {
 	done, faults, err := u.forward(o)
 	if err != nil || len(faults) > 0 {
+		return faults, err
+	}
+	if faults, err := u.also(o.further, o, &done); err != nil || len(faults) > 0 {
 		return faults, err
 	}
 	p := u.Program
@@ -67,7 +71,7 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 		}
 	}
 	p.Training = u.trainingOf(with)
-	p.Training.Counts, p.Training.Traced, p.Training.Sums = done.counts, o.Trace, parts
+	p.Training.Counts, p.Training.Traced, p.Training.Sums, p.Training.Losses = done.counts, o.Trace, parts, u.losses
 	if u.Training != nil {
 		p.Training.Merges = merges(p, u.Training.Lora)
 	}
@@ -191,11 +195,16 @@ func (t *targetWork) compileTraining(u *Unit, w *work, o Options) (faults diag.L
 func (t *targetWork) forwardOf(u *Unit, w *work, o Options) (err error) {
 	tr, p := w.Train, w.parts[0]
 	o.After, o.Perturb = beforePasses, tr.Sift != nil
-	u.Program, err = t.compilePart(w.pkg, p, ir.Bounds{Sequences: tr.Part, Tokens: tr.Part * tr.Length, Length: min(tr.Length, p.model.Seq)}, o)
+	u.Program, err = t.compilePart(w.pkg, p, stepBounds(tr, p.model), o)
 	if err == nil {
 		u.Program.Meta.ISAs = t.setsOf(w)
 	}
 	return err
+}
+
+// stepBounds returns the bounds of a pass of a training over one of its models.
+func stepBounds(tr *spec.Train, m *spec.Model) ir.Bounds {
+	return ir.Bounds{Sequences: tr.Part, Tokens: tr.Part * tr.Length, Length: min(tr.Length, m.Seq)}
 }
 
 // compileStep builds the program of a step in which the first layers, as many as again says, keep nothing for the backward pass.
@@ -207,7 +216,15 @@ func (t *targetWork) compileStep(u *Unit, w *work, o Options, again int) (diag.L
 	if err := t.forwardOf(u, w, o); err != nil {
 		return nil, err
 	}
-	step := Training{With: trained(tr, u.Program), Targets: targetsOf(tr), Parts: tr.Part < tr.Batch, Again: again, Sift: tr.Sift}
+	step := Training{Targets: targetsOf(tr), Parts: tr.Part < tr.Batch, Again: again, Sift: tr.Sift}
+	var err error
+	o.After = beforePasses
+	if step.further, step.With, err = t.furtherOf(u, w, o, trained(tr, u)); err != nil {
+		return nil, err
+	}
+	if len(tr.Also) > 0 {
+		u.Program.Meta.SpecHash = alsoHash(u.Program.Meta.SpecHash, tr)
+	}
 	step.Update = func(p *ir.Program, with []string) error {
 		o := optimizerOf(tr)
 		o.With = with
@@ -242,9 +259,9 @@ func numbersOf(tr *spec.Train) *ir.UpdateNumbers {
 	return n
 }
 
-// trained returns the tensors that a training changes; nil stands for all. What is frozen is found by the region that reads a tensor first.
-func trained(tr *spec.Train, p *ir.Program) []string {
-	f := tr.Freeze
+// trained returns the tensors of a unit that a training changes; nil stands for all. What is frozen is found by the region that reads a tensor first.
+func trained(tr *spec.Train, u *Unit) []string {
+	f, p := tr.Freeze, u.Program
 	if tr.Lora != nil { // the adapters and the head
 		return slices.DeleteFunc(Parameters(p), func(name string) bool { return !adapter(name) && !inHead(p, name) })
 	}
@@ -254,7 +271,7 @@ func trained(tr *spec.Train, p *ir.Program) []string {
 	var names []string
 	seen := map[string]bool{}
 	for r, l := range ir.Steps(p.Run) {
-		frozen := frozenIn(tr, r.Name, l)
+		frozen := frozenIn(f, u.Head, r.Name, l)
 		for _, v := range r.In {
 			name := ir.At(v.Name, l)
 			if v.Kind != ir.Tensor || seen[name] {
@@ -271,8 +288,7 @@ func trained(tr *spec.Train, p *ir.Program) []string {
 
 // frozenIn reports whether the tensors that a region is the first to read are frozen: those of the input, of the relative table, of a layer with what is beside
 // it, of a table of positions, or of the head.
-func frozenIn(tr *spec.Train, region string, layer int) bool {
-	f := tr.Freeze
+func frozenIn(f *spec.Freeze, h *spec.Head, region string, layer int) bool {
 	switch region {
 	case "embed", regionPerturb:
 		return f.Embed
@@ -281,11 +297,11 @@ func frozenIn(tr *spec.Train, region string, layer int) bool {
 	case "head", "crf":
 		return f.Head
 	case "conv":
-		return f.Layer(tr.Head.Model.Encoder.Conv.Beside)
+		return f.Layer(h.Model.Encoder.Conv.Beside)
 	case "decoder_query":
-		return slices.Contains(f.Absolutes, tr.Head.Decoder.Add)
+		return slices.Contains(f.Absolutes, h.Decoder.Add)
 	case "decoder":
-		return f.Layer(tr.Head.Decoder.Layer)
+		return f.Layer(h.Decoder.Layer)
 	}
 	return f.Layer(layer + 1)
 }
@@ -322,7 +338,7 @@ func adapter(name string) bool {
 func inHead(p *ir.Program, name string) bool {
 	for r, l := range ir.Steps(p.Run) {
 		if slices.ContainsFunc(r.In, func(v *ir.Value) bool { return v.Kind == ir.Tensor && ir.At(v.Name, l) == name }) {
-			return r.Name == "head" || r.Name == "crf"
+			return r.Name == "head" || r.Name == "crf" || r.Name == "loss" // vocabulary moves a bias there
 		}
 	}
 	return false

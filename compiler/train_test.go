@@ -141,7 +141,7 @@ target t { emit infer m.nli as package "p" }
 	all := compiler.Parameters(plain.Program)
 	of, _ := differentiated(t, plain, all)
 	step := compiled(compiler.Options{Lora: tune.Lora})
-	with := compiler.Trained(tune, step.Program)
+	with := compiler.Trained(tune, step)
 	require.Len(t, with, 4*2*2+4, "%v", with)
 	none, err := step.Train(compiler.Training{With: with})
 	require.NoError(t, err)

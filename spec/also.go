@@ -25,6 +25,9 @@ func (b *trainBuilder) also() {
 		}
 		if b.alsoFits(s, a.Head) {
 			b.t.Also = append(b.t.Also, a)
+			if b.t.Head.Loss != a.Head.Loss {
+				b.wholeBatch(a.Head)
+			}
 		}
 	}
 }

@@ -133,7 +133,14 @@ func (b *trainBuilder) targets() {
 				" has the same labels for all texts: heads with prompt labels take them").Hintf("remove it")
 		}
 	}
-	if h != nil && h.Loss == tasktable.Contrastive && b.t.Part > 0 && b.t.Part < b.t.Batch {
+	if h != nil {
+		b.wholeBatch(h)
+	}
+}
+
+// wholeBatch reports a batch in parts that a head compares as a whole.
+func (b *trainBuilder) wholeBatch(h *Head) {
+	if h.Loss == tasktable.Contrastive && b.t.Part > 0 && b.t.Part < b.t.Batch {
 		s := b.words.get("batch")
 		b.r.add(diag.Errorf("excludes", s.Pos, "%s compares each text with all of its batch, so the batch has no parts", h.Loss).
 			Note(h.Pos, "the head is here").Hintf("batch %d sequences", b.t.Batch))

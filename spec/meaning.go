@@ -140,7 +140,7 @@ const (
 	TokenLayout    Layout = "token"    // take each; linear N, and maybe crf
 	SpanLayout     Layout = "span"     // take each; linear 2 as span
 	ChoiceLayout   Layout = "choice"   // take first; linear hidden; act; linear 1 as choices
-	MaskedLayout   Layout = "masked"   // take masked; linear; act; norm; linear vocab, tied to embed.token or not
+	MaskedLayout   Layout = "masked"   // take masked; linear; act; norm; linear vocab, tied to embed.token or not; or take each with a tied one
 	ReplacedLayout Layout = "replaced" // take each + first; norm; linear hidden; act; linear 1
 	EntityLayout   Layout = "entities" // GLiNER
 	OwnLayout      Layout = "own"      // any other form: tensors have the spec's paths as names
@@ -184,7 +184,7 @@ func (h *Head) Layout() Layout {
 		return SpanLayout
 	case h.Take.Rows == Each && (form == "L" || form == "LC"):
 		return TokenLayout
-	case h.Take.Rows == Masked && (form == "LANT" || form == "LANL" && h.From == ""):
+	case (h.Take.Rows == Masked || h.Take.Rows == Each) && form == "LANT", h.Take.Rows == Masked && form == "LANL" && h.From == "":
 		return MaskedLayout
 	case h.Take.Rows == EachFirst && form == "NLAL" && firstLinear(h).Out == h.Model.Hidden:
 		return ReplacedLayout

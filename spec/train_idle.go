@@ -25,6 +25,31 @@ func (b *trainBuilder) idle() {
 	if t.Freeze != nil && t.Replace != nil {
 		b.frozenAndShared()
 	}
+	b.oneTask()
+}
+
+// oneTask reports words that make a step another task, where two of them stand together.
+func (b *trainBuilder) oneTask() {
+	at := map[string]Source{}
+	if f := b.t.Sift; f != nil {
+		at["sift"] = f.Source
+	}
+	if r := b.t.Replace; r != nil {
+		at["replace"] = r.Source
+	}
+	if len(b.t.Also) > 0 {
+		at["also"] = b.t.Also[0].Source
+	}
+	for _, pair := range []struct{ word, other, why string }{
+		{"sift", "replace", "sift compares two passes of one model, but replace trains two models"},
+		{"sift", "also", "sift compares two passes of one head, but also trains a second head"},
+		{"also", "replace", "also trains a second head on the same text, but replace trains its two heads on a masked text and on what is written into it"},
+	} {
+		w, first := at[pair.word]
+		if o, second := at[pair.other]; first && second {
+			b.r.add(diag.Errorf("excludes", w.Pos, "%s", pair.why).Note(o.Pos, "%s is here", pair.other).Hintf("remove it"))
+		}
+	}
 }
 
 // frozenAndShared reports a table that is frozen, but shared with the generator, whose training changes it.

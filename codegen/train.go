@@ -177,23 +177,39 @@ func (e *emitter) constantFile() error {
 			if name != v.Name {
 				return fmt.Errorf("the constant %s depends on the layer", v.Name)
 			}
-			typ := jen.Float32()
-			list := make([]jen.Code, 0, store[name].Len())
-			if v.Type.DType == ir.I32 {
-				typ = jen.Int32()
-				for _, n := range store[name].I {
-					list = append(list, jen.Lit(int(n)))
-				}
-			} else {
-				for _, x := range store[name].Floats() {
-					list = append(list, jen.Lit(x))
-				}
-			}
+			typ, list := numbers(v, store[name])
 			f.Commentf("%s is %s, which depends on the spec alone.", e.places.constants[name], v.Type)
 			f.Var().Id(e.places.constants[name]).Op("=").Index(jen.Op("...")).Add(typ).Values(list...)
 		}
 	}
 	return e.add("constants.go", f)
+}
+
+// numbers returns the numbers of a constant as they lie in memory. Kernels read whole vectors of a row, so zeros follow its numbers.
+func numbers(v *ir.Value, a *ir.Array) (typ *jen.Statement, list []jen.Code) {
+	typ = jen.Float32()
+	columns := a.Len()
+	if len(a.Shape) == 2 {
+		columns = a.Shape[1]
+	}
+	apart := ir.RowFloats(columns)
+	if v.Type.DType == ir.I32 {
+		typ, apart = jen.Int32(), columns
+	}
+	floats := a.Floats()
+	for i := range a.Len() {
+		if v.Type.DType == ir.I32 {
+			list = append(list, jen.Lit(int(a.I[i])))
+		} else {
+			list = append(list, jen.Lit(floats[i]))
+		}
+		if (i+1)%columns == 0 {
+			for range apart - columns {
+				list = append(list, jen.Lit(0.0))
+			}
+		}
+	}
+	return typ, list
 }
 
 // placeCode declares the columns and the rows of the tables.

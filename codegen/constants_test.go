@@ -13,7 +13,8 @@ import (
 // TestConstantsFillVectors checks that zeros follow the floats of a constant up to a whole vector, because kernels read whole vectors. What lies after a
 // constant of another length can be a NaN.
 func TestConstantsFillVectors(t *testing.T) {
-	p := emit(t, "m.dspec", strings.Replace(strings.Replace(tiny, "hidden = 16", "hidden = 19", 1), "emit infer m.c", "emit train s as package \"s\"", 1)+`"a", "b"); loss cross_entropy }
+	of := strings.NewReplacer("hidden = 16", "hidden = 19", "emit infer m.c", `emit train s as package "s"`).Replace(tiny)
+	p := emit(t, "m.dspec", of+`"a", "b"); loss cross_entropy }
 train s on m.c { batch 2 sequences; steps 9 steps; rate 1e-3; sift { noise 1e-2; step 1e-3; ascend 1; weight 4 } }
 `)
 	var ones []string

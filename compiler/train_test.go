@@ -230,6 +230,38 @@ func TestTrainingMemory(t *testing.T) {
 	require.Regexp(t, `^memory <= \d+ MiB$`, faults[0].Hint)
 }
 
+// TestKept checks that what a step keeps is counted with the zeros after the rows of its tensors, and with the noise of a batch.
+func TestKept(t *testing.T) {
+	kept := func(statements string) []compiler.Kept {
+		s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+"train tune on m.nli { batch 8 sequences in parts of 4\n"+
+			"length 24 tokens; steps 10 steps; rate 1e-3\n"+statements+"\n}\ntarget t { emit train tune as package \"p\" }\n"))
+		require.Empty(t, faults)
+		units, faults, err := compiler.Compile(s, compiler.Options{})
+		require.NoError(t, err)
+		require.Empty(t, faults)
+		p := units[0].Program
+		list := compiler.KeptBy(p, p.Bounds)
+		want := int64(0)
+		for _, q := range p.Training.Params {
+			rows := 1
+			if len(q.Shape) == 2 {
+				rows = q.Shape[0]
+			}
+			want += int64(rows * ir.RowFloats(ir.NewArray(q.Shape...).Len()/rows))
+		}
+		require.Equal(t, want, list[0].Room)
+		require.Equal(t, want, list[1].Room)
+		require.Equal(t, 3*want, list[2].Room, "two moments and the sums of the parts")
+		require.Less(t, list[0].Floats, want)
+		p.Training.Noise = 0
+		more := list[3].Room - compiler.KeptBy(p, p.Bounds)[3].Room
+		list[3].Room = more
+		return list
+	}
+	require.Zero(t, kept("")[3].Room)
+	require.Equal(t, int64(4*24*12), kept("sift { noise 1e-2; step 1e-3; ascend 1; weight 4 }")[3].Room)
+}
+
 // TestRecompute checks that a step which computes layers again has the bits of one that keeps their activations, and that each such layer needs less memory.
 func TestRecompute(t *testing.T) {
 	var want eval.Store
@@ -263,7 +295,7 @@ func TestRecompute(t *testing.T) {
 		require.False(t, faults.HasErrors(), faults)
 		need := int64(0)
 		for _, k := range compiler.KeptBy(units[0].Program, units[0].Program.Bounds) {
-			need += 4 * k.Floats
+			need += 4 * k.Room
 		}
 		return compiler.Again(units[0].Program), need
 	}

@@ -59,12 +59,12 @@ func printStep(out io.Writer, u *compiler.Unit) error {
 		return err
 	}
 	fmt.Fprintln(w, "\nmemory\tnumbers\tMiB\t")
-	all := int64(0)
+	var all compiler.Kept
 	for _, m := range compiler.KeptBy(p, p.Bounds) {
-		all += m.Floats
-		fmt.Fprintf(w, "%s\t%d\t%.4g\t\n", m.What, m.Floats, float64(m.Floats)*4/(1<<20))
+		all.Floats, all.Room = all.Floats+m.Floats, all.Room+m.Room
+		fmt.Fprintf(w, "%s\t%d\t%.4g\t\n", m.What, m.Floats, float64(m.Room)*4/(1<<20))
 	}
-	fmt.Fprintf(w, "together\t%d\t%.4g\t\n", all, float64(all)*4/(1<<20))
+	fmt.Fprintf(w, "together\t%d\t%.4g\t\n", all.Floats, float64(all.Room)*4/(1<<20))
 	if n := compiler.Again(p); n > 0 {
 		fmt.Fprintf(w, "\nTo fit, the backward pass computes %s again.\n", wording.Counted(n, "layer", "layers"))
 	}

@@ -4,17 +4,20 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/trainer"
 )
@@ -138,6 +141,88 @@ func TestTargetsNotFinite(t *testing.T) {
 		require.ErrorIs(t, err, runtime.ErrInput)
 		require.ErrorContains(t, err, fmt.Sprintf("target[1] is %v: it must be a finite number", v))
 	}
+}
+
+// faulty runs f again and again, until no operation on files is left that can fail. Run k of it fails at the k-th operation.
+func faulty(t *testing.T, f func(fault error) (done bool)) {
+	t.Helper()
+	for _, fault := range []error{syscall.ENOSPC, syscall.EIO, &disk.Short{Err: syscall.ENOSPC}} {
+		for k := 0; ; k++ {
+			n := 0
+			restore := disk.Inject(func(disk.Op, string) error {
+				if n++; n-1 == k {
+					return fault
+				}
+				return nil
+			})
+			done := f(fault)
+			restore()
+			if n <= k { // nothing has failed
+				require.True(t, done)
+				require.Greater(t, k, 2)
+				break
+			}
+		}
+	}
+}
+
+// TestSaveFaults checks that a file is a whole checkpoint, the old one or the new one, whatever fails while it is written, and that the training goes on.
+func TestSaveFaults(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "checkpoint.safetensors")
+	tr := begin(t, slope(false))
+	require.NoError(t, tr.Save(path))
+	old := value(t, tr)
+	for range 2 {
+		_, err := tr.Step(t.Context(), tokens([]int32{3}))
+		require.NoError(t, err)
+	}
+	now := value(t, tr)
+	require.NotEqual(t, old, now)
+	faulty(t, func(fault error) bool {
+		err := tr.Save(path)
+		require.Equal(t, now, value(t, tr))
+		restore := disk.Inject(func(disk.Op, string) error { return nil })
+		defer restore()
+		other := begin(t, slope(false))
+		require.NoError(t, other.Resume(path))
+		if err == nil {
+			require.Equal(t, now, value(t, other))
+			return true
+		}
+		require.ErrorIs(t, err, errno(fault))
+		require.Contains(t, []float64{old, now}, value(t, other))
+		files, err := os.ReadDir(filepath.Dir(path))
+		require.NoError(t, err)
+		require.Len(t, files, 1)
+		return false
+	})
+	r, err := tr.Step(t.Context(), tokens([]int32{3}))
+	require.NoError(t, err)
+	require.Equal(t, 2, r.Step)
+}
+
+// errno returns the error that a fault stands for.
+func errno(fault error) error {
+	if s := (*disk.Short)(nil); errors.As(fault, &s) {
+		return s.Err
+	}
+	return fault
+}
+
+// TestResumeFaults checks that a trainer stays as it is if a checkpoint cannot be read.
+func TestResumeFaults(t *testing.T) {
+	path := saved(t, slope(false))
+	tr := begin(t, slope(false))
+	at := value(t, tr)
+	faulty(t, func(error) bool {
+		if tr.Resume(path) == nil {
+			require.NotEqual(t, at, value(t, tr))
+			tr = begin(t, slope(false))
+			return true
+		}
+		require.Equal(t, at, value(t, tr))
+		return false
+	})
 }
 
 // TestBrokenUpdate checks that a trainer whose update was not completed refuses steps and checkpoints, until it resumes.

@@ -242,6 +242,7 @@ func (e *emitter) trainerDict() jen.Dict {
 		d[jen.Id("Counts")] = countsCode(counts)
 	}
 	e.perturbation(d)
+	e.exampleRules(d)
 	e.merges(d)
 	if m.Threads > 0 {
 		d[jen.Id("Threads")] = jen.Lit(m.Threads)
@@ -271,6 +272,34 @@ func (e *emitter) perturbation(d jen.Dict) {
 			}
 		})
 	}
+}
+
+// exampleRules adds how a trainer makes the examples of a step.
+func (e *emitter) exampleRules(d jen.Dict) {
+	if n := e.p.Training.Negatives; n > 0 {
+		d[jen.Id("Negatives")] = jen.Lit(n)
+	}
+	m := e.p.Training.Masking
+	if m == nil {
+		return
+	}
+	of := jen.Dict{jen.Id("Share"): jen.Lit(m.Share), jen.Id("Runs"): jen.Lit(m.Runs)}
+	for name, share := range map[string]float64{"Keep": m.Keep, "Random": m.Random} {
+		if share > 0 {
+			of[jen.Id(name)] = jen.Lit(share)
+		}
+	}
+	if m.Words {
+		of[jen.Id("Words")] = jen.True()
+	}
+	d[jen.Id("Masking")] = jen.Op("&").Qual(trainerPath, "Masking").Values(jen.Dict{
+		jen.Id("Rule"): jen.Qual(runtimePath+"/masking", "Rule").Values(of),
+		jen.Id("Targets"): jen.Index().String().ValuesFunc(func(g *jen.Group) {
+			for _, name := range m.Targets {
+				g.Lit(name)
+			}
+		}),
+	})
 }
 
 // targetsCode returns the literal of the targets.

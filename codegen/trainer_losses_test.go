@@ -34,6 +34,7 @@ head tokens on m {
 }
 model ar like m { encoder.attention.mask j <= i }
 head lm on ar { take each; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
+head rtd on m { take each + first; norm; linear hidden; act; linear 1; loss binary_cross_entropy }
 head near on m { take mean; loss contrastive(temperature: 0.5) }
 head better on m { take first; linear 1 as score; loss pairwise }
 head ranked on m { take first; linear 1 as score; loss listwise }
@@ -51,9 +52,12 @@ train many on m.many { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1; weigh
 train pick on m.pick { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1 }
 train mlm on m.mlm { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1 }
 train both on m.mlm { batch 8 sequences in parts of 4; epochs 1; rate 1e-3; also ar.lm share all weight 0.5 }
+train words on m.mlm { batch 8 sequences; epochs 1; rate 1e-3; mask 30 % of words runs <= 3 keep 10 % random 10 % }
+train pair on m.rtd { batch 8 sequences in parts of 4; epochs 1; rate 1e-3; replace from m.mlm; mask 20 % of words runs <= 2; updates apart }
+train asked on m.spans { batch 8 sequences; epochs 1; rate 1e-3; negatives 1.5 from batch }
 target t {
     emit train spans; emit train tokens; emit train near; emit train better; emit train ranked; emit train tags; emit train many; emit train pick
-    emit train mlm; emit train both
+    emit train mlm; emit train both; emit train words; emit train pair; emit train asked
 }
 `
 

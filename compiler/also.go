@@ -8,7 +8,6 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/ragged"
-	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
@@ -185,7 +184,7 @@ func (u *Unit) unmask(list []further) error {
 	target, shape, masks := "", ir.Shape(nil), map[string]bool{} // by the prefix of regions
 	all := append([]further{{Unit: u}}, list...)
 	for _, f := range all {
-		if f.Head.Take.Rows != spec.Masked || f.Head.Task() != tasktable.MLM {
+		if !predictsMasked(f.Head) {
 			continue
 		}
 		masks[f.prefix] = true

@@ -10,6 +10,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime/masking"
 	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 	"github.com/debertac/debertac/spec"
 )
@@ -228,4 +229,37 @@ func original(store eval.Store, u *compiler.Unit, h *spec.Head) *ir.Array {
 		}
 	}
 	return next
+}
+
+// TestExamples checks what a program tells the trainer about masked tokens and labels of other texts, and that a batch has room for the rows that it masks.
+func TestExamples(t *testing.T) {
+	training := func(words string) *ir.Training {
+		text := strings.NewReplacer("HEAD", "mlm", "WORDS", words).Replace(trainings)
+		if strings.HasPrefix(words, "negatives") {
+			text = strings.NewReplacer("HEAD", "names", "WORDS", words).Replace(trainings)
+		}
+		units, faults, err := compiler.Compile(resolved(t, text+"target t { emit train t }\n"), compiler.Options{})
+		require.NoError(t, err)
+		require.Empty(t, faults)
+		tr, b := units[0].Program.Training, units[0].Program.Bounds
+		if m := tr.Masking; m != nil {
+			require.LessOrEqual(t, m.Most(b.Tokens, b.Sequences), b.Rows)
+		}
+		return tr
+	}
+	rule := masking.Rule{Share: 0.15, Runs: 1, Keep: 0.1, Random: 0.1}
+	require.Equal(t, &ir.Masking{Rule: rule, Targets: []string{"target"}}, training("").Masking)
+	rule.Words, rule.Runs, rule.Share, rule.Random = true, 3, 0.2, 0
+	require.Equal(t, &ir.Masking{Rule: rule, Targets: []string{"target"}}, training("mask 20 % of words runs <= 3 random 0 %").Masking)
+	rule = masking.Rule{Share: 0.15, Runs: 1, Keep: 0.1, Random: 0.1}
+	require.Equal(t, &ir.Masking{Rule: rule, Targets: []string{"target"}}, training("also ar.next share all").Masking)
+	asked := training("negatives 1.5 from batch")
+	require.Nil(t, asked.Masking)
+	require.Equal(t, 1.5, asked.Negatives)
+
+	u := compiledAlso(t, "train both", "ar.lm", "", "also ar.cloze share all; also base.mlm share all", compiler.Options{})
+	require.Equal(t, []string{"target.ar.cloze", "target.base.mlm"}, u.Program.Training.Masking.Targets)
+	p := compiledPair(t, "train pre", "", compiler.Options{}).Program
+	require.Equal(t, &ir.Masking{Rule: masking.Rule{Share: 0.15, Runs: 1}, Targets: []string{"target"}}, p.Training.Masking)
+	require.LessOrEqual(t, p.Training.Masking.Most(p.Bounds.Tokens, p.Bounds.Sequences), p.Bounds.Rows)
 }

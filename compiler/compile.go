@@ -138,7 +138,9 @@ func (t *targetWork) bounds(p part) ir.Bounds {
 func (t *targetWork) compilePart(pkg string, p part, bounds ir.Bounds, o Options) (*ir.Program, error) {
 	m, h := p.model, p.head
 	if p.rows == spec.Masked {
-		bounds.Rows = min(bounds.Tokens, max(leastRows, rowBudget/h.Out))
+		bounds.Rows = min(bounds.Tokens, max(bounds.Rows, leastRows, rowBudget/h.Out))
+	} else {
+		bounds.Rows = 0
 	}
 	prog, err := build(m, h, bounds, t.spec.Name, pkg, o)
 	if err != nil {

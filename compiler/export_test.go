@@ -56,14 +56,6 @@ func Lives() (whats []string) {
 // VerifyAfter checks a program as it is checked after a pass.
 func VerifyAfter(p *ir.Program, last string) error { return verifyAfter(p, last) }
 
-// NotYetWords returns what notYetWords lists.
-func NotYetWords() (list []string) {
-	for _, u := range notYetWords {
-		list = append(list, u.what)
-	}
-	return list
-}
-
 // SiftFault returns why scale-invariant fine-tuning has no meaning for a head, or nil.
 func SiftFault(h *spec.Head) *diag.Diag { return siftFault(h, h.Source) }
 

@@ -106,27 +106,9 @@ func notYetPrompt(h *spec.Head) diag.List {
 	return out
 }
 
-// untrained is a word of training that this version checks but does not compile.
-type untrained struct {
-	word string // the statement
-	what string
-	in   func(t *spec.Train) bool
-}
-
-// notYetWords lists the words of training that are not compiled, besides those of notYetTrained. A row goes when its word is compiled.
-var notYetWords = []untrained{
-	{"negatives", "negatives", func(t *spec.Train) bool { return t.Negatives > 0 }},
-	{"mask", "masking of words or in runs", func(t *spec.Train) bool { return t.Mask != nil && (t.Mask.Words || t.Mask.Runs > 1) }},
-}
-
-// notYetIn returns faults, at the spec's lines, about words and losses of a training that this version checks but does not compile.
+// notYetIn returns faults, at the spec's lines, about losses of a training that this version checks but does not compile.
 func notYetIn(t *spec.Train) diag.List {
 	var out diag.List
-	for _, u := range notYetWords {
-		if u.in(t) {
-			out = append(out, diag.Errorf("not-yet", t.Words[u.word].Pos, "%s is checked by this version, but not compiled yet", u.what))
-		}
-	}
 	heads := []*spec.Head{t.Head}
 	for _, a := range t.Also {
 		heads = append(heads, a.Head)

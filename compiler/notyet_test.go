@@ -24,14 +24,12 @@ train t on m.HEAD {
 }
 `
 
-// TestTrainingIsNotYet checks that each word of training that is not compiled is reported at its line if a target emits the training, and that other
-// targets compile as if the training were not there.
+// TestTrainingIsNotYet checks that words of training that are not compiled are reported at their lines if a target emits the training, and that other targets
+// compile as if the training were not there.
 func TestTrainingIsNotYet(t *testing.T) {
-	seen := map[string]bool{}
 	for _, c := range []struct{ head, words, want string }{
-		{"names", "negatives 1 from batch", "16:2: warning: negatives"},
-		{"mlm", "mask 15 % of words", "16:2: warning: masking of words or in runs"},
-		{"mlm", "mask 15 % runs <= 2", "16:2: warning: masking of words or in runs"},
+		{"mlm", "precision bf16", "16:2: warning: precision bf16"},
+		{"rtd", "replace from m.mlm share embed.token; updates apart", "16:40: warning: embed.token has gradients of both models"},
 	} {
 		text := strings.NewReplacer("HEAD", c.head, "WORDS", c.words).Replace(trainings)
 		inference := "target i { emit infer m." + c.head + " }\n"
@@ -47,11 +45,5 @@ func TestTrainingIsNotYet(t *testing.T) {
 			got = append(got, d.String())
 		}
 		require.Contains(t, strings.Join(got, "\n"), "test.dspec:"+c.want, c.words)
-		seen[c.words] = true
-		_, what, _ := strings.Cut(c.want, "warning: ")
-		seen[what] = true
-	}
-	for _, what := range compiler.NotYetWords() {
-		require.True(t, seen[what], "no training here has %s", what)
 	}
 }

@@ -125,6 +125,7 @@ func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.L
 			p.Training.Traced, p.Outputs = append(p.Training.Traced, name), append(p.Outputs, name)
 		}
 	}
+	p.Training.Masking = maskingTo(k.tr.Mask, []string{StoreTarget})
 	p.Training.Losses = []ir.Loss{{Name: generatorPrefix + StoreLoss, Weight: 1}, {Name: detectorPrefix + StoreLoss, Weight: k.tr.Weight}}
 	return nil, placed(p, again)
 }
@@ -133,7 +134,8 @@ func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.L
 func (k *pair) models(w *work, o Options) error {
 	g, d := partOf(k.tr.Replace.Generator.Model, k.tr.Replace.Generator, k.tr.Replace.Pos), w.parts[0]
 	o.After = beforePasses
-	bounds := ir.Bounds{Sequences: k.tr.Part, Tokens: k.tr.Part * k.tr.Length, Length: min(k.tr.Length, g.model.Seq, d.model.Seq)}
+	bounds := stepBounds(k.tr, d.model)
+	bounds.Length = min(bounds.Length, g.model.Seq)
 	for i, m := range []part{g, d} {
 		p, err := k.compilePart(w.pkg, m, bounds, o)
 		if err != nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/runtime/masking"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
@@ -78,6 +80,9 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 	if o.Sift != nil {
 		p.Training.Noise = o.Sift.Noise
 	}
+	if u.Training != nil {
+		p.Training.Masking, p.Training.Negatives = u.maskingOf(o.further), u.Training.Negatives
+	}
 	return nil, placed(p, o.Again)
 }
 
@@ -129,6 +134,40 @@ func placed(p *ir.Program, again int) error {
 		}
 	}
 	return callSizes(p)
+}
+
+// maskingOf tells how the tokens are chosen that the heads of a training predict; nil: none of them predicts masked tokens.
+func (u *Unit) maskingOf(list []further) *ir.Masking {
+	var targets []string
+	for i, f := range append([]further{{Unit: u}}, list...) {
+		if !predictsMasked(f.Head) {
+			continue
+		}
+		if i == 0 {
+			targets = append(targets, StoreTarget)
+		} else {
+			targets = append(targets, AlsoTarget(f.Head, StoreTarget))
+		}
+	}
+	return maskingTo(u.Training.Mask, targets)
+}
+
+// maskingTo returns the masking of a training, whose original tokens are targets of these names.
+func maskingTo(m *spec.Masking, targets []string) *ir.Masking {
+	if m == nil || len(targets) == 0 {
+		return nil
+	}
+	return &ir.Masking{Rule: ruleOf(m), Targets: targets}
+}
+
+// ruleOf returns the rule of a masking.
+func ruleOf(m *spec.Masking) masking.Rule {
+	return masking.Rule{Share: m.Share, Words: m.Words, Runs: m.Runs, Keep: m.Keep, Random: m.Random}
+}
+
+// predictsMasked reports whether a head predicts masked tokens.
+func predictsMasked(h *spec.Head) bool {
+	return h.Take.Rows == spec.Masked && h.Task() == tasktable.MLM
 }
 
 // addLoss appends the loss that a training asks for.
@@ -204,7 +243,12 @@ func (t *targetWork) forwardOf(u *Unit, w *work, o Options) (err error) {
 
 // stepBounds returns the bounds of a pass of a training over one of its models.
 func stepBounds(tr *spec.Train, m *spec.Model) ir.Bounds {
-	return ir.Bounds{Sequences: tr.Part, Tokens: tr.Part * tr.Length, Length: min(tr.Length, m.Seq)}
+	b := ir.Bounds{Sequences: tr.Part, Tokens: tr.Part * tr.Length, Length: min(tr.Length, m.Seq)}
+	if tr.Mask != nil {
+		r := ruleOf(tr.Mask)
+		b.Rows = r.Most(b.Tokens, b.Sequences)
+	}
+	return b
 }
 
 // compileStep builds the program of a step in which the first layers, as many as again says, keep nothing for the backward pass.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/masking"
 	"github.com/debertac/debertac/spec/diag"
 )
 
@@ -271,13 +272,23 @@ type Training struct {
 	Updates []Update // of the optimizers, in the order of their calls
 	Counts  []Count  // if a pass is over a part of a batch: what the loss needs to know of the whole batch
 	Merges  []Merge  // matrices that adapters change
+	Masking *Masking // how the tokens to predict are chosen; nil: the program predicts no masked tokens
 	Noise   float64  // the standard deviation of the delta of a batch that has none, see package runtime/dropout; 0: no delta is read
 	Traced  []string // values of the store, f32[., N], that a pass keeps for its caller
 	Losses  []Loss   // the terms of the loss; none: it is one number
 	Targets []Target // what holds for the numbers of targets
 
+	// Negatives is the number of labels of other texts that are asked for besides each label of a text.
+	Negatives float64
+
 	// Sums maps sums of some shares of a gradient to the gradient, in whose memory they lie. A call that adds a share reads one sum and writes the next.
 	Sums map[string]string
+}
+
+// Masking tells how the tokens to predict are chosen.
+type Masking struct {
+	masking.Rule
+	Targets []string // that are the original tokens
 }
 
 // Merge describes how a matrix takes in its adapter: W + By·Up·Down is the matrix of a model without the adapter. If the matrix holds several parts of each

@@ -22,6 +22,8 @@ type Options struct {
 	ISA     string // instruction set to force; "": DEBERTAC_ISA, else the best
 	Seed    uint64 // of the random numbers that decide what is dropped
 	Steps   int    // steps of the training, for the course of the learning rate; 0: what the spec says
+
+	MaskToken *int32 // id of the token in the place of tokens to predict; nil: the caller chooses these, see [MaskToken]
 }
 
 // Threads sets how many threads a step uses, including the caller's own. No result depends on it.
@@ -130,6 +132,9 @@ func (t *Trainer) resolve() (err error) {
 	p, o := t.program, &t.options
 	if t.isa, err = cpu.PickISA(os.Getenv(cpu.EnvISA), o.ISA, p.ISAs); err != nil {
 		return fmt.Errorf("package %s: %w", p.Name, err)
+	}
+	if err := p.checkMaskToken(o.MaskToken); err != nil {
+		return err
 	}
 	if o.Threads == 0 {
 		o.Threads = cpu.DefaultThreads()

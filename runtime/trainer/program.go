@@ -12,21 +12,23 @@ import (
 
 // Program describes a generated training package. It is fixed at compile time and shared by all trainers of the package.
 type Program struct {
-	Name     string        // name of the package, for messages
-	SpecHash string        // sha256 of the canonical spec of the model, of its head and of its adapters
-	ISAs     []cpu.ISA     // instruction sets that its kernels exist for
-	Limits   engine.Limits // the spec's limits on a batch
-	Threads  int           // the most threads that a step may use, from the spec's target; 0: no limit
-	Params   []Param       // the tensors of the checkpoint, in the order of the schedule
-	States   []Param       // what the optimizer keeps for tensors, in the order of the schedule: first the sums of gradients, if a batch has parts
-	Keys     int           // keys of dropout that a pass needs
-	Targets  []Target      // what a batch holds besides the inputs of the model
-	Counts   []Count       // what a pass over a part of a batch needs to know of the whole; none: a batch is one pass
-	Noise    float64       // the standard deviation of the delta of batches that have none, see package dropout; 0: batches have none
-	Traced   []string      // values that a pass keeps for [Trainer.Traced]
-	Merges   []Merge       // the matrices that adapters change, for [Trainer.SaveModel]
-	Losses   []Loss        // the terms of the loss; none: it is one number, "loss"
-	Nodes    []Nodes       // of each of the steps that Bind returns
+	Name      string        // name of the package, for messages
+	SpecHash  string        // sha256 of the canonical spec of the model, of its head and of its adapters
+	ISAs      []cpu.ISA     // instruction sets that its kernels exist for
+	Limits    engine.Limits // the spec's limits on a batch
+	Threads   int           // the most threads that a step may use, from the spec's target; 0: no limit
+	Params    []Param       // the tensors of the checkpoint, in the order of the schedule
+	States    []Param       // what the optimizer keeps for tensors, in the order of the schedule: first the sums of gradients, if a batch has parts
+	Keys      int           // keys of dropout that a pass needs
+	Targets   []Target      // what a batch holds besides the inputs of the model
+	Counts    []Count       // what a pass over a part of a batch needs to know of the whole; none: a batch is one pass
+	Masking   *Masking      // how the tokens to predict are chosen; nil: the program predicts none
+	Noise     float64       // the standard deviation of the delta of batches that have none, see package dropout; 0: batches have none
+	Negatives float64       // labels of other texts that a text is asked for, for each label of its own, see [Trainer.Labels]; 0: none
+	Traced    []string      // values that a pass keeps for [Trainer.Traced]
+	Merges    []Merge       // the matrices that adapters change, for [Trainer.SaveModel]
+	Losses    []Loss        // the terms of the loss; none: it is one number, "loss"
+	Nodes     []Nodes       // of each of the steps that Bind returns
 
 	// Arena returns the number of arena bytes that a step of these sizes needs. It must not fall when a size rises.
 	Arena func(engine.Sizes) int64

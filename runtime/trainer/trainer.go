@@ -22,6 +22,11 @@ type Batch struct {
 	runtime.Batch
 	Integers map[string][]int32   // classes, labels, ids of tokens, places of spans, numbers of groups; below 0: the row is left out
 	Floats   map[string][]float32 // scores, and labels that hold by themselves
+
+	// WordOf holds the word of each token [T], as tokenizer.Span counts words in a text, and -1 for tokens that are never masked, such as special ones.
+	// Neighbours with one number are a word. Only masking reads it, see [MaskToken]. Without `of words` in the spec it may be nil: then all tokens of a
+	// sequence but its first and its last may be masked.
+	WordOf []int32
 }
 
 // Trainer keeps a model in training. One step runs at a time; further callers wait.
@@ -158,6 +163,7 @@ func (t *Trainer) run(ctx context.Context, parts []*Batch, durations *[]time.Dur
 	if err := t.usable(); err != nil {
 		return Result{}, err
 	}
+	parts = t.maskedParts(parts)
 	x := t.exec
 	if x.steps = durations; durations != nil {
 		*durations = (*durations)[:0]
@@ -252,6 +258,9 @@ func (t *Trainer) valid(b *Batch) error {
 		return err
 	}
 	if err := t.program.checkNames(b); err != nil {
+		return err
+	}
+	if err := t.checkWords(b); err != nil {
 		return err
 	}
 	sizes := b.Sizes()

@@ -43,6 +43,24 @@ func Batch(p *trainer.Program, lens []int, seed uint64) *trainer.Batch {
 	return b
 }
 
+// unmask turns a batch into one that the trainer masks. Words have two tokens.
+func unmask(p *trainer.Program, b *trainer.Batch) {
+	b.Rows = nil
+	for _, name := range p.Masking.Targets {
+		delete(b.Integers, name)
+	}
+	for s := range b.Sequences() {
+		n := b.Length(s)
+		for i := range n {
+			word := int32(i / 2)
+			if i == 0 || i == n-1 {
+				word = -1
+			}
+			b.WordOf = append(b.WordOf, word)
+		}
+	}
+}
+
 // steps returns a number of steps that leaves some after the warmup.
 func steps(p *trainer.Program) int {
 	if len(p.Optimizers) == 0 {
@@ -133,7 +151,11 @@ func Run(t *testing.T, p *trainer.Program, o Options) {
 func trained(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, lens []int, pause bool) (before, after map[string][]float32, pulled map[string]bool) {
 	t.Helper()
 	open := func(seed uint64) *trainer.Trainer {
-		tr, err := trainer.Draw(p, seed, trainer.UseISA(isa.String()), trainer.Threads(threads), trainer.Seed(seed))
+		opts := []trainer.Option{trainer.UseISA(isa.String()), trainer.Threads(threads), trainer.Seed(seed)}
+		if p.Masking != nil {
+			opts = append(opts, trainer.MaskToken(int32(p.Limits.Vocab-1)))
+		}
+		tr, err := trainer.Draw(p, seed, opts...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,6 +178,11 @@ func trained(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, lens []
 		parts := []*trainer.Batch{Batch(p, lens, 2*seed)}
 		if len(p.Counts) > 0 {
 			parts = append(parts, Batch(p, lens[:1], 2*seed+1))
+		}
+		if p.Masking != nil && seed == 2 {
+			for _, b := range parts {
+				unmask(p, b)
+			}
 		}
 		r, err := tr.StepParts(t.Context(), parts...)
 		if err != nil {

@@ -97,8 +97,8 @@ func (o *openFlags) training() (*Model, error) {
 }
 
 // open opens a training with the tensors that the flags name.
-func (o *openFlags) open(m *Model) (t *trainer.Trainer, err error) {
-	opts := []trainer.Option{trainer.Seed(o.seed)}
+func (o *openFlags) open(m *Model, opts ...trainer.Option) (t *trainer.Trainer, err error) {
+	opts = append(opts, trainer.Seed(o.seed))
 	if o.threads > 0 {
 		opts = append(opts, trainer.Threads(o.threads))
 	}

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/debertac/debertac/runtime"
@@ -32,6 +33,7 @@ type stepFlags struct {
 	batches           command.Files
 	out, save, resume string
 	gradients, asJSON bool
+	mask              int
 }
 
 func (h held) newStep(fs *flag.FlagSet) command.Action {
@@ -42,6 +44,8 @@ func (h held) newStep(fs *flag.FlagSet) command.Action {
 	fs.StringVar(&f.out, "out", "", "the safetensors `FILE` to write: loss, learning_rate and grad_norm of each step, as F32, and after the last step \""+
 		GradPrefix+"\" and the name of each trained tensor, and \""+NewPrefix+"\" and its name")
 	fs.BoolVar(&f.gradients, "gradients", false, "compute losses and gradients, and change no tensor")
+	fs.IntVar(&f.mask, "mask-token", -1, "choose the tokens to predict, for batches without rows: the `ID` of the tokenizer's mask token. The tensor \""+
+		WordTensor+"\" of a batch holds the word of each token, and -1 for special tokens")
 	fs.StringVar(&f.resume, "resume", "", "continue from a checkpoint, the `FILE` that --save wrote")
 	fs.StringVar(&f.save, "save", "", "write a checkpoint to `FILE` after the last step")
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object per step")
@@ -63,6 +67,8 @@ func (f *stepFlags) run(ctx context.Context, s *command.Session, _ []string) err
 	switch {
 	case len(f.batches) == 0 || f.out == "" && f.save == "":
 		return command.Usage("step needs --batch FILE, and --out FILE or --save FILE")
+	case f.mask < -1 || f.mask > math.MaxInt32:
+		return command.Usage("--mask-token %d: it must be the id of a token", f.mask)
 	case f.gradients && f.save != "":
 		return command.Usage("--save and --gradients contradict each other: a pass that changes no tensor has nothing to save")
 	}
@@ -81,7 +87,11 @@ func (f *stepFlags) run(ctx context.Context, s *command.Session, _ []string) err
 		}
 		batches = append(batches, b)
 	}
-	t, err := f.open(m)
+	var opts []trainer.Option
+	if f.mask >= 0 {
+		opts = append(opts, trainer.MaskToken(int32(f.mask)))
+	}
+	t, err := f.open(m, opts...)
 	if err != nil {
 		return err
 	}
@@ -178,6 +188,9 @@ func (f *stepFlags) print(s *command.Session, row stepRow) error {
 	return err
 }
 
+// WordTensor is the name of the tensor of a batch that masking reads: I32 [T], see trainer.Batch.
+const WordTensor = "word_of"
+
 // ReadBatch reads a batch with the targets of a program. It does not check their numbers; a step does.
 func ReadBatch(path string, p *trainer.Program) (*trainer.Batch, error) {
 	f, err := safetensors.Open(path)
@@ -189,13 +202,20 @@ func ReadBatch(path string, p *trainer.Program) (*trainer.Batch, error) {
 	for _, t := range p.Targets {
 		names = append(names, t.Name)
 	}
+	if p.Masking != nil {
+		names = append(names, WordTensor)
+	}
 	of, err := batchfile.From(f, path, names...)
 	if err != nil {
 		return nil, err
 	}
 	b := &trainer.Batch{Batch: *of, Integers: map[string][]int32{}, Floats: map[string][]float32{}}
+	if err := readWords(f, path, b); err != nil {
+		return nil, err
+	}
 	for _, t := range p.Targets {
-		if !f.Has(t.Name) && t.Optional {
+		masked := p.Masking != nil && slices.Contains(p.Masking.Targets, t.Name) && len(b.Rows) == 0
+		if !f.Has(t.Name) && (t.Optional || masked) {
 			continue
 		}
 		if !f.Has(t.Name) {
@@ -226,6 +246,22 @@ func ReadBatch(path string, p *trainer.Program) (*trainer.Batch, error) {
 		}
 	}
 	return b, nil
+}
+
+// readWords reads the word of each token, if the file has them.
+func readWords(f *safetensors.File, path string, b *trainer.Batch) error {
+	if !f.Has(WordTensor) {
+		return nil
+	}
+	info, err := f.Info(WordTensor)
+	if err != nil {
+		return err
+	}
+	if info.DType != safetensors.I32 || len(info.Shape) != 1 {
+		return command.Faulty(path, "the tensor %q is %s %v, it must be I32 with one dimension", WordTensor, info.DType, info.Shape)
+	}
+	b.WordOf, err = batchfile.Integers(f, WordTensor, info.Elements())
+	return err
 }
 
 // tensors collects what the steps report.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/masking"
 	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/rate"
 	"github.com/debertac/debertac/runtime/safetensors"
@@ -157,6 +159,44 @@ func TestStep(t *testing.T) {
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{"loss", "grad.w"}, f.Names())
 	require.NoError(t, f.Close())
+}
+
+// TestStepMasks checks that step masks a batch which has neither rows nor their targets.
+func TestStepMasks(t *testing.T) {
+	p := fake()
+	p.Limits.Rows = 8
+	p.Targets[0].Rows = ragged.M
+	p.Masking = &trainer.Masking{Rule: masking.Rule{Share: 0.15, Words: true, Runs: 1}, Targets: []string{"target"}}
+	weights := file(t, "weights", map[string]any{"w": []float32{1, 2, 7}, "still": []float32{7}})
+	step := func(more map[string]any, args ...string) (stdout, stderr string, code int) {
+		batch := map[string]any{"ids": []int32{0, 0, 2, 0}, "starts": []int32{0, 4}}
+		maps.Copy(batch, more)
+		args = append([]string{"step", "--weights", weights, "--out", filepath.Join(t.TempDir(), "out"), "--batch", file(t, "batch", batch)}, args...)
+		var out, errs bytes.Buffer
+		code = trainprogram.Run(t.Context(), []trainprogram.Model{{Name: "fake", Program: p}}, args, command.Streams{Out: &out, Err: &errs})
+		return out.String(), errs.String(), code
+	}
+	words := map[string]any{"word_of": []int32{-1, -1, 0, -1}}
+	stdout, stderr, code := step(words, "--mask-token", "8")
+	require.Equal(t, command.ExitDone, code, stderr)
+	require.Equal(t, "step 0: loss 4.5, learning rate 0.5, norm of the gradients 3\n", stdout, "of the token 2, in 4 tokens")
+	for _, c := range []struct {
+		more map[string]any
+		args []string
+		want string
+		code int
+	}{
+		{words, nil, "neither Rows nor the target target: give both, or let the trainer choose the tokens to predict", command.ExitInput},
+		{nil, []string{"--mask-token", "8"}, "WordOf has 0 numbers, the batch needs 4", command.ExitInput},
+		{map[string]any{"word_of": []float32{1}}, []string{"--mask-token", "8"}, "it must be I32 with one dimension", command.ExitInput},
+		{words, []string{"--mask-token", "9"}, "the vocabulary of fake has 9 tokens", command.ExitInput},
+		{words, []string{"--mask-token", "-2"}, "--mask-token -2: it must be the id of a token", command.ExitUsage},
+		{map[string]any{"rows": []int32{2}}, nil, `it lacks the target "target"`, command.ExitInput},
+	} {
+		_, stderr, code := step(c.more, c.args...)
+		require.Contains(t, stderr, c.want)
+		require.Equal(t, c.code, code)
+	}
 }
 
 // TestBench checks the fields of a measurement, and that the parts are those of the schedule.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"text/tabwriter"
 
 	"github.com/debertac/debertac/cmd/debertac/console"
@@ -43,7 +44,12 @@ var parts = [3]string{"forward", "backward", "optimizer"}
 // printStep prints the operations and the memory of a training step.
 func printStep(out io.Writer, u *compiler.Unit) error {
 	p, b := u.Program, u.Program.Bounds
-	fmt.Fprintf(out, "\nstep of %s: a pass over %s of %d tokens\n", u.Training.Name, wording.Counted(b.Sequences, "sequence", "sequences"), b.Length)
+	fmt.Fprintf(out, "\nstep of %s: a pass over %s of %d tokens", u.Training.Name, wording.Counted(b.Sequences, "sequence", "sequences"), b.Length)
+	if m := p.Training.Masking; m != nil { // the bound is for more tokens, see package masking
+		b.Rows = min(b.Rows, int(math.Round(m.Share*float64(b.Tokens))))
+		fmt.Fprintf(out, ", of which %d are masked", b.Rows)
+	}
+	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "part\tGFLOP\tMiB moved\t")
 	var sum measure.Load

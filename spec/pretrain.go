@@ -113,6 +113,9 @@ func (b *trainBuilder) percent(form *countForm, what, bounds string, in func(flo
 	return v / 100
 }
 
+// mostMoves is the most moves of the noise. Their passes are parts of one schedule.
+const mostMoves = 100
+
 func (b *trainBuilder) sift(s *Stmt) {
 	f := &Sift{Source: source(s), Noise: 1e-2, Step: 1e-4, Ascend: 1, Loss: "symmetric_kl", Weight: 1}
 	b.t.Sift = f
@@ -132,7 +135,10 @@ func (b *trainBuilder) sift(s *Stmt) {
 		}
 	}
 	if w, ok := in.word("ascend"); ok {
-		f.Ascend, _ = b.r.whole(w.Form.(*numForm).Value, "ascend", 1)
+		n := w.Form.(*numForm).Value
+		if f.Ascend, _ = b.r.whole(n, "ascend", 1); f.Ascend > mostMoves {
+			b.r.add(diag.Errorf("range", spanOfAll(n.Tokens), "ascend = %d, it must be at most %d: a step has a pass for each move", f.Ascend, mostMoves))
+		}
 	}
 	if w, ok := in.word("loss"); ok {
 		f.Loss, _ = b.r.pick(w.Form.(*wordForm).Value, "disagreement", []string{"symmetric_kl", "kl", "mse"})

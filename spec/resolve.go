@@ -323,8 +323,19 @@ func (r *resolver) literal(text string, at diag.Span) (float64, bool) {
 	return v, true
 }
 
-// real reads a literal and checks its range; bounds describes the range in words.
+// real reads a literal and checks its range, and that float32 holds it; bounds describes the range in words.
 func (r *resolver) real(n *num, what, bounds string, in func(float64) bool) (float64, bool) {
+	v, ok := r.wide(n, what, bounds, in)
+	if a := math.Abs(v); ok && a != 0 && (a < leastFloat || a > math.MaxFloat32) {
+		r.add(diag.Errorf("range", spanOfAll(n.Tokens), "%s = %s is not a number of float32: those above 0 are from %.2g to %.2g", what, textOf(n.Tokens),
+			leastFloat, math.MaxFloat32))
+		return 0, false
+	}
+	return v, ok
+}
+
+// wide does the same as real for a number that programs do not compute with in float32.
+func (r *resolver) wide(n *num, what, bounds string, in func(float64) bool) (float64, bool) {
 	at := spanOfAll(n.Tokens)
 	v, ok := r.literal(n.Text, at)
 	if n.Minus {
@@ -337,9 +348,12 @@ func (r *resolver) real(n *num, what, bounds string, in func(float64) bool) (flo
 	return v, ok
 }
 
+// leastFloat is the least number above 0 with all digits of float32. Programs compute in float32, where a smaller eps is 0.
+const leastFloat = 0x1p-126
+
 // whole reads a literal integer and checks that it is at least least.
 func (r *resolver) whole(n *num, what string, least int) (int, bool) {
-	v, ok := r.real(n, what, "a whole number", func(v float64) bool { return v == math.Trunc(v) && math.Abs(v) < 1<<53 })
+	v, ok := r.wide(n, what, "a whole number", func(v float64) bool { return v == math.Trunc(v) && math.Abs(v) < 1<<53 })
 	if ok && int(v) < least {
 		r.add(diag.Errorf("range", spanOfAll(n.Tokens), "%s = %d, it must be at least %d", what, int(v), least))
 		return 0, false

@@ -199,7 +199,7 @@ var Schema = []*Row{
 		Doc: "where the noise is added: a parameter-free norm in front of this one", parse: form[pathForm]()},
 	{Block: "sift", Word: "noise", Operands: "NUMBER", Default: "1e-2", Doc: "standard deviation of the first noise", parse: form[numForm]()},
 	{Block: "sift", Word: "step", Operands: "NUMBER", Default: "1e-4", Doc: "largest component of a move uphill", parse: form[numForm]()},
-	{Block: "sift", Word: "ascend", Operands: "COUNT", Default: "1", Doc: "moves uphill", parse: form[numForm]()},
+	{Block: "sift", Word: "ascend", Operands: "COUNT", Default: "1", Doc: "moves uphill, at most 100", parse: form[numForm]()},
 	{Block: "sift", Word: "loss", Operands: "symmetric_kl | kl | mse", Default: "symmetric_kl; mse if the numbers are not logits",
 		Doc: "what the move increases", parse: form[wordForm]()},
 	{Block: "sift", Word: "weight", Operands: "NUMBER", Default: "1.0", Doc: "weight of the penalty", parse: form[numForm]()},

@@ -69,7 +69,7 @@ func (r *resolver) ensemble(s *Stmt) {
 		r.reads(t)
 		m := Member{Source: source(t), Head: r.headOf(form.Head), Weight: 1}
 		if form.Weight != nil {
-			m.Weight, _ = r.real(form.Weight, "weight", "above 0", positive)
+			m.Weight, _ = r.wide(form.Weight, "weight", "above 0", positive)
 		}
 		if m.Head == nil {
 			continue

@@ -97,10 +97,14 @@ func AttendJobs(a *attention.Attend, isa ISA) []AttentionJob {
 	return append(AttentionJobs(AttendForward(a), isa), attendHeadJobs(a, isa)...)
 }
 
-// attendHeadJobs returns the kernels that move heads.
+// attendHeadJobs returns the kernels that move heads, and that of the dropout.
 func attendHeadJobs(a *attention.Attend, isa ISA) []AttentionJob {
 	p := AttendBackward(a)
-	return []AttentionJob{{"Rows", attendRows(p, isa)}, {"Panels", attnKeys(p, isa)}}
+	jobs := []AttentionJob{{"Rows", attendRows(p, isa)}, {"Panels", attnKeys(p, isa)}}
+	if a.Rate > 0 {
+		jobs = append(jobs, AttentionJob{"Drop", attendDrop(a.Rate, isa)})
+	}
+	return jobs
 }
 
 // AttendGradJobs returns the kernels of the backward pass and the fields of [attention.BackwardForm] that they fill.

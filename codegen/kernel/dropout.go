@@ -55,26 +55,7 @@ func (d *dropper) emit() {
 	k0, k1 := d.GP32(), d.GP32()
 	d.MOVL(at(key, 0), k0)
 	d.MOVL(at(key, 4), k1)
-	lanes := d.ISA.Lanes()
-	word := func(x uint32) reg.Register {
-		v := d.vec()
-		d.VPBROADCASTD(d.pool.words(x), v)
-		return v
-	}
-	d.limit, d.first, d.second, d.step = word(dropout.Limit(d.Rate)), word(dropout.First), word(dropout.Second), word(uint32(lanes)*(dropout.Step&(1<<32-1)))
-	scale := d.vec()
-	d.broadcast(float32(1/(1-d.Rate)), scale)
-	d.scale = scale
-	var steps [16]uint32
-	for i := range steps {
-		steps[i] = uint32(i) * (dropout.Step & (1<<32 - 1))
-	}
-	begin := d.vec()
-	if d.ISA.Wide() {
-		d.VMOVUPS(d.pool.lanes16(steps), begin)
-	} else {
-		d.VMOVUPS(d.pool.lanes([8]uint32(steps[:8])), begin)
-	}
+	begin := d.constants()
 	cols, state := d.newColumns(d.N), d.vec()
 	d.eachRow(m, []reg.Register{y, x}, []int{d.LDY * 4, d.LDX * 4}, func() {
 		s, t := d.GP32(), d.GP32()
@@ -98,6 +79,31 @@ func (d *dropper) emit() {
 		})
 	})
 	d.ret()
+}
+
+// constants loads the constants of d, and returns a vector with what each lane adds to the state of a row's first column.
+func (d *dropper) constants() reg.Register {
+	lanes := d.ISA.Lanes()
+	word := func(x uint32) reg.Register {
+		v := d.vec()
+		d.VPBROADCASTD(d.pool.words(x), v)
+		return v
+	}
+	d.limit, d.first, d.second, d.step = word(dropout.Limit(d.Rate)), word(dropout.First), word(dropout.Second), word(uint32(lanes)*(dropout.Step&(1<<32-1)))
+	scale := d.vec()
+	d.broadcast(float32(1/(1-d.Rate)), scale)
+	d.scale = scale
+	var steps [16]uint32
+	for i := range steps {
+		steps[i] = uint32(i) * (dropout.Step & (1<<32 - 1))
+	}
+	begin := d.vec()
+	if d.ISA.Wide() {
+		d.VMOVUPS(d.pool.lanes16(steps), begin)
+	} else {
+		d.VMOVUPS(d.pool.lanes([8]uint32(steps[:8])), begin)
+	}
+	return begin
 }
 
 // mixRow emits the mixing function of package dropout for a number.

@@ -2,10 +2,12 @@ package kernels
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/runtime/attention"
+	"github.com/debertac/debertac/runtime/dropout"
 )
 
 // eachAttendJob runs f for every instruction set and each kernel of the backward pass that fills one of the fields, once by name.
@@ -127,6 +129,37 @@ func TestAttendSoftmax(t *testing.T) {
 						prob := float64(p0[i*lds+c]) * float64(factor.data[i])
 						near(t, "a probability", p.data[i*lds+c], prob)
 						near(t, "a slope", dp.data[i*lds+c], prob*(float64(dp0[i*lds+c])-sum))
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestAttendDrop compares the numbers that are dropped with those of package dropout: whole vectors of each row, and nothing beside them.
+func TestAttendDrop(t *testing.T) {
+	const lds, first = attention.LDS, 9
+	key := dropout.Key{3, 1 << 31}
+	eachAttendJob(t, []string{"Drop"}, func(t *testing.T, isa kernel.ISA, _ kernel.AttentionParams, j kernel.AttentionJob) {
+		rate := 0.25
+		if strings.Contains(j.Name, "rate0p1_") {
+			rate = 0.1
+		}
+		run := function[func(x *float32, state *int32, m, n int)](t, j.Name)
+		for _, m := range []int{1, 5, 64} {
+			for _, n := range []int{1, 7, 16, 23, 256} {
+				wide := (n + isa.Lanes() - 1) / isa.Lanes() * isa.Lanes()
+				x, want, states := draws(m, wide, lds, 9), draws(m, wide, lds, 9), make([]int32, m)
+				k := []int32{int32(key[0]), int32(key[1])}
+				for i := range m {
+					states[i] = int32(dropout.Row(key, first+i))
+				}
+				dropout.Rows(want.p(0), want.p(0), &k[0], wide, lds, lds, rate, first, m)
+				run(x.p(0), &states[0], m, n)
+				x.checkGuards(t, m, wide, lds)
+				for i, v := range want.data {
+					if i%lds < wide && math.Float32bits(x.data[i]) != math.Float32bits(v) {
+						t.Fatalf("m = %d, n = %d: element (%d, %d) is %g, want %g", m, n, i/lds, i%lds, x.data[i], v)
 					}
 				}
 			}

@@ -16553,11 +16553,110 @@ store0_1:
 	VZEROUPPER
 	RET
 
+// func attn_f32_drop_lds272_rate0p25_avx2(x *float32, state *int32, m int, n int)
+// Requires: AVX, AVX2
+TEXT ·attn_f32_drop_lds272_rate0p25_avx2(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), AX
+	MOVQ         state+8(FP), CX
+	MOVQ         m+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VPBROADCASTD words<>+16(SB), Y0
+	VPBROADCASTD words<>+20(SB), Y1
+	VPBROADCASTD words<>+24(SB), Y2
+	VPBROADCASTD words<>+28(SB), Y3
+	VBROADCASTSS words<>+32(SB), Y4
+	VMOVUPS      vectors<>+544(SB), Y5
+	SHLQ         $0x02, BX
+
+row0:
+	VPBROADCASTD (CX), Y6
+	VPADDD       Y5, Y6, Y6
+	XORQ         SI, SI
+
+vector0:
+	VMULPS   (AX)(SI*1), Y4, Y7
+	VMOVAPS  Y6, Y8
+	VPSRLD   $0x10, Y8, Y9
+	VPXOR    Y9, Y8, Y8
+	VPMULLD  Y1, Y8, Y8
+	VPSRLD   $0x0f, Y8, Y9
+	VPXOR    Y9, Y8, Y8
+	VPMULLD  Y2, Y8, Y8
+	VPSRLD   $0x10, Y8, Y9
+	VPXOR    Y9, Y8, Y8
+	VPMAXUD  Y0, Y8, Y9
+	VPCMPEQD Y9, Y8, Y9
+	VANDPS   Y9, Y7, Y7
+	VMOVUPS  Y7, (AX)(SI*1)
+	VPADDD   Y3, Y6, Y6
+	ADDQ     $+32, SI
+	CMPQ     SI, BX
+	JLT      vector0
+	ADDQ     $+4, CX
+	ADDQ     $+1088, AX
+	DECQ     DX
+	JNZ      row0
+	VZEROUPPER
+	RET
+
+// func attn_f32_drop_lds272_rate0p1_avx2(x *float32, state *int32, m int, n int)
+// Requires: AVX, AVX2
+TEXT ·attn_f32_drop_lds272_rate0p1_avx2(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), AX
+	MOVQ         state+8(FP), CX
+	MOVQ         m+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VPBROADCASTD words<>+36(SB), Y0
+	VPBROADCASTD words<>+20(SB), Y1
+	VPBROADCASTD words<>+24(SB), Y2
+	VPBROADCASTD words<>+28(SB), Y3
+	VBROADCASTSS words<>+40(SB), Y4
+	VMOVUPS      vectors<>+544(SB), Y5
+	SHLQ         $0x02, BX
+
+row0:
+	VPBROADCASTD (CX), Y6
+	VPADDD       Y5, Y6, Y6
+	XORQ         SI, SI
+
+vector0:
+	VMULPS   (AX)(SI*1), Y4, Y7
+	VMOVAPS  Y6, Y8
+	VPSRLD   $0x10, Y8, Y9
+	VPXOR    Y9, Y8, Y8
+	VPMULLD  Y1, Y8, Y8
+	VPSRLD   $0x0f, Y8, Y9
+	VPXOR    Y9, Y8, Y8
+	VPMULLD  Y2, Y8, Y8
+	VPSRLD   $0x10, Y8, Y9
+	VPXOR    Y9, Y8, Y8
+	VPMAXUD  Y0, Y8, Y9
+	VPCMPEQD Y9, Y8, Y9
+	VANDPS   Y9, Y7, Y7
+	VMOVUPS  Y7, (AX)(SI*1)
+	VPADDD   Y3, Y6, Y6
+	ADDQ     $+32, SI
+	CMPQ     SI, BX
+	JLT      vector0
+	ADDQ     $+4, CX
+	ADDQ     $+1088, AX
+	DECQ     DX
+	JNZ      row0
+	VZEROUPPER
+	RET
+
 DATA words<>+0(SB)/4, $0xff800000
 DATA words<>+4(SB)/4, $0x4b400000
 DATA words<>+8(SB)/4, $0x3aac9770
 DATA words<>+12(SB)/4, $0x3f800000
-GLOBL words<>(SB), RODATA|NOPTR, $16
+DATA words<>+16(SB)/4, $0x40000000
+DATA words<>+20(SB)/4, $0x7feb352d
+DATA words<>+24(SB)/4, $0x846ca68b
+DATA words<>+28(SB)/4, $0xf1bbcdc8
+DATA words<>+32(SB)/4, $0x3faaaaab
+DATA words<>+36(SB)/4, $0x19999999
+DATA words<>+40(SB)/4, $0x3f8e38e4
+GLOBL words<>(SB), RODATA|NOPTR, $44
 
 DATA vectors<>+0(SB)/4, $0x00000000
 DATA vectors<>+4(SB)/4, $0x00000001
@@ -16695,4 +16794,12 @@ DATA vectors<>+528(SB)/4, $0x00000000
 DATA vectors<>+532(SB)/4, $0x00000001
 DATA vectors<>+536(SB)/4, $0x00000002
 DATA vectors<>+540(SB)/4, $0x00000003
-GLOBL vectors<>(SB), RODATA|NOPTR, $544
+DATA vectors<>+544(SB)/4, $0x00000000
+DATA vectors<>+548(SB)/4, $0x9e3779b9
+DATA vectors<>+552(SB)/4, $0x3c6ef372
+DATA vectors<>+556(SB)/4, $0xdaa66d2b
+DATA vectors<>+560(SB)/4, $0x78dde6e4
+DATA vectors<>+564(SB)/4, $0x1715609d
+DATA vectors<>+568(SB)/4, $0xb54cda56
+DATA vectors<>+572(SB)/4, $0x5384540f
+GLOBL vectors<>(SB), RODATA|NOPTR, $576

@@ -44027,6 +44027,96 @@ store0_1:
 	VZEROUPPER
 	RET
 
+// func attn_f32_drop_lds272_rate0p25_avx512(x *float32, state *int32, m int, n int)
+// Requires: AVX, AVX512F
+TEXT ·attn_f32_drop_lds272_rate0p25_avx512(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), AX
+	MOVQ         state+8(FP), CX
+	MOVQ         m+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VPBROADCASTD words<>+52(SB), Z0
+	VPBROADCASTD words<>+56(SB), Z1
+	VPBROADCASTD words<>+60(SB), Z2
+	VPBROADCASTD words<>+64(SB), Z3
+	VBROADCASTSS words<>+68(SB), Z4
+	VMOVUPS      vectors<>+64(SB), Z5
+	SHLQ         $0x02, BX
+
+row0:
+	VPBROADCASTD (CX), Z6
+	VPADDD       Z5, Z6, Z6
+	XORQ         SI, SI
+
+vector0:
+	VMULPS    (AX)(SI*1), Z4, Z7
+	VMOVAPS   Z6, Z8
+	VPSRLD    $0x10, Z8, Z9
+	VPXORD    Z9, Z8, Z8
+	VPMULLD   Z1, Z8, Z8
+	VPSRLD    $0x0f, Z8, Z9
+	VPXORD    Z9, Z8, Z8
+	VPMULLD   Z2, Z8, Z8
+	VPSRLD    $0x10, Z8, Z9
+	VPXORD    Z9, Z8, Z8
+	VPCMPUD   $0x05, Z0, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVUPS   Z7, (AX)(SI*1)
+	VPADDD    Z3, Z6, Z6
+	ADDQ      $+64, SI
+	CMPQ      SI, BX
+	JLT       vector0
+	ADDQ      $+4, CX
+	ADDQ      $+1088, AX
+	DECQ      DX
+	JNZ       row0
+	VZEROUPPER
+	RET
+
+// func attn_f32_drop_lds272_rate0p1_avx512(x *float32, state *int32, m int, n int)
+// Requires: AVX, AVX512F
+TEXT ·attn_f32_drop_lds272_rate0p1_avx512(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), AX
+	MOVQ         state+8(FP), CX
+	MOVQ         m+16(FP), DX
+	MOVQ         n+24(FP), BX
+	VPBROADCASTD words<>+72(SB), Z0
+	VPBROADCASTD words<>+56(SB), Z1
+	VPBROADCASTD words<>+60(SB), Z2
+	VPBROADCASTD words<>+64(SB), Z3
+	VBROADCASTSS words<>+76(SB), Z4
+	VMOVUPS      vectors<>+128(SB), Z5
+	SHLQ         $0x02, BX
+
+row0:
+	VPBROADCASTD (CX), Z6
+	VPADDD       Z5, Z6, Z6
+	XORQ         SI, SI
+
+vector0:
+	VMULPS    (AX)(SI*1), Z4, Z7
+	VMOVAPS   Z6, Z8
+	VPSRLD    $0x10, Z8, Z9
+	VPXORD    Z9, Z8, Z8
+	VPMULLD   Z1, Z8, Z8
+	VPSRLD    $0x0f, Z8, Z9
+	VPXORD    Z9, Z8, Z8
+	VPMULLD   Z2, Z8, Z8
+	VPSRLD    $0x10, Z8, Z9
+	VPXORD    Z9, Z8, Z8
+	VPCMPUD   $0x05, Z0, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VMOVUPS   Z7, (AX)(SI*1)
+	VPADDD    Z3, Z6, Z6
+	ADDQ      $+64, SI
+	CMPQ      SI, BX
+	JLT       vector0
+	ADDQ      $+4, CX
+	ADDQ      $+1088, AX
+	DECQ      DX
+	JNZ       row0
+	VZEROUPPER
+	RET
+
 DATA words<>+0(SB)/4, $0xff800000
 DATA words<>+4(SB)/4, $0xc2ae0000
 DATA words<>+8(SB)/4, $0x4b400000
@@ -44040,7 +44130,14 @@ DATA words<>+36(SB)/4, $0x3d2ab4d0
 DATA words<>+40(SB)/4, $0x3e2aaac8
 DATA words<>+44(SB)/4, $0x3efffffd
 DATA words<>+48(SB)/4, $0x3f800000
-GLOBL words<>(SB), RODATA|NOPTR, $52
+DATA words<>+52(SB)/4, $0x40000000
+DATA words<>+56(SB)/4, $0x7feb352d
+DATA words<>+60(SB)/4, $0x846ca68b
+DATA words<>+64(SB)/4, $0xe3779b90
+DATA words<>+68(SB)/4, $0x3faaaaab
+DATA words<>+72(SB)/4, $0x19999999
+DATA words<>+76(SB)/4, $0x3f8e38e4
+GLOBL words<>(SB), RODATA|NOPTR, $80
 
 DATA vectors<>+0(SB)/4, $0x00000000
 DATA vectors<>+4(SB)/4, $0x00000001
@@ -44058,4 +44155,36 @@ DATA vectors<>+48(SB)/4, $0x0000000c
 DATA vectors<>+52(SB)/4, $0x0000000d
 DATA vectors<>+56(SB)/4, $0x0000000e
 DATA vectors<>+60(SB)/4, $0x0000000f
-GLOBL vectors<>(SB), RODATA|NOPTR, $64
+DATA vectors<>+64(SB)/4, $0x00000000
+DATA vectors<>+68(SB)/4, $0x9e3779b9
+DATA vectors<>+72(SB)/4, $0x3c6ef372
+DATA vectors<>+76(SB)/4, $0xdaa66d2b
+DATA vectors<>+80(SB)/4, $0x78dde6e4
+DATA vectors<>+84(SB)/4, $0x1715609d
+DATA vectors<>+88(SB)/4, $0xb54cda56
+DATA vectors<>+92(SB)/4, $0x5384540f
+DATA vectors<>+96(SB)/4, $0xf1bbcdc8
+DATA vectors<>+100(SB)/4, $0x8ff34781
+DATA vectors<>+104(SB)/4, $0x2e2ac13a
+DATA vectors<>+108(SB)/4, $0xcc623af3
+DATA vectors<>+112(SB)/4, $0x6a99b4ac
+DATA vectors<>+116(SB)/4, $0x08d12e65
+DATA vectors<>+120(SB)/4, $0xa708a81e
+DATA vectors<>+124(SB)/4, $0x454021d7
+DATA vectors<>+128(SB)/4, $0x00000000
+DATA vectors<>+132(SB)/4, $0x9e3779b9
+DATA vectors<>+136(SB)/4, $0x3c6ef372
+DATA vectors<>+140(SB)/4, $0xdaa66d2b
+DATA vectors<>+144(SB)/4, $0x78dde6e4
+DATA vectors<>+148(SB)/4, $0x1715609d
+DATA vectors<>+152(SB)/4, $0xb54cda56
+DATA vectors<>+156(SB)/4, $0x5384540f
+DATA vectors<>+160(SB)/4, $0xf1bbcdc8
+DATA vectors<>+164(SB)/4, $0x8ff34781
+DATA vectors<>+168(SB)/4, $0x2e2ac13a
+DATA vectors<>+172(SB)/4, $0xcc623af3
+DATA vectors<>+176(SB)/4, $0x6a99b4ac
+DATA vectors<>+180(SB)/4, $0x08d12e65
+DATA vectors<>+184(SB)/4, $0xa708a81e
+DATA vectors<>+188(SB)/4, $0x454021d7
+GLOBL vectors<>(SB), RODATA|NOPTR, $192

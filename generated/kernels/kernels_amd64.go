@@ -484,6 +484,30 @@ func act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx2(y, dy, x *float32, m int)
 //go:noescape
 func act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx512(y, dy, x *float32, m int)
 
+// attn_f32_drop_lds272_rate0p1_avx2 sets x[m, n] to x/(1 - 0.1) or 0. state holds the state of each row at its first
+// column. n is rounded up to 8. Rows of x are 272 floats apart.
+//
+//go:noescape
+func attn_f32_drop_lds272_rate0p1_avx2(x *float32, state *int32, m, n int)
+
+// attn_f32_drop_lds272_rate0p1_avx512 sets x[m, n] to x/(1 - 0.1) or 0. state holds the state of each row at its first
+// column. n is rounded up to 16. Rows of x are 272 floats apart.
+//
+//go:noescape
+func attn_f32_drop_lds272_rate0p1_avx512(x *float32, state *int32, m, n int)
+
+// attn_f32_drop_lds272_rate0p25_avx2 sets x[m, n] to x/(1 - 0.25) or 0. state holds the state of each row at its first
+// column. n is rounded up to 8. Rows of x are 272 floats apart.
+//
+//go:noescape
+func attn_f32_drop_lds272_rate0p25_avx2(x *float32, state *int32, m, n int)
+
+// attn_f32_drop_lds272_rate0p25_avx512 sets x[m, n] to x/(1 - 0.25) or 0. state holds the state of each row at its first
+// column. n is rounded up to 16. Rows of x are 272 floats apart.
+//
+//go:noescape
+func attn_f32_drop_lds272_rate0p25_avx512(x *float32, state *int32, m, n int)
+
 // attn_f32_fold_ldg288_avx2 adds s[i, j] to to[i, along[j-i]], s[m, n]. along points at the entry of the first
 // row and column, order at the order of along. n is rounded up to 8.
 // Rows of s are 272 floats apart, of to 288.
@@ -3273,6 +3297,10 @@ var assembly = map[string]any{
 	"act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx512":                act_grad_f32_tanh_39_ldy48_ldd48_ldx48_avx512,
 	"act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx2":              act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx2,
 	"act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx512":            act_grad_f32_tanh_768_ldy784_ldd784_ldx784_avx512,
+	"attn_f32_drop_lds272_rate0p1_avx2":                            attn_f32_drop_lds272_rate0p1_avx2,
+	"attn_f32_drop_lds272_rate0p1_avx512":                          attn_f32_drop_lds272_rate0p1_avx512,
+	"attn_f32_drop_lds272_rate0p25_avx2":                           attn_f32_drop_lds272_rate0p25_avx2,
+	"attn_f32_drop_lds272_rate0p25_avx512":                         attn_f32_drop_lds272_rate0p25_avx512,
 	"attn_f32_fold_ldg288_avx2":                                    attn_f32_fold_ldg288_avx2,
 	"attn_f32_fold_ldg288_avx512":                                  attn_f32_fold_ldg288_avx512,
 	"attn_f32_fold_ldg544_avx2":                                    attn_f32_fold_ldg544_avx2,

@@ -164,7 +164,7 @@ func (g *gradHead) sequence(s int) bool {
 		return true
 	}
 	a := g.arrays
-	g.w = work{Form: &g.f.Form, n: n, to: n, prefix: g.c.prefix(s), drop: g.dropOf(g.c, s, g.head),
+	g.w = work{Form: &g.f.Form, n: n, to: n, prefix: g.c.prefix(s), drop: g.dropOf(g.c, s, g.head, g.f.Drop),
 		q: a[gradQueries], k: a[gradKeys], kr: a[gradKRPanels], qr: a[gradQRPanels],
 		bias: a[gradBias], cp: a[gradCP], pc: a[gradPC], stats: a[gradStats], along: view(a[gradAlong]), down: view(a[gradDown]), ldr: g.f.LDR()}
 	if g.Terms.Indexed() && !g.w.offsets(g.c.Index) {

@@ -126,7 +126,7 @@ type forwardHead struct {
 func (h *forwardHead) run(call Call) bool {
 	f, c := h.Forward, h.c
 	first, n := int(c.Starts[h.s]), int(c.Starts[h.s+1]-c.Starts[h.s])
-	call.N, call.Prefix, call.Scratch, call.Drop = n, c.prefix(h.s), h.scratch(headForm), h.dropOf(c, h.s, h.head)
+	call.N, call.Prefix, call.Scratch, call.Drop = n, c.prefix(h.s), h.scratch(headForm), h.dropOf(c, h.s, h.head, f.Drop)
 	queries, values := h.move, h.move
 	values.d = h.E
 	place := func(array int, x *float32, ld int, move *headRows) *float32 {

@@ -1,11 +1,15 @@
 package attention
 
-// HeadKernels are the kernels with which an [Attend] moves heads and tables to the scratch memory, where the rows of a head lie side by side.
+// HeadKernels are the kernels with which an [Attend] moves heads and tables to the scratch memory, where the rows of a head lie side by side, and the kernel of
+// its dropout.
 type HeadKernels struct {
 	// Rows sets b[n, DP] to a·factor[0]. Rows of b are ldb floats apart, of a lda.
 	Rows func(b, a, factor *float32, n, ldb, lda int)
 	// Panels transposes k[n, DP], whose rows are side by side, into panels b[n/16][DP][16], with n rounded up. Rows from n on are copies of zero[DP].
 	Panels func(b, k, zero *float32, n int)
+	// Drop sets x[m, n] to x/(1 - Rate) or 0, where state[m] holds the state of each row at its first column, see package dropout. Rows of x are LDS floats
+	// apart. It is nil if nothing is dropped.
+	Drop func(x *float32, state *int32, m, n int)
 }
 
 // ForwardForm is the forward pass of an [Attend] for one instruction set.

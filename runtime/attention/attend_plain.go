@@ -234,7 +234,7 @@ func (p *plain) softmax() {
 
 // drop copies the head's numbers of a strip, and drops some of them. to and from may be the same.
 func (p *plain) drop(to, from []float32) {
-	d := p.dropOf(p.c, p.seq, p.h)
+	d := p.dropOf(p.c, p.seq, p.h, nil)
 	for i := p.from; i < p.to; i++ {
 		row := p.line(to, i)
 		copy(row, p.line(from, i))

@@ -26,9 +26,9 @@ var rooms = []struct {
 	{"spec/spectest", []string{"spec"}, nil},
 	{"spec/hf", []string{"spec", "runtime/tasktable"}, nil},
 	{"spec", []string{"spec/diag", "spec/zoo", "runtime/tasktable"}, []string{"github.com/alecthomas/participle/v2", "golang.org/x/text"}},
-	{"ir/loop", nil, nil},
-	{"ir/ops", []string{"ir!", "ir/loop", "runtime/dropout", "runtime/ragged", "runtime/sampler", "spec/diag"}, nil},
-	{"ir/opstest", []string{"ir!", "ir/eval", "runtime/ragged"}, nil}, // for tests
+	{"ir/loop", []string{"runtime/bf16"}, nil},
+	{"ir/ops", []string{"ir!", "ir/loop", "runtime/bf16", "runtime/dropout", "runtime/ragged", "runtime/sampler", "spec/diag"}, nil},
+	{"ir/opstest", []string{"ir!", "ir/eval", "runtime/bf16", "runtime/ragged"}, nil}, // for tests
 	{"ir/eval", []string{"ir!", "runtime/ragged"}, nil},
 	{"ir", []string{"spec/diag", "ir/loop", "runtime/masking", "runtime/ragged", "runtime/tasktable"}, nil},
 	{"compiler/pack", []string{"ir!", "ir/eval", "runtime!", "runtime/engine", "runtime/disk", "runtime/resource", "runtime/safetensors"}, nil},

@@ -19,6 +19,7 @@ const (
 	runtimePath = "github.com/debertac/debertac/runtime"
 	enginePath  = runtimePath + "/engine"
 	cpuPath     = runtimePath + "/cpu"
+	bf16Path    = runtimePath + "/bf16"
 )
 
 // emitter holds what the files of one package share.
@@ -80,6 +81,7 @@ func (e *emitter) newFile() *jen.File {
 	f.ImportName(runtimePath, "runtime")
 	f.ImportName(enginePath, "engine")
 	f.ImportName(cpuPath, "cpu")
+	f.ImportName(bf16Path, "bf16")
 	f.ImportName(attentionPath, "attention")
 	f.ImportName(trainerPath, "trainer")
 	return f

@@ -193,11 +193,8 @@ func (p *nestPrinter) typeOf(e loop.Expr) loop.Type {
 		}
 		return p.typeOf(e.X)
 	case loop.Call:
-		switch e.Fn {
-		case "float":
-			return loop.Float
-		case "int":
-			return loop.Int
+		if t, ok := loop.Result(e.Fn); ok {
+			return t
 		}
 		return p.typeOf(e.Args[0])
 	}
@@ -265,6 +262,12 @@ func (p *nestPrinter) call(e loop.Call) jen.Code {
 		return jen.Float32().Call(args[0])
 	case "int":
 		return jen.Int().Call(args[0])
+	case "round":
+		return jen.Qual(bf16Path, "Round").Call(args...)
+	case "pair":
+		return jen.Int().Call(jen.Qual(bf16Path, "Pair").Call(args...))
+	case "lower", "upper":
+		return jen.Qual(bf16Path, title(e.Fn)).Call(jen.Int32().Call(args[0]))
 	case "max", "min":
 		return jen.Id(e.Fn).Call(args...)
 	}

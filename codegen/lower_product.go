@@ -9,9 +9,9 @@ import (
 	"github.com/debertac/debertac/ir/ops"
 )
 
-// productLowering runs the products of a training program, the ops linear and matmul, whose matrices lie in their own layouts. A unit brings two panels of the
-// second matrix into the worker's memory and multiplies all rows with them. If the first matrix alone is transposed, a unit is a block of the result, which is
-// computed from both matrices as they lie.
+// productLowering runs the products of a training program, whose matrices lie in their own layouts: the ops linear and matmul, and product_bf16 and
+// product_tn_bf16, which read pairs of bfloat16. A unit brings two panels of the second matrix into the worker's memory and multiplies all rows with
+// them. If the first matrix alone is transposed, a unit is a block of the result, which is computed from both matrices as they lie.
 type productLowering struct{ common }
 
 func (productLowering) name(n *ir.Node) string { return n.Op + "." + n.Out[0].Name }
@@ -32,7 +32,7 @@ func (productLowering) scratch(s *step) []string {
 	if err != nil || p.TA {
 		return nil
 	}
-	return []string{fmt.Sprint(ops.ProductScratch(p.Terms))}
+	return []string{fmt.Sprint(p.Scratch())}
 }
 
 func (productLowering) kernels(set *kernelSet, s *step) error {
@@ -47,8 +47,9 @@ func (productLowering) kernels(set *kernelSet, s *step) error {
 		s.kernel, err = set.driven(n, driver{
 			name:     g.name(n, "tn"),
 			doc:      "computes a block of the product of a transposed matrix and another, from both as they lie.",
-			assembly: func(isa kernel.ISA) []kernel.Kernel { return []kernel.Kernel{kernel.GemmTN(false, isa)} },
+			assembly: func(isa kernel.ISA) []kernel.Kernel { return []kernel.Kernel{kernel.GemmTN(p.Pairs, isa)} },
 			body:     g.block,
+			more:     p.Pairs,
 		})
 	case p.TA:
 		s.kernel, err = set.use(g.name(n, "tt"), func(k *kernelUse) error {
@@ -64,6 +65,7 @@ func (productLowering) kernels(set *kernelSet, s *step) error {
 			doc:      fmt.Sprintf("brings at most %d columns into panels, then multiplies all rows with them.", ops.ProductColumns),
 			assembly: g.assembly,
 			body:     g.columns,
+			more:     p.Pairs,
 		})
 	}
 	return err
@@ -91,7 +93,7 @@ func (productLowering) unit(s *step) []string {
 		right = moved(s.ptr(b), "col", stride(b))
 	}
 	args := []string{at(s.ptr(y), "col"), s.ptr(a), right}
-	if n.Op == "linear" {
+	if n.Op != "matmul" {
 		if p.Bias == nil {
 			args = append(args, "nil")
 		} else {
@@ -112,7 +114,11 @@ type productForm struct {
 
 // name returns the form's name. It holds whatever makes two forms differ.
 func (g *productForm) name(n *ir.Node, kind string) string {
-	name := fmt.Sprintf("product_f32_%s_%dx%d_lda%d_ldb%d_ldy%d", kind, g.Terms, g.cols, g.lda, g.ldb, g.ldy)
+	format := "f32"
+	if g.Pairs {
+		format = "bf16"
+	}
+	name := fmt.Sprintf("product_%s_%s_%dx%d_lda%d_ldb%d_ldy%d", format, kind, g.Terms, g.cols, g.lda, g.ldb, g.ldy)
 	if n.Op == "linear" {
 		name += "_linear"
 	}
@@ -131,9 +137,13 @@ func (g *productForm) block(isa kernel.ISA) string {
 	if g.Plus != nil {
 		add, clear = "1", ""
 	}
+	count := ""
+	if g.Pairs {
+		count = "terms = (terms + 1) / 2 // pairs\n"
+	}
 	terms := kernel.BlockTN(isa).Terms
-	return clear + fmt.Sprintf("for t := 0; t < terms; t += %d {\n%s(y, %s, %s, rows, cols, min(%d, terms-t), %d, %d, %d, %s)\n}",
-		terms, kernel.GemmTNName(false, isa.Name), moved("a", "t", g.lda), moved("b", "t", g.ldb), terms, g.lda, g.ldb, g.ldy, add)
+	return clear + count + fmt.Sprintf("for t := 0; t < terms; t += %d {\n%s(y, %s, %s, rows, cols, min(%d, terms-t), %d, %d, %d, %s)\n}",
+		terms, kernel.GemmTNName(g.Pairs, isa.Name), moved("a", "t", g.lda), moved("b", "t", g.ldb), terms, g.lda, g.ldb, g.ldy, add)
 }
 
 // part is a chunk of the terms of a product with panels. A first chunk starts the sums; the others add to the result.
@@ -168,12 +178,23 @@ func (g *productForm) widths() (list []int) {
 
 // gemm returns the kernel that multiplies a chunk with panels.
 func (g *productForm) gemm(p part, panels int) kernel.GemmParams {
-	return kernel.GemmParams{K: p.k, LDA: g.lda, Panels: panels, Residual: p.add}
+	return kernel.GemmParams{K: g.steps(p.k), LDA: g.lda, Panels: panels, Residual: p.add, Pairs: g.Pairs}
+}
+
+// steps returns the number of elements of the first matrix, and of rows of a panel, that hold a number of terms.
+func (g *productForm) steps(terms int) int {
+	if g.Pairs {
+		return (terms + 1) / 2
+	}
+	return terms
 }
 
 // assembly returns the kernels of a product with panels.
 func (g *productForm) assembly(isa kernel.ISA) []kernel.Kernel {
 	out := []kernel.Kernel{kernel.Panels(g.TB, isa)}
+	if g.Pairs {
+		out[0] = kernel.Pairs(g.panels(), isa)
+	}
 	for _, p := range g.parts() {
 		for _, panels := range g.widths() {
 			out = append(out, kernel.Gemm(g.gemm(p, panels), isa))
@@ -186,7 +207,7 @@ func (g *productForm) assembly(isa kernel.ISA) []kernel.Kernel {
 func (g *productForm) columns(isa kernel.ISA) string {
 	k := min(g.Terms, ops.ProductChunk)
 	var b strings.Builder
-	zeros := at("scratch", fmt.Sprint(k*ops.ProductColumns))
+	zeros := at("scratch", fmt.Sprint(g.steps(k)*ops.ProductColumns))
 	bias := "bias"
 	if g.Bias == nil {
 		bias = zeros
@@ -209,26 +230,51 @@ func (g *productForm) columns(isa kernel.ISA) string {
 	return b.String()
 }
 
+// panels returns the kernel of pairs that makes panels of the second matrix.
+func (g *productForm) panels() kernel.PairOf {
+	if g.TB {
+		return kernel.PairPanel
+	}
+	return kernel.PairRows
+}
+
+// panel returns the call that brings count columns from column first on, with the terms from t on, into a panel.
+func (g *productForm) panel(isa kernel.ISA, k int, to, t, first, count string) string {
+	switch {
+	case g.Pairs && g.TB:
+		return fmt.Sprintf("%s(%s, %s, %s, %d, %d)\n", kernel.PairsName(kernel.PairPanel, isa.Name), to,
+			at(g.right(), fmt.Sprintf("%s*%d+%s", first, g.ldb, t)), count, k, g.ldb)
+	case g.Pairs:
+		return fmt.Sprintf("%s(%s, %s, %d, %s, %d, %d)\n", kernel.PairsName(kernel.PairRows, isa.Name), to,
+			at(g.right(), fmt.Sprintf("%s*%d+%s", t, g.ldb, first)), k, count, kernel.PanelWidth, g.ldb)
+	case g.TB:
+		return fmt.Sprintf("%s(%s, %s, %s, %d, %d)\n", kernel.PanelsName(true, isa.Name), to,
+			at(g.right(), fmt.Sprintf("%s*%d+%s", first, g.ldb, t)), count, k, g.ldb)
+	}
+	return fmt.Sprintf("%s(%s, %s, %d, %s, %d)\n", kernel.PanelsName(false, isa.Name), to,
+		at(g.right(), fmt.Sprintf("%s*%d+%s", t, g.ldb, first)), k, count, g.ldb)
+}
+
 // chunk returns the statements that add the terms of a chunk, from term t on.
 func (g *productForm) chunk(isa kernel.ISA, p part, t, bias string) string {
-	panel := func(to, first, count string) string {
-		if g.TB {
-			return fmt.Sprintf("%s(%s, %s, %s, %d, %d)\n", kernel.PanelsName(true, isa.Name), to,
-				at(g.right(), fmt.Sprintf("%s*%d+%s", first, g.ldb, t)), count, p.k, g.ldb)
+	room, column := "scratch", t
+	if g.Pairs {
+		room = "(*int32)(unsafe.Pointer(scratch))"
+		if column != "0" {
+			column += "/2"
 		}
-		return fmt.Sprintf("%s(%s, %s, %d, %s, %d)\n", kernel.PanelsName(false, isa.Name), to,
-			at(g.right(), fmt.Sprintf("%s*%d+%s", t, g.ldb, first)), p.k, count, g.ldb)
 	}
 	product := func(panels int) string {
-		args := []string{moved("y", "row", g.ldy), at(g.left(), fmt.Sprintf("row*%d+%s", g.lda, t)), "scratch", bias}
+		args := []string{moved("y", "row", g.ldy), at(g.left(), fmt.Sprintf("row*%d+%s", g.lda, column)), room, bias}
 		if p.add {
 			args = append(args, args[0])
 		}
 		return fmt.Sprintf("for i := range cut.Calls {\nrow, m := cut.Part(i)\n%s(%s, m, %d)\n}\n",
 			kernel.GemmName(g.gemm(p, panels), isa.Name), strings.Join(args, ", "), g.ldy)
 	}
-	text := panel("scratch", "0", fmt.Sprintf("min(cols, %d)", kernel.PanelWidth))
-	second := panel(at("scratch", fmt.Sprint(p.k*kernel.PanelWidth)), fmt.Sprint(kernel.PanelWidth), fmt.Sprintf("cols-%d", kernel.PanelWidth))
+	text := g.panel(isa, p.k, room, t, "0", fmt.Sprintf("min(cols, %d)", kernel.PanelWidth))
+	second := g.panel(isa, p.k, at(room, fmt.Sprint(g.steps(p.k)*kernel.PanelWidth)), t, fmt.Sprint(kernel.PanelWidth),
+		fmt.Sprintf("cols-%d", kernel.PanelWidth))
 	switch widths := g.widths(); {
 	case len(widths) == 2:
 		return text + fmt.Sprintf("if cols > %d {\n%s%s} else {\n%s}\n", kernel.PanelWidth, second, product(2), product(1))

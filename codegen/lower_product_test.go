@@ -25,15 +25,22 @@ type productCase struct {
 	bias, plus bool
 }
 
+// pairs reports whether the product is one of bfloat16. Steps of its region then make the pairs.
+func (c productCase) pairs() bool { return strings.HasSuffix(c.op, "_bf16") }
+
 // productCases reach each width of the last unit, each chunk of the terms, and blocks at the edges of a result.
 var productCases = []productCase{
 	{op: "linear", tb: true, k: 7, n: 5, bias: true}, {op: "linear", tb: true, k: 48, n: 64, bias: true, plus: true}, {op: "linear", tb: true, k: 33, n: 41},
 	{op: "linear", tb: true, k: 4100, n: 20, bias: true}, {op: "matmul", tb: true, k: 9, n: 16, plus: true},
 	{op: "matmul", k: 5, n: 45}, {op: "matmul", k: 48, n: 96, plus: true}, {op: "matmul", k: 8200, n: 33}, {op: "matmul", k: 8192, n: 7, plus: true},
 	{op: "matmul", ta: true, k: 300, n: 150}, {op: "matmul", ta: true, k: 16, n: 64, plus: true},
+	{op: "product_bf16", tb: true, k: 7, n: 5, bias: true}, {op: "product_bf16", tb: true, k: 48, n: 64, bias: true, plus: true},
+	{op: "product_bf16", tb: true, k: 33, n: 41}, {op: "product_bf16", tb: true, k: 4101, n: 20, bias: true}, {op: "product_bf16", tb: true, k: 9, n: 16, plus: true},
+	{op: "product_bf16", k: 5, n: 45}, {op: "product_bf16", k: 48, n: 96, plus: true}, {op: "product_bf16", k: 8203, n: 33}, {op: "product_bf16", k: 8192, n: 7, plus: true},
+	{op: "product_tn_bf16", ta: true, k: 300, n: 150}, {op: "product_tn_bf16", ta: true, k: 16, n: 64, plus: true},
 }
 
-// region returns a region with the product as its node. Rows are whole vectors.
+// region returns a region with the product as its last node. Rows are whole vectors.
 func (c productCase) region(t *testing.T) *ir.Region {
 	r := &ir.Region{Name: "layer"}
 	b := ir.NewBuilder(r)
@@ -49,7 +56,14 @@ func (c productCase) region(t *testing.T) *ir.Region {
 		second, out = []ir.Dim{ir.T, ir.N(c.n)}, ir.N(c.k)
 	}
 	operands := []*ir.Value{first, in("b", second...)}
-	if c.op == "linear" {
+	if c.pairs() {
+		for i := range operands {
+			if i == 0 || c.ta {
+				operands[i] = b.Op("bf16_pairs", r.Pos, "pairs", map[bool][]ir.Attr{true: {ir.A("rows", true)}}[c.ta], operands[i])
+			}
+		}
+	}
+	if c.op == "linear" || c.op == "product_bf16" {
 		operands = append(operands, nil)
 		if c.bias {
 			operands[2] = in("bias", ir.N(c.n))
@@ -60,16 +74,21 @@ func (c productCase) region(t *testing.T) *ir.Region {
 	}
 	var list []ir.Attr
 	for key, on := range map[string]bool{"ta": c.ta, "tb": c.tb} {
-		if on && c.op == "matmul" {
+		if on && (c.op == "matmul" || c.op == "product_bf16") {
 			list = append(list, ir.Attr{Key: key, Value: true})
 		}
 	}
 	b.Node(c.op, r.Pos, "product", list, operands...)
 	require.NoError(t, b.Err())
-	for _, v := range slices.Concat(r.In, r.Nodes[0].Out) {
-		if len(v.Type.Shape) == 2 {
-			v.LD = ir.RowFloats(v.Type.Shape[1].N)
+	for _, n := range r.Nodes {
+		for _, v := range slices.Concat(n.In, n.Out) {
+			if v != nil && len(v.Type.Shape) == 2 {
+				v.LD = ir.RowFloats(v.Type.Shape[1].N)
+			}
 		}
+	}
+	for i, n := range r.Nodes[:len(r.Nodes)-1] { // integers are read through fields
+		n.Out[0].Kind, n.Out[0].Name = ir.Batch, fmt.Sprintf("pairs%d", i)
 	}
 	return r
 }
@@ -83,10 +102,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"unsafe"
+
+	"github.com/debertac/debertac/runtime/bf16"
 )
 
 type exec struct {
 	slot0, slot1, slot2, slot3 *float32
+	pairs0, pairs1 *int32
 	tokens int
 	memory []float32
 	k *kernels
@@ -94,10 +116,15 @@ type exec struct {
 
 func (e *exec) scratch(int) *float32 { return &e.memory[0] }
 
-type test struct {
+type step struct {
 	call func(e *exec, worker, unit int)
-	units, scratch, k, n int
-	ta, tb, bias, plus bool
+	units func(e *exec) int
+}
+
+type test struct {
+	steps []step
+	scratch, k, n int
+	ta, tb, bias, plus, pairs bool
 }
 
 func round(n int) int { return (n + 15) / 16 * 16 }
@@ -134,6 +161,12 @@ func main() {
 				terms = m
 			}
 			add := func(x float64) { want[i] += x; square[i] += x * x }
+			rounded := func(x float32) float64 {
+				if c.pairs {
+					x = bf16.Round(x)
+				}
+				return float64(x)
+			}
 			for t := range terms {
 				left, right := n*round(c.k)+t, t*round(second[1])+k
 				if c.ta {
@@ -142,7 +175,7 @@ func main() {
 				if c.tb {
 					right = k*round(second[1]) + t
 				}
-				add(float64(a[left]) * float64(b[right]))
+				add(rounded(a[left]) * rounded(b[right]))
 			}
 			if c.bias {
 				add(float64(bias[k]))
@@ -162,6 +195,14 @@ func main() {
 				copy(y, plus)
 			}
 			e := &exec{tokens: m, memory: make([]float32, c.scratch+1), k: table}
+			var pairs [2][]int32
+			for k, width := range [2]int{c.k, c.n} {
+				pairs[k] = make([]int32, m*round(width))
+				for i := range pairs[k] {
+					pairs[k][i] = -1
+				}
+			}
+			e.pairs0, e.pairs1 = unsafe.SliceData(pairs[0]), unsafe.SliceData(pairs[1])
 			slots := []**float32{&e.slot0, &e.slot1, &e.slot2, &e.slot3}
 			list := [][]float32{a, b}
 			if c.bias {
@@ -173,8 +214,10 @@ func main() {
 			for k, x := range append(list, y) {
 				*slots[min(k, 3)] = unsafe.SliceData(x)
 			}
-			for unit := range c.units {
-				c.call(e, 0, unit)
+			for _, s := range c.steps {
+				for unit := range s.units(e) {
+					s.call(e, 0, unit)
+				}
 			}
 			for i, w := range want {
 				got := float64(y[i/c.n*round(c.n)+i%c.n])
@@ -207,21 +250,24 @@ func TestProducts(t *testing.T) {
 	f.Var().Id("tests").Op("=").Index().Id("test").ValuesFunc(func(g *jen.Group) {
 		for _, c := range productCases {
 			r := c.region(t)
-			n := r.Nodes[0]
-			for k, v := range slices.Concat(r.In, n.Out) {
+			last := r.Nodes[len(r.Nodes)-1]
+			for k, v := range slices.Concat(r.In, last.Out) {
 				e.slot[r.Name+"\x00"+v.Name] = min(k, 3)
 			}
 			if c.plus { // the result lies in its memory
-				e.slot[r.Name+"\x00"+n.Out[0].Name] = e.slot[r.Name+"\x00plus"]
+				e.slot[r.Name+"\x00"+last.Out[0].Name] = e.slot[r.Name+"\x00plus"]
 			}
-			st := &step{e: e, region: r, node: n, lower: lowerOf(n)}
-			require.NoError(t, st.lower.kernels(e.kernels, st))
-			scratch := "0"
-			for _, size := range st.lower.scratch(st) {
-				scratch = size
+			steps, scratch := "", "0"
+			for _, n := range r.Nodes {
+				st := &step{e: e, region: r, node: n, lower: lowerOf(n), split: ir.SplitRows, block: 8}
+				require.NoError(t, st.lower.kernels(e.kernels, st))
+				for _, size := range st.lower.scratch(st) {
+					scratch = size
+				}
+				steps += fmt.Sprintf("{func(e *exec, worker, unit int) {\n%s\n}, func(e *exec) int { return %s }},\n",
+					strings.Join(st.lower.unit(st), "\n"), st.lower.units(st).count)
 			}
-			g.Add(raw("{func(e *exec, worker, unit int) {\n%s\n}, %s, %s, %d, %d, %t, %t, %t, %t}",
-				strings.Join(st.lower.unit(st), "\n"), st.lower.units(st).count, scratch, c.k, c.n, c.ta, c.tb, c.bias, c.plus))
+			g.Add(raw("{[]step{\n%s}, %s, %d, %d, %t, %t, %t, %t, %t}", steps, scratch, c.k, c.n, c.ta, c.tb, c.bias, c.plus, c.pairs()))
 		}
 	})
 	require.NoError(t, e.add("tests.go", f))
@@ -251,7 +297,7 @@ func kernelEmitter(t *testing.T) *emitter {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no Go toolchain")
 	}
-	e := &emitter{p: &ir.Program{Meta: ir.Meta{ISAs: []string{kernel.AVX512, kernel.AVX2}}}, pkg: &Package{Name: "main"}, slot: map[string]int{}}
+	e := &emitter{p: &ir.Program{Meta: ir.Meta{ISAs: []string{kernel.AVX512BF16, kernel.AVX512, kernel.AVX2}}}, pkg: &Package{Name: "main"}, slot: map[string]int{}}
 	e.kernels = newKernelSet(e, e.p)
 	return e
 }

@@ -139,9 +139,9 @@ func (l vocabLowering) units(s *step) units {
 // scratch is the logits of a chunk, and what the products use.
 func (l vocabLowering) scratch(s *step) []string {
 	v := l.of(s)
-	room := ops.ProductScratch(v.width)
+	room := ops.Product{Terms: v.width}.Scratch()
 	if l.grad {
-		room = max(room, ops.ProductScratch(v.chunk))
+		room = max(room, ops.Product{Terms: v.chunk}.Scratch())
 	}
 	return []string{fmt.Sprintf("%d*%s + %d", v.ldz, sizeOf(v.x.Type.Shape[0]), room)}
 }

@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dave/jennifer/jen"
@@ -19,6 +20,7 @@ type driver struct {
 	name, doc string
 	assembly  func(kernel.ISA) []kernel.Kernel
 	body      func(kernel.ISA) string
+	more      bool // sets that extend another one have assembly of their own
 }
 
 // driven returns a kernel that is a function around assembly.
@@ -28,7 +30,11 @@ func (s *kernelSet) driven(n *ir.Node, d driver) (*kernelUse, error) {
 		if err := k.paramsFrom(n); err != nil {
 			return err
 		}
-		for _, isa := range s.isas {
+		isas := s.isas
+		if d.more {
+			isas = slices.Concat(s.more, isas)
+		}
+		for _, isa := range isas {
 			k.asm[isa.Name] = d.assembly(isa)
 			k.driver[isa.Name] = func(name string) (jen.Code, error) {
 				return jen.Comment(name + " " + d.doc).Line().Func().Id(name).Params(paramList(k.params)...).Block(raw("%s", d.body(isa))), nil

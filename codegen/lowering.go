@@ -49,6 +49,7 @@ func init() {
 		"attend_grad":  attendLowering{grad: true},
 		"linear":       productLowering{},
 		"matmul":       productLowering{},
+		"bf16_pairs":   pairsLowering{},
 		"lstm":         lstmLowering{},
 		"span_scores":  spanLowering{},
 		"token_scores": tokenLowering{},
@@ -62,6 +63,8 @@ func init() {
 		"layernorm_grad":      rowLowering{family: layerNormGradKernel},
 		"layernorm_gain_grad": columnLowering{},
 		"dropout":             dropoutLowering{},
+		"product_bf16":        productLowering{},
+		"product_tn_bf16":     productLowering{},
 	}
 	maps.Copy(lowerings, gradLowerings())
 	classLowerings = map[ir.Class]lowering{

@@ -112,6 +112,7 @@ func (op *Op) Argument(i int) string {
 type Cost struct {
 	FLOPs float64
 	Bytes float64
+	BF16  float64 // how many of FLOPs are those of products of bfloat16
 }
 
 // Op is the definition of an operation. One literal holds all of it.
@@ -260,6 +261,7 @@ const (
 	FillZero                 // zeros
 	FillRole                 // 1 and 0 by turns
 	FillShare                // numbers from 0 to 1, of which about half are 0 or 1, or -1
+	FillBF16                 // pairs of random numbers, rounded to bfloat16
 	FillMissing              // the operand is missing
 	FillSome                 // random numbers of both signs, but zeros in every third row
 )

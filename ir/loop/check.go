@@ -285,15 +285,13 @@ func (s *scope) typeOfBin(e Bin) (Type, error) {
 
 // typeOfCall returns the type of a call.
 func (s *scope) typeOfCall(e Call) (Type, error) {
-	switch e.Fn {
-	case "float", "int":
-		if len(e.Args) != 1 {
+	if f, ok := functionTypes[e.Fn]; ok {
+		if len(e.Args) != len(f.args) {
 			return 0, fmt.Errorf("%s of %d arguments", e.Fn, len(e.Args))
 		}
-		if e.Fn == "int" {
-			return Int, s.want(Float, e.Args...)
-		}
-		return Float, s.want(Int, e.Args...)
+		return f.result, s.want(f.args[0], e.Args...)
+	}
+	switch e.Fn {
 	case "max", "min":
 		if len(e.Args) != 2 {
 			return 0, fmt.Errorf("%s of %d arguments", e.Fn, len(e.Args))

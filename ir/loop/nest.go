@@ -126,7 +126,8 @@ type Bin struct {
 }
 
 // Call calls a function. The functions of [Math] take one float; they are computed in float64 and rounded, so that platforms agree to about the last place. max
-// and min take two floats or two ints, as Go's built-in functions do. float converts an int. int converts a float that is a whole number.
+// and min take two floats or two ints, as Go's built-in functions do. float converts an int. int converts a float that is a whole number. round, pair, lower and
+// upper are the functions of package runtime/bf16: round takes a float, pair two of them, and the other two the int that pair returns.
 type Call struct {
 	Fn   string
 	Args []Expr
@@ -139,6 +140,21 @@ var mathematics = map[string]func(float64) float64{
 
 // Math returns the function of package math that a [Call] of this name calls, or nil. Its name in package math begins with a capital.
 func Math(name string) func(float64) float64 { return mathematics[name] }
+
+// functionTypes holds the types of the arguments and of the result of functions that take one list of types.
+var functionTypes = map[string]struct {
+	args   []Type
+	result Type
+}{
+	"float": {[]Type{Int}, Float}, "int": {[]Type{Float}, Int},
+	"round": {[]Type{Float}, Float}, "pair": {[]Type{Float, Float}, Int}, "lower": {[]Type{Int}, Float}, "upper": {[]Type{Int}, Float},
+}
+
+// Result returns the type of what a function returns whose arguments have one list of types, and whether name is such a function.
+func Result(name string) (Type, bool) {
+	f, ok := functionTypes[name]
+	return f.result, ok
+}
 
 // IsNil reports whether a pointer argument is nil.
 type IsNil struct{ Arg string }

@@ -1,6 +1,10 @@
 package loop
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/debertac/debertac/runtime/bf16"
+)
 
 // Memory is the memory that a pointer argument points at: it begins at element At of F or of I. The zero value is nil.
 type Memory struct {
@@ -260,6 +264,14 @@ func (m *machine) call(e Call) (value, error) {
 		out.t, out.f = Float, float32(x.i)
 	case "int":
 		out.t, out.i = Int, int(x.f)
+	case "round":
+		out.f = bf16.Round(x.f)
+	case "pair":
+		out.t, out.i = Int, int(bf16.Pair(x.f, y.f))
+	case "lower":
+		out.t, out.f = Float, bf16.Lower(int32(x.i))
+	case "upper":
+		out.t, out.f = Float, bf16.Upper(int32(x.i))
 	case "max":
 		out.f, out.i = max(x.f, y.f), max(x.i, y.i)
 	case "min":

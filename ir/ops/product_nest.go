@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/loop"
@@ -15,8 +16,14 @@ const ProductColumns = 32
 // the second cache.
 const ProductChunk = 4096
 
-// ProductScratch returns the floats of memory that a call needs for a product of k terms: two panels, and zeros in place of a missing bias.
-func ProductScratch(k int) int { return min(k, ProductChunk)*ProductColumns + ProductColumns }
+// Scratch returns the floats of memory that a call needs for a product with panels: two panels, and zeros in place of a missing bias. The portable form of a
+// product of pairs holds panels of all terms as floats.
+func (p Product) Scratch() int {
+	if p.Pairs {
+		return (2*p.PairTerms() + 1) * ProductColumns
+	}
+	return (min(p.Terms, ProductChunk) + 1) * ProductColumns
+}
 
 // ProductBlock returns the rows and columns of a block of the result of a product whose first matrix is transposed. Blocks of a large matrix have nearly equal
 // heights.
@@ -30,19 +37,28 @@ func ProductBlock(n *ir.Node) (rows, cols int) {
 // Product is a product node as its form sees it.
 type Product struct {
 	TA, TB     bool      // the first or second matrix is transposed
+	Pairs      bool      // the first matrix, and the second one of a transposed product, hold pairs of bfloat16
 	Bias, Plus *ir.Value // or nil
 	Terms      int       // of each sum; 0 if they depend on the batch
 
 	a, b string // names of the operands in the nest
 }
 
-// ProductOf returns the product of a node of the op linear or matmul, or why there is no form for it.
+// ProductOf returns the product of a node of the op linear, matmul, product_bf16 or product_tn_bf16, or why there is no form for it.
 func ProductOf(n *ir.Node) (p Product, err error) {
 	p = Product{a: "x", b: "w", TB: true, Bias: in(n, 2), Plus: in(n, 3)}
-	if n.Op == "matmul" {
-		p = Product{a: "a", b: "b", TA: n.Flag("ta"), TB: n.Flag("tb"), Plus: in(n, 2)}
-	}
 	inner := n.In[0].Type.Shape[1]
+	switch n.Op {
+	case "matmul":
+		p = Product{a: "a", b: "b", TA: n.Flag("ta"), TB: n.Flag("tb"), Plus: in(n, 2)}
+	case "product_bf16":
+		p.Pairs, p.TB = true, n.Flag("tb")
+		if inner = n.In[1].Type.Shape[0]; p.TB {
+			inner = n.In[1].Type.Shape[1]
+		}
+	case "product_tn_bf16":
+		p = Product{a: "a", b: "b", TA: true, Pairs: true, Plus: in(n, 2)}
+	}
 	if p.TA {
 		inner = n.In[0].Type.Shape[0]
 	}
@@ -69,7 +85,7 @@ func (p Product) Blocks() bool { return p.TA && !p.TB }
 
 // lowerProduct returns the portable form of a product, which reads both matrices as they lie. If the first matrix alone is transposed, it computes a block of
 // the result; its arguments are (y, a, b, rows, cols, terms). Else it computes all m rows of cols columns; its arguments are (y, x, w, bias, scratch, m, cols),
-// or (y, a, b, scratch, m, cols). Each element is one sum in ascending order. With plus it adds to y.
+// or for matmul (y, a, b, scratch, m, cols). Each element is one sum in ascending order. With plus it adds to y.
 func lowerProduct(n *ir.Node) (*loop.Nest, error) {
 	p, err := ProductOf(n)
 	if err != nil {
@@ -83,20 +99,34 @@ func lowerProduct(n *ir.Node) (*loop.Nest, error) {
 	}
 	g := &productNest{Product: p, lda: lda, ldb: ldb, ldy: ldy}
 	if p.Blocks() {
-		args := append(loop.Floats("y", "a", "b"), loop.Counts("rows", "cols", "terms")...)
-		g.Builder = loop.New("y = aᵀ·b for a block of rows and columns of the result.", args...)
-		g.block()
+		matrices := loop.Floats("a", "b")
+		if p.Pairs {
+			matrices = loop.Ints("a", "b")
+		}
+		g.Builder = loop.New("y = aᵀ·b for a block of rows and columns of the result.",
+			slices.Concat(loop.Floats("y"), matrices, loop.Counts("rows", "cols", "terms"))...)
+		if p.Pairs {
+			g.blockOfPairs()
+		} else {
+			g.block()
+		}
 		return g.Nest()
 	}
-	ptrs := []string{"y", p.a, p.b}
-	if n.Op == "linear" {
-		ptrs = append(ptrs, "bias")
+	args := loop.Floats("y", p.a, p.b)
+	if p.Pairs {
+		args[1].Kind = loop.IntPtr
+	}
+	if n.Op != "matmul" {
+		args = append(args, loop.Floats("bias")...)
 	}
 	g.Builder = loop.New(fmt.Sprintf("y = %s for m rows of cols columns, %d terms each.", p.formula(), p.Terms),
-		append(loop.Floats(append(ptrs, "scratch")...), loop.Counts("m", "cols")...)...)
-	if p.TB && !p.TA {
+		append(append(args, loop.Floats("scratch")...), loop.Counts("m", "cols")...)...)
+	switch {
+	case p.Pairs:
+		g.sumsOfPairs()
+	case p.TB && !p.TA:
 		g.dots()
-	} else {
+	default:
 		g.sums()
 	}
 	return g.Nest()
@@ -128,10 +158,7 @@ type productNest struct {
 func (g *productNest) block() {
 	rows, cols := loop.V("rows"), loop.V("cols")
 	if g.Plus == nil {
-		g.For("n", loop.I(0), rows, 1, func(n loop.Expr) {
-			g.Slice("yn", "y", loop.Mul(n, loop.I(g.ldy)), cols)
-			g.For("k", loop.I(0), cols, 1, func(k loop.Expr) { g.Store("yn", k, loop.F(0)) })
-		})
+		g.clearBlock()
 	}
 	g.For("t", loop.I(0), loop.V("terms"), 1, func(t loop.Expr) {
 		g.Slice("at", "a", loop.Mul(t, loop.I(g.lda)), rows)
@@ -143,6 +170,14 @@ func (g *productNest) block() {
 				g.Store("yt", k, loop.Add(loop.At("yt", k), loop.Mul(v, loop.At("bt", k))))
 			})
 		})
+	})
+}
+
+// clearBlock writes zeros to a block of the result.
+func (g *productNest) clearBlock() {
+	g.For("n", loop.I(0), loop.V("rows"), 1, func(n loop.Expr) {
+		g.Slice("yn", "y", loop.Mul(n, loop.I(g.ldy)), loop.V("cols"))
+		g.For("k", loop.I(0), loop.V("cols"), 1, func(k loop.Expr) { g.Store("yn", k, loop.F(0)) })
 	})
 }
 
@@ -251,7 +286,7 @@ func launchProduct(n *ir.Node, _ []int32, operands []*ir.Array) []ir.Launch {
 			right = j * ldb
 		}
 		at := map[string]ir.Place{"y": {Operand: y, At: j}, p.a: {Operand: 0}, p.b: {Operand: 1, At: right},
-			"scratch": {Operand: ir.Scratch, At: ProductScratch(p.Terms)}}
+			"scratch": {Operand: ir.Scratch, At: p.Scratch()}}
 		if p.Bias != nil {
 			at["bias"] = ir.Place{Operand: 2, At: j}
 		}

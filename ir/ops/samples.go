@@ -29,6 +29,9 @@ func targets(limit int, dims ...ir.Dim) ir.Arg {
 	return ir.Arg{Type: i32(dims...), Fill: ir.FillTarget, Max: limit}
 }
 
+// paired returns pairs of random numbers of bfloat16.
+func paired(dims ...ir.Dim) ir.Arg { return ir.Arg{Type: i32(dims...), Fill: ir.FillBF16} }
+
 // starts returns the first rows of the sequences.
 func starts() ir.Arg { return ir.PartArg(ragged.Starts) }
 

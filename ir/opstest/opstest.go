@@ -7,6 +7,7 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime/bf16"
 	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 )
@@ -118,6 +119,8 @@ func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int) *ir.Array {
 func fillInts(rng *rand.Rand, out []int32, a ir.Arg) {
 	for i := range out {
 		switch {
+		case a.Fill == ir.FillBF16:
+			out[i] = bf16.Pair(float32(rng.NormFloat64()), float32(rng.NormFloat64()))
 		case a.Fill == ir.FillIndex: // steps of 0 or 1 that reach all rows, placed around the middle
 			out[i] = int32(min(max(i-(len(out)-a.Max)/2, 0), a.Max-1))
 		case a.Fill == ir.FillTarget && i < 2:

@@ -12,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 POINTS = {
     "v3-base 8x128": (["--train", "base", "--batch", "8", "--tokens", "128"], ["--model", "v3-base"], 2.0),
     "v3-xsmall 8x128": (["--train", "xsmall", "--batch", "8", "--tokens", "128"], ["--model", "v3-xsmall"], 2.0),
+    "v3-base bf16 8x128": (["--train", "half", "--batch", "8", "--tokens", "128"], ["--model", "v3-base", "--precision", "bf16"], 1.6),
     "v3-base 2x512": (["--train", "base", "--batch", "2", "--tokens", "512"], ["--model", "v3-base", "--batch", "2", "--tokens", "512"], 2.2),
     "v3-base mails": (["--train", "base", "--batch", "8", "--lengths"], ["--model", "v3-base", "--batch", "8", "--min-time", "1", "--lengths"], 3.0),
     "v3-base sift": (["--train", "sift", "--batch", "8", "--tokens", "128"], ["--model", "v3-base", "--sift"], 2.2),

@@ -35,8 +35,9 @@ var productCases = []productCase{
 	{op: "matmul", k: 5, n: 45}, {op: "matmul", k: 48, n: 96, plus: true}, {op: "matmul", k: 8200, n: 33}, {op: "matmul", k: 8192, n: 7, plus: true},
 	{op: "matmul", ta: true, k: 300, n: 150}, {op: "matmul", ta: true, k: 16, n: 64, plus: true},
 	{op: "product_bf16", tb: true, k: 7, n: 5, bias: true}, {op: "product_bf16", tb: true, k: 48, n: 64, bias: true, plus: true},
-	{op: "product_bf16", tb: true, k: 33, n: 41}, {op: "product_bf16", tb: true, k: 4101, n: 20, bias: true}, {op: "product_bf16", tb: true, k: 9, n: 16, plus: true},
-	{op: "product_bf16", k: 5, n: 45}, {op: "product_bf16", k: 48, n: 96, plus: true}, {op: "product_bf16", k: 8203, n: 33}, {op: "product_bf16", k: 8192, n: 7, plus: true},
+	{op: "product_bf16", tb: true, k: 33, n: 41}, {op: "product_bf16", tb: true, k: 4101, n: 20, bias: true},
+	{op: "product_bf16", tb: true, k: 9, n: 16, plus: true}, {op: "product_bf16", k: 5, n: 45}, {op: "product_bf16", k: 48, n: 96, plus: true},
+	{op: "product_bf16", k: 8203, n: 33}, {op: "product_bf16", k: 8192, n: 7, plus: true},
 	{op: "product_tn_bf16", ta: true, k: 300, n: 150}, {op: "product_tn_bf16", ta: true, k: 16, n: 64, plus: true},
 }
 
@@ -297,7 +298,8 @@ func kernelEmitter(t *testing.T) *emitter {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no Go toolchain")
 	}
-	e := &emitter{p: &ir.Program{Meta: ir.Meta{ISAs: []string{kernel.AVX512BF16, kernel.AVX512, kernel.AVX2}}}, pkg: &Package{Name: "main"}, slot: map[string]int{}}
+	sets := []string{kernel.AVX512BF16, kernel.AVX512, kernel.AVX2}
+	e := &emitter{p: &ir.Program{Meta: ir.Meta{ISAs: sets}}, pkg: &Package{Name: "main"}, slot: map[string]int{}}
 	e.kernels = newKernelSet(e, e.p)
 	return e
 }

@@ -137,8 +137,15 @@ type stepsResult struct {
 	Steps      []trainer.Result
 }
 
-// steppedProgram compiles the training step of the small model with an optimizer.
+// inBF16 is the training of the small model with products of bfloat16.
+const inBF16 = "bf16"
+
+// steppedProgram compiles the training step of the small model with an optimizer. A training in bf16 has that of SGD.
 func steppedProgram(t *testing.T, kind compiler.OptimizerKind) *ir.Program {
+	bf16 := kind == inBF16
+	if bf16 {
+		kind = compiler.SGD
+	}
 	s, faults := spec.ParseAndResolve("small.dspec", []byte(steppedSpec))
 	require.Empty(t, faults)
 	units, faults, err := compiler.Compile(s, compiler.Options{Train: true, After: "build"})
@@ -148,7 +155,10 @@ func steppedProgram(t *testing.T, kind compiler.OptimizerKind) *ir.Program {
 	if kind == compiler.SGD {
 		again = 2 // layers keep nothing for the backward pass
 	}
-	faults, err = units[0].Train(compiler.Training{Parts: true, Again: again, Update: func(p *ir.Program, with []string) error {
+	if bf16 {
+		units[0].Program.Meta.ISAs = append([]string{"avx512bf16"}, units[0].Program.Meta.ISAs...)
+	}
+	faults, err = units[0].Train(compiler.Training{Parts: true, BF16: bf16, Again: again, Update: func(p *ir.Program, with []string) error {
 		o := compiler.Optimizer{Kind: kind, Beta1: 0.9, Beta2: 0.999, Momentum: 0.9, Decay: 0.01, Except: []string{"norm", "bias"}, Clip: 0.5, Layers: 0.9,
 			Parts: true, Lookahead: true, Mix: 0.5, With: with}
 		err := compiler.Update(p, o)
@@ -166,7 +176,7 @@ func steppedProgram(t *testing.T, kind compiler.OptimizerKind) *ir.Program {
 func TestTrainersStep(t *testing.T) {
 	m := newStepsModule(t)
 	programs, imports, table := map[string]*ir.Program{}, "", ""
-	for _, kind := range []compiler.OptimizerKind{compiler.AdamW, compiler.RAdam, compiler.LAMB, compiler.SGD} {
+	for _, kind := range []compiler.OptimizerKind{compiler.AdamW, compiler.RAdam, compiler.LAMB, compiler.SGD, inBF16} {
 		programs[string(kind)] = steppedProgram(t, kind)
 	}
 	s, faults := spec.ParseAndResolve("also.dspec", []byte(alsoStepped))
@@ -202,7 +212,7 @@ func counted(parts []*trainer.Batch, target string) *ir.Array {
 	return &ir.Array{Shape: []int{1}, I: []int32{n}}
 }
 
-// compare runs the steps in the oracle.
+// compare runs the steps in the oracle, which rounds the operands of products to bfloat16 as the program does.
 func (r *stepsResult) compare(t *testing.T, p *ir.Program) {
 	up := p.Training.Updates[0]
 	tensors := eval.Store{}

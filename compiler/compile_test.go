@@ -262,8 +262,27 @@ func TestInstructionSets(t *testing.T) {
 	}
 }
 
-// TestSetsOfPrecision checks that a set with products of bf16 stands for the set that it extends where nothing computes in bf16.
+// TestSetsOfPrecision checks that kernels for products of bf16 are made for the trainings that compute in bf16, and for nothing else. A target that lists no
+// sets has them, and one that lists sets has them if they are in the list.
 func TestSetsOfPrecision(t *testing.T) {
+	for _, c := range []struct{ isa, precision, want string }{
+		{"", "f32", "avx512 avx2 go"},
+		{"", "bf16", "avx512bf16 avx512 avx2 go"},
+		{"isa avx512, avx2, go; ", "bf16", "avx512 avx2 go"},
+		{"isa avx512bf16, go; ", "bf16", "avx512bf16 avx512 go"},
+		{"isa avx512bf16, avx512, avx2, go; ", "bf16", "avx512bf16 avx512 avx2 go"},
+	} {
+		text := smallModel("m", "checkpoint own") + `head h on m { take first; linear 2 as labels("a", "b"); loss cross_entropy }
+train tr on m.h { batch 2 sequences; length 5 tokens; steps 3 steps; optimizer adamw; rate 1e-3; precision ` + c.precision + ` }
+target t { ` + c.isa + `emit infer m.h; emit train tr }
+`
+		units, faults, err := compiler.Compile(resolved(t, text), compiler.Options{After: "build"})
+		require.NoError(t, err)
+		require.Empty(t, faults)
+		require.Len(t, units, 2)
+		require.NotContains(t, units[0].Program.Meta.ISAs, "avx512bf16")
+		require.Equal(t, c.want, strings.Join(units[1].Program.Meta.ISAs, " "), c.isa)
+	}
 	units, faults, err := compiler.Compile(resolved(t, smallModel("m", "")+"target t { isa avx512bf16, avx2, go; emit infer m }"),
 		compiler.Options{After: "build"})
 	require.NoError(t, err)

@@ -127,7 +127,7 @@ func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.L
 	}
 	p.Training.Masking = maskingTo(k.tr.Mask, []string{StoreTarget})
 	p.Training.Losses = []ir.Loss{{Name: generatorPrefix + StoreLoss, Weight: 1}, {Name: detectorPrefix + StoreLoss, Weight: k.tr.Weight}}
-	return nil, placed(p, again)
+	return nil, placed(p, again, computesBF16(k.tr))
 }
 
 // models builds the forward passes of both models.
@@ -235,6 +235,7 @@ func (k *pair) join(w *work) error {
 	p := &ir.Program{Name: w.pkg, File: k.spec.Name}
 	joinMeta(p, d, true)
 	joinMeta(p, g, false)
+	k.precision(p, w)
 	p.Bounds.Rows = g.Bounds.Rows
 	p.Meta.SpecHash = specHash(fmt.Appendf(nil, "replace %s\n%s\n%s", k.tr.Replace, spec.Canonical(k.generator.Model, k.generator.Head),
 		spec.Canonical(k.detector.Model, k.detector.Head)))

@@ -2,13 +2,15 @@ package compiler
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/debertac/debertac/ir"
 )
 
-// bf16Products rounds the operands of products with weights to bfloat16, in the forward and in the backward pass. It runs when the gradients are there: they are
-// those of the products without rounding, of operands that are rounded. Each operand is rounded once, before the first product of the region that reads it.
+// precisionPass is the name of the pass bf16Products.
+const precisionPass = "precision"
+
+// bf16Products rounds the operands of products with weights to bfloat16, in the forward and in the backward pass. It runs when the gradients are there: they
+// are those of the products without rounding, of operands that are rounded. Each operand is rounded once, before the first product of the region that reads it.
 func bf16Products(p *ir.Program) error {
 	for _, r := range p.Regions {
 		if err := roundProducts(r); err != nil {
@@ -50,7 +52,7 @@ func roundProducts(r *ir.Region) error {
 			if n.Op == "linear" {
 				copy(in[2:], n.In[2:])
 			} else {
-				in[3] = operand(n, 2)
+				in[3] = operandOf(n, 2)
 			}
 			tb := n.Op == "linear" || n.Flag("tb")
 			if n.Op, n.Attrs, n.In = "product_bf16", nil, in; tb {
@@ -65,9 +67,14 @@ func roundProducts(r *ir.Region) error {
 	return e.Err()
 }
 
-// withWeights reports whether a node is the product of rows with a tensor of the checkpoint.
+// withWeights reports whether a node is the product of rows with weights: a tensor of the checkpoint, or what follows from one, such as the weights of a
+// convolution in another order. These are the only second matrices of a fixed size.
 func withWeights(n *ir.Node) bool {
-	return slices.Contains([]string{"linear", "matmul"}, n.Op) && !n.Flag("ta") && n.In[1].Kind == ir.Tensor
+	if n.Op != "linear" && n.Op != "matmul" || n.Flag("ta") {
+		return false
+	}
+	s := n.In[1].Type.Shape
+	return s[0].Const() && s[1].Const()
 }
 
 // gradientOfWeights reports whether a node is the product of two matrices over their rows, whose result has a fixed size: the gradient of weights.

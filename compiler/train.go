@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/masking"
 	"github.com/debertac/debertac/runtime/tasktable"
@@ -33,6 +34,9 @@ type Training struct {
 
 	// Sift adds scale-invariant fine-tuning; nil: none. The program must have been compiled with Perturb.
 	Sift *spec.Sift
+
+	// BF16 rounds the operands of products with weights to bfloat16.
+	BF16 bool
 
 	// Trace lists values of the store that a step keeps, for `verify`.
 	Trace []string
@@ -83,7 +87,7 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 	if u.Training != nil {
 		p.Training.Masking, p.Training.Negatives = u.maskingOf(o.further), u.Training.Negatives
 	}
-	return nil, placed(p, o.Again)
+	return nil, placed(p, o.Again, o.BF16)
 }
 
 // unlisted returns the names of a list that are not in another.
@@ -125,10 +129,14 @@ func (u *Unit) forward(o Training) (f forwarded, faults diag.List, err error) {
 	return f, nil, trainPass(p, pass{"vocabulary", vocabulary, "compute the loss of a large vocabulary by chunks of it"})
 }
 
-// placed runs the passes over a program with gradients. The first layers, as many as again says, keep nothing for the backward pass.
-func placed(p *ir.Program, again int) error {
+// placed runs the passes over a program with gradients. The first layers, as many as again says, keep nothing for the backward pass. With bf16 products have
+// operands of bfloat16.
+func placed(p *ir.Program, again int, bf16 bool) error {
 	recompute(p, again)
 	for _, ps := range afterSweep {
+		if ps.name == precisionPass && !bf16 {
+			continue
+		}
 		if err := trainPass(p, ps); err != nil {
 			return err
 		}
@@ -187,6 +195,7 @@ var afterSweep = []pass{
 	{"dead", dead, "drop what no output needs"},
 	{"sums", sums, "let products add to the memory of other terms"},
 	{"constants", constants, "move what depends on nothing out of the step"},
+	{precisionPass, bf16Products, "round the operands of products with weights to bfloat16, if the training asks for it"},
 	{"layout", layout, "choose row strides"},
 	{"arena", trainingArena, "assign slots of the arena by lifetimes over the whole step"},
 	{"threads", threads, "split steps over the pool"},
@@ -236,7 +245,7 @@ func (t *targetWork) forwardOf(u *Unit, w *work, o Options) (err error) {
 	o.After, o.Perturb = beforePasses, tr.Sift != nil
 	u.Program, err = t.compilePart(w.pkg, p, stepBounds(tr, p.model), o)
 	if err == nil {
-		u.Program.Meta.ISAs = t.setsOf(w)
+		t.precision(u.Program, w)
 	}
 	return err
 }
@@ -260,7 +269,7 @@ func (t *targetWork) compileStep(u *Unit, w *work, o Options, again int) (diag.L
 	if err := t.forwardOf(u, w, o); err != nil {
 		return nil, err
 	}
-	step := Training{Targets: targetsOf(tr), Parts: tr.Part < tr.Batch, Again: again, Sift: tr.Sift}
+	step := Training{BF16: computesBF16(tr), Targets: targetsOf(tr), Parts: tr.Part < tr.Batch, Again: again, Sift: tr.Sift}
 	var err error
 	o.After = beforePasses
 	if step.further, step.With, err = t.furtherOf(u, w, o, trained(tr, u)); err != nil {
@@ -351,16 +360,7 @@ func frozenIn(f *spec.Freeze, h *spec.Head, region string, layer int) bool {
 }
 
 // notYetTrained returns faults about what this version checks in a training, but does not compile.
-func notYetTrained(tr *spec.Train) diag.List {
-	var out diag.List
-	say := func(at diag.Span, what string) {
-		out = append(out, &diag.Diag{Code: "not-yet", Span: at, Message: what + " is checked by this version, but not compiled yet"})
-	}
-	if tr.Precision.Compute != "f32" {
-		say(tr.Precision.Pos, "precision "+tr.Precision.Compute)
-	}
-	return append(append(out, siftFaults(tr)...), pairFaults(tr)...)
-}
+func notYetTrained(tr *spec.Train) diag.List { return append(siftFaults(tr), pairFaults(tr)...) }
 
 // trainPass runs a pass over a training program and checks the program after it.
 func trainPass(p *ir.Program, ps pass) error {
@@ -439,11 +439,14 @@ func layout(p *ir.Program) error {
 	return nil
 }
 
-// rowDistance sets the row distance of a matrix of a training program.
+// rowDistance sets the row distance of a matrix of a training program, which holds floats or pairs of bfloat16.
 func rowDistance(v *ir.Value) {
 	s := v.Type.Shape
+	pairs := v.Def != nil && v.Def.Op == "bf16_pairs"
 	switch {
-	case v.Type.DType != ir.F32 || len(s) != 2 || !s[1].Const():
+	case v.Type.DType != ir.F32 && !pairs || len(s) != 2 || !s[1].Const():
+	case !s[0].Const() && pairs:
+		v.LD = kernel.LD(s[1].N)
 	case !s[0].Const():
 		stride(v)
 	default:

@@ -126,8 +126,8 @@ type Bin struct {
 }
 
 // Call calls a function. The functions of [Math] take one float; they are computed in float64 and rounded, so that platforms agree to about the last place. max
-// and min take two floats or two ints, as Go's built-in functions do. float converts an int. int converts a float that is a whole number. round, pair, lower and
-// upper are the functions of package runtime/bf16: round takes a float, pair two of them, and the other two the int that pair returns.
+// and min take two floats or two ints, as Go's built-in functions do. float converts an int. int converts a float that is a whole number. round, pair, lower
+// and upper are the functions of package runtime/bf16: round takes a float, pair two of them, and the other two the int that pair returns.
 type Call struct {
 	Fn   string
 	Args []Expr

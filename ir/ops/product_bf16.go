@@ -75,8 +75,8 @@ var _ = ir.Define(ir.Op{
 
 var _ = ir.Define(ir.Op{
 	Name: "product_tn_bf16", Class: ir.Reduction,
-	Doc: "aᵀ·b (+ plus), where a and b are rounded to bfloat16 and sums are float32: pairs of the rows of [T, M] and of [T, N] → [M, N]. With plus the kernel " +
-		"adds to y, which must be plus's memory.",
+	Doc: "aᵀ·b (+ plus), where a and b are rounded to bfloat16 and sums are float32: pairs of the rows of [T, M] and of [T, N] → [M, N]. With plus the " +
+		"kernel adds to y, which must be plus's memory.",
 	In: []ir.Operand{pairsOperand("a", "pairs of rows, [T, M]"), pairsOperand("b", "pairs of rows, [T, N]"),
 		optional("plus", "[M, N]; its row distance is that of the result")},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {

@@ -26,26 +26,26 @@ var source embed.FS
 // Limits holds the rates that the machine reaches with a number of threads.
 type Limits struct {
 	ISA    string  `json:"isa"`
-	GFLOPS float64 `json:"gflops"`       // float32, or bfloat16 for a set with its products; a multiply-add counts as two
+	GFLOPS float64 `json:"gflops"`       // of the set: float32, or bfloat16 for a set with its products; a multiply-add counts as two
 	GBps   float64 `json:"gbytes_per_s"` // reading memory, 1 GB = 10⁹ bytes
+	BF16   float64 `json:"-"`            // GFLOP/s of bfloat16 of a program with such products; 0: it computes them in float32
 }
 
-// Roof returns the shortest time, in seconds, in which the machine can do the operations and read the bytes: the larger of the two times.
-func (l Limits) Roof(flops, bytes float64) float64 {
-	return max(flops/(l.GFLOPS*1e9), bytes/(l.GBps*1e9))
+// Roof returns the shortest time, in seconds, in which the machine can do the operations and read the bytes: the larger of the two times. bf16 is how many of
+// the operations are those of products of bfloat16.
+func (l Limits) Roof(flops, bf16, bytes float64) float64 {
+	compute := flops / l.GFLOPS
+	if l.BF16 > 0 {
+		compute = (flops-bf16)/l.GFLOPS + bf16/l.BF16
+	}
+	return max(compute/1e9, bytes/(l.GBps*1e9))
 }
 
 // BestISA returns the name of the best instruction set for float32 that this machine can run, or "".
-func BestISA() string { return best(func(i kernel.ISA) bool { return i.Extends == "" }) }
-
-// BestBF16 returns the name of the best instruction set with products of bfloat16 that this machine can run, or "".
-func BestBF16() string { return best(kernel.ISA.BF16) }
-
-// best returns the name of the best instruction set of a kind that this machine can run, or "".
-func best(kind func(kernel.ISA) bool) string {
+func BestISA() string {
 	name := ""
 	for _, i := range kernel.ISAs() { // best last
-		if isa, err := cpu.ParseISA(i.Name); err == nil && isa.Supported() && kind(i) {
+		if isa, err := cpu.ParseISA(i.Name); err == nil && isa.Supported() && i.Extends == "" {
 			name = i.Name
 		}
 	}

@@ -35,8 +35,11 @@ func TestMeasure(t *testing.T) {
 
 func TestRoof(t *testing.T) {
 	l := machine.Limits{GFLOPS: 100, GBps: 10}
-	require.InDelta(t, 0.02, l.Roof(2e9, 1e6), 1e-12, "bound by arithmetic")
-	require.InDelta(t, 0.2, l.Roof(2e9, 2e9), 1e-12, "bound by memory")
+	require.InDelta(t, 0.02, l.Roof(2e9, 0, 1e6), 1e-12, "bound by arithmetic")
+	require.InDelta(t, 0.2, l.Roof(2e9, 0, 2e9), 1e-12, "bound by memory")
+	require.InDelta(t, 0.02, l.Roof(2e9, 1e9, 1e6), 1e-12, "bfloat16 in float32")
+	l.BF16 = 200
+	require.InDelta(t, 0.015, l.Roof(2e9, 1e9, 1e6), 1e-12, "half of the operations twice as fast")
 }
 
 func TestFilesAreDeterministic(t *testing.T) {

@@ -49,8 +49,7 @@ func Lines(p *ir.Program, sizes ir.Sizes) []Line {
 			if parts[i] == ir.PartBackward {
 				to = &line(n.Pos, n.Note).Backward
 			}
-			f, b := work(n, sizes, held)
-			to.FLOPs, to.Bytes = to.FLOPs+f, to.Bytes+b
+			to.Add(work(n, sizes, held))
 		}
 		for _, v := range r.Out {
 			if parts[i] == ir.PartForward && v.Def != nil && read[ir.At(v.Name, l)] {

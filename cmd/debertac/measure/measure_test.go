@@ -263,7 +263,7 @@ func TestExplain(t *testing.T) {
 	for _, ms := range r.StepMS {
 		total += ms
 	}
-	require.NoError(t, r.Explain(p, func(flops, bytes float64) float64 { return max(flops/1e9, bytes/1e9) }))
+	require.NoError(t, r.Explain(p, func(flops, bf16, bytes float64) float64 { return max(flops/1e9, bytes/1e9) }))
 	steps, share, runs := 0.0, 0.0, 0
 	for _, s := range r.Steps {
 		steps += s.MS

@@ -30,8 +30,8 @@ type Layer struct {
 	MS     float64 `json:"ms"`
 }
 
-// Roof returns the shortest time in seconds for a number of operations and a number of bytes from memory.
-type Roof func(flops, bytes float64) float64
+// Roof returns the shortest time in seconds for a number of operations, of which some are those of products of bfloat16, and a number of bytes from memory.
+type Roof func(flops, bf16, bytes float64) float64
 
 // Explain names the times of r.StepMS after the steps of the program's schedule, and fills r.Steps and r.Layers. roof may be nil. The bytes of a step
 // are those of the weights that it reads: weights are larger than caches, while activations mostly stay in caches.
@@ -76,13 +76,13 @@ func (r *Result) Explain(p *ir.Program, roof Roof) error {
 		for i, n := range c.Region.Nodes {
 			s := &r.Steps[first+i]
 			s.Share = s.MS / total
-			flops, bytes := work(n, sizes, held)
+			w := work(n, sizes, held)
 			seconds := s.MS / 1e3 / float64(max(s.Runs, 1))
-			if flops > 0 && seconds > 0 {
-				s.GFLOPS = flops / seconds / 1e9
+			if w.FLOPs > 0 && seconds > 0 {
+				s.GFLOPS = w.FLOPs / seconds / 1e9
 			}
 			if roof != nil && seconds > 0 {
-				s.Roofline = roof(flops, bytes) / seconds
+				s.Roofline = roof(w.FLOPs, w.BF16, w.Bytes) / seconds
 			}
 		}
 	}
@@ -92,8 +92,13 @@ func (r *Result) Explain(p *ir.Program, roof Roof) error {
 	return nil
 }
 
-// Load is a number of operations and a number of bytes from memory.
-type Load struct{ FLOPs, Bytes float64 }
+// Load is a number of operations, how many of them are those of products of bfloat16, and a number of bytes from memory.
+type Load struct{ FLOPs, BF16, Bytes float64 }
+
+// Add adds another load.
+func (l *Load) Add(o Load) {
+	l.FLOPs, l.BF16, l.Bytes = l.FLOPs+o.FLOPs, l.BF16+o.BF16, l.Bytes+o.Bytes
+}
 
 // Work counts the operations of a training step, and the bytes of weights, gradients and states of optimizers that its nodes read and write: of the forward
 // pass up to the loss, of the backward pass, and of the optimizer.
@@ -102,8 +107,7 @@ func Work(p *ir.Program, sizes ir.Sizes) (parts [3]Load) {
 	for r := range ir.Steps(p.Run) {
 		if part := list[i]; part != ir.PartLookahead {
 			for _, n := range r.Nodes {
-				f, b := work(n, sizes, held)
-				parts[part].FLOPs, parts[part].Bytes = parts[part].FLOPs+f, parts[part].Bytes+b
+				parts[part].Add(work(n, sizes, held))
 			}
 		}
 		i++
@@ -149,22 +153,23 @@ func lookaheadOf(p *ir.Program) map[string]bool {
 
 // work counts the operations of one run of a node and the bytes of weights, gradients and states that it reads and writes. A gather reads only as many rows of
 // its table as it returns.
-func work(n *ir.Node, sizes ir.Sizes, held map[string]bool) (flops, bytes float64) {
+func work(n *ir.Node, sizes ir.Sizes, held map[string]bool) (l Load) {
 	op := ir.Lookup(n.Op)
 	if op == nil {
-		return 0, 0
+		return l
 	}
-	flops = op.CostOf(n, sizes).FLOPs
+	c := op.CostOf(n, sizes)
+	l.FLOPs, l.BF16 = c.FLOPs, c.BF16
 	for _, v := range slices.Concat(n.In, n.Out) {
 		switch {
 		case v == nil || v.Kind != ir.Packed && v.Kind != ir.Tensor && !held[v.Name]:
 		case op.Class == ir.Gather:
-			bytes += 4 * float64(sizes.Elements(n.Out[0].Type.Shape))
+			l.Bytes += 4 * float64(sizes.Elements(n.Out[0].Type.Shape))
 		default:
-			bytes += 4 * float64(sizes.Elements(v.Type.Shape))
+			l.Bytes += 4 * float64(sizes.Elements(v.Type.Shape))
 		}
 	}
-	return flops, bytes
+	return l
 }
 
 // WriteSteps prints the steps and the layers of a result for people.

@@ -51,14 +51,7 @@ func printStep(out io.Writer, u *compiler.Unit) error {
 	}
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "part\tGFLOP\tMiB moved\t")
-	var sum measure.Load
-	for i, l := range measure.Work(p, b.Sizes()) {
-		sum.FLOPs, sum.Bytes = sum.FLOPs+l.FLOPs, sum.Bytes+l.Bytes
-		fmt.Fprintf(w, "%s\t%.4g\t%.4g\t\n", parts[i], l.FLOPs/1e9, l.Bytes/(1<<20))
-	}
-	fmt.Fprintf(w, "together\t%.4g\t%.4g\t\n", sum.FLOPs/1e9, sum.Bytes/(1<<20))
-	if err := w.Flush(); err != nil {
+	if err := printWork(w, measure.Work(p, b.Sizes())); err != nil {
 		return err
 	}
 	if err := printLines(out, measure.Lines(p, b.Sizes())); err != nil {
@@ -74,6 +67,31 @@ func printStep(out io.Writer, u *compiler.Unit) error {
 	if n := compiler.Again(p); n > 0 {
 		fmt.Fprintf(w, "\nTo fit, the backward pass computes %s again.\n", wording.Counted(n, "layer", "layers"))
 	}
+	return w.Flush()
+}
+
+// printWork prints the operations of the parts of a step, how many of them are those of products of bfloat16, if any, and the bytes.
+func printWork(w *tabwriter.Writer, work [3]measure.Load) error {
+	var sum measure.Load
+	for _, l := range work {
+		sum.Add(l)
+	}
+	row := func(what string, l measure.Load) {
+		half := ""
+		if sum.BF16 > 0 {
+			half = fmt.Sprintf("%.4g\t", l.BF16/1e9)
+		}
+		fmt.Fprintf(w, "%s\t%.4g\t%s%.4g\t\n", what, l.FLOPs/1e9, half, l.Bytes/(1<<20))
+	}
+	head := "part\tGFLOP\tMiB moved\t"
+	if sum.BF16 > 0 {
+		head = "part\tGFLOP\tin bf16\tMiB moved\t"
+	}
+	fmt.Fprintln(w, head)
+	for i, l := range work {
+		row(parts[i], l)
+	}
+	row("together", sum)
 	return w.Flush()
 }
 

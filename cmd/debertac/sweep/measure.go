@@ -19,6 +19,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/measure"
 	"github.com/debertac/debertac/cmd/debertac/version"
 	"github.com/debertac/debertac/codegen/build"
+	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
@@ -40,12 +41,12 @@ func (v *Sweep) Measure(m *built.Maker, p *built.Program, lengths [][]int) ([]me
 			rounds[i] = append(rounds[i], *r)
 		}
 	}
-	limits := limitsOf{maker: m, known: map[int]*machine.Limits{}}
+	limits := limitsOf{maker: m, known: map[limitsKey]*machine.Limits{}}
 	var results []measure.Result
 	for i := range points {
 		r := measure.Join(rounds[i])
 		r.Environment = env
-		l, err := limits.of(r.Threads)
+		l, err := limits.of(r.Threads, r.ISA)
 		if err != nil {
 			return nil, err
 		}
@@ -87,21 +88,30 @@ func (v *Sweep) once(m *built.Maker, p *built.Program, pt point, lengths []int, 
 	return &r, v.child(m, p, args, what, &r)
 }
 
-// limitsOf measures the machine, once per number of threads.
+// limitsOf measures the machine, once per key.
 type limitsOf struct {
 	maker  *built.Maker
 	binary string
-	known  map[int]*machine.Limits
+	known  map[limitsKey]*machine.Limits
 }
 
-// of returns the machine's limits with that many threads. It returns nil if the machine has no instruction set with a peak kernel.
-func (l *limitsOf) of(threads int) (*machine.Limits, error) {
+// limitsKey is what the limits depend on.
+type limitsKey struct {
+	threads int
+	bf16    bool // the program has products of bfloat16
+}
+
+// of returns the machine's limits for a program that uses an instruction set with that many threads. It returns nil if the machine has no instruction set
+// with a peak kernel.
+func (l *limitsOf) of(threads int, used string) (*machine.Limits, error) {
+	set, _ := kernel.FindISA(used)
 	isa := machine.BestISA()
 	if isa == "" {
 		return nil, nil
 	}
 	threads = min(threads, runtime.NumCPU()) // more threads reach no more
-	if known := l.known[threads]; known != nil {
+	key := limitsKey{threads, set.BF16()}
+	if known := l.known[key]; known != nil {
 		return known, nil
 	}
 	if l.binary == "" {
@@ -112,11 +122,16 @@ func (l *limitsOf) of(threads int) (*machine.Limits, error) {
 	}
 	stop := l.maker.Progress("measuring this machine")
 	limits, err := machine.Measure(l.maker.Context, l.binary, isa, threads)
+	if err == nil && set.BF16() {
+		var products machine.Limits
+		products, err = machine.Measure(l.maker.Context, l.binary, set.Name, threads)
+		limits.BF16 = products.GFLOPS
+	}
 	stop()
 	if err != nil {
 		return nil, err
 	}
-	l.known[threads] = &limits
+	l.known[key] = &limits
 	return &limits, nil
 }
 
@@ -164,7 +179,7 @@ func (v *Sweep) shares(p *built.Program, r *measure.Result, lengths []int, limit
 	seconds := r.GFLOP / r.GFLOPS // duration of a call, or of a pass over the file of lengths
 	r.Needs = cost.Needed(p.Unit.Model, p.Unit.Head, lengths) / 1e9
 	r.PeakShare = r.Needs / seconds / limits.GFLOPS
-	r.RooflineShare = limits.Roof(r.Needs*1e9, calls*max(float64(st.Size())-table, 0)) / seconds
+	r.RooflineShare = limits.Roof(r.Needs*1e9, 0, calls*max(float64(st.Size())-table, 0)) / seconds
 	return nil
 }
 

@@ -91,18 +91,18 @@ func (v *Sweep) child(m *built.Maker, p *built.Program, args []string, what stri
 // sharesOfTraining fills in the rates of a training step. The operations are those of its schedule, and the bytes those of the tensors, the gradients and the
 // optimizer's states that its nodes read and write.
 func (v *Sweep) sharesOfTraining(p *built.Program, r *measure.Result, limits *machine.Limits) {
-	flops, moved := 0.0, 0.0
+	var all measure.Load
 	for _, part := range measure.Work(p.Unit.Program, ir.Sizes(*r.Extents)) {
-		flops, moved = flops+part.FLOPs, moved+part.Bytes
+		all.Add(part)
 	}
-	r.GFLOP, r.Needs = flops/1e9, flops/1e9
+	r.GFLOP, r.Needs = all.FLOPs/1e9, all.FLOPs/1e9
 	seconds := r.MinMS / 1e3
 	if v.Lengths != "" { // of a pass over the file
 		seconds = float64(r.Extents.T) / r.TokensPerS
 	}
 	r.GFLOPS = r.GFLOP / seconds
 	if limits != nil {
-		r.PeakShare = r.GFLOPS / limits.GFLOPS
-		r.RooflineShare = limits.Roof(flops, moved) / seconds
+		r.PeakShare = limits.Roof(all.FLOPs, all.BF16, 0) / seconds
+		r.RooflineShare = limits.Roof(all.FLOPs, all.BF16, all.Bytes) / seconds
 	}
 }

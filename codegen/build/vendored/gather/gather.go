@@ -23,7 +23,7 @@ const module = "github.com/debertac/debertac"
 
 // roots are the packages that generated packages and the main of a program import.
 var roots = []string{
-	module + "/runtime", module + "/runtime/appended", module + "/runtime/attention", module + "/runtime/disk",
+	module + "/runtime", module + "/runtime/appended", module + "/runtime/attention", module + "/runtime/bf16", module + "/runtime/disk",
 	module + "/runtime/program", module + "/runtime/safetensors", module + "/runtime/sampler", module + "/runtime/token", module + "/runtime/trainprogram",
 }
 

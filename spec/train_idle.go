@@ -85,7 +85,7 @@ func (r Rate) withoutLayers() string {
 func (b *trainBuilder) idleRows() {
 	t := b.t
 	s := b.words.get("optimizer")
-	tied := slices.ContainsFunc(t.Head.Steps, func(s *Step) bool { return s.Tied != "" })
+	tied := func(h *Head) bool { return slices.ContainsFunc(h.Steps, func(s *Step) bool { return s.Tied != "" }) }
 	o := t.Optimizer
 	o.Touched = false
 	hint := "optimizer " + o.String()
@@ -94,9 +94,12 @@ func (b *trainBuilder) idleRows() {
 		b.noEffect(s, "rows: touched has no effect: lora trains no table", "lora").Hintf("%s", hint)
 	case t.Freeze != nil && t.Freeze.Embed:
 		b.noEffect(s, "rows: touched has no effect: the tables of the input are frozen", "freeze").Hintf("%s", hint)
-	case tied && t.Replace == nil:
+	case t.Replace == nil && tied(t.Head):
 		b.r.add(diag.Errorf("no-effect", s.Pos, "rows: touched has no effect: %s is tied to embed.token, so each step reads all rows", t.Head.FullName()).
 			Note(t.Head.Pos, "the head is here").Hintf("%s", hint))
+	case t.Replace != nil && !t.Replace.Stop && slices.Contains(t.Replace.Share, "embed.token") && tied(t.Replace.Generator):
+		b.noEffect(s, "rows: touched has no effect: "+t.Replace.Generator.FullName()+" is tied to embed.token, which both models share, so each step reads "+
+			"all rows", "replace").Hintf("%s", hint)
 	}
 }
 

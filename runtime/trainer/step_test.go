@@ -3,6 +3,7 @@ package trainer_test
 import (
 	"context"
 	"math"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -56,8 +57,10 @@ func (w *watched) program() *trainer.Program {
 		for phase, name := range []string{"a", "b"} {
 			stage := func(stage string, f func(s *seen)) func() error {
 				return func() error {
-					s := seen{phase: phase, stage: stage, keys: slices.Clone(x.Keys), delta: slices.Clone(x.Delta), keep: x.Numbers(name + ".keep")[0],
-						rate: x.Numbers(name + ".rate")[0], moments: slices.Clone(x.Numbers(name + ".moments")[:3])}
+					s := seen{phase: phase, stage: stage, keys: slices.Clone(x.Keys), delta: slices.Clone(x.Delta), keep: x.Numbers(name + ".keep")[0]}
+					if stage != "pass" { // which does not read them
+						s.rate, s.moments = x.Numbers(name + ".rate")[0], slices.Clone(x.Numbers(name + ".moments")[:3])
+					}
 					if w.at != nil {
 						w.at(w, &s)
 					}
@@ -234,6 +237,117 @@ func TestSecondNotFinite(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, r.Step)
 	require.Equal(t, [2]float32{before[0] + 1 + 1, before[1] + 1}, tensorsOf(t, tr))
+}
+
+// TestResumedStepSees checks that a step after a checkpoint reads what it would have read without it, whatever the seed of the trainer that resumes.
+func TestResumedStepSees(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "checkpoint")
+	w := &watched{}
+	tr := w.begin(t)
+	for range 3 {
+		_, err := tr.Step(t.Context(), tokens([]int32{1, 2}))
+		require.NoError(t, err)
+	}
+	require.NoError(t, tr.Save(path))
+	next := func(w *watched, tr *trainer.Trainer) []seen {
+		w.seen = nil
+		r, err := tr.Step(t.Context(), tokens([]int32{1, 2}))
+		require.NoError(t, err)
+		require.Equal(t, 3, r.Step)
+		return w.seen
+	}
+	want := next(w, tr)
+	other := &watched{}
+	again, err := trainer.Draw(other.program(), 2, trainer.Threads(1), trainer.Seed(77))
+	require.NoError(t, err)
+	defer again.Close()
+	require.NoError(t, again.Resume(path))
+	require.Equal(t, uint64(5), again.Options().Seed)
+	require.Equal(t, want, next(other, again))
+}
+
+// TestSteps checks that the course of the learning rate is that of the steps in the options, and that a warmup which is a share of the steps follows them.
+func TestSteps(t *testing.T) {
+	for _, c := range []struct {
+		steps  int     // of the spec
+		share  float64 // of the warmup
+		option int
+		want   rate.Schedule
+	}{
+		{10, 0, 0, rate.Schedule{Steps: 10, Warmup: 4}},
+		{10, 0, 30, rate.Schedule{Steps: 30, Warmup: 4}},
+		{10, 0.2, 0, rate.Schedule{Steps: 10, Warmup: 2}},
+		{10, 0.2, 30, rate.Schedule{Steps: 30, Warmup: 6}},
+		{0, 0.5, 8, rate.Schedule{Steps: 8, Warmup: 4}},
+	} {
+		w := &watched{}
+		p := w.program()
+		p.Optimizers[0].Rate.Steps, p.Optimizers[0].Warmup = c.steps, c.share
+		opts := []trainer.Option{trainer.Threads(1)}
+		if c.option > 0 {
+			opts = append(opts, trainer.Steps(c.option))
+		}
+		tr, err := trainer.Draw(p, 1, opts...)
+		require.NoError(t, err)
+		require.Equal(t, c.want.Steps, tr.Options().Steps)
+		c.want.Peak, c.want.Course = 0.5, rate.Linear
+		for step := range c.want.Steps + 1 {
+			r, err := tr.Step(t.Context(), tokens([]int32{1}))
+			require.NoError(t, err)
+			require.Equal(t, c.want.At(step), r.Rate, "step %d of %+v", step, c)
+		}
+		require.NoError(t, tr.Close())
+	}
+	for option, want := range map[int]string{0: "set them with Steps", 3: "the warmup has 4 steps, of 3 in all"} {
+		w := &watched{}
+		p := w.program()
+		p.Optimizers[0].Rate.Steps = 0
+		var opts []trainer.Option
+		if option > 0 {
+			opts = append(opts, trainer.Steps(option))
+		}
+		_, err := trainer.Draw(p, 1, opts...)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestDrawnTensors checks the distributions of tensors that are drawn.
+func TestDrawnTensors(t *testing.T) {
+	const n = 4000
+	w := &watched{}
+	p := w.program()
+	p.Params = []trainer.Param{{Name: "matrix.weight", Shape: []int{n / 40, 40}}, {Name: "norm.weight", Shape: []int{n}},
+		{Name: "norm.bias", Shape: []int{n}}, {Name: "w", Shape: []int{1}}, {Name: "v", Shape: []int{1}}}
+	tr, err := trainer.Draw(p, 1, trainer.Threads(1))
+	require.NoError(t, err)
+	defer tr.Close()
+	for name, mean := range map[string]float64{"matrix.weight": 0, "norm.weight": 1, "norm.bias": 0} {
+		requireDrawn(t, tr, name, mean, 0.02)
+	}
+	p.Params[0].Init = &trainer.Init{Uniform: 0.5}
+	p.Params[1].Init = &trainer.Init{Mean: 2, Normal: 0.25}
+	p.Params[2].Init, p.Params[3].Init, p.Params[4].Init = &trainer.Init{}, &trainer.Init{}, &trainer.Init{}
+	opened, err := trainer.Open(p, weights(t, 1), trainer.Threads(1))
+	require.NoError(t, err)
+	defer opened.Close()
+	require.Equal(t, []string{"matrix.weight", "norm.weight", "norm.bias", "v"}, opened.Drawn())
+	requireDrawn(t, opened, "matrix.weight", 0, 0.5/math.Sqrt(3))
+	requireDrawn(t, opened, "norm.weight", 2, 0.25)
+	requireDrawn(t, opened, "norm.bias", 0, 0)
+}
+
+// requireDrawn checks the mean and the deviation of a tensor.
+func requireDrawn(t *testing.T, tr *trainer.Trainer, name string, mean, deviation float64) {
+	t.Helper()
+	list, err := tr.Tensor(name)
+	require.NoError(t, err)
+	sum, squares, n := 0.0, 0.0, float64(len(list))
+	for _, v := range list {
+		sum += float64(v)
+		squares += (float64(v) - mean) * (float64(v) - mean)
+	}
+	require.InDelta(t, mean, sum/n, 5*deviation/math.Sqrt(n), name)
+	require.InDelta(t, deviation, math.Sqrt(squares/n), 0.06*deviation, name)
 }
 
 // TestGradientsOfTwo checks that gradients of a program with two optimizers change nothing, and that such a pass is no step.

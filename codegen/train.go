@@ -73,6 +73,10 @@ func newPlaceTable(e *emitter) *placeTable {
 			keep(p.Grad)
 		}
 	}
+	for _, w := range e.p.Training.Twins {
+		keep(w.Grad)
+		number[w.Name] = number[w.Of]
+	}
 	for _, p := range e.keptParams() {
 		keep(p.Name)
 	}

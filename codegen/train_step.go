@@ -243,6 +243,13 @@ func (e *emitter) trainerDict() jen.Dict {
 	}
 	e.perturbation(d)
 	e.exampleRules(d)
+	if twins := e.p.Training.Twins; len(twins) > 0 {
+		d[jen.Id("Twins")] = jen.Index().Qual(trainerPath, "Twin").ValuesFunc(func(g *jen.Group) {
+			for _, w := range twins {
+				g.Values(jen.Dict{jen.Id("Name"): jen.Lit(w.Name), jen.Id("Of"): jen.Lit(w.Of)})
+			}
+		})
+	}
 	e.merges(d)
 	if m.Threads > 0 {
 		d[jen.Id("Threads")] = jen.Lit(m.Threads)

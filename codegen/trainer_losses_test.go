@@ -41,15 +41,69 @@ train mlm on m.mlm { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1 }
 train both on m.mlm { batch 8 sequences in parts of 4; epochs 1; rate 1e-3; also ar.lm share all weight 0.5 }
 train words on m.mlm { batch 8 sequences; epochs 1; rate 1e-3; mask 30 % of words runs <= 3 keep 10 % random 10 % }
 train pair on m.rtd { batch 8 sequences in parts of 4; epochs 1; rate 1e-3; replace from m.mlm; mask 20 % of words runs <= 2; updates apart }
+train twins on m.rtd { batch 8 sequences in parts of 4; epochs 1; rate 1e-3; optimizer sgd; replace from m.mlm share embed.token; updates apart }
 train asked on m.spans { batch 8 sequences; epochs 1; rate 1e-3; negatives 1.5 from batch }
 target t {
     emit train spans; emit train tokens; emit train near; emit train better; emit train ranked; emit train tags; emit train many; emit train pick
-    emit train mlm; emit train both; emit train words; emit train pair; emit train asked
+    emit train mlm; emit train both; emit train words; emit train pair; emit train asked; emit train twins
+}
+`
+
+// twinsTest checks that the updates of two optimizers, which share a table, both change it.
+const twinsTest = `package twins
+
+import (
+	"math"
+	"testing"
+
+	"github.com/debertac/debertac/runtime/trainer"
+)
+
+func TestTwins(t *testing.T) {
+	p := Program()
+	p.Optimizers[0].Rate.Peak = 5 // large changes of a table without much rounding
+	const of, twin = "generator.embed.token", "discriminator.embed.token"
+	tr, err := trainer.Draw(p, 1, trainer.Threads(1), trainer.Steps(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	read := func(from func(string) ([]float32, error), name string) []float32 {
+		list, err := from(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	before := read(tr.Tensor, of)
+	b, err := p.RandomBatch([]int{9, 17}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := tr.Step(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, other := read(tr.Tensor, of), read(tr.Tensor, twin)
+	g, h := read(tr.Gradient, of), read(tr.Gradient, twin)
+	both := 0
+	for i, was := range before {
+		want := float64(was) - r.Rate*(float64(g[i])+float64(h[i]))
+		if math.Abs(want-float64(after[i])) > 1e-6 || after[i] != other[i] {
+			t.Fatalf("element %d is %v and %v, want %v", i, after[i], other[i], want)
+		}
+		if math.Abs(r.Rate*float64(g[i])) > 1e-5 && math.Abs(r.Rate*float64(h[i])) > 1e-5 {
+			both++
+		}
+	}
+	if both == 0 {
+		t.Fatal("no element is changed by both optimizers")
+	}
 }
 `
 
 // TestTrainersOfLosses builds a training package for each loss and runs the packages' own tests: all instruction sets, any number of threads, a pause, parts
 // of a batch.
 func TestTrainersOfLosses(t *testing.T) {
-	testPackages(t, lossSpec, nil)
+	testPackages(t, lossSpec, map[string]string{"twins/twins_test.go": twinsTest})
 }

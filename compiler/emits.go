@@ -109,8 +109,7 @@ func faultsOf(w *work, t *spec.Target) diag.List {
 		}
 	}
 	if w.Train != nil {
-		out = append(out, notYetTrained(w.Train)...)
-		out = append(out, notYetIn(w.Train)...)
+		out = append(out, siftFaults(w.Train)...)
 	}
 	return out
 }

@@ -105,22 +105,3 @@ func notYetPrompt(h *spec.Head) diag.List {
 	}
 	return out
 }
-
-// notYetIn returns faults, at the spec's lines, about losses of a training that this version checks but does not compile.
-func notYetIn(t *spec.Train) diag.List {
-	var out diag.List
-	heads := []*spec.Head{t.Head}
-	for _, a := range t.Also {
-		heads = append(heads, a.Head)
-	}
-	if t.Replace != nil {
-		heads = append(heads, t.Replace.Generator)
-	}
-	for _, h := range heads {
-		if lossOf(h, Targets{}) == nil {
-			out = append(out, diag.Errorf("not-yet", h.Pos, "the loss %s of a head for %s is checked by this version, but not compiled yet", h.LossText(),
-				h.Task()))
-		}
-	}
-	return out
-}

@@ -33,24 +33,6 @@ var (
 	detectorUpdate  = strings.TrimSuffix(detectorPrefix, ".")
 )
 
-// pairFaults returns faults about trainings of two models that this version checks, but does not compile.
-func pairFaults(tr *spec.Train) (out diag.List) {
-	r := tr.Replace
-	if r == nil {
-		return nil
-	}
-	if r.Apart && !r.Stop && len(r.Share) > 0 {
-		at := r.Pos
-		if s, ok := tr.Words["updates"]; ok {
-			at = s.Pos
-		}
-		d := diag.Errorf("not-yet", at, "%s has gradients of both models, so two optimizers would change it one after the other, which is not compiled yet",
-			r.Share[0])
-		out = append(out, d.Note(r.Pos, "it is shared here").Hintf("updates together"))
-	}
-	return out
-}
-
 // addDraw lets the region of the loss draw a token for each row of the head from the softmax of its logits.
 func (u *Unit) addDraw() error {
 	r := u.Program.Region("loss")
@@ -117,6 +99,7 @@ func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.L
 	for i := range p.Training.Updates {
 		p.Training.Updates[i].Numbers = numbersOf(k.tr)
 	}
+	k.twins(p.Training)
 	p.Training.Counts = k.counts
 	p.Training.Targets = append(slices.Clone(k.generator.targets),
 		ir.Target{Name: StoreSampled, Check: ir.ClassTarget, Below: k.generator.Head.Out, Optional: true})
@@ -209,11 +192,27 @@ func (k *pair) inDetector(tensor string) string {
 		case s.detector != name:
 		case k.tr.Replace.Stop:
 			return s.delta()
-		default:
+		case !k.tr.Replace.Apart: // otherwise the name is a second one of the generator's table, see twins
 			return s.generator
 		}
 	}
 	return name
+}
+
+// twins makes the detector's names of tables that two optimizers change second names of the generator's tables. Each optimizer has a gradient and moments of
+// its own for such a table.
+func (k *pair) twins(t *ir.Training) {
+	if r := k.tr.Replace; !r.Apart || r.Stop {
+		return
+	}
+	for _, s := range k.shared() {
+		t.Params = slices.DeleteFunc(t.Params, func(p ir.Param) bool {
+			if p.Name == s.detector {
+				t.Twins = append(t.Twins, ir.Twin{Name: p.Name, Of: s.generator, Grad: p.Grad})
+			}
+			return p.Name == s.detector
+		})
+	}
 }
 
 // join names what the regions of both models compute, and makes the program of both, which has no calls yet.
@@ -268,7 +267,9 @@ func (k *pair) share(r *ir.Region, s shared) error {
 		return nil
 	}
 	if !k.tr.Replace.Stop {
-		table.Name = s.generator
+		if !k.tr.Replace.Apart {
+			table.Name = s.generator
+		}
 		return nil
 	}
 	table.Name = s.delta()

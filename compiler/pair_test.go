@@ -1,6 +1,7 @@
 package compiler_test
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -15,7 +16,6 @@ import (
 	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 	"github.com/debertac/debertac/runtime/sampler"
 	"github.com/debertac/debertac/spec"
-	"github.com/debertac/debertac/spec/diag"
 )
 
 // pairSpec is a small generator with a mask decoder, and a detector of another depth. Both models have tables of positions in the input.
@@ -71,6 +71,7 @@ type pairStep struct {
 	prog    *ir.Program
 	store   eval.Store
 	tensors eval.Store // as they are now
+	between eval.Store // as they were after the first phase
 }
 
 // newPairStep draws a batch and tensors.
@@ -101,7 +102,7 @@ func newPairStep(t *testing.T, p *ir.Program, seed uint64) *pairStep {
 				s.store[name] = &ir.Array{Shape: []int{2}, I: []int32{int32(r.Uint32()), int32(r.Uint32())}}
 			case v.Kind == ir.Batch && strings.HasSuffix(name, ".rate"):
 				s.store[name] = &ir.Array{Shape: []int{1}, F: []float64{0.1}}
-			case v.Kind == ir.Tensor:
+			case v.Kind == ir.Tensor && s.twin(name) == "":
 				a, err := shapesOf(p).Tensor(name)
 				require.NoError(t, err)
 				s.tensors[name] = a
@@ -109,6 +110,16 @@ func newPairStep(t *testing.T, p *ir.Program, seed uint64) *pairStep {
 		}
 	}
 	return s
+}
+
+// twin returns the name of the tensor that a name is another one of, or "".
+func (s *pairStep) twin(name string) string {
+	for _, w := range s.prog.Training.Twins {
+		if w.Name == name {
+			return w.Of
+		}
+	}
+	return ""
 }
 
 // run runs the phases of the step. Between them the tensors change.
@@ -129,13 +140,22 @@ func (s *pairStep) run(t *testing.T) {
 		for name, a := range s.tensors {
 			s.store[name] = a
 		}
+		for _, w := range s.prog.Training.Twins {
+			s.store[w.Name] = s.tensors[w.Of]
+		}
 		require.NoError(t, eval.Run(&some, s.store))
-		for _, u := range s.prog.Training.Updates {
+		for i, u := range s.prog.Training.Updates {
 			for next, name := range u.InPlace {
-				if a := s.store[next]; a != nil && s.tensors[name] != nil {
+				if of := s.twin(name); of != "" {
+					name = of
+				}
+				if a := s.store[next]; a != nil && s.tensors[name] != nil && i == phase {
 					s.tensors[name] = a
 				}
 			}
+		}
+		if phase == 0 {
+			s.between = maps.Clone(s.tensors)
 		}
 	}
 }
@@ -184,6 +204,7 @@ var pairCases = map[string]struct {
 	"separate tables":           {words: ""},
 	"separate tables, apart":    {words: "\n updates apart", apart: true},
 	"shared tables":             {words: "share embed.token, embed.absolute", same: true},
+	"shared tables, apart":      {words: "share embed.token, embed.absolute\n updates apart", same: true, apart: true},
 	"differences":               {words: "share embed.token, embed.absolute stopping gradient\n updates together", delta: true},
 	"differences, apart":        {words: "share embed.token, embed.absolute stopping gradient", delta: true, apart: true},
 	"a difference of one table": {words: "share embed.token stopping gradient\n updates together", delta: true},
@@ -215,7 +236,7 @@ func TestPair(t *testing.T) {
 				general := "generator." + strings.TrimPrefix(name, "discriminator.")
 				generator := before[general]
 				if c.apart {
-					generator = s.tensors[general]
+					generator = s.between[general]
 				}
 				switch delta := before[name+"._weight"]; {
 				case before[name] != nil:
@@ -225,7 +246,7 @@ func TestPair(t *testing.T) {
 					return sum(generator, delta)
 				}
 				require.True(t, c.same, name)
-				tables[name] = true
+				tables[name] = !c.apart // the gradients of both models are apart too
 				return generator
 			})
 			require.InDelta(t, dloss, s.store["discriminator.loss"].F[0], 1e-11)
@@ -294,7 +315,11 @@ func (s *pairStep) compareUpdate(t *testing.T, before eval.Store, grads map[stri
 		}
 		return 0
 	}
-	require.Len(t, grads, len(s.prog.Training.Params))
+	require.Len(t, grads, len(s.prog.Training.Params)+len(s.prog.Training.Twins))
+	for _, w := range s.prog.Training.Twins {
+		require.InDeltaSlice(t, grads[w.Name], s.store[w.Grad].Floats(), 1e-10, w.Name)
+		squares[of(w.Name)] += math.Pow(length(grads[w.Name]), 2)
+	}
 	for _, p := range s.prog.Training.Params {
 		require.Equal(t, "grad."+p.Name, p.Grad)
 		require.InDeltaSlice(t, grads[p.Name], s.store[p.Grad].Floats(), 1e-10, p.Name)
@@ -303,10 +328,19 @@ func (s *pairStep) compareUpdate(t *testing.T, before eval.Store, grads map[stri
 	for i, u := range updates {
 		require.InDelta(t, math.Sqrt(squares[i]), s.store[u.Name+".norm"].F[0], 1e-9)
 	}
+	moved := func(name string, i int) float64 {
+		return 0.1 * min(1, 0.5/(math.Sqrt(squares[of(name)])+1e-6)) * grads[name][i]
+	}
 	for name, a := range s.tensors {
-		clip := min(1, 0.5/(math.Sqrt(squares[of(name)])+1e-6))
-		for i, was := range before[name].Floats() {
-			require.InDelta(t, was-0.1*clip*grads[name][i], a.Floats()[i], 1e-10, "%s[%d]", name, i)
+		for i, want := range before[name].Floats() {
+			want -= moved(name, i)
+			for _, w := range s.prog.Training.Twins {
+				if w.Of == name {
+					require.InDelta(t, want, s.between[name].Floats()[i], 1e-10, "%s[%d] after the first update", name, i)
+					want -= moved(w.Name, i)
+				}
+			}
+			require.InDelta(t, want, a.Floats()[i], 1e-10, "%s[%d]", name, i)
 		}
 	}
 }
@@ -335,23 +369,4 @@ func TestPairPad(t *testing.T) {
 	require.Nil(t, begins["generator.embed.token"])
 	require.NotNil(t, begins["generator.head.mlm.linear1.weight"])
 	require.NotNil(t, begins["discriminator.head.rtd.linear2.weight"])
-}
-
-// TestPairFaults checks trainings of two models that are not compiled.
-func TestPairFaults(t *testing.T) {
-	for words, want := range map[string]string{
-		"share embed.token\n updates apart": "embed.token has gradients of both models, so two optimizers would change it one after the other, " +
-			"which is not compiled yet",
-	} {
-		s, faults := spec.ParseAndResolve("pair.dspec", []byte(strings.NewReplacer("TARGET", "train pre", "WORDS", words).Replace(pairSpec)))
-		require.Empty(t, faults)
-		_, faults, err := compiler.Compile(s, compiler.Options{})
-		require.NoError(t, err)
-		var messages []string
-		for _, d := range faults {
-			require.Equal(t, diag.Code("not-yet"), d.Code)
-			messages = append(messages, d.Message)
-		}
-		require.Contains(t, messages, want)
-	}
 }

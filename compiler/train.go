@@ -359,9 +359,6 @@ func frozenIn(f *spec.Freeze, h *spec.Head, region string, layer int) bool {
 	return f.Layer(layer + 1)
 }
 
-// notYetTrained returns faults about what this version checks in a training, but does not compile.
-func notYetTrained(tr *spec.Train) diag.List { return append(siftFaults(tr), pairFaults(tr)...) }
-
 // trainPass runs a pass over a training program and checks the program after it.
 func trainPass(p *ir.Program, ps pass) error {
 	if err := ps.run(p); err != nil {

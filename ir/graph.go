@@ -269,6 +269,7 @@ type Program struct {
 // Training describes the numbers that a training program keeps from call to call.
 type Training struct {
 	Params  []Param  // in the order in which calls first read them
+	Twins   []Twin   // second names of tensors
 	Updates []Update // of the optimizers, in the order of their calls
 	Counts  []Count  // if a pass is over a part of a batch: what the loss needs to know of the whole batch
 	Merges  []Merge  // matrices that adapters change
@@ -389,6 +390,13 @@ type Param struct {
 	Init *Init
 }
 
+// Twin is another name of a tensor, by which calls of a second optimizer read it. That optimizer has a gradient and a state of its own for it.
+type Twin struct {
+	Name string
+	Of   string // the tensor in Params
+	Grad string // the store's name of its gradient
+}
+
 // Init is the distribution of the numbers of a new tensor: Mean + Normal·n + Uniform·u with a standard normal n and u from -1 to 1.
 type Init struct{ Mean, Normal, Uniform float64 }
 
@@ -399,6 +407,9 @@ func (t *Training) Held() map[string]bool {
 		if p.Grad != "" {
 			held[p.Grad] = true
 		}
+	}
+	for _, w := range t.Twins {
+		held[w.Grad] = true
 	}
 	for name := range t.Sums {
 		held[name] = true

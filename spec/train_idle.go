@@ -26,6 +26,10 @@ func (b *trainBuilder) idle() {
 		b.frozenAndShared()
 	}
 	b.oneTask()
+	if r := t.Replace; r != nil && r.Apart && !r.Stop && len(r.Share) > 0 && t.Lookahead != nil {
+		b.r.add(diag.Errorf("excludes", t.Lookahead.Pos, "lookahead keeps slow weights of a table for one optimizer, but two optimizers change %s", r.Share[0]).
+			Note(r.Pos, "it is shared here").Hintf("updates together"))
+	}
 }
 
 // oneTask reports words that make a step another task, where two of them stand together.

@@ -179,6 +179,14 @@ func (t *Trainer) allocate() (err error) {
 			trained = append(trained, p)
 		}
 	}
+	for _, w := range t.program.Twins {
+		for _, p := range t.program.Params {
+			if p.Name == w.Of {
+				p.Name = w.Name
+				trained = append(trained, p)
+			}
+		}
+	}
 	for _, b := range []struct {
 		to     *block
 		params []Param

@@ -18,6 +18,7 @@ type Program struct {
 	Limits    engine.Limits // the spec's limits on a batch
 	Threads   int           // the most threads that a step may use, from the spec's target; 0: no limit
 	Params    []Param       // the tensors of the checkpoint, in the order of the schedule
+	Twins     []Twin        // second names of tensors
 	States    []Param       // what the optimizer keeps for tensors, in the order of the schedule: first the sums of gradients, if a batch has parts
 	Keys      int           // keys of dropout that a pass needs
 	Targets   []Target      // what a batch holds besides the inputs of the model
@@ -73,6 +74,12 @@ type Optimizer struct {
 	Rate         rate.Schedule // Steps is 0 if the spec counts epochs: see Steps of the options
 	Warmup       float64       // the share of the steps that the warmup takes; 0: Rate.Warmup holds
 	Every        int           // steps between two mixes with the slow weights; 0: no mix
+}
+
+// Twin is a second name of a tensor, for the second of two optimizers that both change it. Each of them has a gradient and a state of its own for it.
+type Twin struct {
+	Name string
+	Of   string // the name among Params
 }
 
 // Param is a tensor of the checkpoint.

@@ -62,7 +62,15 @@ func (t *Trainer) Options() Options {
 func (t *Trainer) Drawn() []string { return slices.Clone(t.drawn) }
 
 // Tensor returns a copy of a tensor as it is now, row-major.
-func (t *Trainer) Tensor(name string) ([]float32, error) { return t.copyOf(&t.values, name, "tensor") }
+func (t *Trainer) Tensor(name string) ([]float32, error) {
+	of := name
+	for _, w := range t.program.Twins {
+		if w.Name == name {
+			of = w.Of
+		}
+	}
+	return t.copyOf(&t.values, of, "tensor")
+}
 
 // Gradient returns a copy of the gradient of a tensor that the last pass has computed, row-major.
 func (t *Trainer) Gradient(name string) ([]float32, error) {

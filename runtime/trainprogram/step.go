@@ -305,6 +305,10 @@ func (w *tensors) write(path string, t *trainer.Trainer, p *trainer.Program, cha
 			add(NewPrefix+q.Name, q.Shape, func() ([]float32, error) { return t.Tensor(q.Name) })
 		}
 	}
+	for _, q := range p.Twins {
+		i := slices.IndexFunc(p.Params, func(o trainer.Param) bool { return o.Name == q.Of })
+		add(GradPrefix+q.Name, p.Params[i].Shape, func() ([]float32, error) { return t.Gradient(q.Name) })
+	}
 	for _, name := range p.Traced {
 		v, err := t.Traced(name)
 		if err != nil {

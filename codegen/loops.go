@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/dave/jennifer/jen"
 
@@ -103,12 +104,34 @@ func (p *nestPrinter) stmts(list []loop.Stmt) []jen.Code {
 	return out
 }
 
+// clears returns the window whose first elements a loop sets to zero, if it does nothing else: the compiler of Go fills memory by instructions of its own only
+// where the code has the word clear.
+func clears(s *loop.For) string {
+	from, first := s.From.(loop.IntLit)
+	if !first || from.Value != 0 || s.Step != 1 || len(s.Body) != 1 {
+		return ""
+	}
+	store, ok := s.Body[0].(*loop.Store)
+	if !ok {
+		return ""
+	}
+	at, all := store.Index.(loop.Var)
+	x, zero := store.Value.(loop.FloatLit)
+	if all && at.Name == s.Var && zero && x.Value == 0 && !math.Signbit(float64(x.Value)) {
+		return store.Slice
+	}
+	return ""
+}
+
 func (p *nestPrinter) stmt(s loop.Stmt) jen.Code {
 	switch s := s.(type) {
 	case *loop.Slice:
 		return p.slice(s)
 	case *loop.For:
 		p.vars[s.Var] = loop.Int
+		if window := clears(s); window != "" {
+			return jen.Id("clear").Call(jen.Id(window).Index(jen.Op(":").Add(p.expr(s.To))))
+		}
 		head := jen.Id(s.Var).Op(":=").Add(p.expr(s.From))
 		post := jen.Id(s.Var).Op("++")
 		if s.Step != 1 {

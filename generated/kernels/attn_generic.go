@@ -184,9 +184,7 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic(call attention.Call) 
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*784))), 64)
-			for dz := range 64 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:64])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*2320))), 64)
@@ -373,9 +371,7 @@ func attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*128))), 64)
-			for dz := range 64 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:64])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*384))), 64)
@@ -562,9 +558,7 @@ func attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
-			for dz := range 32 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:32])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*192))), 32)
@@ -751,9 +745,7 @@ func attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*48))), 48)
-			for dz := range 48 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:48])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*144))), 48)
@@ -940,9 +932,7 @@ func attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*128))), 128)
-			for dz := range 128 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:128])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*384))), 128)
@@ -1129,9 +1119,7 @@ func attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*48))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*144))), 16)
@@ -1318,9 +1306,7 @@ func attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*48))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*144))), 16)
@@ -1374,9 +1360,7 @@ func attention_f32_32_ldq192_ldo64_r0_cc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
-			for dz := range 32 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:32])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*192))), 32)
@@ -1578,9 +1562,7 @@ func attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic(call attention
 				pi[jz] = 0.0
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*784))), 64)
-			for dz := range 64 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:64])
 			for jo := range max(io+1, prefix) {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*2320))), 64)
@@ -1637,9 +1619,7 @@ func attention_f32_32_ldq192_ldo64_r0_cc_masked_generic(call attention.Call) {
 				pi[jz] = 0.0
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
-			for dz := range 32 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:32])
 			for jo := range max(io+1, prefix) {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*192))), 32)
@@ -1855,9 +1835,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic(call attenti
 				pi[jz] = 0.0
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range max(io+1, prefix) {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -2073,9 +2051,7 @@ func attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic(call a
 				pi[jz] = 0.0
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range max(io+1, prefix) {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*64))), 16)
@@ -2096,9 +2072,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(call attention.Call)
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range max(i+1, prefix) {
-				si[j] = 0.0
-			}
+			clear(si[:max(i+1, prefix)])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -2265,9 +2239,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(call attention.Call)
 				pi[jz] = 0.0
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range max(io+1, prefix) {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -2321,9 +2293,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -2344,9 +2314,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -2438,9 +2406,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -2461,9 +2427,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -2555,9 +2519,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -2684,9 +2646,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -2813,9 +2773,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -2836,9 +2794,7 @@ func attention_f32_16_ldq96_ldo32_r32_pc_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -2926,9 +2882,7 @@ func attention_f32_16_ldq96_ldo32_r32_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -2949,9 +2903,7 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -3039,9 +2991,7 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -3164,9 +3114,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -3289,9 +3237,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -3312,9 +3258,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -3466,9 +3410,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -3489,9 +3431,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -3643,9 +3583,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -3666,9 +3604,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -3820,9 +3756,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -3843,9 +3777,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -3997,9 +3929,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -4186,9 +4116,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -4375,9 +4303,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -4564,9 +4490,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -4753,9 +4677,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -4775,9 +4697,7 @@ func attention_f32_16_ldq96_ldo32_r32_bias_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -4817,9 +4737,7 @@ func attention_f32_16_ldq96_ldo32_r32_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -4893,9 +4811,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -4916,9 +4832,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -5024,9 +4938,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -5047,9 +4959,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -5155,9 +5065,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -5298,9 +5206,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -5441,9 +5347,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -5464,9 +5368,7 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -5568,9 +5470,7 @@ func attention_f32_16_ldq96_ldo32_r32_pc_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -5591,9 +5491,7 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -5695,9 +5593,7 @@ func attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -5834,9 +5730,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -5973,9 +5867,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -5996,9 +5888,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -6164,9 +6054,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -6187,9 +6075,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -6355,9 +6241,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -6378,9 +6262,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(call attention.Call) {
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -6546,9 +6428,7 @@ func attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -6569,9 +6449,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic(call attention.Call) 
 		scores := unsafe.Slice(scratch, rows*n)
 		for i := i0; i < i1; i++ {
 			si := scores[(i-i0)*n:][:n]
-			for j := range n {
-				si[j] = 0.0
-			}
+			clear(si[:n])
 		}
 		if pos == nil {
 			reachc := n - 1
@@ -6737,9 +6615,7 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic(call attention.Call) 
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -6940,9 +6816,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic(call attention.Call)
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -7143,9 +7017,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic(call attention.Call
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -7346,9 +7218,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(call attention.Call
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
@@ -7549,9 +7419,7 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic(call attention.Cal
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
-			for dz := range 16 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:16])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)

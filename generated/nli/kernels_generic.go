@@ -351,9 +351,7 @@ func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_strip(call attention.Call) {
 				pi[jp] = float32(pi[jp] * share)
 			}
 			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*384))), 64)
-			for dz := range 64 {
-				oi[dz] = 0.0
-			}
+			clear(oi[:64])
 			for jo := range n {
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*1152))), 64)

@@ -87,6 +87,20 @@ func (b *nest) clear(window string, cols int) {
 	b.set(window, cols, func(loop.Expr) loop.Expr { return loop.F(0) })
 }
 
+// zeros writes zeros to the m rows of an argument. Rows that lie side by side are one run through memory, which is faster than one for each row.
+func (b *nest) zeros(window, of string) {
+	if b.ld[of] != b.cols[of] {
+		b.rows(func(i loop.Expr) {
+			b.row(window, of, i)
+			b.clear(window, b.cols[of])
+		})
+		return
+	}
+	n := b.Let("zeros", loop.Mul(loop.V(ir.CountRows), loop.I(b.ld[of])))
+	b.all(window, of, n)
+	b.each("j", n, func(j loop.Expr) { b.Store(window, j, loop.F(0)) })
+}
+
 // addTo adds values to the columns of a window.
 func (b *nest) addTo(window string, cols int, value func(j loop.Expr) loop.Expr) {
 	b.set(window, cols, func(j loop.Expr) loop.Expr { return loop.Add(loop.At(window, j), value(j)) })

@@ -55,16 +55,13 @@ var _ = ir.Define(ir.Op{
 		return portable(n, "y = the sums of the rows of x with the ids at … at+m-1, m rows.", "x ids m at idsRows",
 			func(b *nest) { b.scatter("ids", "idsRows", frozen) })
 	},
-	Sample: samples(sample(attrs("rows", 7), normal(ir.T, ir.N(5)), below(7, ir.T))),
+	Sample: samples(sample(attrs("rows", 7), normal(ir.T, ir.N(5)), below(7, ir.T)), sample(attrs("rows", 40), normal(ir.T, ir.N(16)), below(40, ir.T))),
 })
 
 // scatter writes the sums of the rows of x by their places in the result: row k is added to row to[k]. Rows are added in their order. A
 // frozen row becomes 0; below 0, no row is frozen. The nest looks at all places, and adds the rows that go to the m rows of the result from number at on.
 func (b *nest) scatter(to, count string, frozen int) {
-	b.rows(func(i loop.Expr) {
-		b.row("yz", "y", i)
-		b.clear("yz", b.cols["y"])
-	})
+	b.zeros("yz", "y")
 	b.all("rowOf", to, loop.V(count))
 	b.each("k", loop.V(count), func(k loop.Expr) {
 		place := b.Let("place", loop.Sub(loop.At("rowOf", k), loop.V("at")))

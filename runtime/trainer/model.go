@@ -3,7 +3,6 @@ package trainer
 import (
 	"slices"
 
-	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -21,8 +20,8 @@ type Merge struct {
 func (t *Trainer) SaveModel(path string) error {
 	t.life.Lock()
 	defer t.life.Unlock()
-	if t.closed {
-		return runtime.ErrClosed
+	if err := t.usable(); err != nil {
+		return err
 	}
 	var list []safetensors.Tensor
 	from := map[string]func() []float32{}

@@ -43,7 +43,7 @@ def main():
     p.add_argument("--threads", default="2")
     p.add_argument("--rounds", type=int, default=2)
     p.add_argument("-o", "--out", required=True)
-    p.add_argument("points", nargs="*", metavar="POINT")
+    p.add_argument("points", nargs="*", metavar="POINT", help="one of: " + ", ".join(POINTS))
     a = p.parse_args()
     unknown = [n for n in a.points if n not in POINTS]
     if unknown:

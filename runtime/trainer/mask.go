@@ -115,12 +115,12 @@ func (t *Trainer) checkWords(b *Batch) error {
 		return nil
 	case !p.plain(b):
 		if have > 0 {
-			return ragged.Errorf("WordOf has %d numbers, but the batch has Rows or the target %s, so no tokens are chosen: leave out one of both", have,
+			return ragged.Errorf("WordOf has %d numbers, but the batch has Rows or the target %q, so no tokens are chosen: leave out one of both", have,
 				p.Masking.Targets[0])
 		}
 		return nil
 	case t.options.MaskToken == nil:
-		return ragged.Errorf("the batch has neither Rows nor the target %s: give both, or let the trainer choose the tokens to predict: MaskToken(ID), or "+
+		return ragged.Errorf("the batch has neither Rows nor the target %q: give both, or let the trainer choose the tokens to predict: MaskToken(ID), or "+
 			"--mask-token ID", p.Masking.Targets[0])
 	case have != len(b.IDs) && (have > 0 || p.Masking.Words):
 		return ragged.Errorf("WordOf has %d numbers, the batch needs %d: the word of each token, as Word of tokenizer.Span, and -1 for special tokens", have,

@@ -134,10 +134,11 @@ func TestMaskingRefuses(t *testing.T) {
 	}{
 		{token: true, change: func(b *trainer.Batch) {}},
 		{token: true, words: true, change: func(b *trainer.Batch) {}},
-		{change: func(b *trainer.Batch) {}, want: "neither Rows nor the target target: give both, or let the trainer choose the tokens to predict"},
+		{change: func(b *trainer.Batch) {}, want: "neither Rows nor the target \"target\": give both, or let the trainer choose the tokens to predict"},
 		{token: true, words: true, change: func(b *trainer.Batch) { b.WordOf = nil }, want: "WordOf has 0 numbers, the batch needs 90"},
 		{token: true, change: func(b *trainer.Batch) { b.WordOf = make([]int32, 3) }, want: "WordOf has 3 numbers, the batch needs 90"},
-		{token: true, words: true, change: func(b *trainer.Batch) { b.Rows = []int32{3} }, want: "WordOf has 90 numbers, but the batch has Rows or the target"},
+		{token: true, words: true, change: func(b *trainer.Batch) { b.Rows = []int32{3} },
+			want: "WordOf has 90 numbers, but the batch has Rows or the target \"target\", so no tokens are chosen"},
 		{token: true, change: func(b *trainer.Batch) { b.Rows = []int32{3} }, want: "target has 0 numbers, the batch needs 1"},
 		{token: true, change: func(b *trainer.Batch) { b.Integers = map[string][]int32{"target": {4}} }, want: "target has 1 numbers, the batch needs 0"},
 		{change: func(b *trainer.Batch) { b.Rows, b.Integers = []int32{3}, map[string][]int32{"target": {4}} }},

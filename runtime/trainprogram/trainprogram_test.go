@@ -186,7 +186,7 @@ func TestStepMasks(t *testing.T) {
 		want string
 		code int
 	}{
-		{words, nil, "neither Rows nor the target target: give both, or let the trainer choose the tokens to predict", command.ExitInput},
+		{words, nil, "neither Rows nor the target \"target\": give both, or let the trainer choose the tokens to predict", command.ExitInput},
 		{nil, []string{"--mask-token", "8"}, "WordOf has 0 numbers, the batch needs 4", command.ExitInput},
 		{map[string]any{"word_of": []float32{1}}, []string{"--mask-token", "8"}, "it must be I32 with one dimension", command.ExitInput},
 		{words, []string{"--mask-token", "9"}, "the vocabulary of fake has 9 tokens", command.ExitInput},

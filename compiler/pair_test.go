@@ -1,9 +1,12 @@
 package compiler_test
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,6 +19,7 @@ import (
 	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 	"github.com/debertac/debertac/runtime/sampler"
 	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
 )
 
 // pairSpec is a small generator with a mask decoder, and a detector of another depth. Both models have tables of positions in the input.
@@ -369,4 +373,36 @@ func TestPairPad(t *testing.T) {
 	require.Nil(t, begins["generator.embed.token"])
 	require.NotNil(t, begins["generator.head.mlm.linear1.weight"])
 	require.NotNil(t, begins["discriminator.head.rtd.linear2.weight"])
+}
+
+// TestPairMemory checks that layers of a generator which has more of them than the detector are computed again too.
+func TestPairMemory(t *testing.T) {
+	compile := func(memory string) (*compiler.Unit, diag.List) {
+		s, faults := spec.ParseAndResolve("pair.dspec", []byte(`dspec 1
+model d like deberta_v3_base {
+    checkpoint own; dim vocab = 40; dim hidden = 12; dim heads = 2; dim inner = 10; dim layers = 1; dim span = 4; dim reach = 9; dim seq <= 24
+}
+model g like d { dim layers = 5 }
+head mlm on g { take masked; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
+head rtd on d { take each + first; norm; linear hidden; act; linear 1; loss binary_cross_entropy }
+train a on d.rtd { batch 8 sequences; length 24 tokens; steps 10 steps; rate 1e-3; replace from g.mlm; memory <= `+memory+` MiB }
+target t { emit train a as package "p" }
+`))
+		require.Empty(t, faults)
+		units, faults, err := compiler.Compile(s, compiler.Options{})
+		require.NoError(t, err)
+		if len(faults) > 0 {
+			return nil, faults
+		}
+		return units[0], nil
+	}
+	_, faults := compile("0.01")
+	require.Len(t, faults, 1)
+	needs := regexp.MustCompile(`needs ([0-9.]+) MiB`).FindStringSubmatch(faults[0].Message)
+	require.NotNil(t, needs, faults[0].Message)
+	least, err := strconv.ParseFloat(needs[1], 64)
+	require.NoError(t, err)
+	u, faults := compile(fmt.Sprintf("%.2f", least+0.05)) // the figure is rounded
+	require.Empty(t, faults)
+	require.Greater(t, compiler.Again(u.Program), 1, "the detector has one layer")
 }

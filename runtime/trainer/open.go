@@ -37,7 +37,7 @@ func Threads(n int) Option {
 	}
 }
 
-// UseISA forces an instruction set by name: go, avx2, avx512.
+// UseISA forces an instruction set by name: go, avx2, avx512, or avx512bf16 for a training in bf16.
 func UseISA(name string) Option {
 	return func(o *Options) error {
 		if _, err := cpu.ParseISA(name); err != nil {

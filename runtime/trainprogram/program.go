@@ -78,7 +78,7 @@ func (o *openFlags) register(fs *flag.FlagSet) {
 		o.draw = &n
 		return nil
 	})
-	fs.StringVar(&o.isa, "isa", "", "instruction `SET`: go, avx2, avx512; the best of this machine if none is given")
+	fs.StringVar(&o.isa, "isa", "", "instruction `SET`: go, avx2, avx512, avx512bf16; the best of this machine if none is given")
 	fs.IntVar(&o.threads, "threads", 0, "`N` threads per step; 0: the number of physical cores")
 	fs.Uint64Var(&o.seed, "dropout-seed", 0, "`SEED` of what dropout leaves out")
 	fs.IntVar(&o.total, "total-steps", 0, "the course of the learning rate is that of a training of `N` steps; 0: as many as the spec says")

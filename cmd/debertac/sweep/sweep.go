@@ -30,7 +30,7 @@ type Sweep struct {
 	Threads    []int         `placeholder:"N,..." help:"Threads per call. Default: the number of physical cores."`
 	Pin        bool          `help:"Bind threads to cores (Linux). This is steadier beside other busy programs, unless they do it too."`
 	Precision  string        `enum:",f32,bf16,int8" default:"" placeholder:"f32|bf16|int8" help:"@sweep_precision"`
-	ISA        []string      `name:"isa" placeholder:"SET,..." help:"Instruction sets: go, avx2, avx512. Default: the best of this machine."`
+	ISA        []string      `name:"isa" placeholder:"SET,..." help:"@sweep_isa"`
 	Weights    string        `placeholder:"FILE" help:"Packed weights of a spec; with --train a safetensors file, or a folder of such files."`
 	Random     *uint64       `name:"random-weights" placeholder:"SEED" help:"Draw random weights. They are kept in the cache, by spec and seed."`
 	MinTime    time.Duration `default:"2s" help:"Measure each point for at least this time in each round, after a warm-up."`

@@ -14,9 +14,10 @@ import (
 const floatBytes = 4
 
 // memoryFault returns a fault if the packed weights and the arena of the largest call need more than the target's memory bound, else nil. It does not count
-// what workers use between two steps, which is small and depends on the machine's threads.
-func memoryFault(p *ir.Program, t *spec.Target) *diag.Diag {
-	if t.Memory == 0 || p.Plan == nil {
+// what workers use between two steps, which is small and depends on the machine's threads. The bound of a training is its own, see trainingFault.
+func memoryFault(u *Unit, t *spec.Target) *diag.Diag {
+	p := u.Program
+	if t.Memory == 0 || p.Plan == nil || u.Training != nil {
 		return nil
 	}
 	slots := map[int]ir.Space{}

@@ -84,7 +84,7 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 		if err != nil {
 			return nil, faults, fmt.Errorf("compiling %s: %w", w.name, err)
 		}
-		if d := memoryFault(u.Program, t); d != nil && !o.Trace { // a trace keeps more than a call needs
+		if d := memoryFault(u, t); d != nil && !o.Trace { // a trace keeps more than a call needs
 			faults = append(faults, d)
 			continue
 		}

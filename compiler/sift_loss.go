@@ -96,7 +96,7 @@ func siftFault(h *spec.Head, at spec.Source) *diag.Diag {
 	switch crf := slices.IndexFunc(h.Steps, func(s *spec.Step) bool { return s.Kind == spec.StepCRF }); {
 	case crf >= 0:
 		return diag.Errorf("take-loss", at.Pos, "sift compares the probabilities of rows, but %s has those of chains of labels", h.FullName()).
-			Note(h.Steps[crf].Pos, "the crf is here").Hintf("train without sift, or without crf")
+			Note(h.Steps[crf].Pos, "the crf is here").Hintf("remove it")
 	case h.Prompt != nil:
 		why = "scores of words and labels"
 	case h.Loss == tasktable.CrossEntropy, h.Loss == tasktable.MeanSquaredError, tasktable.Sigmoid(h.Loss):
@@ -105,7 +105,7 @@ func siftFault(h *spec.Head, at spec.Source) *diag.Diag {
 		why = "numbers for the loss " + h.Loss
 	}
 	return diag.Errorf("take-loss", at.Pos, "sift compares the probabilities of rows, but %s computes %s", h.FullName(), why).
-		Note(h.Pos, "the head is here").Hintf("train without sift")
+		Note(h.Pos, "the head is here").Hintf("remove it")
 }
 
 // siftFaults returns what a training with sift cannot have besides it.

@@ -330,9 +330,9 @@ func TestSiftOfRandomSpecs(t *testing.T) {
 // TestSiftFaults checks what a training cannot have beside sift, with the line and the hint.
 func TestSiftFaults(t *testing.T) {
 	for _, c := range []struct{ head, batch, words, at, message, hint string }{
-		{"bio", "batch 8 sequences", "", "32:1", "sift compares the probabilities of rows, but m.bio has those of chains of labels", "train without sift"},
+		{"bio", "batch 8 sequences", "", "32:1", "sift compares the probabilities of rows, but m.bio has those of chains of labels", "remove it"},
 		{"amount", "batch 8 sequences in parts of 4", "", "32:1", "a softmax over the batch, which cannot be cut into parts", "batch 8 sequences"},
-		{"near", "batch 8 sequences", "", "32:1", "m.near computes numbers for the loss contrastive", "train without sift"},
+		{"near", "batch 8 sequences", "", "32:1", "m.near computes numbers for the loss contrastive", "remove it"},
 		{"nli", "batch 8 sequences in parts of 4", "", "", "", ""},
 		{"amount", "batch 8 sequences", "", "", "", ""},
 	} {

@@ -367,3 +367,18 @@ target t { emit train tune as package "p" }
 		require.NotEqual(t, want, hash(other), other)
 	}
 }
+
+// TestBoundOfTarget checks that the memory bound of a target holds for its calls and not for its trainings, which have a bound of their own.
+func TestBoundOfTarget(t *testing.T) {
+	s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+"train tune on m.nli { batch 8 sequences; length 24 tokens; steps 10 steps; rate 1e-3 }\n"+
+		"target t { tokens <= 24; memory <= 0.01 MiB; emit infer m.nli; emit train tune as package \"p\" }\n"))
+	require.Empty(t, faults)
+	units, faults, err := compiler.Compile(s, compiler.Options{Emit: "tune"})
+	require.NoError(t, err)
+	require.Empty(t, faults)
+	require.Len(t, units, 1)
+	_, faults, err = compiler.Compile(s, compiler.Options{Emit: "m.nli"})
+	require.NoError(t, err)
+	require.Len(t, faults, 1)
+	require.Equal(t, diag.Code("memory-bound"), faults[0].Code)
+}

@@ -16,7 +16,7 @@ func (b *trainBuilder) also() {
 		}
 		b.r.reads(s)
 		a := Also{Source: source(s), Head: b.r.headOf(form.Head), Weight: 1}
-		b.r.pick(form.Share, "choice of what is shared", []string{"all"})
+		b.r.pick(form.Share, "also shares all, not %s", []string{"all"})
 		if form.Weight != nil {
 			a.Weight, _ = b.r.real(form.Weight, "weight", "above 0", positive)
 		}
@@ -46,7 +46,7 @@ func (b *trainBuilder) alsoFits(s *Stmt, h *Head) bool {
 	case h == t.Head || twice:
 		fault("twice", "%s is trained already", h.FullName()).Hintf("remove it")
 	case h.Loss == "":
-		fault("missing", "%s has no loss to train", h.FullName()).Hintf("loss cross_entropy")
+		b.r.noLoss(h, s.Pos, h.FullName()+" is here")
 	case h.Layout() == ReplacedLayout:
 		fault("take-loss", "%s judges replaced tokens, but only the head of the training does so", h.FullName()).Hintf("remove it")
 	default:

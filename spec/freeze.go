@@ -82,7 +82,7 @@ func (b *trainBuilder) frozenPositions(f *Freeze, p *frozenForm, name string) {
 		f.Absolutes = append(f.Absolutes, a)
 		return
 	}
-	b.r.notOneOf(at, "part to freeze", name, known)
+	b.r.notOneOf(at, "the model has no part %s to freeze", name, known)
 }
 
 // frozenLayers resolves encoder, encoder[LAYER] and encoder[FIRST .. LAST].

@@ -287,7 +287,7 @@ func (b *headBuilder) linear(step *Step, form *linearForm) {
 	}
 	step.Tied = strings.Join(form.Tied.Parts, ".")
 	if step.Tied != "embed.token" {
-		b.r.notOneOf(spanOfAll(form.Tied.Tokens), "table to be tied to", step.Tied, []string{"embed.token"})
+		b.r.notOneOf(spanOfAll(form.Tied.Tokens), "a layer can be tied to embed.token, not to %s", step.Tied, []string{"embed.token"})
 		return
 	}
 	if step.In > 0 && b.cols > 0 && b.m.Vocab > 0 && b.m.Embed.Width > 0 && (b.cols != b.m.Vocab || step.In != b.m.Embed.Width) {

@@ -69,6 +69,13 @@ func lossDefault() string {
 	return text
 }
 
+// noLoss reports a head that cannot be trained, at the statement that asks for it. note tells where the head is.
+func (r *resolver) noLoss(h *Head, at diag.Span, note string) {
+	if h.Loss == "" && !r.odd[h] {
+		r.add(diag.Errorf("missing", at, "%s has no loss to train", h.FullName()).Note(h.Pos, "%s", note).Hintf("loss cross_entropy"))
+	}
+}
+
 // LossText returns the head's loss as it is written, or "" if it has no loss.
 func (h *Head) LossText() string {
 	var list []string
@@ -86,6 +93,7 @@ func (b *headBuilder) loss(form *lossForm) {
 	h := b.h
 	var ok bool
 	if h.Loss, ok = b.r.pick(form.Kind, "loss", tasktable.Losses); !ok {
+		b.r.odd[h] = true
 		return
 	}
 	known := settingsOf(h.Loss)
@@ -101,7 +109,7 @@ func (b *headBuilder) loss(form *lossForm) {
 			b.r.add(diag.Errorf("syntax", spanOfAll(a.Tokens), "%s has no settings", h.Loss).Hintf("loss %s", h.Loss))
 			return
 		case i < 0:
-			b.r.notOneOf(spanOfAll(a.Tokens[:1]), "setting of "+h.Loss, a.Key, names)
+			b.r.notOneOf(spanOfAll(a.Tokens[:1]), h.Loss+" has no setting %s", a.Key, names)
 			continue
 		case slices.Contains(seen, a.Key):
 			b.r.add(diag.Errorf("twice", spanOfAll(a.Tokens), "%s is set twice", a.Key))
@@ -127,7 +135,7 @@ func (b *trainBuilder) targets() {
 	if s, ok := b.word("negatives"); ok {
 		form := s.Form.(*negativesForm)
 		b.t.Negatives, _ = b.r.real(form.Ratio, "negatives", "above 0 and at most 1000", func(v float64) bool { return v > 0 && v <= 1000 })
-		b.r.pick(form.From, "source of negatives", []string{"batch"})
+		b.r.pick(form.From, "negatives are from batch, not from %s", []string{"batch"})
 		if h != nil && h.Prompt == nil {
 			b.unfit(s, "negatives are labels that a text is asked for in vain, but "+h.FullName()+
 				" has the same labels for all texts: heads with prompt labels take them").Hintf("remove it")
@@ -135,7 +143,33 @@ func (b *trainBuilder) targets() {
 	}
 	if h != nil {
 		b.wholeBatch(h)
+		b.compared(h)
 	}
+}
+
+// compared reports a batch, or parts of a batch, of one text, where a loss compares several texts.
+func (b *trainBuilder) compared(h *Head) {
+	t := b.t
+	alone := h.Loss == tasktable.Contrastive || h.Loss == tasktable.Pairwise || h.Loss == tasktable.Listwise || h.As == Choices
+	if t.Part != 1 || !alone || h.Loss == tasktable.Contrastive && t.Batch > 1 { // contrastive has no parts
+		return
+	}
+	hint := "batch 2 sequences"
+	if t.Batch > 1 {
+		part := 2
+		for t.Batch%part != 0 {
+			part++
+		}
+		if hint = "batch " + counted(t.Batch, "sequence"); part < t.Batch {
+			hint += " in parts of " + itoa(part)
+		}
+	}
+	s := b.words.get("batch")
+	what := h.Loss
+	if h.As == Choices {
+		what = "a choice"
+	}
+	b.r.add(diag.Errorf("range", s.Pos, "%s compares the texts of a group, but a pass has one text", what).Note(h.Pos, "the head is here").Hintf("%s", hint))
 }
 
 // wholeBatch reports a batch in parts that a head compares as a whole.
@@ -179,6 +213,8 @@ func (b *trainBuilder) weigh(s *Stmt, form *weighForm) {
 	h := b.t.Head
 	switch {
 	case h == nil || b.r.errorsSince(before):
+	case h.As == Entities:
+		b.unfit(s, "weights are for the labels of a head, but the labels of "+h.FullName()+" come with each text").Hintf("remove it")
 	case h.As != Labels || !classes(h):
 		b.unfit(s, "weights are for labels, but "+h.FullName()+" has no labels that are judged one by one: it needs "+classLosses+", without crf").
 			Hintf("remove it")

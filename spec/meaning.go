@@ -73,7 +73,7 @@ func (b *headBuilder) meaning(as *meaningForm) {
 			b.r.add(diag.Errorf("syntax", at, "%s has no list", as.Kind).Hintf("%s", as.Kind))
 		}
 		if want := int(tasktable.Meant(h.As).Columns); b.cols > 0 && want > 0 && b.cols != want {
-			b.r.add(diag.Errorf("labels", at, "%s is %d columns, not %d", as.Kind, want, b.cols).Hintf("linear %d as %s", want, as.Kind))
+			b.r.add(diag.Errorf("labels", at, "%s is %s, not %d", as.Kind, counted(want, "column"), b.cols).Hintf("linear %d as %s", want, as.Kind))
 		}
 		return
 	}
@@ -125,7 +125,11 @@ func (b *headBuilder) checkLoss(words words) {
 	case h.As == Vector && b.cols == 1 && h.Loss == tasktable.CrossEntropy:
 		fault("a softmax over one column is always 1", "loss binary_cross_entropy")
 	case h.Loss != "" && h.Loss != tasktable.Contrastive && len(h.Steps) == 0:
-		fault("a loss needs numbers to judge", `linear 2 as labels("yes", "no")`)
+		hint := `linear 2 as labels("yes", "no")`
+		if h.Loss == tasktable.MeanSquaredError {
+			hint = "linear 1"
+		}
+		fault("a loss needs numbers to judge", hint)
 	}
 }
 

@@ -152,7 +152,7 @@ func (b *trainBuilder) settings(row *optimizerRow, args []*setting) {
 			if near == "" {
 				near = "optimizer " + row.start.String()
 			}
-			b.r.add(diag.Errorf("unknown-name", spanOfAll(a.Tokens[:1]), "there is no setting of %s %s", row.start.Kind, a.Key).Hintf("%s", near))
+			b.r.add(diag.Errorf("unknown-name", spanOfAll(a.Tokens[:1]), "%s has no setting %s", row.start.Kind, a.Key).Hintf("%s", near))
 		case len(a.Values) != s.numbers || (a.Word == "") == (s.numbers == 0) || len(a.Except) > 0 && !s.except:
 			b.r.add(diag.Errorf("syntax", at, "the setting %s is written otherwise", a.Key).Hintf("%s: %s", a.Key, s.text(&row.start)))
 		default:
@@ -178,7 +178,7 @@ func (b *trainBuilder) decay(o *Optimizer, a *setting) {
 	o.Decay, _ = b.r.real(a.Values[0], "decay", "in [0, 1)", share)
 	o.Except = nil
 	for _, x := range a.Except {
-		kind, ok := b.r.pick(x, "kind of weight to except", decayed)
+		kind, ok := b.r.pick(x, "decay excepts norm and bias, not %s", decayed)
 		if ok && slices.Contains(o.Except, kind) {
 			b.r.add(diag.Errorf("twice", spanOfAll(x.Tokens), "%s is excepted twice", kind).Hintf("remove it"))
 		}
@@ -193,7 +193,7 @@ func (b *trainBuilder) rows(o *Optimizer, a *setting) { o.Touched = b.choice(a, 
 // choice reports whether a setting is the word yes, and not the word no. Another word is a fault.
 func (b *trainBuilder) choice(a *setting, yes, no string) bool {
 	if a.Word != yes && a.Word != no {
-		b.r.notOneOf(spanOfAll(a.Tokens[len(a.Tokens)-1:]), "choice", a.Word, []string{yes, no})
+		b.r.notOneOf(spanOfAll(a.Tokens[len(a.Tokens)-1:]), a.Key+" is "+yes+" or "+no+", not %s", a.Word, []string{yes, no})
 	}
 	return a.Word == yes
 }

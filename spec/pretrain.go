@@ -10,8 +10,8 @@ import (
 // tasks resolves sift, replace, mask and weight, and checks that they fit the head.
 func (b *trainBuilder) tasks() {
 	t := b.t
-	if t.Head != nil && t.Head.Loss == "" {
-		b.r.add(diag.Errorf("missing", t.Pos, "%s has no loss to train", t.Head.FullName()).Note(t.Head.Pos, "the head is here").Hintf("loss cross_entropy"))
+	if t.Head != nil {
+		b.r.noLoss(t.Head, t.Pos, "the head is here")
 	}
 	if s, ok := b.word("sift"); ok {
 		b.sift(s)
@@ -52,7 +52,7 @@ func (b *trainBuilder) updates() {
 	if !ok {
 		return
 	}
-	order, _ := b.r.pick(s.Form.(*wordForm).Value, "order of updates", []string{"together", "apart"})
+	order, _ := b.r.pick(s.Form.(*wordForm).Value, "updates are together or apart, not %s", []string{"together", "apart"})
 	if t.Replace != nil {
 		t.Replace.Apart = order == "apart"
 	}
@@ -78,7 +78,7 @@ func (b *trainBuilder) masking(masked, replaced bool) {
 	b.r.unit(s, form.Share.Value, form.Share.Unit, "%")
 	m.Share = b.percent(form.Share, "mask", "above 0 and below 100", func(v float64) bool { return v > 0 && v < 100 })
 	if form.Of != nil {
-		unit, _ := b.r.pick(form.Of, "unit to mask", []string{"tokens", "words"})
+		unit, _ := b.r.pick(form.Of, "the units of a mask are tokens or words, not %s", []string{"tokens", "words"})
 		m.Words = unit == "words"
 	}
 	if form.Runs != nil {
@@ -126,7 +126,7 @@ func (b *trainBuilder) sift(s *Stmt) {
 	if w, ok := in.word("perturb"); ok {
 		form := w.Form.(*pathForm)
 		if name := strings.Join(form.Value.Parts, "."); name != "embed.norm" {
-			b.r.notOneOf(spanOfAll(form.Value.Tokens), "place for noise", name, []string{"embed.norm"})
+			b.r.notOneOf(spanOfAll(form.Value.Tokens), "noise is added in front of embed.norm, not of %s", name, []string{"embed.norm"})
 		}
 	}
 	for word, to := range map[string]*float64{"noise": &f.Noise, "step": &f.Step, "weight": &f.Weight} {
@@ -141,7 +141,7 @@ func (b *trainBuilder) sift(s *Stmt) {
 		}
 	}
 	if w, ok := in.word("loss"); ok {
-		f.Loss, _ = b.r.pick(w.Form.(*wordForm).Value, "disagreement", []string{"symmetric_kl", "kl", "mse"})
+		f.Loss, _ = b.r.pick(w.Form.(*wordForm).Value, "sift has no loss %s", []string{"symmetric_kl", "kl", "mse"})
 		if h := b.t.Head; h != nil && f.Loss != "mse" && f.Loss != "" && !h.hasProbabilities() {
 			b.r.add(diag.Errorf("take-loss", w.Pos, "%s compares probabilities, but %s has none", f.Loss, h.FullName()).Note(h.Pos, "the head is here").
 				Hintf("loss mse"))

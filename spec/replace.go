@@ -30,9 +30,7 @@ func (b *trainBuilder) replace(s *Stmt, form *replaceForm) {
 			Note(g.Pos, "the generator is here").
 			Hintf("take masked; linear hidden; act; norm; linear vocab tied embed.token"))
 	}
-	if g.Loss == "" {
-		b.r.add(diag.Errorf("missing", s.Pos, "%s has no loss to train", g.FullName()).Note(g.Pos, "the generator is here").Hintf("loss cross_entropy"))
-	}
+	b.r.noLoss(g, s.Pos, "the generator is here")
 	for _, p := range form.Share {
 		b.shared(form, p)
 	}

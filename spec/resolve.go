@@ -30,7 +30,7 @@ type Options struct {
 // ResolveWith resolves a file with options.
 func ResolveWith(f *File, o Options) (*Spec, diag.List) {
 	r := &resolver{file: f, Options: o, decls: map[string]*decl{}, spec: &Spec{Name: f.Name}, seen: map[string]bool{}, byLine: map[int]diag.List{},
-		read: map[*Stmt]bool{}, tables: map[*Stmt]bool{}}
+		odd: map[*Head]bool{}, read: map[*Stmt]bool{}, tables: map[*Stmt]bool{}}
 	r.run()
 	r.faults = r.faults.Limit()
 	if r.faults.HasErrors() {
@@ -72,6 +72,7 @@ type resolver struct {
 	read   map[*Stmt]bool // statements that were read, see effect.go
 	tables map[*Stmt]bool // tables of absolute positions that a decoder reads
 	meant  []string       // sizes that a misspelt name probably means
+	odd    map[*Head]bool // heads with a loss that the language does not have
 
 	headStmts []*Stmt  // see heads
 	broken    []string // see brokenNames
@@ -361,7 +362,7 @@ func (r *resolver) whole(n *num, what string, least int) (int, bool) {
 	return int(v), ok
 }
 
-// pick checks that a word is in a list.
+// pick checks that a word is in a list. what is as for notOneOf.
 func (r *resolver) pick(w *reference, what string, from []string) (string, bool) {
 	if slices.Contains(from, w.Name) {
 		return w.Name, true
@@ -370,10 +371,16 @@ func (r *resolver) pick(w *reference, what string, from []string) (string, bool)
 	return "", false
 }
 
+// notOneOf reports a word that is not in a list. what names the kind of the word, or it is a sentence with %s in place of the word.
 func (r *resolver) notOneOf(at diag.Span, what, got string, from []string) {
-	f := diag.Errorf("unknown-name", at, "there is no %s %s", what, got)
+	if !strings.Contains(what, "%s") {
+		what = "there is no " + what + " %s"
+	}
+	f := diag.Errorf("unknown-name", at, what, got)
 	if near := Nearest(got, from); near != "" {
 		f.Hintf("%s", near)
+	} else if len(from) == 1 {
+		f.Hintf("%s", from[0])
 	} else {
 		f.Hintf("one of %s", strings.Join(from, ", "))
 	}

@@ -76,9 +76,28 @@ func (r *resolver) target(s *Stmt) {
 			r.add(d.Hintf("agree %g with reference", floor*10))
 		}
 	}
+	before := len(r.faults)
 	r.emits(s, t)
+	if !r.errorsSince(before) {
+		r.trainedAlone(t, words)
+	}
 	r.precision(t)
 	r.spec.Targets = append(r.spec.Targets, t)
+}
+
+// trainedAlone reports bounds of calls in a target that emits trainings only: a training has bounds of its own.
+func (r *resolver) trainedAlone(t *Target, words words) {
+	if len(t.Emit) == 0 || slices.ContainsFunc(t.Emit, func(e Emit) bool { return e.Kind != EmitTrain }) {
+		return
+	}
+	tr := t.Emit[0].Train
+	for _, b := range []struct{ word, own string }{{"batch", "batch of a training bounds"}, {"tokens", "batch and length of a training bound"},
+		{"memory", "memory of a training bounds"}} {
+		if s := words.of[b.word]; s != nil && !s.broken {
+			r.add(diag.Errorf("no-effect", s.Pos, "%s has no effect: the target emits trainings only, and %s its steps", b.word, b.own).
+				Note(tr.Pos, "the training is here").Hintf("remove it"))
+		}
+	}
 }
 
 func (r *resolver) atMost(s *Stmt, units ...string) int {

@@ -13,6 +13,9 @@ func textOf(toks []lexer.Token) string { return printed(toks, 0, len(toks), fals
 // textBetween prints the tokens from..to-1 of a statement.
 func textBetween(toks []lexer.Token, from, to int) string { return printed(toks, from, to, true) }
 
+// counted returns a number with a noun, in the plural for all numbers but 1.
+func counted(n int, noun string) string { return itoa(n) + " " + noun + choose(n == 1, "", "s") }
+
 // text prints the statement without its block.
 func (s *Stmt) text() string { return textBetween(s.toks, 0, len(s.toks)) }
 

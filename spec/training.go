@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -189,8 +190,11 @@ func (r *resolver) unitOf(word, usage string, n *num, u *unitTok, units []string
 	if slices.Contains(units, u.Name) {
 		return u.Name
 	}
-	r.add(diag.Errorf("unit", spanOfAll(u.Tokens), "%s is counted in %s, not in %s", word, strings.Join(units, " or "), u.Name).
-		Hintf("%s%s", usage, units[0]))
+	near := Nearest(u.Name, units)
+	if near == "" {
+		near = units[0]
+	}
+	r.add(diag.Errorf("unit", spanOfAll(u.Tokens), "%s is counted in %s, not in %s", word, strings.Join(units, " or "), u.Name).Hintf("%s%s", usage, near))
 	return ""
 }
 
@@ -300,13 +304,20 @@ func (b *trainBuilder) batch(s *Stmt, form *batchForm) {
 		return
 	}
 	t.Part = part
-	if n%part != 0 {
+	switch {
+	case n == part:
+		b.r.add(diag.Errorf("no-effect", spanOfAll(form.Part.Tokens), "in parts of %d has no effect: the batch is %s", part, counted(n, "sequence")).
+			Hintf("batch %d sequences", n))
+	case n%part != 0:
 		near := min(part, n)
 		for n%near != 0 {
 			near--
 		}
-		b.r.add(diag.Errorf("dim-divides", spanOfAll(form.Part.Tokens), "parts of %d do not divide the batch of %d", part, n).
-			Hintf("batch %d sequences in parts of %d", n, near))
+		hint := fmt.Sprintf("batch %d sequences", n)
+		if near < n {
+			hint += fmt.Sprintf(" in parts of %d", near)
+		}
+		b.r.add(diag.Errorf("dim-divides", spanOfAll(form.Part.Tokens), "parts of %d do not divide the batch of %d", part, n).Hintf("%s", hint))
 	}
 }
 

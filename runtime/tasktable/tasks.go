@@ -108,7 +108,7 @@ var Table = []Row{
 	{
 		Task: Score, Kind: "score", Numbers: "one number per sequence, [B, 1]",
 		As: AsScore, Take: []Take{TakeFirst, TakeMean}, Columns: 1, Losses: []string{BinaryCrossEntropy, MeanSquaredError, Pairwise, Listwise},
-		TakeMisfit: noScore, LossMisfit: noScore,
+		TakeMisfit: noScoreRows, LossMisfit: noScore,
 		Startless: true,
 		Services: []Service{
 			{
@@ -263,13 +263,16 @@ var embedder = Service{
 	},
 }
 
+// scoreHead is a head for scores, in hints.
+const scoreHead = "take first; linear hidden; act; linear 1 as score; loss mean_squared_error"
+
 // The messages about heads that fit no task.
 var (
 	noLabels     = Misfit{"labels are of sequences, tokens or words, not of tokens to predict", "take each"}
 	noQuantities = Misfit{"labels are not quantities: LOSS does not fit", "loss cross_entropy"}
 	noSpan       = Misfit{"a span is chosen among all tokens", "take each; linear 2 as span; loss cross_entropy"}
 	noChoice     = Misfit{"choices are compared sequence by sequence", "take first; linear hidden; act; linear 1 as choices; loss cross_entropy"}
-	noScore      = Misfit{"a score is one number per sequence, there is nothing to choose among",
-		"take first; linear hidden; act; linear 1 as score; loss mean_squared_error"}
-	notOne = Misfit{"each + first judges every token, one number each", "linear 1; loss binary_cross_entropy"}
+	noScoreRows  = Misfit{"a score is one number per sequence, so the head takes one row of each", scoreHead}
+	noScore      = Misfit{"a score is one number per sequence, so LOSS does not fit", scoreHead}
+	notOne       = Misfit{"each + first judges every token, one number each", "linear 1; loss binary_cross_entropy"}
 )

@@ -23,6 +23,7 @@ func TestWorkOfTraining(t *testing.T) {
 model m like deberta_v3_base { dim layers = 4; dim hidden = 64; dim heads = 2; dim vocab = 100 }
 head nli on m { take first; linear hidden; act; linear 3 as labels("a", "b", "c"); loss cross_entropy }
 train fit on m.nli { batch 8 sequences; length 512 tokens; steps 100 steps; rate 1e-3; clip 1 }
+train half on m.nli { batch 8 sequences; length 512 tokens; steps 100 steps; rate 1e-3; clip 1; precision bf16 }
 `))
 	require.NoError(t, err)
 	u, err := source.TrainingOf(c, src, "", "fit", compiler.Options{})
@@ -49,4 +50,27 @@ train fit on m.nli { batch 8 sequences; length 512 tokens; steps 100 steps; rate
 	arena := 4 * float64(compiler.KeptBy(p, p.Bounds)[3].Floats)
 	require.Less(t, kept, arena) // which has room for the gradients of rows too
 	require.Greater(t, kept, arena/2)
+
+	u, err = source.TrainingOf(c, src, "", "half", compiler.Options{})
+	require.NoError(t, err)
+	half := measure.Work(u.Program, u.Program.Bounds.Sizes())
+	for i, of := range parts {
+		require.Zero(t, of.BF16)
+		require.InEpsilon(t, of.FLOPs, half[i].FLOPs, 0.02) // and the rounding
+		require.InEpsilon(t, of.Bytes, half[i].Bytes, 1e-9)
+	}
+	require.InEpsilon(t, products(p), half[0].BF16+half[1].BF16, 1e-9)
+	require.Zero(t, half[2].BF16)
+}
+
+// products counts the operations of the products with weights, and of the gradients of weights, of a training in float32.
+func products(p *ir.Program) (flops float64) {
+	for r := range ir.Steps(p.Run) {
+		for _, n := range r.Nodes {
+			if n.Op == "linear" || n.Op == "matmul" {
+				flops += ir.Lookup(n.Op).CostOf(n, p.Bounds.Sizes()).FLOPs
+			}
+		}
+	}
+	return flops
 }

@@ -1,6 +1,10 @@
 package codegen
 
-import "github.com/dave/jennifer/jen"
+import (
+	"github.com/dave/jennifer/jen"
+
+	"github.com/debertac/debertac/ir"
+)
 
 // merges adds the matrices that adapters change.
 func (e *emitter) merges(d jen.Dict) {
@@ -18,4 +22,31 @@ func (e *emitter) merges(d jen.Dict) {
 		}
 		g.Line()
 	})
+}
+
+// models adds the models of a program that trains two.
+func (e *emitter) models(d jen.Dict) {
+	list := e.p.Training.Models
+	if len(list) == 0 {
+		return
+	}
+	d[jen.Id("Models")] = jen.Index().Qual(trainerPath, "Model").ValuesFunc(func(g *jen.Group) {
+		for _, m := range list {
+			g.Values(jen.Dict{jen.Id("Name"): jen.Lit(m.Name), jen.Id("Tensors"): jen.Index().Qual(trainerPath, "Stored").ValuesFunc(storedCode(m.Tensors))})
+		}
+	})
+}
+
+// storedCode writes of which tensors of the program those of a model are made.
+func storedCode(list []ir.Stored) func(g *jen.Group) {
+	return func(g *jen.Group) {
+		for _, s := range list {
+			g.Line().Values(jen.Dict{jen.Id("Name"): jen.Lit(s.Name), jen.Id("Of"): jen.Index().String().ValuesFunc(func(g *jen.Group) {
+				for _, name := range s.Of {
+					g.Lit(name)
+				}
+			})})
+		}
+		g.Line()
+	}
 }

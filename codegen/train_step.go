@@ -251,6 +251,7 @@ func (e *emitter) trainerDict() jen.Dict {
 		})
 	}
 	e.merges(d)
+	e.models(d)
 	if m.Threads > 0 {
 		d[jen.Id("Threads")] = jen.Lit(m.Threads)
 	}

@@ -55,6 +55,7 @@ type pair struct {
 	begin               map[string]*ir.Init // how tensors begin
 	with                [2][]string         // the tensors that are trained: of the generator, of the detector
 	counts              []ir.Count
+	stored              []ir.Model // both models
 }
 
 // compilePair builds the program of a step that trains a generator and a detector, see compileStep.
@@ -100,6 +101,7 @@ func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.L
 		p.Training.Updates[i].Numbers = numbersOf(k.tr)
 	}
 	k.twins(p.Training)
+	p.Training.Models = k.stored
 	p.Training.Counts = k.counts
 	p.Training.Targets = append(slices.Clone(k.generator.targets),
 		ir.Target{Name: StoreSampled, Check: ir.ClassTarget, Below: k.generator.Head.Out, Optional: true})
@@ -138,6 +140,7 @@ func (k *pair) models(w *work, o Options) error {
 				k.begin[name(tensor)] = u.initOf(tensor, shapes[tensor])
 			}
 		}
+		k.store(i, with, name)
 		if i == 1 {
 			if some := trained(k.tr, u); some != nil {
 				with = some
@@ -155,6 +158,24 @@ func (k *pair) models(w *work, o Options) error {
 		}
 	}
 	return nil
+}
+
+// store notes of which tensors of the program those of a model are made.
+func (k *pair) store(model int, tensors []string, name func(string) string) {
+	m := ir.Model{Name: [2]string{generatorUpdate, detectorUpdate}[model]}
+	for _, tensor := range tensors {
+		s := ir.Stored{Name: tensor, Of: []string{name(tensor)}}
+		for _, both := range k.shared() {
+			if model == 1 && both.detector == detectorPrefix+tensor {
+				s.Of = []string{both.generator}
+				if k.tr.Replace.Stop {
+					s.Of = append(s.Of, both.delta())
+				}
+			}
+		}
+		m.Tensors = append(m.Tensors, s)
+	}
+	k.stored = append(k.stored, m)
 }
 
 // shared is a table that both models have in common, by its names in the program.

@@ -406,3 +406,35 @@ target t { emit train a as package "p" }
 	require.Empty(t, faults)
 	require.Greater(t, compiler.Again(u.Program), 1, "the detector has one layer")
 }
+
+// TestPairModels checks of which tensors of the program those of both models are made.
+func TestPairModels(t *testing.T) {
+	const g, d = "generator.embed.token", "discriminator.embed.token"
+	for words, want := range map[string][]string{
+		"":                                    {d},
+		"share embed.token":                   {g},
+		"share embed.token\n updates apart":   {g},
+		"share embed.token stopping gradient": {g, d + "._weight"},
+	} {
+		p := compiledPair(t, "train pre", words, compiler.Options{}).Program.Training
+		params := map[string]bool{}
+		for _, q := range p.Params {
+			params[q.Name] = true
+		}
+		of := map[string][]string{}
+		require.Len(t, p.Models, 2)
+		for _, m := range p.Models {
+			for _, s := range m.Tensors {
+				of[m.Name+"."+s.Name] = s.Of
+				for _, name := range s.Of {
+					require.True(t, params[name], name)
+				}
+			}
+		}
+		for name := range params {
+			require.Contains(t, of, strings.TrimSuffix(name, "._weight"), "words %q", words)
+		}
+		require.Equal(t, []string{g}, of[g])
+		require.Equal(t, want, of[d], "words %q", words)
+	}
+}

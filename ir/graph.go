@@ -273,6 +273,7 @@ type Training struct {
 	Updates []Update // of the optimizers, in the order of their calls
 	Counts  []Count  // if a pass is over a part of a batch: what the loss needs to know of the whole batch
 	Merges  []Merge  // matrices that adapters change
+	Models  []Model  // if it trains two: the generator and the detector
 	Masking *Masking // how the tokens to predict are chosen; nil: the program predicts no masked tokens
 	Noise   float64  // the standard deviation of the delta of a batch that has none, see package runtime/dropout; 0: no delta is read
 	Traced  []string // values of the store, f32[., N], that a pass keeps for its caller
@@ -290,14 +291,6 @@ type Training struct {
 type Masking struct {
 	masking.Rule
 	Targets []string // that are the original tokens
-}
-
-// Merge describes how a matrix takes in its adapter: W + By·Up·Down is the matrix of a model without the adapter. If the matrix holds several parts of each
-// head, as in_proj of DeBERTa v1, the adapter changes the rows of one part.
-type Merge struct {
-	Of, Down, Up       string // names of tensors: f32[parts·N, K], f32[rank, K], f32[N, rank]
-	By                 float64
-	Heads, Part, Parts int // see the op head_part; 0 parts: the whole matrix
 }
 
 // Stage is a part of a training step that follows the gradients. Calls that belong to no stage compute the loss and the gradients.

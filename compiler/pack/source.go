@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/published"
 	"github.com/debertac/debertac/runtime/resource"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
@@ -22,53 +23,15 @@ type Weights interface {
 	Close() error
 }
 
-// Checkpoint reads tensors from a checkpoint. A checkpoint of the bare encoder lacks the model's prefix ("deberta."). Early BERT checkpoints have the
-// TensorFlow names for the gains and shifts of norms. Checkpoint finds tensors in both.
+// Checkpoint reads tensors from a checkpoint, under all names that package published knows.
 type Checkpoint struct {
 	File Weights
 	used map[string]bool
 }
 
-// prefixes are the possible prefixes of the encoder's tensor names in a file.
-var prefixes = []string{"deberta.", "bert.", "roberta."}
-
-// older lists pairs of a name's end today and its earlier form.
-var older = [][2]string{{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}}
-
-// biases lists the two names of the bias for the prediction of masked tokens. Published code adds the first one that the checkpoint has.
-var biases = [][2]string{{"cls.predictions.decoder.bias", "cls.predictions.bias"}, {"lm_head.decoder.bias", "lm_head.bias"}}
-
-// find returns the name that the tensor has in the file.
-func (c *Checkpoint) find(name string) string {
-	names := []string{name}
-	for _, b := range biases {
-		if name == b[0] || name == b[1] {
-			names = []string{b[0], b[1]}
-		}
-	}
-	for _, p := range prefixes {
-		if rest, ok := strings.CutPrefix(name, p); ok {
-			names = append(names, rest)
-		}
-	}
-	for _, n := range names {
-		for _, o := range older {
-			if stem, ok := strings.CutSuffix(n, o[0]); ok {
-				names = append(names, stem+o[1])
-			}
-		}
-	}
-	for _, n := range names {
-		if c.File.Has(n) {
-			return n
-		}
-	}
-	return name
-}
-
 // Tensor reads a tensor and checks its shape. Values that are not finite are an error.
 func (c *Checkpoint) Tensor(name string, shape []int) ([]float32, error) {
-	in := c.find(name)
+	in, _ := published.Find(c.File.Has, name)
 	if err := c.File.Check(in, shape...); err != nil {
 		return nil, err
 	}

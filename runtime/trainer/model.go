@@ -3,6 +3,7 @@ package trainer
 import (
 	"slices"
 
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -15,9 +16,45 @@ type Merge struct {
 }
 
 // SaveModel writes the tensors of the model alone to path, under their published names: `debertac pack` and other libraries read them. A matrix with an adapter
-// takes it in, and is that of a model without adapters. With lookahead the tensors are those of the last step, not the slow weights. The file appears when it
-// is complete. It has nothing of the optimizer, so Resume refuses it.
+// takes it in, and is that of a model without adapters. Of two models it writes the detector, whose tables that the generator shares are sums or copies; see
+// [Trainer.SaveGenerator]. With lookahead the tensors are those of the last step, not the slow weights. The file appears when it is complete. It has nothing of
+// the optimizer, so Resume refuses it.
 func (t *Trainer) SaveModel(path string) error {
+	return t.saveModel(path, t.program.tensorsOf(discriminator))
+}
+
+// SaveGenerator writes the generator of a training by replaced-token detection, as SaveModel writes the detector.
+func (t *Trainer) SaveGenerator(path string) error {
+	if len(t.program.Models) == 0 {
+		return ragged.Errorf("the package %s trains one model, and no generator: call SaveModel", t.program.Name)
+	}
+	return t.saveModel(path, t.program.tensorsOf(generator))
+}
+
+// The names of two models.
+const (
+	generator     = "generator"
+	discriminator = "discriminator"
+)
+
+// tensorsOf lists the tensors of a model, or of the one model that a program trains.
+func (p *Program) tensorsOf(model string) (list []Stored) {
+	for _, m := range p.Models {
+		if m.Name == model {
+			return m.Tensors
+		}
+	}
+	for i := range p.Params {
+		name := p.Params[i].Name
+		if !slices.ContainsFunc(p.Merges, func(m Merge) bool { return name == m.Down || name == m.Up }) {
+			list = append(list, Stored{Name: name, Of: []string{name}})
+		}
+	}
+	return list
+}
+
+// saveModel writes tensors of a model.
+func (t *Trainer) saveModel(path string, tensors []Stored) error {
 	t.life.Lock()
 	defer t.life.Unlock()
 	if err := t.usable(); err != nil {
@@ -25,15 +62,18 @@ func (t *Trainer) SaveModel(path string) error {
 	}
 	var list []safetensors.Tensor
 	from := map[string]func() []float32{}
-	for i, p := range t.values.params {
-		if slices.ContainsFunc(t.program.Merges, func(m Merge) bool { return p.Name == m.Down || p.Name == m.Up }) {
-			continue
-		}
-		list = append(list, safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape})
-		from[p.Name] = func() []float32 {
+	for _, s := range tensors {
+		i := t.values.find(s.Of[0])
+		list = append(list, safetensors.Tensor{Name: s.Name, DType: safetensors.F32, Shape: t.values.params[i].Shape})
+		from[s.Name] = func() []float32 {
 			w := t.values.dense(i)
+			for _, of := range s.Of[1:] {
+				for k, v := range t.values.dense(t.values.find(of)) {
+					w[k] += v
+				}
+			}
 			for k := range t.program.Merges {
-				if m := &t.program.Merges[k]; m.Of == p.Name {
+				if m := &t.program.Merges[k]; m.Of == s.Name {
 					m.add(w, &t.values)
 				}
 			}

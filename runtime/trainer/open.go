@@ -6,11 +6,9 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime/cpu"
-	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/pool"
 	"github.com/debertac/debertac/runtime/ragged"
-	"github.com/debertac/debertac/runtime/safetensors"
 )
 
 // Option changes how a trainer is opened.
@@ -22,6 +20,8 @@ type Options struct {
 	ISA     string // instruction set to force; "": DEBERTAC_ISA, else the best
 	Seed    uint64 // of the random numbers that decide what is dropped
 	Steps   int    // steps of the training, for the course of the learning rate; 0: what the spec says
+
+	Generator string // file or folder with the generator's weights, see [Generator]; "": the weights that are opened are those of both models
 
 	MaskToken *int32 // id of the token in the place of tokens to predict; nil: the caller chooses these, see [MaskToken]
 }
@@ -67,27 +67,25 @@ func Steps(n int) Option {
 	}
 }
 
-// Open reads the tensors of a program from a safetensors file, or from a folder of such files, and starts the threads. The file may hold other tensors. Tensors
-// of a new head or of an adapter that it lacks are drawn by the seed; [Trainer.Drawn] lists them.
-func Open(p *Program, path string, opts ...Option) (*Trainer, error) {
-	return start(p, opts, func(t *Trainer) error {
-		f, err := opened(path)
-		if err != nil {
-			return err
+// Generator names the file or folder with the generator's weights for a training by replaced-token detection. The weights that are opened are then those of
+// the detector. Where the detector has the difference from a table of the generator, the difference of both files' tables is taken; where both models have one
+// table, that of the generator.
+func Generator(path string) Option {
+	return func(o *Options) error {
+		if path == "" {
+			return ragged.Errorf("Generator: the path is empty")
 		}
-		defer f.Close()
-		t.drawn, err = t.values.read(f, t.options.Seed)
-		return err
-	})
+		o.Generator = path
+		return nil
+	}
 }
 
-// opened opens a safetensors file, or a folder of such files.
-func opened(path string) (*safetensors.File, error) {
-	folder, err := disk.IsDir(path)
-	if err == nil && folder {
-		return safetensors.OpenDir(path)
-	}
-	return safetensors.Open(path)
+// Open reads the tensors of a program from a safetensors file, or from a model folder with safetensors files or files of torch.save, and starts the threads.
+// Tensors have their published names; a file of the encoder alone may lack the first word of them, such as "deberta.". A file of a generator and a detector has
+// the names of the program, see also [Generator]. The file may hold other tensors, but no adapters that the program does not have. Tensors of a new head or of
+// an adapter that it lacks are drawn by the seed; [Trainer.Drawn] lists them.
+func Open(p *Program, path string, opts ...Option) (*Trainer, error) {
+	return start(p, opts, func(t *Trainer) error { return t.load(path) })
 }
 
 // start makes a trainer and fills its tensors.

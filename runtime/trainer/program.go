@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/runtime/cpu"
@@ -28,6 +29,7 @@ type Program struct {
 	Negatives float64       // labels of other texts that a text is asked for, for each label of its own, see [Trainer.Labels]; 0: none
 	Traced    []string      // values that a pass keeps for [Trainer.Traced]
 	Merges    []Merge       // the matrices that adapters change, for [Trainer.SaveModel]
+	Models    []Model       // the generator and the discriminator; none: the program trains one model, whose tensors are Params
 	Losses    []Loss        // the terms of the loss; none: it is one number, "loss"
 	Nodes     []Nodes       // of each of the steps that Bind returns
 
@@ -74,6 +76,18 @@ type Optimizer struct {
 	Rate         rate.Schedule // Steps is 0 if the spec counts epochs: see Steps of the options
 	Warmup       float64       // the share of the steps that the warmup takes; 0: Rate.Warmup holds
 	Every        int           // steps between two mixes with the slow weights; 0: no mix
+}
+
+// Model is one of two models that a program trains.
+type Model struct {
+	Name    string // generator or discriminator: the first word of the names of its tensors in the program
+	Tensors []Stored
+}
+
+// Stored describes a tensor of a model as a sum of tensors of the program.
+type Stored struct {
+	Name string   // in a checkpoint of the model alone
+	Of   []string // among Params
 }
 
 // Twin is a second name of a tensor, for the second of two optimizers that both change it. Each of them has a gradient and a state of its own for it.
@@ -130,6 +144,15 @@ func (p *Program) check() error {
 	for i, s := range p.States {
 		if i > 0 && strings.HasPrefix(s.Name, sumPrefix) && !strings.HasPrefix(p.States[i-1].Name, sumPrefix) {
 			return fmt.Errorf("package %s: the state %s does not stand before what is kept from step to step", p.Name, s.Name)
+		}
+	}
+	for _, m := range p.Models {
+		for _, s := range m.Tensors {
+			if len(s.Of) == 0 || slices.ContainsFunc(s.Of, func(of string) bool {
+				return !slices.ContainsFunc(p.Params, func(q Param) bool { return q.Name == of })
+			}) {
+				return fmt.Errorf("package %s: the tensor %s of the %s is made of none among Params", p.Name, s.Name, m.Name)
+			}
 		}
 	}
 	return nil

@@ -101,7 +101,7 @@ func (t *Trainer) Resume(path string) error {
 	var next [2]block
 	for i, b := range []*block{&t.values, &t.states} {
 		if next[i], err = newBlock(b.params); err == nil {
-			_, err = next[i].read(f, 0)
+			_, err = next[i].read(&source{program: t.program, own: f}, 0)
 		}
 		if err != nil {
 			break

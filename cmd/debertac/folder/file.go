@@ -3,11 +3,11 @@ package folder
 import (
 	"errors"
 	"io/fs"
-	"regexp"
 
 	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/compiler/pack"
+	"github.com/debertac/debertac/runtime/published"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec/hf"
 )
@@ -50,13 +50,10 @@ func OpenFile(c *console.Console, path string, ignore []string, tokenizer string
 	return f, nil
 }
 
-// adapterName matches the names of an adapter's matrices, as a trainer and the library PEFT write them.
-var adapterName = regexp.MustCompile(`\.lora_[AB](\.[^.]+)?\.weight$`)
-
 // noAdapters refuses weights with adapters: a spec has no place for them, and without them they are those of another model.
 func noAdapters(place string, w pack.Weights) error {
 	for _, name := range w.Names() {
-		if adapterName.MatchString(name) {
+		if published.Adapter(name) {
 			return fault.Input(place, "the weights have adapters that are not merged, such as %s", name).
 				Hint("SaveModel of a trainer writes merged weights; docs/getting-a-model.md describes how PEFT merges them")
 		}

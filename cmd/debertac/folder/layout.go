@@ -8,9 +8,9 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/compiler/pack"
-	"github.com/debertac/debertac/compiler/pack/torchfile"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/torchfile"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/compiler/pack/torchfile"
 	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/torchfile"
 )
 
 // equal compares a file with the same tensors in the other format, bit by bit.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/debertac/debertac/compiler/pack/torchfile"
+	"github.com/debertac/debertac/runtime/torchfile"
 )
 
 // zipped puts a pickle and storages into an archive as torch.save does.

@@ -33,8 +33,6 @@ func (b *Batch) validateStarts(l Limits) error {
 		return Errorf("the batch is empty: Starts needs one number per sequence and one more")
 	case n > l.BatchSequences:
 		return Errorf("%d sequences, the limit of a batch is %d", n, l.BatchSequences)
-	case t > l.BatchTokens:
-		return TooLong("%d tokens, the limit of a batch is %d", t, l.BatchTokens)
 	case b.Starts[0] != 0:
 		return Errorf("Starts[0] is %d, it must be 0", b.Starts[0])
 	}
@@ -53,6 +51,9 @@ func (b *Batch) validateStarts(l Limits) error {
 	}
 	if int(b.Starts[n]) != t {
 		return Errorf("Starts ends at %d, there are %d tokens", b.Starts[n], t)
+	}
+	if t > l.BatchTokens { // after the sequences: one that is too long is to be named
+		return TooLong("%d tokens, the limit of a batch is %d", t, l.BatchTokens)
 	}
 	return nil
 }

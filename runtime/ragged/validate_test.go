@@ -26,6 +26,7 @@ func TestValidate(t *testing.T) {
 		"zero value":          {Batch{}, limits, "batch is empty"},
 		"no sequence":         {Batch{Starts: []int32{0}}, limits, "batch is empty"},
 		"too many sequences":  {Batch{IDs: ids(4), Starts: []int32{0, 1, 2, 3, 4}}, limits, "4 sequences, the limit of a batch is 3"},
+		"one too long":        {Batch{IDs: ids(9), Starts: []int32{0, 1, 9}}, limits, "sequence 1: 8 tokens, the limit of a sequence is"},
 		"too many tokens":     {Batch{IDs: ids(9), Starts: []int32{0, 3, 6, 9}}, limits, "9 tokens, the limit of a batch is 8"},
 		"starts not at 0":     {Batch{IDs: ids(2), Starts: []int32{1, 2}}, limits, "Starts[0] is 1"},
 		"starts fall":         {Batch{IDs: ids(3), Starts: []int32{0, 3, 2}}, limits, "sequence 1: Starts falls from 3 to 2"},
@@ -52,7 +53,7 @@ func TestValidate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := c.batch.Validate(c.limits)
 			requireFault(t, err, c.want)
-			long := name == "too many tokens" || name == "long sequence"
+			long := name == "too many tokens" || name == "long sequence" || name == "one too long"
 			require.Equal(t, long, errors.Is(err, ErrTooLong))
 		})
 	}

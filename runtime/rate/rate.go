@@ -3,6 +3,7 @@
 package rate
 
 import (
+	"errors"
 	"fmt"
 	"math"
 )
@@ -30,7 +31,7 @@ var courses = map[Course]func(s Schedule, x float64) float64{
 type Schedule struct {
 	Peak   float64
 	Final  float64 // the rate after the last step; Constant does not read it
-	Steps  int     // of the training
+	Steps  int     // of the training; 0: not known, Constant does not read it
 	Warmup float64 // in steps; a share of the steps may be a fraction
 	Course Course
 	Power  float64 // of Polynomial
@@ -49,10 +50,12 @@ func (s Schedule) Check() error {
 		return fmt.Errorf("the rate is %g, not a number above 0", s.Peak)
 	case !(s.Final >= 0) || math.IsInf(s.Final, 0):
 		return fmt.Errorf("the final rate is %g, not a number of at least 0", s.Final)
-	case s.Steps < 1:
+	case s.Steps < 0 || s.Steps == 0 && s.Course != Constant:
 		return fmt.Errorf("the training has %d steps, at least 1 is needed", s.Steps)
-	case !(s.Warmup >= 0) || s.Warmup > float64(s.Steps):
+	case !(s.Warmup >= 0) || math.IsInf(s.Warmup, 0) || s.Steps > 0 && s.Warmup > float64(s.Steps):
 		return fmt.Errorf("the warmup has %g steps, of %d in all", s.Warmup, s.Steps)
+	case s.Steps == 1 && s.Warmup > 0:
+		return errors.New("the warmup begins at the rate 0, so a training of one step changes nothing: at least 2 steps are needed")
 	case s.Course == Polynomial && !(s.Power > 0):
 		return fmt.Errorf("the power of the polynomial is %g, not a number above 0", s.Power)
 	}

@@ -24,6 +24,7 @@ func TestSchedule(t *testing.T) {
 		"polynomial":         {rate.Schedule{Peak: 2, Steps: 4, Course: rate.Polynomial, Power: 2}, []float64{2, 1.125, 0.5, 0.125, 0}},
 		"polynomial to":      {rate.Schedule{Peak: 3, Final: 1, Steps: 4, Course: rate.Polynomial, Power: 2}, []float64{3, 2.125, 1.5, 1.125, 1}},
 		"root":               {rate.Schedule{Peak: 2, Steps: 4, Course: rate.Polynomial, Power: 0.5}, []float64{2, math.Sqrt(3), math.Sqrt2, 1, 0}},
+		"no end":             {rate.Schedule{Peak: 2, Warmup: 2, Course: rate.Constant}, []float64{0, 1, 2, 2, 2}},
 		"nothing but warmup": {rate.Schedule{Peak: 2, Final: 1, Steps: 2, Warmup: 2, Course: rate.Linear}, []float64{0, 1, 1}},
 	} {
 		require.NoError(t, c.Check(), name)
@@ -53,6 +54,9 @@ func TestCheck(t *testing.T) {
 		"the final rate is -1":                           func(s *rate.Schedule) { s.Final = -1 },
 		"the final rate is +Inf":                         func(s *rate.Schedule) { s.Final = math.Inf(1) },
 		"the training has 0 steps, at least 1 is needed": func(s *rate.Schedule) { s.Steps = 0 },
+		"the training has -1 steps":                      func(s *rate.Schedule) { s.Steps, s.Course = -1, rate.Constant },
+		"the warmup has +Inf steps, of 0 in all":         func(s *rate.Schedule) { s.Steps, s.Warmup, s.Course = 0, math.Inf(1), rate.Constant },
+		"a training of one step changes nothing":         func(s *rate.Schedule) { s.Steps, s.Warmup = 1, 0.5 },
 		"the warmup has 4.5 steps, of 4 in all":          func(s *rate.Schedule) { s.Warmup = 4.5 },
 		"the warmup has -1 steps":                        func(s *rate.Schedule) { s.Warmup = -1 },
 		"the power of the polynomial is 0":               func(s *rate.Schedule) { s.Power = 0 },

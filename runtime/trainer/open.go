@@ -9,6 +9,7 @@ import (
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/pool"
 	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/rate"
 )
 
 // Option changes how a trainer is opened.
@@ -19,7 +20,7 @@ type Options struct {
 	Threads int    // threads per step; 0: cpu.DefaultThreads, at most what the target in the spec allows
 	ISA     string // instruction set to force; "": DEBERTAC_ISA, else the best
 	Seed    uint64 // of the random numbers that decide what is dropped
-	Steps   int    // steps of the training, for the course of the learning rate; 0: what the spec says
+	Steps   int    // steps of the training, for the course of the learning rate; 0: what the spec says, or no last step
 
 	Generator string // file or folder with the generator's weights, see [Generator]; "": the weights that are opened are those of both models
 
@@ -56,7 +57,8 @@ func Seed(n uint64) Option {
 	}
 }
 
-// Steps sets the number of steps of the training, on which the course of the learning rate depends. It is needed if the spec counts epochs.
+// Steps sets the number of steps of the training, on which the course of the learning rate depends. It is needed if the spec counts epochs, unless the rate is
+// constant and has no warmup that is a share of the steps. Then a training without it has no last step.
 func Steps(n int) Option {
 	return func(o *Options) error {
 		if n < 1 {
@@ -153,7 +155,7 @@ func (t *Trainer) resolve() (err error) {
 	if share := p.Optimizers[0].Warmup; share > 0 {
 		t.rate.Warmup = share * float64(t.rate.Steps)
 	}
-	if t.rate.Steps == 0 {
+	if t.rate.Steps == 0 && (t.rate.Course != rate.Constant || p.Optimizers[0].Warmup > 0) {
 		return ragged.Errorf("the spec of %s counts epochs, and the course of the learning rate depends on the steps: set them with Steps", p.Name)
 	}
 	if err := t.rate.Check(); err != nil {

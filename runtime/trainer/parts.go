@@ -14,7 +14,7 @@ func (t *Trainer) StepParts(ctx context.Context, parts ...*Batch) (Result, error
 	if len(t.program.Optimizers) == 0 {
 		return Result{}, ragged.Errorf("the package %s computes gradients and has no optimizer: call Gradients", t.program.Name)
 	}
-	return t.run(ctx, parts, nil, true)
+	return t.run(ctx, parts, nil, stepping)
 }
 
 // checkParts checks the parts of a batch.

@@ -2,6 +2,7 @@ package trainer_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
@@ -291,11 +292,17 @@ func TestSteps(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, c.want.Steps, tr.Options().Steps)
 		c.want.Peak, c.want.Course = 0.5, rate.Linear
-		for step := range c.want.Steps + 1 {
+		for step := range c.want.Steps {
+			require.Equal(t, step, tr.Next())
 			r, err := tr.Step(t.Context(), tokens([]int32{1}))
 			require.NoError(t, err)
 			require.Equal(t, c.want.At(step), r.Rate, "step %d of %+v", step, c)
 		}
+		_, err = tr.Step(t.Context(), tokens([]int32{1}))
+		require.ErrorIs(t, err, trainer.ErrDone)
+		require.ErrorContains(t, err, fmt.Sprintf("the package watched has %d", c.want.Steps))
+		_, err = tr.Gradients(t.Context(), tokens([]int32{1}))
+		require.NoError(t, err, "gradients belong to no step")
 		require.NoError(t, tr.Close())
 	}
 	for option, want := range map[int]string{0: "set them with Steps", 3: "the warmup has 4 steps, of 3 in all"} {
@@ -309,6 +316,26 @@ func TestSteps(t *testing.T) {
 		_, err := trainer.Draw(p, 1, opts...)
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// TestNoLastStep checks that a constant rate needs no number of steps, unless the warmup is a share of them.
+func TestNoLastStep(t *testing.T) {
+	w := &watched{}
+	p := w.program()
+	p.Optimizers[0].Rate = rate.Schedule{Peak: 0.5, Warmup: 1, Course: rate.Constant}
+	tr, err := trainer.Draw(p, 1, trainer.Threads(1))
+	require.NoError(t, err)
+	defer tr.Close()
+	for _, want := range []float64{0, 0.5, 0.5} {
+		r, err := tr.Step(t.Context(), tokens([]int32{1}))
+		require.NoError(t, err)
+		require.Equal(t, want, r.Rate)
+	}
+	p.Optimizers[0].Warmup = 0.1
+	_, err = trainer.Draw(p, 1)
+	require.ErrorContains(t, err, "set them with Steps")
+	_, err = trainer.Draw(p, 1, trainer.Steps(1))
+	require.ErrorContains(t, err, "a training of one step changes nothing")
 }
 
 // TestDrawnTensors checks the distributions of tensors that are drawn.

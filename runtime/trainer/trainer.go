@@ -58,6 +58,13 @@ func (t *Trainer) Options() Options {
 	return o
 }
 
+// Next returns the number of the next step, from 0. After Resume it is that of the checkpoint.
+func (t *Trainer) Next() int {
+	t.life.Lock()
+	defer t.life.Unlock()
+	return t.step
+}
+
 // Drawn returns the names of the tensors that the weights lacked and that were drawn by the seed.
 func (t *Trainer) Drawn() []string { return slices.Clone(t.drawn) }
 
@@ -117,19 +124,35 @@ type Result struct {
 // has two optimizers, the first of which has changed its tensors, the step counts.
 var ErrNotFinite = errors.New("not a finite number")
 
-// Step computes one step on a batch: the loss, the gradients, and the update of the tensors that are trained. Errors in the batch wrap runtime.ErrInput.
+// ErrDone is in the error of a step after the last one of the training, see [Steps].
+var ErrDone = errors.New("all steps of the training are done")
+
+// Step computes one step on a batch: the loss, the gradients, and the update of the tensors that are trained. Errors in the batch wrap runtime.ErrInput. After
+// the last step of the training the error wraps ErrDone.
 func (t *Trainer) Step(ctx context.Context, b *Batch) (Result, error) {
 	if len(t.program.Optimizers) == 0 {
 		return Result{}, ragged.Errorf("the package %s computes gradients and has no optimizer: call Gradients", t.program.Name)
 	}
-	return t.Timed(ctx, b, nil)
+	return t.run(ctx, []*Batch{b}, nil, stepping)
 }
 
 // Timed does the same as Step, or as Gradients if the program has no optimizer. If durations is not nil, it receives the duration of each node of the schedule,
-// in its order.
+// in its order. It goes on after the last step of the training, because measurements have as many steps as they need.
 func (t *Trainer) Timed(ctx context.Context, b *Batch, durations *[]time.Duration) (Result, error) {
-	return t.run(ctx, []*Batch{b}, durations, len(t.program.Optimizers) > 0)
+	if len(t.program.Optimizers) == 0 {
+		return t.run(ctx, []*Batch{b}, durations, computing)
+	}
+	return t.run(ctx, []*Batch{b}, durations, measuring)
 }
+
+// purpose is why passes are run.
+type purpose uint8
+
+const (
+	computing purpose = iota // the loss and the gradients are wanted; nothing is changed
+	stepping                 // the tensors change, up to the last step of the training
+	measuring                // the tensors change, after the last step too
+)
 
 // Gradients computes the loss and the gradients of a batch, and changes no tensor. If the loss is not a finite number, it returns the loss and an error that
 // wraps ErrNotFinite.
@@ -140,7 +163,7 @@ func (t *Trainer) Gradients(ctx context.Context, b *Batch) (loss float32, err er
 
 // Losses does the same as Gradients. The result has the terms of the loss, and no norm.
 func (t *Trainer) Losses(ctx context.Context, b *Batch) (Result, error) {
-	r, err := t.run(ctx, []*Batch{b}, nil, false)
+	r, err := t.run(ctx, []*Batch{b}, nil, computing)
 	if err == nil && !finite(r.Loss) {
 		err = fmt.Errorf("the loss is %v: %w", r.Loss, ErrNotFinite)
 	}
@@ -158,8 +181,9 @@ func (t *Trainer) usable() error {
 	return t.broken
 }
 
-// run computes a pass over each part of a batch, and changes the tensors if update is set: for one optimizer after the other.
-func (t *Trainer) run(ctx context.Context, parts []*Batch, durations *[]time.Duration, update bool) (Result, error) {
+// run computes a pass over each part of a batch, and changes the tensors unless only gradients are computed: for one optimizer after the other.
+func (t *Trainer) run(ctx context.Context, parts []*Batch, durations *[]time.Duration, why purpose) (Result, error) {
+	update := why != computing
 	if ctx == nil {
 		return Result{}, ragged.Errorf("the context is nil")
 	}
@@ -170,6 +194,9 @@ func (t *Trainer) run(ctx context.Context, parts []*Batch, durations *[]time.Dur
 	defer t.life.Unlock()
 	if err := t.usable(); err != nil {
 		return Result{}, err
+	}
+	if n := t.rate.Steps; why == stepping && n > 0 && t.step >= n {
+		return Result{}, fmt.Errorf("%w: the package %s has %d; for a longer training open the trainer with Steps", ErrDone, t.program.Name, n)
 	}
 	parts = t.maskedParts(parts)
 	x := t.exec

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/published"
 	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/safetensors"
@@ -63,6 +64,12 @@ func (t *Trainer) load(path string) (err error) {
 		}
 		if s.generator, err = opened(from); err != nil {
 			return err
+		}
+	}
+	for _, w := range []weights{s.own, s.generator} {
+		if f, ok := w.(*safetensors.File); ok && f.Metadata()[engine.LayoutKey] != "" {
+			return ragged.Errorf("%s holds packed weights, which have another layout: open the safetensors file or the model folder that they were packed from",
+				f.Name())
 		}
 	}
 	if err := s.noAdapters(); err != nil {

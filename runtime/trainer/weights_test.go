@@ -211,3 +211,15 @@ func TestTorch(t *testing.T) {
 	_, err = trainer.Open(p, t.TempDir())
 	require.ErrorContains(t, err, "model.safetensors")
 }
+
+// TestPacked refuses packed weights.
+func TestPacked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.weights")
+	w, err := engine.CreateWeights(path, engine.Meta{Layout: "1", SpecHash: "0123"}, []engine.TensorDecl{{Name: "w", DType: safetensors.F32, Len: 2}})
+	require.NoError(t, err)
+	require.NoError(t, w.WriteF32("w", []float32{1, 2}))
+	require.NoError(t, w.Close())
+	_, err = trainer.Open(bare("w"), path)
+	require.ErrorIs(t, err, runtime.ErrInput)
+	require.ErrorContains(t, err, "m.weights holds packed weights, which have another layout: open the safetensors file")
+}

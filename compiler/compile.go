@@ -99,8 +99,11 @@ func Compile(s *spec.Spec, o Options) ([]*Unit, diag.List, error) {
 			faults = append(faults, &diag.Diag{Code: "missing", Span: at, Message: "the spec has no model: there is nothing to compile"})
 			return nil, faults, nil
 		}
-		faults = append(faults, &diag.Diag{Code: "unknown-name", Span: at,
-			Message: fmt.Sprintf("the target emits nothing that is named %q: there is %s", o.Emit, strings.Join(emits, ", "))})
+		d := diag.Errorf("unknown-name", at, "the target emits nothing that is named %q: there is %s", o.Emit, strings.Join(emits, ", "))
+		if tr := s.Train(o.Emit); tr != nil {
+			d.Note(tr.Pos, "the training is here").Hintf("target t { emit train %s }", tr.Name)
+		}
+		faults = append(faults, d)
 	}
 	faults.Sort()
 	return units, faults, nil

@@ -34,6 +34,22 @@ func NotYet(s *spec.Spec) diag.List {
 	return out
 }
 
+// NotEmitted returns warnings about the trainings of a spec without a target, which emits heads alone.
+func NotEmitted(s *spec.Spec) (out diag.List) {
+	for _, t := range s.Targets {
+		if !t.Default {
+			return nil
+		}
+	}
+	for _, tr := range s.Trains {
+		d := diag.Errorf("no-effect", tr.Pos, "the training %s is not compiled: the spec has no target, so its heads are emitted alone", tr.Name).
+			Hintf("target t { emit train %s }", tr.Name)
+		d.Severity = diag.Warning
+		out = append(out, d)
+	}
+	return out
+}
+
 // notYet returns faults, at the spec's lines, about what this version checks but does not compile.
 func notYet(p part, t *spec.Target) diag.List {
 	m, h := p.model, p.head

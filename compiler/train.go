@@ -222,7 +222,11 @@ func (t *targetWork) compileTraining(u *Unit, w *work, o Options) (faults diag.L
 		most = max(most, r.Generator.Model.Encoder.Layers)
 	}
 	if over, err = step(most); over != nil {
-		return diag.List{over}, nil
+		hint, err := t.hintThatFits(u.Program, w, o, most)
+		if hint == "" {
+			hint = sufficient(u.Program)
+		}
+		return diag.List{over.Hintf("%s", hint)}, err
 	}
 	if err == nil {
 		fewest := 1 + sort.Search(most-1, func(k int) bool {

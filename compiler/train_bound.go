@@ -1,8 +1,6 @@
 package compiler
 
 import (
-	"math"
-
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
@@ -57,46 +55,23 @@ func KeptBy(p *ir.Program, b ir.Bounds) []Kept {
 	return list
 }
 
-// trainingFault returns a fault if a step of a training needs more than its memory bound, else nil. The hint is the largest part of the batch that fits, or the
-// greatest length of its texts, or the bound that suffices.
+// trainingFault returns a fault if a step of a training needs more than its memory bound, else nil. It has no hint, see hintThatFits.
 func trainingFault(p *ir.Program, tr *spec.Train) *diag.Diag {
-	bytes := func(list []Kept) (sum int64) {
-		for _, k := range list {
-			sum += floatBytes * k.Room
-		}
-		return sum
-	}
 	list := KeptBy(p, p.Bounds)
-	need := bytes(list)
+	need := bytesOf(list)
 	if tr.Memory == 0 || need <= tr.Memory {
 		return nil
 	}
 	size := func(i int) string { return mebibytes(floatBytes * list[i].Room) }
-	d := diag.Errorf("memory-bound", tr.Words["memory"].Pos, "a step of %s needs %s, more than memory = %s: %s for parameters, %s for gradients, %s for the "+
+	return diag.Errorf("memory-bound", tr.Words["memory"].Pos, "a step of %s needs %s, more than memory = %s: %s for parameters, %s for gradients, %s for the "+
 		"optimizer, and %s for a pass over %d sequences of %d tokens in which the backward pass computes all layers again", tr.Name, mebibytes(need),
 		mebibytes(tr.Memory), size(0), size(1), size(2), size(3), tr.Part, tr.Length)
-	fits := func(sequences, length int, more int64) bool {
-		b := p.Bounds
-		b.Sequences, b.Tokens, b.Length = sequences, sequences*length, min(b.Length, length)
-		b.Rows = min(b.Rows, b.Tokens)
-		return bytes(KeptBy(p, b))+more <= tr.Memory
+}
+
+// bytesOf returns the bytes of all that a step keeps.
+func bytesOf(list []Kept) (sum int64) {
+	for _, k := range list {
+		sum += floatBytes * k.Room
 	}
-	sums := int64(0) // a batch in parts keeps a sum of each gradient
-	if tr.Part == tr.Batch {
-		sums = floatBytes * list[1].Room
-	}
-	for part := tr.Part - 1; part > 0; part-- {
-		if tr.Batch%part == 0 && fits(part, tr.Length, sums) {
-			return d.Hintf("batch %d sequences in parts of %d", tr.Batch, part)
-		}
-	}
-	for length := tr.Length / 2; length > 0; length /= 2 {
-		if fits(tr.Part, length, 0) {
-			return d.Hintf("length %d tokens", length)
-		}
-	}
-	if tr.Lora == nil && bytes(list[:1]) < tr.Memory && bytes(list[:3]) > tr.Memory { // adapters leave the other weights without gradients and moments
-		return d.Hintf("lora %s rank 8 alpha 16", tr.Head.Model.Encoder.Attention.Projections[0].Name)
-	}
-	return d.Hintf("memory <= %.0f MiB", math.Ceil(float64(need)/(1<<20)))
+	return sum
 }

@@ -217,19 +217,6 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-// TestTrainingMemory checks that a training beyond its memory bound is a fault with its figures, and that its hint fits.
-func TestTrainingMemory(t *testing.T) {
-	_, faults := tuned(t, "m.nli", "memory <= 1 MiB")
-	require.False(t, faults.HasErrors(), faults)
-	_, faults = tuned(t, "m.nli", "memory <= 0.3 MiB")
-	require.Len(t, faults, 1)
-	require.Equal(t, diag.Code("memory-bound"), faults[0].Code)
-	require.Regexp(t, `for a pass over 8 sequences of 24 tokens in which the backward pass computes all layers again$`, faults[0].Message)
-	require.Regexp(t, `^batch 8 sequences in parts of [124]$`, faults[0].Hint)
-	_, faults = tuned(t, "m.nli", "memory <= 0.01 MiB")
-	require.Regexp(t, `^memory <= \d+ MiB$`, faults[0].Hint)
-}
-
 // TestKept checks that what a step keeps is counted with the zeros after the rows of its tensors, and with the noise of a batch.
 func TestKept(t *testing.T) {
 	kept := func(statements string) []compiler.Kept {

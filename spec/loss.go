@@ -150,8 +150,7 @@ func (b *trainBuilder) targets() {
 // compared reports a batch, or parts of a batch, of one text, where a loss compares several texts.
 func (b *trainBuilder) compared(h *Head) {
 	t := b.t
-	alone := h.Loss == tasktable.Contrastive || h.Loss == tasktable.Pairwise || h.Loss == tasktable.Listwise || h.As == Choices
-	if t.Part != 1 || !alone || h.Loss == tasktable.Contrastive && t.Batch > 1 { // contrastive has no parts
+	if t.Part != 1 || !compares(h) || h.Loss == tasktable.Contrastive && t.Batch > 1 { // contrastive has no parts
 		return
 	}
 	hint := "batch 2 sequences"
@@ -179,6 +178,17 @@ func (b *trainBuilder) wholeBatch(h *Head) {
 		b.r.add(diag.Errorf("excludes", s.Pos, "%s compares each text with all of its batch, so the batch has no parts", h.Loss).
 			Note(h.Pos, "the head is here").Hintf("batch %d sequences", b.t.Batch))
 	}
+}
+
+// compares reports whether the loss of a head compares several texts.
+func compares(h *Head) bool {
+	return h.Loss == tasktable.Contrastive || h.Loss == tasktable.Pairwise || h.Loss == tasktable.Listwise || h.As == Choices
+}
+
+// Divides reports whether the losses of a training allow passes over so many texts of a larger batch.
+func (t *Train) Divides(part int) bool {
+	allows := func(h *Head) bool { return h.Loss != tasktable.Contrastive && (part > 1 || !compares(h)) }
+	return allows(t.Head) && !slices.ContainsFunc(t.Also, func(a Also) bool { return !allows(a.Head) })
 }
 
 // classLosses names the losses whose targets are classes or labels.

@@ -17,7 +17,7 @@ type checkVerb struct {
 // Help is the long help.
 func (checkVerb) Help() string {
 	return `Reports all errors of the specs: unknown names, sizes that do not fit, terms without meaning, settings that contradict each
-other. What is correct but cannot be compiled by this version is a warning. Nothing is written. Each message ends with a code in
+other, calls and trainings that need more memory than their bounds. What is correct but cannot be compiled by this version is a warning. Nothing is written. Each message ends with a code in
 brackets; the page of a code is printed by ` + "`debertac explain CODE`" + `.
 
 Example:
@@ -38,7 +38,14 @@ func (v *checkVerb) Run(c *console.Console) error {
 			bad++
 			continue
 		}
-		later := compiler.NotYet(src.Spec)
+		later := append(compiler.NotYet(src.Spec), compiler.NotEmitted(src.Spec)...)
+		if !later.HasErrors() {
+			over, err := compiler.OverBounds(src.Spec)
+			if err != nil {
+				return err
+			}
+			later = append(later, over...)
+		}
 		c.Warn(later, src.Tree.Sources())
 		if later.HasErrors() {
 			bad++

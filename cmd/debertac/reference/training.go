@@ -17,7 +17,7 @@ import (
 )
 
 // Trainings prints what a step of each training of a spec computes, moves and keeps in memory, for the largest batch of one pass. A training that this version
-// does not compile has a line with the reason.
+// does not compile has the reason, with its place and its hint, in place of these.
 func Trainings(c *console.Console, src *source.Source) error {
 	quiet := *c
 	quiet.Err = io.Discard // warnings about the target were printed
@@ -25,7 +25,10 @@ func Trainings(c *console.Console, src *source.Source) error {
 		u, err := source.TrainingOf(&quiet, src, "", t.Name, compiler.Options{})
 		var f *fault.Error
 		if errors.As(err, &f) && f.Code == fault.ExitInput && len(f.List) > 0 {
-			fmt.Fprintf(c.Out, "\nstep of %s: %s\n", t.Name, f.List[0].Message)
+			fmt.Fprintf(c.Out, "\nstep of %s: not compiled\n  %s\n", t.Name, f.List[0])
+			if h := f.List[0].Hint; h != "" {
+				fmt.Fprintf(c.Out, "  hint: %s\n", h)
+			}
 			continue
 		}
 		if err != nil {

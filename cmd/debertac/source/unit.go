@@ -13,8 +13,17 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
-// Units compiles a spec and prints warnings.
+// Units compiles what a target of a spec emits, and prints warnings, also about trainings that the spec does not emit.
 func Units(c *console.Console, src *Source, o compiler.Options) ([]*compiler.Unit, error) {
+	list, err := units(c, src, o)
+	if err == nil && o.Emit == "" {
+		c.Warn(compiler.NotEmitted(src.Spec), src.Tree.Sources())
+	}
+	return list, err
+}
+
+// units compiles what a target of a spec emits, and prints warnings about it.
+func units(c *console.Console, src *Source, o compiler.Options) ([]*compiler.Unit, error) {
 	units, faults, err := compiler.Compile(src.Spec, o)
 	if err != nil {
 		return nil, fault.Ours(err)
@@ -28,7 +37,7 @@ func Units(c *console.Console, src *Source, o compiler.Options) ([]*compiler.Uni
 
 // oneUnit compiles a spec that must emit exactly one unit. If there are several, its error tells how to choose.
 func oneUnit(c *console.Console, src *Source, o compiler.Options) (*compiler.Unit, error) {
-	units, err := Units(c, src, o)
+	units, err := units(c, src, o)
 	if err != nil {
 		return nil, err
 	}
@@ -96,11 +105,21 @@ func withoutTrainings(src *Source, target string) (*Source, error) {
 		return src, nil
 	case 0:
 		tr := t.Emit[0].Train
-		return nil, fault.Input(src.Tree.Name, "the target %s emits trainings only, and a model is wanted", t.Name).Hint("emit infer %s", tr.Head.FullName())
+		return nil, fault.Input(src.Tree.Name, "the target %s emits trainings only, and a model is wanted", t.Name).Hint("%s", inferring(src.Spec, tr.Head))
 	}
 	other, with := *t, *src.Spec
 	other.Emit, with.Targets = rest, []*spec.Target{&other}
 	return &Source{src.Tree, &with}, nil
+}
+
+// inferring returns how to get a model of a head in place of its training: the target that emits it, or the line that a target lacks.
+func inferring(s *spec.Spec, h *spec.Head) string {
+	for _, t := range s.Targets {
+		if slices.ContainsFunc(t.Emit, func(e spec.Emit) bool { return e.Kind == spec.EmitInfer && e.Head == h }) {
+			return "--target " + t.Name
+		}
+	}
+	return "emit infer " + h.FullName()
 }
 
 // TrainingOf compiles the step of a training, whether a target emits it or not.

@@ -10,6 +10,9 @@ import (
 	"github.com/debertac/debertac/spec/diag"
 )
 
+// sumOfGradients stands in place of a statement where the gradients of a value that several statements read are added.
+const sumOfGradients = "sum of gradients"
+
 // share is what one step adds to gradients: the region that computes it, and the inputs of the forward region whose gradients it has a part in.
 type share struct {
 	from   *ir.Region  // of the forward pass
@@ -249,10 +252,10 @@ func (s *reverse) build(sh *share, name string, outs, ins []link) (*ir.Region, e
 	for _, k := range ins {
 		g := t.grads[k.v]
 		if k.before != "" {
-			g = t.b.Op("add", sh.from.Pos, "", nil, t.b.Input(k.before, ir.State, k.v.Type), g)
+			g = t.b.Op("add", sh.from.Pos, sumOfGradients, nil, t.b.Input(k.before, ir.State, k.v.Type), g)
 		}
 		if g.Def == nil || sums[g].v != nil { // a gradient that passes unchanged, or that two inputs share
-			g = t.b.Op("identity", sh.from.Pos, "", nil, g)
+			g = t.b.Op("identity", sh.from.Pos, sumOfGradients, nil, g)
 		}
 		sums[g] = k
 		t.b.Output(k.after, g)

@@ -15,7 +15,8 @@ func (e *emitter) trainerTestFile() error {
 			jen.Id("Agree"): jen.Lit(e.p.Meta.Agree),
 		})),
 	)
-	f.Comment("BenchmarkStep computes the gradients of 8 sequences of 128 tokens.")
+	b := e.p.Bounds
+	f.Commentf("BenchmarkStep computes the gradients of %d sequences of %d tokens.", min(8, b.Sequences), min(128, b.Length))
 	f.Func().Id("BenchmarkStep").Params(jen.Id("b").Op("*").Qual("testing", "B")).Block(
 		jen.Qual(trainerTestPath, "Bench").Call(jen.Id("b"), jen.Id("Program").Call()),
 	)

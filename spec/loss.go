@@ -185,7 +185,7 @@ func compares(h *Head) bool {
 	return h.Loss == tasktable.Contrastive || h.Loss == tasktable.Pairwise || h.Loss == tasktable.Listwise || h.As == Choices
 }
 
-// Divides reports whether the losses of a training allow passes over so many texts of a larger batch.
+// Divides reports whether the losses of a training allow parts of this many texts.
 func (t *Train) Divides(part int) bool {
 	allows := func(h *Head) bool { return h.Loss != tasktable.Contrastive && (part > 1 || !compares(h)) }
 	return allows(t.Head) && !slices.ContainsFunc(t.Also, func(a Also) bool { return !allows(a.Head) })

@@ -21,7 +21,7 @@ import (
 type explainVerb struct {
 	What   string `arg:"" optional:"" help:"Message code, word of the language, published model, file of the zoo, or spec; - is the standard input."`
 	Tokens *int   `placeholder:"N" help:"With --json: count the operations of one sequence of N tokens. Default: the model's seq."`
-	JSON   bool   `name:"json" help:"For a spec: print the sums, one JSON object per model and head."`
+	JSON   bool   `name:"json" help:"For a spec: print the sums, one JSON object per model, head and training."`
 }
 
 // Help is the long help.
@@ -29,8 +29,9 @@ func (explainVerb) Help() string {
 	return `For a message code, explain prints what it means, with an example. For a word, it prints how the word is written, and where.
 For a spec or a published model, it prints every statement that makes numbers, with its place, shape, parameters and
 operations (a multiply-add counts as two), and for a training of a spec what a step computes, moves and keeps in memory; with
---json the sums of the parameters, and of the useful operations that bench counts. For a file of the zoo, which the comments of
-generated code cite, it prints the numbered lines. Without an argument it lists the message codes.
+--json the sums of the parameters, and of the useful operations that bench counts, and for a training those of a step. For a
+file of the zoo, which the comments of generated code cite, it prints the numbered lines. Without an argument it lists the
+message codes.
 
 Examples:
   debertac explain index-kind
@@ -58,8 +59,11 @@ func (v *explainVerb) Run(c *console.Console) error {
 		if err != nil {
 			return err
 		}
-		if err := v.spec(c.Out, src.Spec); err != nil || v.JSON {
+		if err := v.spec(c.Out, src.Spec); err != nil {
 			return err
+		}
+		if v.JSON {
+			return reference.TrainingSums(c, src)
 		}
 		return reference.Trainings(c, src)
 	}

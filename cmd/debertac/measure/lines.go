@@ -26,7 +26,10 @@ func Lines(p *ir.Program, sizes ir.Sizes) []Line {
 	line := func(at diag.Span, note string) *Line {
 		at.EndCol = 0
 		if found[at] == nil {
-			found[at] = &Line{At: at, Statement: strings.Join(strings.Fields(note), " ")}
+			found[at] = &Line{At: at}
+		}
+		if l := found[at]; l.Statement == "" {
+			l.Statement = strings.Join(strings.Fields(note), " ")
 		}
 		return found[at]
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/debertac/debertac/cmd/debertac/cost"
 	"github.com/debertac/debertac/cmd/debertac/fault"
@@ -24,18 +25,21 @@ func Codes(out io.Writer) error {
 	return w.Flush()
 }
 
-// Rows returns the rows of a word in all blocks of the language.
+// Rows returns the rows of a word in all blocks of the language, and then those that have it among their operands.
 func Rows(word string) []*spec.Row {
-	var rows []*spec.Row
+	var rows, inside []*spec.Row
 	for _, r := range spec.Schema {
+		other := func(c rune) bool { return c != '_' && !unicode.IsLetter(c) && !unicode.IsDigit(c) }
 		if r.Word == word {
 			rows = append(rows, r)
+		} else if slices.Contains(strings.FieldsFunc(r.Operands, other), word) {
+			inside = append(inside, r)
 		}
 	}
-	return rows
+	return append(rows, inside...)
 }
 
-// Words prints how a word is written in each block that has it.
+// Words prints how words are written in each block that has them.
 func Words(out io.Writer, rows []*spec.Row) error {
 	for i, r := range rows {
 		if i > 0 {

@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,32 +14,98 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/spec"
+	"github.com/debertac/debertac/spec/diag"
 )
 
 // Trainings prints what a step of each training of a spec computes, moves and keeps in memory, for the largest batch of one pass. A training that this version
 // does not compile has the reason, with its place and its hint, in place of these.
 func Trainings(c *console.Console, src *source.Source) error {
+	return eachTraining(c, src, func(t *spec.Train, u *compiler.Unit, why *diag.Diag) error {
+		if u != nil {
+			return printStep(c.Out, u)
+		}
+		fmt.Fprintf(c.Out, "\nstep of %s: not compiled\n  %s\n", t.Name, why)
+		if why.Hint != "" {
+			fmt.Fprintf(c.Out, "  hint: %s\n", why.Hint)
+		}
+		return nil
+	})
+}
+
+// eachTraining calls a function with each training of a spec, and with its program or the reason why it is not compiled.
+func eachTraining(c *console.Console, src *source.Source, do func(t *spec.Train, u *compiler.Unit, why *diag.Diag) error) error {
 	quiet := *c
 	quiet.Err = io.Discard // warnings about the target were printed
 	for _, t := range src.Spec.Trains {
 		u, err := source.TrainingOf(&quiet, src, "", t.Name, compiler.Options{})
-		var f *fault.Error
-		if errors.As(err, &f) && f.Code == fault.ExitInput && len(f.List) > 0 {
-			fmt.Fprintf(c.Out, "\nstep of %s: not compiled\n  %s\n", t.Name, f.List[0])
-			if h := f.List[0].Hint; h != "" {
-				fmt.Fprintf(c.Out, "  hint: %s\n", h)
-			}
-			continue
+		var why *diag.Diag
+		if f := (*fault.Error)(nil); errors.As(err, &f) && f.Code == fault.ExitInput && len(f.List) > 0 {
+			u, why, err = nil, f.List[0], nil
+		}
+		if err == nil {
+			err = do(t, u, why)
 		}
 		if err != nil {
 			return err
 		}
-		if err := printStep(c.Out, u); err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+// stepSums is the JSON form of a step of a training.
+type stepSums struct {
+	Training    string  `json:"training"`
+	Head        string  `json:"head"`
+	Passes      int     `json:"passes"`    // of a step
+	Sequences   int     `json:"sequences"` // of a pass
+	Tokens      int     `json:"tokens"`    // of a pass
+	Masked      int     `json:"masked,omitempty"`
+	GFLOP       float64 `json:"gflop"` // of a pass and the optimizer
+	BF16        float64 `json:"bf16_gflop,omitempty"`
+	Bytes       float64 `json:"bytes_moved"`
+	Parameters  int64   `json:"parameter_bytes"`
+	Gradients   int64   `json:"gradient_bytes"`
+	Optimizer   int64   `json:"optimizer_bytes"`
+	Activations int64   `json:"activation_bytes"`
+	Again       int     `json:"layers_again,omitempty"`
+	Fault       string  `json:"fault,omitempty"` // why it is not compiled; then there are no sums
+}
+
+// TrainingSums prints what a step of each training of a spec computes, moves and keeps, as one JSON object per training.
+func TrainingSums(c *console.Console, src *source.Source) error {
+	enc := json.NewEncoder(c.Out)
+	return eachTraining(c, src, func(t *spec.Train, u *compiler.Unit, why *diag.Diag) error {
+		s := stepSums{Training: t.Name, Head: t.Head.FullName(), Passes: t.Batch / t.Part, Sequences: t.Part, Tokens: t.Part * t.Length}
+		if u == nil {
+			s.Fault = why.String()
+			return enc.Encode(s)
+		}
+		p := u.Program
+		b := counted(p)
+		if p.Training.Masking != nil {
+			s.Masked = b.Rows
+		}
+		for _, l := range measure.Work(p, b.Sizes()) {
+			s.GFLOP, s.BF16, s.Bytes = s.GFLOP+l.FLOPs/1e9, s.BF16+l.BF16/1e9, s.Bytes+l.Bytes
+		}
+		kept := compiler.KeptBy(p, p.Bounds)
+		for i, to := range []*int64{&s.Parameters, &s.Gradients, &s.Optimizer, &s.Activations} {
+			*to = 4 * kept[i].Room
+		}
+		s.Again = compiler.Again(p)
+		return enc.Encode(s)
+	})
+}
+
+// counted returns the bounds of the largest pass, with the masked tokens that such a pass usually has. The bound is for more of them, see package masking.
+func counted(p *ir.Program) ir.Bounds {
+	b := p.Bounds
+	if m := p.Training.Masking; m != nil {
+		b.Rows = min(b.Rows, int(math.Round(m.Share*float64(b.Tokens))))
+	}
+	return b
 }
 
 // parts are those of a training step, as measure.Work counts them.
@@ -46,10 +113,10 @@ var parts = [3]string{"forward", "backward", "optimizer"}
 
 // printStep prints the operations and the memory of a training step.
 func printStep(out io.Writer, u *compiler.Unit) error {
-	p, b := u.Program, u.Program.Bounds
+	p := u.Program
+	b := counted(p)
 	fmt.Fprintf(out, "\nstep of %s: a pass over %s of %d tokens", u.Training.Name, wording.Counted(b.Sequences, "sequence", "sequences"), b.Length)
-	if m := p.Training.Masking; m != nil { // the bound is for more tokens, see package masking
-		b.Rows = min(b.Rows, int(math.Round(m.Share*float64(b.Tokens))))
+	if p.Training.Masking != nil {
 		fmt.Fprintf(out, ", of which %d are masked", b.Rows)
 	}
 	fmt.Fprintln(out)

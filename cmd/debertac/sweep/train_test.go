@@ -43,6 +43,7 @@ train half on m.nli { batch 8 sequences; length 512 tokens; steps 100 steps; rat
 
 	var forward, backward, kept float64
 	for _, l := range measure.Lines(p, p.Bounds.Sizes()) {
+		require.True(t, l.Statement != "" || l.At.IsZero(), "%v: no statement", l.At)
 		forward, backward, kept = forward+l.Forward.FLOPs, backward+l.Backward.FLOPs, kept+l.Kept
 	}
 	require.InEpsilon(t, parts[0].FLOPs, forward, 1e-9)

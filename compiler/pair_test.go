@@ -254,6 +254,7 @@ func TestPair(t *testing.T) {
 				return generator
 			})
 			require.InDelta(t, dloss, s.store["discriminator.loss"].F[0], 1e-11)
+			require.Equal(t, []ir.Loss{{Name: "generator.loss", Weight: 1}, {Name: "discriminator.loss", Weight: 7}}, u.Program.Training.Losses)
 			for name, g := range detector {
 				to := name
 				switch {

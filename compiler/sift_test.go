@@ -277,8 +277,9 @@ func sifted(t *testing.T, s *formula, u *compiler.Unit, r *rand.Rand, o compiler
 
 // TestSift compares steps of all kinds of heads with the formulas.
 func TestSift(t *testing.T) {
-	for head, loss := range map[string]string{"nli": "symmetric_kl", "mlm": "kl", "qa": "symmetric_kl", "many": "kl", "amount": "mse", "choice": "kl"} {
-		t.Run(head, func(t *testing.T) {
+	for _, c := range []string{"nli symmetric_kl", "mlm kl", "qa symmetric_kl", "many kl", "amount mse", "choice kl", "nli mse"} {
+		head, loss, _ := strings.Cut(c, " ")
+		t.Run(c, func(t *testing.T) {
 			s := formulaOf(t, spec.Sift{Noise: 0.01, Step: 0.02, Ascend: 2, Loss: loss, Weight: 3}, unitOf(t, head, compiler.Options{Perturb: true}))
 			r := rand.New(rand.NewPCG(3, 5))
 			trace := []string{compiler.AscentAt(1), compiler.AscentAt(2), compiler.DeltaAt(1), compiler.DeltaAt(2), "logits"}

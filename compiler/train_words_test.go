@@ -13,10 +13,16 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// words compiles a training of the small model with statements after those of its batch.
+// words compiles a training of a classifier with statements after those of its batch.
 func words(t *testing.T, statements string) *ir.Program {
 	t.Helper()
-	s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+"train tune on m.nli { batch 8 sequences; length 24 tokens\n"+statements+`
+	return wordsOf(t, "nli", statements)
+}
+
+// wordsOf compiles a training of a head of the small model with statements after those of its batch.
+func wordsOf(t *testing.T, head, statements string) *ir.Program {
+	t.Helper()
+	s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+"train tune on m."+head+" { batch 8 sequences; length 24 tokens\n"+statements+`
 }
 target t { emit train tune as package "p" }
 `))
@@ -101,6 +107,39 @@ func TestDecayOfWords(t *testing.T) {
 	}
 }
 
+// TestDecayOfLSTM checks that the biases of an LSTM with the names of PyTorch are biases.
+func TestDecayOfLSTM(t *testing.T) {
+	s, faults := spec.ParseAndResolve("small.dspec", []byte(strings.NewReplacer("checkpoint own", "checkpoint hf.gliner",
+		"encoder.conv { kernel 3; act tanh; beside layer 1 }", "").Replace(trained[:strings.Index(trained, "head nli")])+`
+head ner on m {
+    take words(first); linear 8; lstm 4 both
+    prompt labels mark "<<ENT>>" end "<<SEP>>"
+    spans <= 3 markers
+    loss binary_cross_entropy
+}
+train tune on m.ner { batch 2 sequences; length 24 tokens; steps 9 steps; rate 1e-3; optimizer adamw(decay: 0.03 except bias) }
+target t { emit train tune as package "p" }
+`))
+	require.Empty(t, faults)
+	units, faults, err := compiler.Compile(s, compiler.Options{})
+	require.NoError(t, err)
+	require.Empty(t, faults)
+	biases := 0
+	for _, r := range units[0].Program.Regions {
+		for _, n := range r.Nodes {
+			if n.Op != "adamw" || !strings.Contains(n.In[0].Name, "lstm") {
+				continue
+			}
+			bias := strings.Contains(n.In[0].Name, "bias")
+			require.Equal(t, bias, n.Float("decay") == 0, n.In[0].Name)
+			if bias {
+				biases++
+			}
+		}
+	}
+	require.Equal(t, 4, biases)
+}
+
 // TestRatesOfWords checks the factor of the learning rate of each depth: the head's is 1, that of the embeddings has the power of all layers and one more.
 func TestRatesOfWords(t *testing.T) {
 	by := map[float64]bool{}
@@ -122,6 +161,22 @@ var (
 	normTensor = regexp.MustCompile(`norm[0-9]*\.(weight|bias)$`)
 	biasTensor = regexp.MustCompile(`bias$`)
 )
+
+// TestDropoutOfAdapters checks that what enters an adapter is dropped at its own rate, in the forward pass and in the backward pass.
+func TestDropoutOfAdapters(t *testing.T) {
+	for words, want := range map[string]int{"lora q, v rank 3 dropout 0.25": 4, "lora q rank 3 dropout 0.25": 2, "lora q, v rank 3": 0} {
+		found := 0
+		for _, r := range wordsOf(t, "nli", "steps 70 steps; rate 3e-3; "+words).Regions {
+			for _, n := range r.Nodes {
+				if n.Op == "dropout" && n.Float("rate") == 0.25 {
+					found++
+				}
+			}
+		}
+		require.GreaterOrEqual(t, found, want, words)
+		require.Equal(t, want > 0, found > 0, words)
+	}
+}
 
 // TestFrozenConvolution checks that a convolution is frozen with the layer that it stands beside, and has its learning rate.
 func TestFrozenConvolution(t *testing.T) {
@@ -154,5 +209,64 @@ target t { emit train tune as package "p" }
 			}
 		}
 		require.Equal(t, !c.frozen, found < 0, "the rate of a convolution that is trained")
+	}
+}
+
+// TestBeginOfWords checks the noise of a batch, and how tensors begin that the weights may lack: an adapter's first matrix as torch.nn.Linear's weight does,
+// its second at 0, and a head by the model's deviation.
+func TestBeginOfWords(t *testing.T) {
+	require.Equal(t, 0.07, words(t, "steps 70 steps; rate 3e-3; sift { noise 0.07 }").Training.Noise)
+	plain := words(t, "steps 70 steps; rate 3e-3").Training
+	require.Zero(t, plain.Noise)
+	for _, p := range plain.Params {
+		if p.Init != nil {
+			require.Regexp(t, `^head\.`, p.Name)
+			require.Equal(t, len(p.Shape) > 1, *p.Init == ir.Init{Normal: 0.02}, p.Name)
+		}
+	}
+	adapters := 0
+	for _, p := range words(t, "steps 70 steps; rate 3e-3; lora q rank 3").Training.Params {
+		switch {
+		case strings.HasSuffix(p.Name, ".lora_A.weight"):
+			adapters++
+			require.Equal(t, []int{3, 12}, p.Shape)
+			require.Equal(t, ir.Init{Uniform: 1 / math.Sqrt(12)}, *p.Init)
+		case strings.HasSuffix(p.Name, ".lora_B.weight"):
+			require.Equal(t, ir.Init{}, *p.Init)
+		}
+	}
+	require.Equal(t, 4, adapters)
+}
+
+// TestBatchNumbers checks that a program in parts reads the numbers of the whole batch that it lists, and no others, and that another program reads none.
+func TestBatchNumbers(t *testing.T) {
+	const pair = `head rtd on m { take each + first; norm; linear hidden; act; linear 1; loss binary_cross_entropy }
+`
+	for _, c := range []struct{ head, statements string }{
+		{"nli", ""}, {"mlm", ""}, {"qa", ""}, {"many", ""}, {"bio", ""}, {"choice", ""}, {"better", ""}, {"ents", ""}, {"nli", "weigh labels 1 2 3"},
+		{"nli", "sift { ascend 2 }"}, {"rtd", "replace from m.mlm"}, {"rtd", "replace from m.mlm; updates apart"},
+	} {
+		for _, batch := range []string{"batch 8 sequences", "batch 8 sequences in parts of 4"} {
+			s, faults := spec.ParseAndResolve("small.dspec", []byte(trained+pair+"train tune on m."+c.head+" { "+batch+"\n"+
+				"length 24 tokens; steps 9 steps; rate 1e-3\n"+c.statements+"\n}\ntarget t { emit train tune as package \"p\" }\n"))
+			require.Empty(t, faults)
+			units, faults, err := compiler.Compile(s, compiler.Options{})
+			require.NoError(t, err)
+			require.Empty(t, faults)
+			p := units[0].Program
+			read, listed := map[string]bool{}, map[string]bool{}
+			for _, r := range p.Regions {
+				for _, v := range r.In {
+					if strings.HasPrefix(v.Name, compiler.StoreCount) && v.Kind == ir.Batch {
+						read[v.Name] = true
+					}
+				}
+			}
+			for _, n := range p.Training.Counts {
+				listed[n.Name] = true
+			}
+			require.Equal(t, read, listed, "%s with %s, %s", c.head, batch, c.statements)
+			require.Equal(t, strings.Contains(batch, "parts"), len(read) > 0, "%s with %s", c.head, batch)
+		}
 	}
 }

@@ -3,6 +3,8 @@
 package trainertest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -141,6 +143,7 @@ func Run(t *testing.T, p *trainer.Program, o Options) {
 			}
 			if len(p.Optimizers) > 0 {
 				updates(t, brisk(p), isa, lens)
+				interrupted(t, brisk(p), isa, lens)
 			}
 		})
 	}
@@ -163,17 +166,7 @@ func trained(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, lens []
 	}
 	tr := open(1)
 	defer func() { tr.Close() }()
-	var err error
-	tensors := func() map[string][]float32 {
-		all := map[string][]float32{}
-		for _, q := range p.Params {
-			if all[q.Name], err = tr.Tensor(q.Name); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return all
-	}
-	before = tensors()
+	before = tensors(t, tr, p)
 	for seed := range uint64(3) { // the first step of a warmup has the rate 0
 		parts := []*trainer.Batch{Batch(p, lens, 2*seed)}
 		if len(p.Counts) > 0 {
@@ -213,7 +206,7 @@ func trained(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, lens []
 			pulled[q.Name] = pulls(g, before[q.Name])
 		}
 	}
-	return before, tensors(), pulled
+	return before, tensors(t, tr, p), pulled
 }
 
 // updates checks that steps change the tensors that are trained and no others, with the same bits for any number of threads, and after a pause.
@@ -229,13 +222,7 @@ func updates(t *testing.T, p *trainer.Program, isa cpu.ISA, lens []int) {
 			continue
 		}
 		_, after, _ := trained(t, p, isa, other.threads, lens, other.pause)
-		for name, want := range one {
-			for i, v := range after[name] {
-				if math.Float32bits(v) != math.Float32bits(want[i]) {
-					t.Fatalf("element %d of %s is %v after a few steps, and %v %s", i, name, want[i], v, other.how)
-				}
-			}
-		}
+		same(t, after, one, "after a few steps "+other.how)
 	}
 	for _, q := range p.Params {
 		changed := false
@@ -247,6 +234,85 @@ func updates(t *testing.T, p *trainer.Program, isa cpu.ISA, lens []int) {
 		}
 		if !changed && pulled[q.Name] {
 			t.Fatalf("%s is trained, and steps do not change it", q.Name)
+		}
+	}
+}
+
+// limited is a context that is cancelled after a number of questions about it.
+type limited struct {
+	context.Context
+	left int
+}
+
+func (l *limited) Err() error {
+	if l.left--; l.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// interrupted checks that a step which is cancelled at any place changes nothing, and that the same step then has the bits of one that was not interrupted.
+func interrupted(t *testing.T, p *trainer.Program, isa cpu.ISA, lens []int) {
+	t.Helper()
+	open := func() *trainer.Trainer {
+		tr, err := trainer.Draw(p, 1, trainer.UseISA(isa.String()), trainer.Threads(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tr
+	}
+	calm, tr, b := open(), open(), Batch(p, lens[:1], 5)
+	defer calm.Close()
+	defer tr.Close()
+	if _, err := calm.Step(t.Context(), b); err != nil { // the first step of a warmup has the rate 0
+		t.Fatal(err)
+	}
+	if _, err := tr.Step(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	before := tensors(t, tr, p)
+	failed := 0
+	for left := 0; ; left += 1 + left/2 { // at the end of the steps, only if the places are few
+		_, err := tr.Step(&limited{t.Context(), left}, b)
+		if err == nil {
+			break
+		}
+		if failed++; !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		same(t, tensors(t, tr, p), before, "a cancelled step changes it")
+	}
+	if failed < 3 {
+		t.Fatalf("a step could be cancelled at %d places, want 3 at least", failed)
+	}
+	if _, err := calm.Step(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	same(t, tensors(t, tr, p), tensors(t, calm, p), "it is another one after an interruption")
+}
+
+// tensors returns copies of all tensors.
+func tensors(t *testing.T, tr *trainer.Trainer, p *trainer.Program) map[string][]float32 {
+	t.Helper()
+	all := map[string][]float32{}
+	for _, q := range p.Params {
+		list, err := tr.Tensor(q.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[q.Name] = list
+	}
+	return all
+}
+
+// same checks that tensors have equal bits.
+func same(t *testing.T, got, want map[string][]float32, what string) {
+	t.Helper()
+	for name, list := range want {
+		for i, v := range list {
+			if math.Float32bits(v) != math.Float32bits(got[name][i]) {
+				t.Fatalf("element %d of %s is %v, want %v: %s", i, name, got[name][i], v, what)
+			}
 		}
 	}
 }

@@ -408,6 +408,17 @@ target t { emit train a as package "p" }
 	require.Greater(t, compiler.Again(u.Program), 1, "the detector has one layer")
 }
 
+// TestPairKept checks that the memory of a step counts both gradients of a table that two optimizers change: it has as many as two separate tables.
+func TestPairKept(t *testing.T) {
+	kept := func(words string) []compiler.Kept {
+		p := compiledPair(t, "train pre", words, compiler.Options{}).Program
+		return compiler.KeptBy(p, p.Bounds)
+	}
+	separate, shared := kept("\n updates apart"), kept("share embed.token\n updates apart")
+	require.Less(t, shared[0].Floats, separate[0].Floats)
+	require.Equal(t, separate[1], shared[1])
+}
+
 // TestPairModels checks of which tensors of the program those of both models are made.
 func TestPairModels(t *testing.T) {
 	const g, d = "generator.embed.token", "discriminator.embed.token"

@@ -30,11 +30,16 @@ func (k *Kept) add(shape []int) {
 // the noise that a batch begins with. It does not count what workers use between two nodes, which is small and depends on the number of threads.
 func KeptBy(p *ir.Program, b ir.Bounds) []Kept {
 	list := []Kept{{What: "parameters"}, {What: "gradients"}, {What: "optimizer"}, {What: "activations"}}
+	shapes := map[string][]int{}
 	for _, t := range p.Training.Params {
+		shapes[t.Name] = t.Shape
 		list[0].add(t.Shape)
 		if t.Grad != "" {
 			list[1].add(t.Shape)
 		}
+	}
+	for _, w := range p.Training.Twins { // each optimizer has a gradient of its own
+		list[1].add(shapes[w.Of])
 	}
 	for _, u := range p.Training.Updates {
 		for _, k := range u.Kept {

@@ -170,10 +170,14 @@ func (e *emitter) trainerFile() error {
 	f.Const().Id("SpecHash").Op("=").Lit(m.SpecHash)
 	f.Comment("Program returns a description of the package for the runtime, a new one in each call.")
 	f.Func().Id("Program").Params().Op("*").Qual(trainerPath, "Program").Block(jen.Return(jen.Op("&").Qual(trainerPath, "Program").Values(e.trainerDict())))
-	f.Comment("NewTrainer opens the weights at path, a file or a folder in safetensors form, and makes a trainer of them.")
+	f.Comment("NewTrainer opens the weights at path, a safetensors file or a model folder, and makes a trainer of them.")
 	f.Func().Id("NewTrainer").Params(jen.Id("path").String(), jen.Id("opts").Op("...").Qual(trainerPath, "Option")).
 		Params(jen.Op("*").Qual(trainerPath, "Trainer"), jen.Error()).
 		Block(jen.Return(jen.Qual(trainerPath, "Open").Call(jen.Id("Program").Call(), jen.Id("path"), jen.Id("opts").Op("..."))))
+	f.Comment("Start makes a trainer for a training from scratch: its tensors begin as init in the spec says.")
+	f.Func().Id("Start").Params(jen.Id("opts").Op("...").Qual(trainerPath, "Option")).
+		Params(jen.Op("*").Qual(trainerPath, "Trainer"), jen.Error()).
+		Block(jen.Return(jen.Qual(trainerPath, "Start").Call(jen.Id("Program").Call(), jen.Id("opts").Op("..."))))
 	return e.add("trainer.go", f)
 }
 
@@ -211,8 +215,11 @@ func (e *emitter) trainerDict() jen.Dict {
 				if p.Grad != "" {
 					v[jen.Id("Trained")] = jen.True()
 				}
-				if p.Init != nil {
+				if p.Init != (ir.Init{}) {
 					v[jen.Id("Init")] = initCode(p.Init)
+				}
+				if p.New {
+					v[jen.Id("New")] = jen.True()
 				}
 				g.Line().Values(v)
 			}
@@ -366,7 +373,7 @@ func countCode(c ir.Count, v jen.Dict) {
 }
 
 // initCode returns the literal of trainer.Init.
-func initCode(i *ir.Init) jen.Code {
+func initCode(i ir.Init) jen.Code {
 	d := jen.Dict{}
 	for _, f := range []struct {
 		name  string
@@ -376,7 +383,7 @@ func initCode(i *ir.Init) jen.Code {
 			d[jen.Id(f.name)] = jen.Lit(f.value)
 		}
 	}
-	return jen.Op("&").Qual(trainerPath, "Init").Values(d)
+	return jen.Qual(trainerPath, "Init").Values(d)
 }
 
 // optimizerCode returns the fields of a trainer.Optimizer.

@@ -52,7 +52,7 @@ type pair struct {
 	tr                  *spec.Train
 	unit                *Unit // of both
 	generator, detector *Unit
-	begin               map[string]*ir.Init // how tensors begin
+	begin               map[string]ir.Param // how tensors begin
 	with                [2][]string         // the tensors that are trained: of the generator, of the detector
 	counts              []ir.Count
 	stored              []ir.Model // both models
@@ -60,7 +60,7 @@ type pair struct {
 
 // compilePair builds the program of a step that trains a generator and a detector, see compileStep.
 func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.List, error) {
-	k := &pair{targetWork: t, tr: w.Train, unit: u, begin: map[string]*ir.Init{}}
+	k := &pair{targetWork: t, tr: w.Train, unit: u, begin: map[string]ir.Param{}}
 	trace := o.Trace
 	o.Trace = false // it would keep the layers of each model
 	if err := k.models(w, o); err != nil {
@@ -95,7 +95,8 @@ func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.L
 	p := u.Program
 	p.Training = u.trainingOf(slices.Concat(k.with[:]...))
 	for i := range p.Training.Params {
-		p.Training.Params[i].Init = k.begin[p.Training.Params[i].Name]
+		q := &p.Training.Params[i]
+		q.Init, q.New = k.begin[q.Name].Init, k.begin[q.Name].New
 	}
 	for i := range p.Training.Updates {
 		p.Training.Updates[i].Numbers = numbersOf(k.tr)
@@ -137,7 +138,9 @@ func (k *pair) models(w *work, o Options) error {
 		with := Parameters(p)
 		for _, tensor := range with {
 			if _, ok := k.begin[name(tensor)]; !ok {
-				k.begin[name(tensor)] = u.initOf(tensor, shapes[tensor])
+				q := ir.Param{Name: tensor, Shape: shapes[tensor]}
+				u.begins(&q)
+				k.begin[name(tensor)] = q
 			}
 		}
 		k.store(i, with, name)
@@ -154,7 +157,7 @@ func (k *pair) models(w *work, o Options) error {
 	}
 	if k.tr.Replace.Stop {
 		for _, s := range k.shared() {
-			k.begin[s.delta()] = &ir.Init{}
+			k.begin[s.delta()] = ir.Param{New: true}
 		}
 	}
 	return nil

@@ -365,15 +365,20 @@ func TestPairPad(t *testing.T) {
 	width := g.Shape[1]
 	require.Equal(t, make([]float64, width), g.Floats()[:width])
 	require.NotEqual(t, make([]float64, width), s.store["grad.generator.embed.token"].Floats()[:width], "the tied head trains it")
-	begins := map[string]*ir.Init{}
+	begins := map[string]ir.Param{}
 	for _, p := range u.Program.Training.Params {
-		begins[p.Name] = p.Init
+		begins[p.Name] = p
 	}
-	require.Equal(t, &ir.Init{}, begins["discriminator.embed.token._weight"])
-	require.Nil(t, begins["discriminator.embed.absolute"])
-	require.Nil(t, begins["generator.embed.token"])
-	require.NotNil(t, begins["generator.head.mlm.linear1.weight"])
-	require.NotNil(t, begins["discriminator.head.rtd.linear2.weight"])
+	for name, want := range map[string]ir.Param{
+		"discriminator.embed.token._weight":     {New: true},
+		"discriminator.embed.absolute":          {Init: ir.Init{Normal: 0.02}},
+		"generator.embed.token":                 {Init: ir.Init{Normal: 0.02}},
+		"generator.head.mlm.linear1.weight":     {Init: ir.Init{Normal: 0.02}, New: true},
+		"discriminator.head.rtd.linear2.weight": {Init: ir.Init{Normal: 0.02}, New: true},
+	} {
+		require.Equal(t, want.Init, begins[name].Init, name)
+		require.Equal(t, want.New, begins[name].New, name)
+	}
 }
 
 // TestPairMemory checks that layers of a generator which has more of them than the detector are computed again too.

@@ -389,25 +389,32 @@ func inHead(p *ir.Program, name string) bool {
 	return false
 }
 
-// initOf returns how a tensor begins that the weights from which a training starts may lack: those of a head, and adapters. The library PEFT draws the
+// begins notes how a tensor begins, and whether the weights from which a training starts may lack it: those of a head, and adapters. The library PEFT draws the
 // first matrix of an adapter as torch.nn.Linear does.
-func (u *Unit) initOf(name string, shape []int) *ir.Init {
+func (u *Unit) begins(p *ir.Param) {
+	p.New = inHead(u.Program, p.Name)
 	switch {
-	case strings.HasSuffix(name, adapterDown):
-		return &ir.Init{Uniform: 1 / math.Sqrt(float64(shape[1]))}
-	case strings.HasSuffix(name, adapterUp):
-		return &ir.Init{}
-	case !inHead(u.Program, name):
-		return nil
-	case len(shape) > 1:
-		return &ir.Init{Normal: u.Model.Defaults.Init.Std}
+	case strings.HasSuffix(p.Name, adapterDown):
+		p.New, p.Init = true, ir.Init{Uniform: 1 / math.Sqrt(float64(p.Shape[1]))}
+	case strings.HasSuffix(p.Name, adapterUp):
+		p.New = true
+	case len(p.Shape) > 1:
+		p.Init = ir.Init{Normal: u.Model.Defaults.Init.Std}
+	case isGain(u.Program, p.Name):
+		p.Init = ir.Init{Mean: 1}
 	}
-	for _, n := range u.Program.Region("head").Nodes {
-		if n.Op == "layernorm" && n.In[1].Name == name {
-			return &ir.Init{Mean: 1}
+}
+
+// isGain reports whether a norm multiplies by a tensor.
+func isGain(p *ir.Program, name string) bool {
+	for r, l := range ir.Steps(p.Run) {
+		for _, n := range r.Nodes {
+			if n.Op == "layernorm" && ir.At(n.In[1].Name, l) == name {
+				return true
+			}
 		}
 	}
-	return &ir.Init{}
+	return false
 }
 
 // trainingOf lists the tensors of a training program. with are those that are trained.
@@ -419,7 +426,8 @@ func (u *Unit) trainingOf(with []string) *ir.Training {
 		t.Updates = p.Training.Updates
 	}
 	for _, name := range Parameters(p) {
-		param := ir.Param{Name: name, Shape: shapes[name], Init: u.initOf(name, shapes[name])}
+		param := ir.Param{Name: name, Shape: shapes[name]}
+		u.begins(&param)
 		if slices.Contains(with, name) {
 			param.Grad = GradOf(name)
 		}

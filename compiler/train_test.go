@@ -156,7 +156,7 @@ target t { emit infer m.nli as package "p" }
 	zeros := eval.Store{}
 	for _, p := range step.Program.Training.Params {
 		require.Equal(t, slices.Contains(with, p.Name), p.Grad != "", p.Name)
-		require.Equal(t, slices.Contains(with, p.Name), p.Init != nil, p.Name)
+		require.Equal(t, slices.Contains(with, p.Name), p.New, p.Name)
 		if strings.HasSuffix(p.Name, "lora_B.weight") {
 			zeros[p.Name] = ir.NewArray(p.Shape...)
 		}

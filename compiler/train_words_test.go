@@ -219,9 +219,9 @@ func TestBeginOfWords(t *testing.T) {
 	plain := words(t, "steps 70 steps; rate 3e-3").Training
 	require.Zero(t, plain.Noise)
 	for _, p := range plain.Params {
-		if p.Init != nil {
+		if p.New {
 			require.Regexp(t, `^head\.`, p.Name)
-			require.Equal(t, len(p.Shape) > 1, *p.Init == ir.Init{Normal: 0.02}, p.Name)
+			require.Equal(t, len(p.Shape) > 1, p.Init == ir.Init{Normal: 0.02}, p.Name)
 		}
 	}
 	adapters := 0
@@ -230,9 +230,9 @@ func TestBeginOfWords(t *testing.T) {
 		case strings.HasSuffix(p.Name, ".lora_A.weight"):
 			adapters++
 			require.Equal(t, []int{3, 12}, p.Shape)
-			require.Equal(t, ir.Init{Uniform: 1 / math.Sqrt(12)}, *p.Init)
+			require.Equal(t, ir.Init{Uniform: 1 / math.Sqrt(12)}, p.Init)
 		case strings.HasSuffix(p.Name, ".lora_B.weight"):
-			require.Equal(t, ir.Init{}, *p.Init)
+			require.Equal(t, ir.Init{}, p.Init)
 		}
 	}
 	require.Equal(t, 4, adapters)

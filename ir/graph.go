@@ -379,8 +379,8 @@ type Param struct {
 	Shape []int
 	Grad  string // the store's name of its gradient; "": the tensor is not trained
 
-	// Init is how the tensor begins if the weights from which a training starts lack it, such as a new head; nil: they must have it.
-	Init *Init
+	Init Init // how it begins in a training from scratch, and as a new tensor
+	New  bool // the weights from which a training starts may lack it: it is of a head, or of an adapter
 }
 
 // Twin is another name of a tensor, by which calls of a second optimizer read it. That optimizer has a gradient and a state of its own for it.

@@ -4,17 +4,36 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // deviation is the standard deviation of drawn weights, as in the published configurations.
 const deviation = 0.02
 
-// Draw makes a trainer whose tensors are drawn by a seed: matrices and biases from a normal distribution with deviation 0.02, and gains of norms around 1.
+// Start makes a trainer for a training from scratch. All tensors begin as the spec's `init` says: matrices are drawn by the seed from a normal distribution
+// with its deviation, biases are 0 and gains of norms 1. Adapters begin as in [Open]. [Trainer.Drawn] lists all tensors.
+func Start(p *Program, opts ...Option) (*Trainer, error) {
+	return start(p, opts, func(t *Trainer) error {
+		if t.options.Generator != "" {
+			return ragged.Errorf("Start draws all tensors, and Generator names weights: leave out one of them, or call NewTrainer")
+		}
+		for i := range t.values.params {
+			q := &t.values.params[i]
+			t.values.set(i, q.draw(t.options.Seed))
+			t.drawn = append(t.drawn, q.Name)
+		}
+		return nil
+	})
+}
+
+// Draw makes a trainer whose tensors are drawn by a seed, for measurements and tests: no tensor is 0, as in a model that is trained. Matrices and biases are
+// from a normal distribution with deviation 0.02, gains of norms around 1, whatever the spec says. [Start] begins a training.
 func Draw(p *Program, seed uint64, opts ...Option) (*Trainer, error) {
 	return start(p, opts, func(t *Trainer) error {
 		for i := range t.values.params {
 			q := t.values.params[i]
-			q.Init = &Init{Normal: deviation}
+			q.Init = Init{Normal: deviation}
 			if len(q.Shape) == 1 && strings.HasSuffix(q.Name, "weight") { // a gain
 				q.Init.Mean = 1
 			}

@@ -102,8 +102,8 @@ type Param struct {
 	Shape   []int
 	Trained bool // the program computes its gradient
 
-	// Init is how the tensor begins if the weights from which a training starts lack it, such as that of a new head; nil: they must have it.
-	Init *Init
+	Init Init // how it begins in a training from scratch, see [Start], and as a new tensor
+	New  bool // the weights from which a training starts may lack it: it is of a head, or of an adapter
 }
 
 // Init is the distribution of the numbers of a new tensor: Mean + Normal·n + Uniform·u with a standard normal n and u from -1 to 1.

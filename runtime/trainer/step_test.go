@@ -351,9 +351,11 @@ func TestDrawnTensors(t *testing.T) {
 	for name, mean := range map[string]float64{"matrix.weight": 0, "norm.weight": 1, "norm.bias": 0} {
 		requireDrawn(t, tr, name, mean, 0.02)
 	}
-	p.Params[0].Init = &trainer.Init{Uniform: 0.5}
-	p.Params[1].Init = &trainer.Init{Mean: 2, Normal: 0.25}
-	p.Params[2].Init, p.Params[3].Init, p.Params[4].Init = &trainer.Init{}, &trainer.Init{}, &trainer.Init{}
+	p.Params[0].Init = trainer.Init{Uniform: 0.5}
+	p.Params[1].Init = trainer.Init{Mean: 2, Normal: 0.25}
+	for i := range p.Params {
+		p.Params[i].New = true
+	}
 	opened, err := trainer.Open(p, weights(t, 1), trainer.Threads(1))
 	require.NoError(t, err)
 	defer opened.Close()
@@ -361,6 +363,29 @@ func TestDrawnTensors(t *testing.T) {
 	requireDrawn(t, opened, "matrix.weight", 0, 0.5/math.Sqrt(3))
 	requireDrawn(t, opened, "norm.weight", 2, 0.25)
 	requireDrawn(t, opened, "norm.bias", 0, 0)
+
+	for i := range p.Params {
+		p.Params[i].New = false
+	}
+	numbers := map[uint64][]float32{}
+	for _, seed := range []uint64{3, 4, 3} {
+		started, err := trainer.Start(p, trainer.Threads(1), trainer.Seed(seed))
+		require.NoError(t, err)
+		require.Equal(t, []string{"matrix.weight", "norm.weight", "norm.bias", "w", "v"}, started.Drawn())
+		requireDrawn(t, started, "matrix.weight", 0, 0.5/math.Sqrt(3))
+		requireDrawn(t, started, "norm.weight", 2, 0.25)
+		requireDrawn(t, started, "norm.bias", 0, 0)
+		now, err := started.Tensor("matrix.weight")
+		require.NoError(t, err)
+		if before, ok := numbers[seed]; ok {
+			require.Equal(t, before, now)
+		}
+		numbers[seed] = now
+		require.NoError(t, started.Close())
+	}
+	require.NotEqual(t, numbers[3], numbers[4])
+	_, err = trainer.Start(p, trainer.Generator("g.safetensors"))
+	require.ErrorContains(t, err, "leave out one of them")
 }
 
 // requireDrawn checks the mean and the deviation of a tensor.

@@ -203,7 +203,7 @@ func (b *block) read(s *source, seed uint64) (drawn []string, err error) {
 			if err := b.readOne(i, at, sums[at.in]); err != nil {
 				return nil, err
 			}
-		case p.Init != nil:
+		case p.New:
 			b.set(i, p.draw(seed))
 			drawn = append(drawn, p.Name)
 		default:

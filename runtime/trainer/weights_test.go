@@ -77,7 +77,7 @@ func pairOf(share string) *trainer.Program {
 	case "stopping":
 		own = append(own, d+"_weight")
 		p.Params = append(bare(d+"_weight").Params, p.Params...) // the order has no meaning
-		p.Params[0].Init = &trainer.Init{}
+		p.Params[0].New = true
 	}
 	p.Params = append(p.Params, bare("discriminator.rtd.weight").Params...)
 	p.Models = []trainer.Model{

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
@@ -151,11 +152,11 @@ func WriteBatch(path string, b *runtime.Batch, with *Targets) error {
 		maps.Copy(integers, with.Integers)
 		maps.Copy(floats, with.Floats)
 	}
-	for name, v := range integers {
-		list = append(list, safetensors.Tensor{Name: name, DType: safetensors.I32, Shape: []int{len(v)}})
+	for _, name := range slices.Sorted(maps.Keys(integers)) { // the same bytes each time
+		list = append(list, safetensors.Tensor{Name: name, DType: safetensors.I32, Shape: []int{len(integers[name])}})
 	}
-	for name, v := range floats {
-		list = append(list, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: []int{len(v)}})
+	for _, name := range slices.Sorted(maps.Keys(floats)) {
+		list = append(list, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: []int{len(floats[name])}})
 	}
 	f, err := disk.Create(path, 0o666)
 	if err != nil {

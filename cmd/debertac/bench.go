@@ -11,7 +11,7 @@ import (
 
 type benchVerb struct {
 	Path   string `arg:"" help:"A spec, or a Hugging Face model folder."`
-	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first."`
+	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first that emits a model; with --train the first."`
 	folder.Wishes
 	sweep.Sweep
 }

@@ -18,7 +18,7 @@ type checkVerb struct {
 func (checkVerb) Help() string {
 	return `Reports all errors of the specs: unknown names, sizes that do not fit, terms without meaning, settings that contradict each
 other, calls and trainings that need more memory than their bounds. What is correct but cannot be compiled by this version, and a
-training that no target emits, is a warning. Nothing is written. Each message ends with a code in brackets; the page of a code is
+training of a spec without a target, is a warning. Nothing is written. Each message ends with a code in brackets; the page of a code is
 printed by ` + "`debertac explain CODE`" + `.
 
 Example:

@@ -17,7 +17,7 @@ import (
 type packVerb struct {
 	Path   string `arg:"" help:"Model folder; with --spec also a .safetensors file; or a spec, with --random-weights or --member."`
 	Spec   string `placeholder:"FILE" help:"Spec to pack for. Default: the one that import writes for the folder."`
-	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first."`
+	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first that emits a model."`
 	folder.Wishes
 	folder.DrawnFlag
 	Out    string            `short:"o" required:"" placeholder:"FILE" help:"File to write."`

@@ -24,7 +24,7 @@ type runVerb struct {
 	folder.Wishes
 	folder.DrawnFlag
 	Weights string  `placeholder:"FILE" help:"Packed weights, needed for a spec."`
-	Target  string  `placeholder:"NAME" help:"Target of the spec. Default: the first."`
+	Target  string  `placeholder:"NAME" help:"Target of the spec. Default: the first that emits a model."`
 	Random  *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw random weights, to see that a spec runs; needs --tokenizer."`
 
 	flags.Handed

@@ -73,6 +73,18 @@ target step { emit train tune }
 	require.Equal(t, "m.nli", source.UnitName(u), "a training is left out")
 	_, err = source.UnitFor(c, src, "step", "", compiler.Options{})
 	require.ErrorContains(t, err, "m.dspec: the target step emits trainings only, and a model is wanted")
+	require.Equal(t, "--target t", hintOf(t, err))
+	heads, _, _ := strings.Cut(twoHeads, "target")
+	src, err = source.Parse(c, "m.dspec", []byte(heads+`train tune on m.nli { batch 8 sequences; steps 10 steps; rate 1e-3 }
+target step { emit train tune }
+target spam { emit infer m.spam }
+`))
+	require.NoError(t, err)
+	u, err = source.UnitFor(c, src, "", "", compiler.Options{})
+	require.NoError(t, err)
+	require.Equal(t, "m.spam", source.UnitName(u), "the first target emits no model")
+	_, err = source.UnitFor(c, src, "step", "", compiler.Options{})
+	require.Equal(t, "emit infer m.nli", hintOf(t, err))
 	src, err = source.Parse(c, "m.dspec", []byte(twoHeads))
 	require.NoError(t, err)
 	choice := source.Choice{}
@@ -112,4 +124,13 @@ func TestUnitsAfter(t *testing.T) {
 	}
 	_, _, err := source.UnitsAfter(newConsole(t, twoHeads), "-", "nothing", compiler.Options{})
 	require.ErrorContains(t, err, "no pass is named nothing; there are build,")
+}
+
+// hintOf returns the hint of an error about the input.
+func hintOf(t *testing.T, err error) string {
+	t.Helper()
+	var f *fault.Error
+	require.ErrorAs(t, err, &f)
+	require.NotEmpty(t, f.List)
+	return f.List[0].Hint
 }

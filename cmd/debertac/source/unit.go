@@ -93,22 +93,28 @@ func UnitFor(c *console.Console, src *Source, target, head string, o compiler.Op
 	return oneUnit(c, src, o)
 }
 
-// withoutTrainings returns a source whose target does not emit trainings. It refuses a target that emits nothing else.
+// withoutTrainings returns a source with one target, which emits models alone: that of a name, or without a name the first one that emits a model. It refuses
+// a target that emits trainings only.
 func withoutTrainings(src *Source, target string) (*Source, error) {
-	t := src.Spec.Target(target)
-	if t == nil {
-		return src, nil
+	emitsTrainings := func(t *spec.Target) bool {
+		return len(t.Emit) > 0 && !slices.ContainsFunc(t.Emit, func(e spec.Emit) bool { return e.Kind != spec.EmitTrain })
 	}
-	rest := slices.DeleteFunc(slices.Clone(t.Emit), func(e spec.Emit) bool { return e.Kind == spec.EmitTrain })
-	switch len(rest) {
-	case len(t.Emit):
+	t := src.Spec.Target(target)
+	if i := slices.IndexFunc(src.Spec.Targets, func(t *spec.Target) bool { return !emitsTrainings(t) }); target == "" && i > 0 {
+		t = src.Spec.Targets[i]
+	}
+	switch {
+	case t == nil:
 		return src, nil
-	case 0:
-		tr := t.Emit[0].Train
-		return nil, fault.Input(src.Tree.Name, "the target %s emits trainings only, and a model is wanted", t.Name).Hint("%s", inferring(src.Spec, tr.Head))
+	case emitsTrainings(t):
+		return nil, fault.Input(src.Tree.Name, "the target %s emits trainings only, and a model is wanted", t.Name).
+			Hint("%s", inferring(src.Spec, t.Emit[0].Train.Head))
+	case t == src.Spec.Target(target) && !slices.ContainsFunc(t.Emit, func(e spec.Emit) bool { return e.Kind == spec.EmitTrain }):
+		return src, nil
 	}
 	other, with := *t, *src.Spec
-	other.Emit, with.Targets = rest, []*spec.Target{&other}
+	other.Emit = slices.DeleteFunc(slices.Clone(t.Emit), func(e spec.Emit) bool { return e.Kind == spec.EmitTrain })
+	with.Targets = []*spec.Target{&other}
 	return &Source{src.Tree, &with}, nil
 }
 

@@ -171,7 +171,7 @@ var Schema = []*Row{
 		Doc: "the parts of the model whose weights do not change, any of them; layers count from 1", parse: form[freezeForm]()},
 	{Block: "train", Word: "lora", Operands: "NAME, … rank COUNT [alpha NUMBER] [dropout RATE]", Default: "none; alpha as rank, dropout 0",
 		Doc: "low-rank adapters beside the weights of projections in every layer; of the rest only the head is trained", parse: form[loraForm]()},
-	{Block: "train", Word: "smooth", Operands: "SHARE", Default: "0", Doc: "label smoothing: the share of each target that is spread over all classes",
+	{Block: "train", Word: "smooth", Operands: "NUMBER", Default: "0", Doc: "label smoothing: the share of each target that is spread over all classes",
 		parse: form[numForm]()},
 	{Block: "train", Word: "weigh", Operands: "labels NUMBER …", Default: "1 for each label",
 		Doc: "one number per label, in the order of the labels: how many times an example with the label counts", parse: form[weighForm]()},

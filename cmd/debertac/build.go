@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 
 	"github.com/debertac/debertac/cmd/debertac/built"
 	"github.com/debertac/debertac/cmd/debertac/fault"
@@ -33,6 +34,9 @@ func (buildVerb) Help() string {
 first, doctor and version. The machine where it runs needs the program and its packed weights, which are a file of their own
 or, with --embed, inside the program.
 
+A program of a target that emits trainings has the verbs step, bench and version: step reads batches of token ids and targets,
+and writes and resumes checkpoints. It reads weights in safetensors form. A program holds models or trainings, not both.
+
 Examples:
   debertac build nli.dspec -o nli                    then: ./nli run --weights nli.weights "some text"
   debertac build ~/models/deberta-v3-base-mnli -o nli --embed`
@@ -54,6 +58,10 @@ func (v *buildVerb) Run(m *built.Maker) error {
 	units, err := source.Units(m.Console, src, compiler.Options{Target: v.Target, Emit: v.Emit})
 	if err != nil {
 		return err
+	}
+	if i := slices.IndexFunc(units, func(u *compiler.Unit) bool { return (u.Training != nil) != (units[0].Training != nil) }); i > 0 {
+		return fault.Input(v.File, "a program holds models or trainings, and the target %s emits both: %s", units[0].Target.Name,
+			wording.List(source.UnitNames(units))).Hint("--emit %s", source.UnitName(units[0]))
 	}
 	if v.Embed && v.Weights != "" && len(units) != 1 {
 		return fault.Usage("pick one with --emit", "the target emits %d models, --weights is for one", len(units))

@@ -7,7 +7,7 @@ import (
 // Choice holds the flags that select a part of a spec.
 type Choice struct {
 	Target string `placeholder:"NAME" help:"Target of the spec. Default: the first."`
-	Emit   string `placeholder:"NAME" help:"The one output of the target to use: MODEL or MODEL.HEAD. Default: all."`
+	Emit   string `placeholder:"NAME" help:"The one output of the target to use: MODEL, MODEL.HEAD, or the name of an ensemble or a training. Default: all."`
 }
 
 // Narrow makes --head select what a spec emits. For a folder it changes nothing, because the folder's own spec has only the head that was asked for.

@@ -82,7 +82,7 @@ func Generator(path string) Option {
 	}
 }
 
-// Open reads the tensors of a program from a safetensors file, or from a model folder with safetensors files or files of torch.save, and starts the threads.
+// Open reads the tensors of a program from a safetensors file, a file of torch.save (.bin, .pt or .pth), or a model folder, and starts the threads.
 // Tensors have their published names; a file of the encoder alone may lack the first word of them, such as "deberta.". A file of a generator and a detector has
 // the names of the program, see also [Generator]. The file may hold other tensors, but no adapters that the program does not have. Tensors of a new head or of
 // an adapter that it lacks are drawn by the seed; [Trainer.Drawn] lists them.

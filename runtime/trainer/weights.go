@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,10 +24,14 @@ type weights interface {
 	Close() error
 }
 
-// opened opens a safetensors file, or a model folder with such files or with files of torch.save.
+// opened opens a safetensors file, a file of torch.save, or a model folder with files of one of both forms.
 func opened(path string) (weights, error) {
 	folder, err := disk.IsDir(path)
-	if err != nil || !folder {
+	switch {
+	case err == nil && folder:
+	case slices.Contains([]string{".bin", ".pt", ".pth"}, filepath.Ext(path)):
+		return keep(torchfile.Open(path))
+	default:
 		return keep(safetensors.Open(path))
 	}
 	safe, err := safetensors.In(path)

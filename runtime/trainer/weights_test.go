@@ -198,15 +198,17 @@ func TestTorch(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, p.Params)
-	tr, err := trainer.Open(p, dir)
-	require.NoError(t, err)
-	defer tr.Close()
-	for _, q := range p.Params {
-		got, err := tr.Tensor(q.Name)
+	for _, path := range []string{dir, filepath.Join(dir, "pytorch_model.bin")} {
+		tr, err := trainer.Open(p, path)
 		require.NoError(t, err)
-		numbers := make([]float32, len(got))
-		require.NoError(t, want.Floats(q.Name, numbers))
-		require.Equal(t, numbers, got, q.Name)
+		for _, q := range p.Params {
+			got, err := tr.Tensor(q.Name)
+			require.NoError(t, err)
+			numbers := make([]float32, len(got))
+			require.NoError(t, want.Floats(q.Name, numbers))
+			require.Equal(t, numbers, got, q.Name)
+		}
+		require.NoError(t, tr.Close())
 	}
 	_, err = trainer.Open(p, t.TempDir())
 	require.ErrorContains(t, err, "model.safetensors")

@@ -21,6 +21,7 @@ import (
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/published"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/trainprogram"
 	"github.com/debertac/debertac/spec"
@@ -231,8 +232,8 @@ func (s *step) writeWeights(ctx context.Context, dir *folder.Folder) error {
 // storedName returns the name that a tensor has in the file of weights. Files of a bare encoder lack its prefix. In files of two models the names begin with
 // the model; the discriminator's tables are sums with a tensor of its own, or the generator's.
 func storedName(weights []string, part, name string) string {
-	_, bare, _ := strings.Cut(name, ".")
-	for _, s := range []string{name, bare, part + "." + name, part + "." + strings.TrimSuffix(name, "weight") + "_weight", "generator." + name} {
+	two := []string{part + "." + name, part + "." + strings.TrimSuffix(name, "weight") + "_weight", "generator." + name}
+	for _, s := range append(published.Names(name), two...) {
 		if slices.Contains(weights, s) {
 			return s
 		}

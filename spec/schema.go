@@ -82,7 +82,8 @@ var Schema = []*Row{
 	{Block: "defaults", Word: "act", Operands: "ACT", Default: "gelu", Doc: "every activation: " + strings.Join(Acts, ", "), parse: form[wordForm]()},
 	{Block: "defaults", Word: "dropout", Operands: "RATE [attention RATE]", Default: "0",
 		Doc: "rates in training: hidden rows, attention probabilities", parse: form[dropoutForm]()},
-	{Block: "defaults", Word: "init", Operands: "normal(std: NUMBER)", Default: "normal(std: 0.02)", Doc: "where weights start from", parse: form[initForm]()},
+	{Block: "defaults", Word: "init", Operands: "normal(std: NUMBER)", Default: "normal(std: 0.02)",
+		Doc: "where the matrices of a new head, and all of a training from scratch, start from; biases are 0, gains of norms 1", parse: form[initForm]()},
 
 	{Block: "embed", Word: "token", Operands: "ROWS [pad ID]", Default: "pad 0",
 		Doc: "the token table; pad's row gets no gradient through the lookup", parse: form[tokenForm]()},

@@ -11,6 +11,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
+	"github.com/debertac/debertac/runtime/dropout"
 	"github.com/debertac/debertac/runtime/rate"
 	"github.com/debertac/debertac/runtime/trainer"
 	"github.com/debertac/debertac/spec"
@@ -148,7 +149,7 @@ func steppedProgram(t *testing.T, kind compiler.OptimizerKind) *ir.Program {
 	}
 	s, faults := spec.ParseAndResolve("small.dspec", []byte(steppedSpec))
 	require.Empty(t, faults)
-	units, faults, err := compiler.Compile(s, compiler.Options{Train: true, After: "build"})
+	units, faults, err := compiler.Compile(s, compiler.Options{Train: true, Dropout: true, After: "build"})
 	require.NoError(t, err)
 	require.Empty(t, faults)
 	again := 0
@@ -212,6 +213,25 @@ func counted(parts []*trainer.Batch, target string) *ir.Array {
 	return &ir.Array{Shape: []int{1}, I: []int32{n}}
 }
 
+// keysOf puts the keys of dropout of a part of a step into the store. Each layer has one of its own.
+func keysOf(p *ir.Program, store eval.Store, step, part int) {
+	sites, _ := p.Keys()
+	for r, l := range ir.Steps(p.Run) {
+		for _, v := range r.In {
+			site, ok := sites[v.Name]
+			if !ok {
+				continue
+			}
+			name := ir.At(v.Name, l)
+			if name != v.Name {
+				site += l
+			}
+			k := dropout.KeyOf(0, step, part, site, 0)
+			store[name] = &ir.Array{Shape: []int{2}, I: []int32{int32(k[0]), int32(k[1])}}
+		}
+	}
+}
+
 // compare runs the steps in the oracle, which rounds the operands of products to bfloat16 as the program does.
 func (r *stepsResult) compare(t *testing.T, p *ir.Program) {
 	up := p.Training.Updates[0]
@@ -244,6 +264,7 @@ func (r *stepsResult) compare(t *testing.T, p *ir.Program) {
 			for _, c := range p.Training.Counts {
 				store[c.Name] = counted(parts, c.Target)
 			}
+			keysOf(p, store, step, i)
 			store["update.keep"] = &ir.Array{Shape: []int{1}, F: []float64{float64(i)}}
 			store["update.rate"] = &ir.Array{Shape: []int{1}, F: []float64{0.01}}
 			m := rate.AdamW(0.9, 0.999, 1e-6, true, step)

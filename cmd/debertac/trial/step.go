@@ -42,7 +42,7 @@ type step struct {
 	still   map[string][]float32 // recorded tensors of the file of weights that the program does not read, by the recorded names
 }
 
-// train compiles the training steps that the recorded tensors ask for. It sets t.untrained if it cannot compile them.
+// train compiles the training steps that the recorded tensors ask for.
 func (t *Trial) train(m *built.Maker) error {
 	if t.golden.Training() {
 		return t.trainRun(m.Console)

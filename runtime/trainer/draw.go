@@ -15,8 +15,8 @@ const deviation = 0.02
 // with its deviation, biases are 0 and gains of norms 1. Adapters begin as in [Open]. [Trainer.Drawn] lists all tensors.
 func Start(p *Program, opts ...Option) (*Trainer, error) {
 	return start(p, opts, func(t *Trainer) error {
-		if t.options.Generator != "" {
-			return ragged.Errorf("Start draws all tensors, and Generator names weights: leave out one of them, or call NewTrainer")
+		if err := t.noGenerator("Start"); err != nil {
+			return err
 		}
 		for i := range t.values.params {
 			q := &t.values.params[i]
@@ -31,6 +31,9 @@ func Start(p *Program, opts ...Option) (*Trainer, error) {
 // from a normal distribution with deviation 0.02, gains of norms around 1, whatever the spec says. [Start] begins a training.
 func Draw(p *Program, seed uint64, opts ...Option) (*Trainer, error) {
 	return start(p, opts, func(t *Trainer) error {
+		if err := t.noGenerator("Draw"); err != nil {
+			return err
+		}
 		for i := range t.values.params {
 			q := t.values.params[i]
 			q.Init = Init{Normal: deviation}
@@ -41,6 +44,14 @@ func Draw(p *Program, seed uint64, opts ...Option) (*Trainer, error) {
 		}
 		return nil
 	})
+}
+
+// noGenerator refuses the option Generator for a function that reads no weights.
+func (t *Trainer) noGenerator(function string) error {
+	if t.options.Generator == "" {
+		return nil
+	}
+	return ragged.Errorf("%s draws all tensors, and Generator names weights: leave out one of them, or call NewTrainer", function)
 }
 
 // draw returns new numbers for a tensor. They depend on the seed and on its name alone.

@@ -46,6 +46,9 @@ func (p *Program) checkMaskToken(id *int32) error {
 // Masked returns a batch as the next step masks it. part is its number among the parts of a batch, from 0; without parts it is 0. A batch with Rows, or with
 // the targets of masked tokens, is returned as it is. The result shares what is not changed with the batch.
 func (t *Trainer) Masked(b *Batch, part int) (*Batch, error) {
+	if part < 0 {
+		return nil, ragged.Errorf("part %d of a batch: parts are counted from 0", part)
+	}
 	if err := t.valid(b); err != nil {
 		return nil, err
 	}

@@ -124,7 +124,15 @@ func TestMaskingRefuses(t *testing.T) {
 		require.ErrorIs(t, err, runtime.ErrInput)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := trainer.Draw(slope(false), 1, trainer.MaskToken(3))
+	tr, err := trainer.Draw(masked(false), 1, trainer.Threads(1), trainer.MaskToken(99))
+	require.NoError(t, err)
+	_, err = tr.Masked(plain(false), -1)
+	require.ErrorIs(t, err, runtime.ErrInput)
+	require.ErrorContains(t, err, "part -1 of a batch: parts are counted from 0")
+	*tr.Options().MaskToken = 7
+	require.Equal(t, int32(99), *tr.Options().MaskToken, "the options are a copy")
+	require.NoError(t, tr.Close())
+	_, err = trainer.Draw(slope(false), 1, trainer.MaskToken(3))
 	require.ErrorContains(t, err, "MaskToken(3): slope predicts no masked tokens, so leave it out")
 
 	for _, c := range []struct {

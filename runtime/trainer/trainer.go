@@ -52,6 +52,10 @@ func (t *Trainer) Options() Options {
 	defer t.life.Unlock()
 	o := t.options
 	o.ISA = t.isa.String()
+	if id := o.MaskToken; id != nil { // the caller may write to it
+		o.MaskToken = new(int32)
+		*o.MaskToken = *id
+	}
 	if len(t.program.Optimizers) > 0 {
 		o.Steps = t.rate.Steps
 	}

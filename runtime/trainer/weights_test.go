@@ -133,6 +133,9 @@ func TestPair(t *testing.T) {
 	_, err := trainer.Open(bare("w"), held{"w": {}}.write(t, at("w")), trainer.Generator(g))
 	require.ErrorContains(t, err, "leave out the option Generator")
 	require.ErrorContains(t, trainer.Generator("")(&trainer.Options{}), "the path is empty")
+	_, err = trainer.Draw(pairOf("no"), 1, trainer.Generator(g))
+	require.ErrorIs(t, err, runtime.ErrInput)
+	require.ErrorContains(t, err, "Draw draws all tensors, and Generator names weights")
 	broken := pairOf("no")
 	broken.Models[1].Tensors[0].Of = []string{"none"}
 	_, err = trainer.Open(broken, d)

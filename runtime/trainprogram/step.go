@@ -104,6 +104,10 @@ func (f *stepFlags) run(ctx context.Context, s *command.Session, _ []string) err
 	if err := f.places(); err != nil { // now that the inputs are known
 		return err
 	}
+	if n := t.Options().Steps; !f.gradients && n > 0 && t.Next()+len(batches) > n { // before any step
+		return command.Usage("%d batches from step %d on are more than the %d steps of the training: leave some out, or set another number with --total-steps",
+			len(batches), t.Next(), n)
+	}
 	w := tensors{more: map[string][]float32{}}
 	for i, b := range batches {
 		row, err := f.one(ctx, t, m.Program, b)

@@ -252,6 +252,22 @@ func TestOutputs(t *testing.T) {
 	stdout, stderr, code := run(t, 1, "step", "--weights", weights, "--resume", saved, "--batch", good, "--gradients", "--json", "--out", out)
 	require.Equal(t, command.ExitDone, code, stderr)
 	require.Equal(t, "{\"loss\":0.125}\n", stdout, "a pass that is no step has no number")
+	five := []string{"step", "--weights", weights, "--out", out, "--total-steps", "4"}
+	for range 5 {
+		five = append(five, "--batch", good)
+	}
+	stdout, stderr, code = run(t, 1, five...)
+	require.Equal(t, command.ExitUsage, code)
+	require.Contains(t, stderr, "5 batches from step 0 on are more than the 4 steps of the training")
+	require.Empty(t, stdout, "no step has been computed")
+	stdout, stderr, code = run(t, 1, append(five[:len(five)-4:len(five)-4], "--resume", saved)...) // three batches after a step
+	require.Equal(t, command.ExitDone, code, stderr)
+	require.Contains(t, stdout, "step 3")
+	_, stderr, code = run(t, 1, append(five[:len(five)-2:len(five)-2], "--resume", saved)...)
+	require.Equal(t, command.ExitUsage, code)
+	require.Contains(t, stderr, "4 batches from step 1 on")
+	_, stderr, code = run(t, 1, append(five, "--gradients")...)
+	require.Equal(t, command.ExitDone, code, stderr)
 	large := file(t, "large", map[string]any{"w": []float32{1, 3e38, 4}, "still": []float32{7}})
 	for _, more := range [][]string{nil, {"--gradients", "--json"}} {
 		stdout, stderr, code = run(t, 1, append([]string{"step", "--weights", large, "--batch", good, "--out", out}, more...)...)

@@ -121,11 +121,7 @@ func (u *Unit) also(list []further, o Training, done *forwarded) (diag.List, err
 			return faults, err
 		}
 		f.named(more.counts)
-		for _, c := range more.counts {
-			if !slices.ContainsFunc(done.counts, func(o ir.Count) bool { return o.Name == c.Name }) {
-				done.counts = append(done.counts, c)
-			}
-		}
+		done.counts = withCounts(done.counts, more.counts...)
 		u.targets = append(u.targets, f.targets...)
 		p.Regions, p.Run = append(p.Regions, f.Program.Regions...), append(p.Run, f.Program.Run...)
 		p.Bounds.Rows = max(p.Bounds.Rows, f.Program.Bounds.Rows)

@@ -76,11 +76,7 @@ func (t *targetWork) compilePair(u *Unit, w *work, o Options, again int) (diag.L
 		if err != nil || len(faults) > 0 {
 			return faults, err
 		}
-		for _, c := range done.counts {
-			if !slices.ContainsFunc(k.counts, func(o ir.Count) bool { return o.Name == c.Name }) {
-				k.counts = append(k.counts, c)
-			}
-		}
+		k.counts = withCounts(k.counts, done.counts...)
 	}
 	if err := k.join(w); err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func meansOf(r *ir.Region, counts []ir.Count, ratio *ir.Count) []ir.Count {
 	for _, n := range r.Nodes {
 		if n.Op == "sum_ratio" && ratio != nil {
 			n.In = append(n.In, b.Input(ratio.Name, ir.Batch, ir.Type{DType: ir.F32, Shape: ir.Shape{ir.N(1)}}))
-			counts = append(counts, *ratio)
+			counts = withCounts(counts, *ratio)
 		}
 		if n.Op != "mean" || n.Flag("sum") {
 			continue
@@ -42,9 +42,17 @@ func meansOf(r *ir.Region, counts []ir.Count, ratio *ir.Count) []ir.Count {
 		}
 		n.In = append(n.In, make([]*ir.Value, 3-len(n.In))...)
 		n.In[2] = b.Input(c.Name, ir.Batch, ir.Type{DType: ir.I32, Shape: ir.Shape{ir.N(1)}})
-		if !slices.ContainsFunc(counts, func(o ir.Count) bool { return o.Name == c.Name }) {
-			counts = append(counts, c)
-		}
+		counts = withCounts(counts, c)
 	}
 	return counts
+}
+
+// withCounts adds numbers of the whole batch to a list that has each name once.
+func withCounts(list []ir.Count, more ...ir.Count) []ir.Count {
+	for _, c := range more {
+		if !slices.ContainsFunc(list, func(o ir.Count) bool { return o.Name == c.Name }) {
+			list = append(list, c)
+		}
+	}
+	return list
 }

@@ -289,8 +289,14 @@ func (e *emitter) perturbation(d jen.Dict) {
 	}
 }
 
-// exampleRules adds how a trainer makes the examples of a step.
+// exampleRules adds how a trainer makes the examples of a step, and how many there are.
 func (e *emitter) exampleRules(d jen.Dict) {
+	if n := e.p.Training.Epochs; n > 0 {
+		d[jen.Id("Epochs")] = jen.Lit(n)
+	}
+	if n := e.p.Training.Batch; n > 0 {
+		d[jen.Id("Batch")] = jen.Lit(n)
+	}
 	if n := e.p.Training.Negatives; n > 0 {
 		d[jen.Id("Negatives")] = jen.Lit(n)
 	}

@@ -119,6 +119,9 @@ func (t *targetWork) compile(w *work, o Options) (u *Unit, faults diag.List, err
 	case w.Train != nil:
 		o.Train, o.Dropout, o.Lora = true, true, w.Train.Lora
 		faults, err = t.compileTraining(u, w, o)
+		if u.Program != nil && u.Program.Training != nil {
+			u.Program.Training.Epochs, u.Program.Training.Batch = w.Train.Epochs, w.Train.Batch
+		}
 	default:
 		u.Program, err = t.compilePart(w.pkg, first, t.bounds(first), o)
 	}

@@ -280,6 +280,9 @@ type Training struct {
 	Losses  []Loss   // the terms of the loss; none: it is one number
 	Targets []Target // what holds for the numbers of targets
 
+	Epochs int // passes over the data, if the spec counts them; otherwise 0
+	Batch  int // sequences of a step
+
 	// Negatives is the number of labels of other texts that are asked for besides each label of a text.
 	Negatives float64
 

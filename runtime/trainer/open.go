@@ -22,6 +22,8 @@ type Options struct {
 	Seed    uint64 // of the random numbers that decide what is dropped
 	Steps   int    // steps of the training, for the course of the learning rate; 0: what the spec says, or no last step
 
+	Texts int // of the data, if the spec counts epochs, see [Texts]; 0: not known
+
 	Generator string // file or folder with the generator's weights, see [Generator]; "": the weights that are opened are those of both models
 
 	MaskToken *int32 // id of the token in the place of tokens to predict; nil: the caller chooses these, see [MaskToken]
@@ -57,8 +59,8 @@ func Seed(n uint64) Option {
 	}
 }
 
-// Steps sets the number of steps of the training, on which the course of the learning rate depends. It is needed if the spec counts epochs, unless the rate is
-// constant and has no warmup that is a share of the steps. Then a training without it has no last step.
+// Steps sets the number of steps of the training, on which the course of the learning rate depends. It or [Texts] is needed if the spec counts epochs, unless
+// the rate is constant and has no warmup that is a share of the steps. Then a training without it has no last step.
 func Steps(n int) Option {
 	return func(o *Options) error {
 		if n < 1 {
@@ -149,6 +151,11 @@ func (t *Trainer) resolve() (err error) {
 		return nil
 	}
 	t.rate = p.Optimizers[0].Rate
+	if o.Texts > 0 {
+		if t.rate.Steps, err = p.epochSteps(o); err != nil {
+			return err
+		}
+	}
 	if o.Steps > 0 {
 		t.rate.Steps = o.Steps
 	}
@@ -156,7 +163,8 @@ func (t *Trainer) resolve() (err error) {
 		t.rate.Warmup = share * float64(t.rate.Steps)
 	}
 	if t.rate.Steps == 0 && (t.rate.Course != rate.Constant || p.Optimizers[0].Warmup > 0) {
-		return ragged.Errorf("the spec of %s counts epochs, and the course of the learning rate depends on the steps: set them with Steps", p.Name)
+		return ragged.Errorf("the spec of %s counts epochs, and the course of the learning rate depends on the steps: set them with Steps, or set "+
+			"the number of texts with Texts", p.Name)
 	}
 	if err := t.rate.Check(); err != nil {
 		return ragged.Errorf("%s: %v", p.Name, err)

@@ -17,6 +17,8 @@ type Program struct {
 	SpecHash  string        // sha256 of the canonical spec of the model, of its head and of its adapters
 	ISAs      []cpu.ISA     // instruction sets that its kernels exist for
 	Limits    engine.Limits // the spec's limits on a batch
+	Epochs    int           // passes over the data, if the spec counts them; otherwise 0
+	Batch     int           // sequences of a step
 	Threads   int           // the most threads that a step may use, from the spec's target; 0: no limit
 	Params    []Param       // the tensors of the checkpoint, in the order of the schedule
 	Twins     []Twin        // second names of tensors

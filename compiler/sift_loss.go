@@ -117,7 +117,12 @@ func siftFaults(tr *spec.Train) diag.List {
 	if d := siftFault(tr.Head, f.Source); d != nil {
 		return diag.List{d}
 	}
-	if tr.Part < tr.Batch && divergenceOf(tr.Head).whole {
+	whole := divergenceOf(tr.Head).whole
+	if whole && tr.Batch == 1 {
+		return diag.List{diag.Errorf("take-loss", f.Pos, "sift compares the numbers of a head with one column by a softmax over the batch, which is "+
+			"always 1 for one text").Note(tr.Words["batch"].Pos, "the batch is here").Hintf("batch 2 sequences")}
+	}
+	if tr.Part < tr.Batch && whole {
 		return diag.List{diag.Errorf("take-loss", f.Pos, "sift compares the numbers of a head with one column by a softmax over the batch, which cannot be "+
 			"cut into parts").Note(tr.Words["batch"].Pos, "the parts are here").Hintf("batch %d sequences", tr.Batch)}
 	}

@@ -333,6 +333,7 @@ func TestSiftFaults(t *testing.T) {
 	for _, c := range []struct{ head, batch, words, at, message, hint string }{
 		{"bio", "batch 8 sequences", "", "32:1", "sift compares the probabilities of rows, but m.bio has those of chains of labels", "remove it"},
 		{"amount", "batch 8 sequences in parts of 4", "", "32:1", "a softmax over the batch, which cannot be cut into parts", "batch 8 sequences"},
+		{"amount", "batch 1 sequences", "", "32:1", "a softmax over the batch, which is always 1 for one text", "batch 2 sequences"},
 		{"near", "batch 8 sequences", "", "32:1", "m.near computes numbers for the loss contrastive", "remove it"},
 		{"nli", "batch 8 sequences in parts of 4", "", "", "", ""},
 		{"amount", "batch 8 sequences", "", "", "", ""},

@@ -6,8 +6,8 @@ import (
 	"github.com/debertac/debertac/runtime/ragged"
 )
 
-// Texts tells how many texts the data of a training have whose spec counts epochs. Its number of steps is then that of the epochs, in each of which every text is
-// in one batch and the last batch may be smaller.
+// Texts sets the number of texts of the data for a training whose spec counts epochs, and so its number of steps. In an epoch each text is in one batch, and
+// the last batch may be smaller.
 func Texts(n int) Option {
 	return func(o *Options) error {
 		if n < 1 {

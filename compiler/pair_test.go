@@ -434,6 +434,16 @@ func TestPairModels(t *testing.T) {
 		"share embed.token stopping gradient": {g, d + "._weight"},
 	} {
 		p := compiledPair(t, "train pre", words, compiler.Options{}).Program.Training
+		for i, emit := range []string{"infer g.mlm", "infer d.rtd"} {
+			var saved, packed []string
+			for _, s := range p.Models[i].Tensors {
+				saved = append(saved, s.Name)
+			}
+			for name := range ir.ShapesOf(compiledPair(t, emit, words, compiler.Options{}).Program.Pack) {
+				packed = append(packed, name)
+			}
+			require.ElementsMatch(t, packed, saved, "what is packed for %s", emit)
+		}
 		params := map[string]bool{}
 		for _, q := range p.Params {
 			params[q.Name] = true

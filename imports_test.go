@@ -59,7 +59,7 @@ var rooms = []struct {
 	{"runtime/trainer", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/dropout", "runtime/engine", "runtime/masking", "runtime/pool",
 		"runtime/published", "runtime/ragged", "runtime/rate", "runtime/safetensors", "runtime/torchfile"}, nil},
 	{"runtime/torchfile", []string{"runtime/disk", "runtime/safetensors"}, nil},
-	{"runtime/published", nil, nil},
+	{"runtime/published", []string{"runtime/safetensors"}, nil},
 	{"runtime/dropout", nil, nil},
 	{"runtime/masking", []string{"runtime/dropout", "runtime/ragged"}, nil},
 	{"runtime/sampler", []string{"runtime/dropout"}, nil},

@@ -3,6 +3,8 @@ package pack
 import (
 	"slices"
 	"strings"
+
+	"github.com/debertac/debertac/runtime/published"
 )
 
 // Equal reports whether two tensors of a checkpoint have the same shape and hold equal numbers.
@@ -43,9 +45,9 @@ var Buffers = []Buffer{
 // Copies lists pairs of tensors that checkpoints can hold twice: the decoder of masked tokens repeats the token table and the head's bias. When a model folder
 // is imported, each is compared with the tensor that it repeats, and is used if it differs.
 var Copies = [][2]string{
-	{"cls.predictions.decoder.weight", tokenTable},
+	{"cls.predictions.decoder.weight", published.TokenTable},
 	{"cls.predictions.decoder.bias", "cls.predictions.bias"},
-	{"lm_head.decoder.weight", tokenTable},
+	{"lm_head.decoder.weight", published.TokenTable},
 	{"lm_head.decoder.bias", "lm_head.bias"},
 }
 

@@ -9,19 +9,10 @@ import (
 
 	"github.com/debertac/debertac/runtime/published"
 	"github.com/debertac/debertac/runtime/resource"
-	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// Weights is an open checkpoint: a *safetensors.File or a *torchfile.File.
-type Weights interface {
-	Name() string                               // for messages
-	Names() []string                            // of the tensors, in the file's order
-	Has(name string) bool                       // whether the file has the tensor
-	Info(name string) (safetensors.Info, error) // its type and shape
-	Check(name string, shape ...int) error      // returns an error unless the tensor exists and has this shape
-	Floats(name string, dst []float32) error    // reads its numbers, row-major; dst has their count as its length
-	Close() error
-}
+// Weights is an open checkpoint.
+type Weights = published.Weights
 
 // Checkpoint reads tensors from a checkpoint, under all names that package published knows.
 type Checkpoint struct {

@@ -14,18 +14,8 @@ import (
 	"github.com/debertac/debertac/runtime/torchfile"
 )
 
-// weights is an open file of tensors.
-type weights interface {
-	Name() string
-	Names() []string
-	Has(name string) bool
-	Check(name string, shape ...int) error
-	Floats(name string, dst []float32) error
-	Close() error
-}
-
 // opened opens a safetensors file, a file of torch.save, or a model folder with files of one of both forms.
-func opened(path string) (weights, error) {
+func opened(path string) (published.Weights, error) {
 	folder, err := disk.IsDir(path)
 	switch {
 	case err == nil && folder:
@@ -48,12 +38,16 @@ func opened(path string) (weights, error) {
 	return keep(safetensors.OpenDir(path))
 }
 
-// keep keeps a nil pointer from becoming weights that are not nil.
-func keep[W weights](w W, err error) (weights, error) {
+// keep removes the prefix of a training library from the names of tensors.
+func keep[W published.Weights](w W, err error) (published.Weights, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w, nil
+	plain, _, err := published.Unwrap(w)
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return plain, nil
 }
 
 // load fills the tensors of a program from the weights at a path, and those of its generator from the file that the options name.
@@ -71,7 +65,7 @@ func (t *Trainer) load(path string) (err error) {
 			return err
 		}
 	}
-	for _, w := range []weights{s.own, s.generator} {
+	for _, w := range []published.Weights{s.own, s.generator} {
 		if f, ok := w.(*safetensors.File); ok && f.Metadata()[engine.LayoutKey] != "" {
 			return ragged.Errorf("%s holds packed weights, which have another layout: open the safetensors file or the model folder that they were packed from",
 				f.Name())
@@ -87,14 +81,14 @@ func (t *Trainer) load(path string) (err error) {
 // source is where the tensors of a program are read from.
 type source struct {
 	program   *Program
-	own       weights // of the model, of both models, or of the detector
-	generator weights // nil: own holds the generator
+	own       published.Weights // of the model, of both models, or of the detector
+	generator published.Weights // nil: own holds the generator
 }
 
 // close closes the files.
 func (s *source) close() error {
 	var list []error
-	for _, w := range []weights{s.own, s.generator} {
+	for _, w := range []published.Weights{s.own, s.generator} {
 		if w != nil {
 			list = append(list, w.Close())
 		}
@@ -104,7 +98,7 @@ func (s *source) close() error {
 
 // noAdapters refuses weights with adapters that the program does not have: without them they are those of another model.
 func (s *source) noAdapters() error {
-	for _, w := range []weights{s.own, s.generator} {
+	for _, w := range []published.Weights{s.own, s.generator} {
 		if w == nil {
 			continue
 		}
@@ -120,7 +114,7 @@ func (s *source) noAdapters() error {
 
 // place is where a file holds a tensor.
 type place struct {
-	in    weights
+	in    published.Weights
 	name  string
 	minus string // the tensor of the program to subtract: the file holds its sum with the tensor; "": none
 }
@@ -189,8 +183,8 @@ func (s *source) missing(name string) error {
 // read fills all tensors from files. It draws those that the files lack and that may be new, and returns their names. Numbers that are not finite, and
 // tensors of a checkpoint that differ from what Save has written, are errors.
 func (b *block) read(s *source, seed uint64) (drawn []string, err error) {
-	sums := map[weights]checksums{}
-	for _, w := range []weights{s.own, s.generator} {
+	sums := map[published.Weights]checksums{}
+	for _, w := range []published.Weights{s.own, s.generator} {
 		if f, ok := w.(*safetensors.File); ok {
 			if sums[w], err = sumsOf(f); err != nil {
 				return nil, err

@@ -228,3 +228,19 @@ func TestPacked(t *testing.T) {
 	require.ErrorIs(t, err, runtime.ErrInput)
 	require.ErrorContains(t, err, "m.weights holds packed weights, which have another layout: open the safetensors file")
 }
+
+// TestWrapped opens a file in which all names have the prefix of a training library.
+func TestWrapped(t *testing.T) {
+	const table = "embeddings.word_embeddings.weight"
+	p := bare("deberta."+table, "classifier.bias")
+	path := held{"module.deberta." + table: {1, 2}, "module.classifier.bias": {3, 4}}.write(t, filepath.Join(t.TempDir(), "m.safetensors"))
+	tr, err := trainer.Open(p, path)
+	require.NoError(t, err)
+	defer tr.Close()
+	got, err := tr.Tensor("classifier.bias")
+	require.NoError(t, err)
+	require.Equal(t, []float32{3, 4}, got)
+	path = held{"backbone." + table: {1, 2}}.write(t, filepath.Join(t.TempDir(), "m.safetensors"))
+	_, err = trainer.Open(p, path)
+	require.ErrorContains(t, err, "save the model's own state dict")
+}

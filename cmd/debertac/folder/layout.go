@@ -9,6 +9,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/published"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/torchfile"
 	"github.com/debertac/debertac/spec"
@@ -83,7 +84,7 @@ func (f *Folder) openWeights(l *layout) error {
 	if err != nil {
 		return err
 	}
-	plain, prefix, err := pack.Unwrap(w)
+	plain, prefix, err := published.Unwrap(w)
 	if err != nil {
 		return errors.Join(err, w.Close())
 	}

@@ -1,4 +1,4 @@
-package pack
+package published
 
 import (
 	"slices"
@@ -7,8 +7,19 @@ import (
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
-// tokenTable is the end of the name of the token embeddings in every published layout.
-const tokenTable = "embeddings.word_embeddings.weight"
+// TokenTable is the end of the name of the token embeddings in every published layout.
+const TokenTable = "embeddings.word_embeddings.weight"
+
+// Weights is an open checkpoint: a *safetensors.File or a *torchfile.File.
+type Weights interface {
+	Name() string                               // for messages
+	Names() []string                            // of the tensors, in the file's order
+	Has(name string) bool                       // whether the file has the tensor
+	Info(name string) (safetensors.Info, error) // its type and shape
+	Check(name string, shape ...int) error      // returns an error unless the tensor exists and has this shape
+	Floats(name string, dst []float32) error    // reads its numbers, row-major; dst has their count as its length
+	Close() error
+}
 
 // wrappers are the prefixes that training libraries put in front of every tensor name. They come from torch.nn.DataParallel and its relatives, from modules
 // that keep the model in a field, from torch.compile, and from SentenceTransformer.state_dict.
@@ -24,7 +35,7 @@ var roots = []string{"", "deberta.", "bert.", "roberta.", "token_rep_layer.bert_
 func Unwrap(w Weights) (Weights, string, error) {
 	table := ""
 	for _, n := range w.Names() {
-		head, ok := strings.CutSuffix(n, tokenTable)
+		head, ok := strings.CutSuffix(n, TokenTable)
 		if !ok || head != "" && !strings.HasSuffix(head, ".") {
 			continue
 		}
@@ -38,7 +49,7 @@ func Unwrap(w Weights) (Weights, string, error) {
 	if table == "" {
 		return w, "", nil
 	}
-	prefix, rest := "", strings.TrimSuffix(table, tokenTable)
+	prefix, rest := "", strings.TrimSuffix(table, TokenTable)
 	for !slices.Contains(roots, rest) {
 		found := ""
 		for _, p := range wrappers {
@@ -48,7 +59,7 @@ func Unwrap(w Weights) (Weights, string, error) {
 		}
 		if found == "" {
 			return nil, "", &safetensors.Error{File: w.Name(), Tensor: table,
-				Reason: "the name in front of " + tokenTable + " is neither a prefix of a published layout nor one of " +
+				Reason: "the name in front of " + TokenTable + " is neither a prefix of a published layout nor one of " +
 					strings.Join(wrappers, ", ") + ": save the model's own state dict"}
 		}
 		prefix, rest = prefix+found, rest[len(found):]

@@ -235,8 +235,7 @@ func TestPair(t *testing.T) {
 			s.compareDrawn(t, of["logits"])
 
 			tables := map[string]bool{}
-			detector, dloss := map[string][]float64{}, 0.0
-			dloss, detector, _ = s.alone(t, "d.rtd", "discriminator.", s.written(), func(name string) *ir.Array {
+			dloss, detector, _ := s.alone(t, "d.rtd", "discriminator.", s.written(), func(name string) *ir.Array {
 				general := "generator." + strings.TrimPrefix(name, "discriminator.")
 				generator := before[general]
 				if c.apart {

@@ -189,6 +189,3 @@ func (g graph) mul(a, b *ir.Value) *ir.Value { return g.op("mul", nil, a, b) }
 
 // scale appends a product with a constant.
 func (g graph) scale(x *ir.Value, by float64) *ir.Value { return g.op("scale", attrs("by", by), x) }
-
-// offset appends a sum with a constant.
-func (g graph) offset(x *ir.Value, by float64) *ir.Value { return g.op("offset", attrs("by", by), x) }

@@ -21,7 +21,6 @@ type plain struct {
 	scores, probs, dropped, weights, slopes []float32
 	row                                     []float32 // [heads of the unit][n], a row while it is mixed
 	products                                []float32 // [R] of a row with a table, or sums for its rows
-	scratch                                 []float32
 }
 
 // plainLengths returns the lengths of the arrays for sequences of n rows: those of one strip of pairs, of a mixed row, and of products.

@@ -38,6 +38,10 @@ func (e *emitter) stages(phase int) (list []string) {
 // stageNames maps the stages of an update to the methods that run them. The pass over the batch, which has no name here, adds up the gradients too.
 var stageNames = map[ir.Stage]string{ir.Norm: "norm", ir.Apply: "apply", ir.Lookahead: "lookahead"}
 
+// stageDocs tells what the calls of the stages do.
+var stageDocs = map[string]string{"norm": "compute the norm of all gradients", "apply": "change the tensors by their gradients",
+	"lookahead": "mix the tensors with their slow weights"}
+
 // stageOf returns the name of the stage that runs a region.
 func (e *emitter) stageOf(r *ir.Region) string { return stageNames[e.p.Training.StageOf(r)] }
 
@@ -88,8 +92,7 @@ func (e *emitter) phaseMethods(f *jen.File, phase int) {
 		e.stage(g, phase, "")
 	})
 	for _, stage := range e.stages(phase) {
-		f.Commentf("%s runs the calls that %s.", inPhase(stage, phase), map[string]string{"norm": "compute the norm of all gradients",
-			"apply": "change the tensors by their gradients", "lookahead": "mix the tensors with their slow weights"}[stage])
+		f.Commentf("%s runs the calls that %s.", inPhase(stage, phase), stageDocs[stage])
 		f.Func().Params(jen.Id("e").Op("*").Id("exec")).Id(inPhase(stage, phase)).Params().Error().BlockFunc(func(g *jen.Group) {
 			e.stage(g, phase, stage)
 		})
@@ -228,7 +231,7 @@ func (e *emitter) keptParams() (list []ir.Param) {
 	var others []ir.Param
 	for _, u := range e.p.Training.Updates {
 		for _, p := range u.Kept {
-			if strings.HasPrefix(p.Name, "sum.") {
+			if strings.HasPrefix(p.Name, ir.SumPrefix) {
 				list = append(list, p)
 			} else {
 				others = append(others, p)

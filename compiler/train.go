@@ -78,13 +78,11 @@ func (u *Unit) Train(o Training) (diag.List, error) {
 	}
 	p.Training = u.trainingOf(with)
 	p.Training.Counts, p.Training.Traced, p.Training.Sums, p.Training.Losses = done.counts, o.Trace, parts, u.losses
-	if u.Training != nil {
-		p.Training.Merges = merges(p, u.Training.Lora)
-	}
 	if o.Sift != nil {
 		p.Training.Noise = o.Sift.Noise
 	}
 	if u.Training != nil {
+		p.Training.Merges = merges(p, u.Training.Lora)
 		p.Training.Masking, p.Training.Negatives = u.maskingOf(o.further), u.Training.Negatives
 	}
 	return nil, placed(p, o.Again, o.BF16)

@@ -83,12 +83,12 @@ func (o Optimizer) name() string { return cmp.Or(o.Name, "update") }
 
 // The prefixes of what an optimizer keeps for a tensor from one step to the next, and of the next values.
 const (
-	firstPrefix   = "first."   // the moving mean of the gradient, or SGD's momentum
-	secondPrefix  = "second."  // the moving mean of the square
-	slowPrefix    = "slow."    // lookahead's slow weights
-	sumPrefix     = "sum."     // the gradient, summed over the parts of a batch
-	updatedPrefix = "updated." // the next value of a tensor, or of what is kept for it
-	mixedPrefix   = "mixed."   // the same, after lookahead
+	firstPrefix   = "first."     // the moving mean of the gradient, or SGD's momentum
+	secondPrefix  = "second."    // the moving mean of the square
+	slowPrefix    = "slow."      // lookahead's slow weights
+	sumPrefix     = ir.SumPrefix // the gradient, summed over the parts of a batch
+	updatedPrefix = "updated."   // the next value of a tensor, or of what is kept for it
+	mixedPrefix   = "mixed."     // the same, after lookahead
 )
 
 // UpdatedOf returns the store's name of the next value of a tensor or of what an optimizer keeps for it. Both lie in the same memory.

@@ -311,6 +311,9 @@ const (
 	Lookahead                   // mix parameters and slow weights
 )
 
+// SumPrefix begins the name of the sum of a gradient over the parts of a batch, among what an optimizer keeps. It means nothing between two steps.
+const SumPrefix = "sum."
+
 // Update describes the calls of one optimizer.
 type Update struct {
 	Name   string           // the first word of the names of its numbers, such as update.rate

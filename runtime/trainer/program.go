@@ -14,7 +14,7 @@ import (
 // Program describes a generated training package. It is fixed at compile time and shared by all trainers of the package.
 type Program struct {
 	Name      string        // name of the package, for messages
-	SpecHash  string        // sha256 of the canonical spec of the model, of its head and of its adapters
+	SpecHash  string        // sha256 of the canonical spec of the model, its head and its adapters; of several losses: of all heads; of two models: of both
 	ISAs      []cpu.ISA     // instruction sets that its kernels exist for
 	Limits    engine.Limits // the spec's limits on a batch
 	Epochs    int           // passes over the data, if the spec counts them; otherwise 0

@@ -62,6 +62,7 @@ type held struct {
 type openFlags struct {
 	held
 	model, weights, isa string
+	generator           string
 	threads, total      int
 	draw                *uint64
 	seed                uint64
@@ -69,7 +70,10 @@ type openFlags struct {
 
 func (o *openFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&o.model, "model", "", "the `NAME` of the training, if the binary holds several")
-	fs.StringVar(&o.weights, "weights", "", "safetensors `FILE` with the tensors of the model under their published names, or a folder of such files")
+	fs.StringVar(&o.weights, "weights", "",
+		"`FILE` with the tensors of the model under their published names, in the form of safetensors or torch.save, or a model folder")
+	fs.StringVar(&o.generator, "generator", "",
+		"`FILE` or folder with the generator, for a training by replaced-token detection where --weights has the detector alone")
 	fs.Func("random-weights", "draw the tensors by this `SEED` instead", func(text string) error {
 		var n uint64
 		if _, err := fmt.Sscanf(text, "%d", &n); err != nil || fmt.Sprint(n) != text {
@@ -108,6 +112,9 @@ func (o *openFlags) open(m *Model, opts ...trainer.Option) (t *trainer.Trainer, 
 	if o.total > 0 {
 		opts = append(opts, trainer.Steps(o.total))
 	}
+	if o.generator != "" {
+		opts = append(opts, trainer.Generator(o.generator))
+	}
 	if o.draw != nil {
 		t, err = trainer.Draw(m.Program, *o.draw, opts...)
 	} else {
@@ -122,6 +129,12 @@ func (o *openFlags) open(m *Model, opts ...trainer.Option) (t *trainer.Trainer, 
 
 // check refuses flags that are wrong for a program.
 func (o *openFlags) check(p *trainer.Program) error {
+	if o.generator != "" && o.draw != nil {
+		return command.Usage("--random-weights draws the generator too: leave out --generator")
+	}
+	if o.generator != "" && len(p.Models) == 0 {
+		return command.Usage("--generator: the training %s has no generator", p.Name)
+	}
 	if o.threads < 0 || o.threads > pool.MaxThreads {
 		return command.Usage("--threads %d: it must be from 1 to %d, or 0 for all cores", o.threads, pool.MaxThreads)
 	}

@@ -312,6 +312,8 @@ func TestFaults(t *testing.T) {
 		{`unknown verb "run" (there are: step bench version)`, command.ExitUsage, []string{"run"}},
 		{"step needs --batch FILE", command.ExitUsage, step()},
 		{"either --weights FILE or --random-weights SEED is needed", command.ExitUsage, []string{"step", "--batch", good, "--out", out}},
+		{"leave out --generator", command.ExitUsage, []string{"bench", "--random-weights", "1", "--generator", weights}},
+		{"has no generator", command.ExitUsage, []string{"bench", "--weights", weights, "--generator", weights}},
 		{"a seed is a whole number", command.ExitUsage, []string{"bench", "--random-weights", "x"}},
 		{"--save and --gradients contradict each other", command.ExitUsage, step("--batch", good, "--gradients", "--save", out)},
 		{"--out is given twice", command.ExitUsage, step("--batch", good, "--out", out)},

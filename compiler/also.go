@@ -241,11 +241,12 @@ func (u *Unit) sum(list []further) error {
 	return e.Err()
 }
 
-// alsoHash returns the hash of the canonical spec of a training with further heads.
+// alsoHash returns the hash of the canonical spec of a training with further heads. The weights of their losses are not in it, as other numbers of a training
+// are not: a checkpoint means the same with others.
 func alsoHash(own string, tr *spec.Train) string {
 	text := fmt.Appendf(nil, "%s\n", own)
 	for _, a := range tr.Also {
-		text = fmt.Appendf(text, "also weight %v\n%s\n", a.Weight, spec.Canonical(a.Head.Model, a.Head))
+		text = fmt.Appendf(text, "also\n%s\n", spec.Canonical(a.Head.Model, a.Head))
 	}
 	return specHash(text)
 }

@@ -263,3 +263,15 @@ func TestExamples(t *testing.T) {
 	require.Equal(t, &ir.Masking{Rule: masking.Rule{Share: 0.15, Runs: 1}, Targets: []string{"target"}}, p.Training.Masking)
 	require.LessOrEqual(t, p.Training.Masking.Most(p.Bounds.Tokens, p.Bounds.Sequences), p.Bounds.Rows)
 }
+
+// TestAlsoHash checks that checkpoints of trainings with other weights of the losses have one hash, and that further heads have another.
+func TestAlsoHash(t *testing.T) {
+	hash := func(words string) string {
+		return compiledAlso(t, "train both", "base.mlm", "", words, compiler.Options{}).Program.Meta.SpecHash
+	}
+	want := hash("also ar.lm share all weight 0.5")
+	require.Equal(t, want, hash("also ar.lm share all weight 2"))
+	for _, other := range []string{"", "also ar.cloze share all weight 0.5", "also ar.lm share all; also ar.cloze share all"} {
+		require.NotEqual(t, want, hash(other), other)
+	}
+}

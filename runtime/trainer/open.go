@@ -163,8 +163,8 @@ func (t *Trainer) resolve() (err error) {
 		t.rate.Warmup = share * float64(t.rate.Steps)
 	}
 	if t.rate.Steps == 0 && (t.rate.Course != rate.Constant || p.Optimizers[0].Warmup > 0) {
-		return ragged.Errorf("the spec of %s counts epochs, and the course of the learning rate depends on the steps: set them with Steps, or set "+
-			"the number of texts with Texts", p.Name)
+		return ragged.Errorf("the spec of %s counts epochs, and the course of the learning rate depends on the steps: set them with Steps "+
+			"or --total-steps, or set the number of texts with Texts", p.Name)
 	}
 	if err := t.rate.Check(); err != nil {
 		return ragged.Errorf("%s: %v", p.Name, err)

@@ -340,4 +340,11 @@ func TestFaults(t *testing.T) {
 	_, stderr, code := run(t, 2, "bench")
 	require.Equal(t, command.ExitUsage, code)
 	require.Contains(t, stderr, "--model is needed: this binary holds fake other")
+	epochs := fake()
+	epochs.Optimizers[0].Rate = rate.Schedule{Peak: 0.5, Course: rate.Linear}
+	var printed, errs bytes.Buffer
+	models := []trainprogram.Model{{Name: "epochs", Program: epochs}}
+	code = trainprogram.Run(t.Context(), models, step("--batch", good), command.Streams{Out: &printed, Err: &errs})
+	require.Equal(t, command.ExitInput, code)
+	require.Contains(t, errs.String(), "set them with Steps or --total-steps")
 }

@@ -100,11 +100,18 @@ func step(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, b *trainer
 		t.Fatal(err)
 	}
 	gradients = map[string][]float32{}
+	var names []string
 	for _, q := range p.Params {
 		if q.Trained {
-			if gradients[q.Name], err = tr.Gradient(q.Name); err != nil {
-				t.Fatal(err)
-			}
+			names = append(names, q.Name)
+		}
+	}
+	for _, w := range p.Twins { // the second of two optimizers has another gradient of the tensor
+		names = append(names, w.Name)
+	}
+	for _, name := range names {
+		if gradients[name], err = tr.Gradient(name); err != nil {
+			t.Fatal(err)
 		}
 	}
 	return loss, gradients
@@ -338,6 +345,9 @@ func roundingOf(p *trainer.Program, loss float32, gradients map[string][]float32
 		if len(q.Shape) == 1 {
 			rounding[q.Name] = math.Max(top, math.Abs(float64(loss))) / (1 << 20)
 		}
+	}
+	for _, w := range p.Twins {
+		rounding[w.Name] = rounding[w.Of]
 	}
 	return rounding
 }

@@ -81,7 +81,10 @@ func (h Head) Misfit() *Misfit {
 // lossMisfit returns the message about a loss that does not fit a row. For a loss of a few kinds of heads it names these, and the hint is one of them.
 func (h Head) lossMisfit(r *Row) *Misfit {
 	purpose := purposes[h.Loss]
-	if purpose == "" {
+	switch {
+	case purpose == "" && len(r.Losses) == 0 && r.LossMisfit.Message == "":
+		return Misfit{"heads for " + r.Kind + " have no loss, so LOSS does not fit", r.Sample}.of(h)
+	case purpose == "":
 		return r.LossMisfit.of(h)
 	}
 	var kinds []string

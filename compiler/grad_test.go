@@ -3,7 +3,6 @@ package compiler_test
 import (
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -169,9 +168,9 @@ func (s *slope) compare(t *testing.T, r *rand.Rand, store eval.Store, name strin
 
 // TestGradientsOfRandomSpecs compares the gradients of random specs, of every parameter, with central differences of the same oracle.
 func TestGradientsOfRandomSpecs(t *testing.T) {
-	n := 6
-	if os.Getenv("DEBERTAC_DRAWS") != "" {
-		n = draws(t)
+	n := draws(t)
+	if testing.Short() {
+		n = 6
 	}
 	r := rand.New(rand.NewPCG(23, 29))
 	losses := 0

@@ -131,11 +131,11 @@ func (k *pair) models(w *work, o Options) error {
 			k.detector, name = u, k.inDetector
 			k.unit.Training = k.tr
 		}
-		with := Parameters(p)
+		with, of := Parameters(p), readersOf(p)
 		for _, tensor := range with {
 			if _, ok := k.begin[name(tensor)]; !ok {
 				q := ir.Param{Name: tensor, Shape: shapes[tensor]}
-				u.begins(&q)
+				u.begins(&q, of)
 				k.begin[name(tensor)] = q
 			}
 		}

@@ -318,7 +318,8 @@ func numbersOf(tr *spec.Train) *ir.UpdateNumbers {
 func trained(tr *spec.Train, u *Unit) []string {
 	f, p := tr.Freeze, u.Program
 	if tr.Lora != nil { // the adapters and the head
-		return slices.DeleteFunc(Parameters(p), func(name string) bool { return !adapter(name) && !inHead(p, name) })
+		head := readersOf(p).head
+		return slices.DeleteFunc(Parameters(p), func(name string) bool { return !adapter(name) && !head[name] })
 	}
 	if f == nil {
 		return nil
@@ -377,20 +378,39 @@ func adapter(name string) bool {
 	return strings.HasSuffix(name, adapterDown) || strings.HasSuffix(name, adapterUp)
 }
 
-// inHead reports whether the head is the first region that reads a tensor.
-func inHead(p *ir.Program, name string) bool {
+// readers is what a training needs to know of those that read the tensors of a program.
+type readers struct {
+	head  map[string]bool // the head is the first region that reads the tensor
+	gains map[string]bool // a norm multiplies by the tensor
+}
+
+// readersOf looks at the tensors that the calls of a program read.
+func readersOf(p *ir.Program) readers {
+	of := readers{map[string]bool{}, map[string]bool{}}
 	for r, l := range ir.Steps(p.Run) {
-		if slices.ContainsFunc(r.In, func(v *ir.Value) bool { return v.Kind == ir.Tensor && ir.At(v.Name, l) == name }) {
-			return r.Name == "head" || r.Name == "crf" || r.Name == "loss" // vocabulary moves a bias there
+		head := r.Name == "head" || r.Name == "crf" || r.Name == "loss" // vocabulary moves a bias there
+		for _, v := range r.In {
+			if v.Kind != ir.Tensor {
+				continue
+			}
+			name := ir.At(v.Name, l)
+			if _, seen := of.head[name]; !seen {
+				of.head[name] = head
+			}
+		}
+		for _, n := range r.Nodes {
+			if n.Op == "layernorm" {
+				of.gains[ir.At(n.In[1].Name, l)] = true
+			}
 		}
 	}
-	return false
+	return of
 }
 
 // begins notes how a tensor begins, and whether the weights from which a training starts may lack it: those of a head, and adapters. The library PEFT draws the
 // first matrix of an adapter as torch.nn.Linear does.
-func (u *Unit) begins(p *ir.Param) {
-	p.New = inHead(u.Program, p.Name)
+func (u *Unit) begins(p *ir.Param, of readers) {
+	p.New = of.head[p.Name]
 	switch {
 	case strings.HasSuffix(p.Name, adapterDown):
 		p.New, p.Init = true, ir.Init{Uniform: 1 / math.Sqrt(float64(p.Shape[1]))}
@@ -398,21 +418,9 @@ func (u *Unit) begins(p *ir.Param) {
 		p.New = true
 	case len(p.Shape) > 1:
 		p.Init = ir.Init{Normal: u.Model.Defaults.Init.Std}
-	case isGain(u.Program, p.Name):
+	case of.gains[p.Name]:
 		p.Init = ir.Init{Mean: 1}
 	}
-}
-
-// isGain reports whether a norm multiplies by a tensor.
-func isGain(p *ir.Program, name string) bool {
-	for r, l := range ir.Steps(p.Run) {
-		for _, n := range r.Nodes {
-			if n.Op == "layernorm" && ir.At(n.In[1].Name, l) == name {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // trainingOf lists the tensors of a training program. with are those that are trained.
@@ -423,9 +431,10 @@ func (u *Unit) trainingOf(with []string) *ir.Training {
 	if p.Training != nil {
 		t.Updates = p.Training.Updates
 	}
+	of := readersOf(p)
 	for _, name := range Parameters(p) {
 		param := ir.Param{Name: name, Shape: shapes[name]}
-		u.begins(&param)
+		u.begins(&param, of)
 		if slices.Contains(with, name) {
 			param.Grad = GradOf(name)
 		}

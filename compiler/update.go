@@ -184,8 +184,9 @@ func (u *update) check() error {
 	case len(u.With) == 0:
 		return fmt.Errorf("no tensor is trained")
 	}
+	written := writtenBy(u.prog)
 	for _, number := range []string{StoreNorm, StoreClip} {
-		if r, _ := u.prog.Writer(u.Number(number)); r != nil {
+		if written[u.Number(number)] {
 			return fmt.Errorf("the program %s has a value %s already: the optimizer needs another name", u.prog.Name, u.Number(number))
 		}
 	}
@@ -194,7 +195,7 @@ func (u *update) check() error {
 		if trained[name] {
 			return fmt.Errorf("%s is named twice", name)
 		}
-		if r, _ := u.prog.Writer(u.Sweep.GradOf(name)); r == nil {
+		if !written[u.Sweep.GradOf(name)] {
 			return fmt.Errorf("no call of the program %s computes the gradient of %s", u.prog.Name, name)
 		}
 		trained[name] = true
@@ -204,6 +205,17 @@ func (u *update) check() error {
 		return fmt.Errorf("no call of the program %s reads a tensor %s", u.prog.Name, name)
 	}
 	return nil
+}
+
+// writtenBy returns the names of all that the calls of a program write.
+func writtenBy(p *ir.Program) map[string]bool {
+	written := map[string]bool{}
+	for r, l := range ir.Steps(p.Run) {
+		for _, v := range r.Out {
+			written[ir.At(v.Name, l)] = true
+		}
+	}
+	return written
 }
 
 // group puts each trained tensor into the group of the first region that reads it, and deletes it from the map.

@@ -71,11 +71,7 @@ func (e *emitter) programDict() jen.Dict {
 		head[jen.Id("Prompt")] = jen.Op("&").Add(engine("Prompt")).Values(d)
 	}
 	if len(m.Labels) > 0 {
-		head[jen.Id("Labels")] = jen.Index().String().ValuesFunc(func(g *jen.Group) {
-			for _, l := range m.Labels {
-				g.Lit(l)
-			}
-		})
+		head[jen.Id("Labels")] = listCode(jen.String(), m.Labels)
 		if m.Multi {
 			head[jen.Id("Independent")] = jen.True()
 		}

@@ -41,11 +41,7 @@ func (e *emitter) models(d jen.Dict) {
 func storedCode(list []ir.Stored) func(g *jen.Group) {
 	return func(g *jen.Group) {
 		for _, s := range list {
-			g.Line().Values(jen.Dict{jen.Id("Name"): jen.Lit(s.Name), jen.Id("Of"): jen.Index().String().ValuesFunc(func(g *jen.Group) {
-				for _, name := range s.Of {
-					g.Lit(name)
-				}
-			})})
+			g.Line().Values(jen.Dict{jen.Id("Name"): jen.Lit(s.Name), jen.Id("Of"): listCode(jen.String(), s.Of)})
 		}
 		g.Line()
 	}

@@ -207,11 +207,7 @@ func (e *emitter) trainerDict() jen.Dict {
 		jen.Id("Bind"):   jen.Id("bind"),
 		jen.Id("Params"): jen.Index().Qual(trainerPath, "Param").ValuesFunc(func(g *jen.Group) {
 			for _, p := range e.p.Training.Params {
-				v := jen.Dict{jen.Id("Name"): jen.Lit(p.Name), jen.Id("Shape"): jen.Index().Int().ValuesFunc(func(g *jen.Group) {
-					for _, n := range p.Shape {
-						g.Lit(n)
-					}
-				})}
+				v := jen.Dict{jen.Id("Name"): jen.Lit(p.Name), jen.Id("Shape"): listCode(jen.Int(), p.Shape)}
 				if p.Grad != "" {
 					v[jen.Id("Trained")] = jen.True()
 				}
@@ -227,11 +223,7 @@ func (e *emitter) trainerDict() jen.Dict {
 		}),
 		jen.Id("States"): jen.Index().Qual(trainerPath, "Param").ValuesFunc(func(g *jen.Group) {
 			for _, s := range e.keptParams() {
-				g.Line().Values(jen.Dict{jen.Id("Name"): jen.Lit(s.Name), jen.Id("Shape"): jen.Index().Int().ValuesFunc(func(g *jen.Group) {
-					for _, n := range s.Shape {
-						g.Lit(n)
-					}
-				})})
+				g.Line().Values(jen.Dict{jen.Id("Name"): jen.Lit(s.Name), jen.Id("Shape"): listCode(jen.Int(), s.Shape)})
 			}
 			g.Line()
 		}),
@@ -281,11 +273,7 @@ func (e *emitter) perturbation(d jen.Dict) {
 		d[jen.Id("Noise")] = jen.Lit(noise)
 	}
 	if traced := e.p.Training.Traced; len(traced) > 0 {
-		d[jen.Id("Traced")] = jen.Index().String().ValuesFunc(func(g *jen.Group) {
-			for _, name := range traced {
-				g.Lit(name)
-			}
-		})
+		d[jen.Id("Traced")] = listCode(jen.String(), traced)
 	}
 }
 
@@ -314,12 +302,8 @@ func (e *emitter) exampleRules(d jen.Dict) {
 		of[jen.Id("Words")] = jen.True()
 	}
 	d[jen.Id("Masking")] = jen.Op("&").Qual(trainerPath, "Masking").Values(jen.Dict{
-		jen.Id("Rule"): jen.Qual(runtimePath+"/masking", "Rule").Values(of),
-		jen.Id("Targets"): jen.Index().String().ValuesFunc(func(g *jen.Group) {
-			for _, name := range m.Targets {
-				g.Lit(name)
-			}
-		}),
+		jen.Id("Rule"):    jen.Qual(runtimePath+"/masking", "Rule").Values(of),
+		jen.Id("Targets"): listCode(jen.String(), m.Targets),
 	})
 }
 
@@ -370,12 +354,17 @@ func countCode(c ir.Count, v jen.Dict) {
 		v[jen.Id("Widths")] = jen.Lit(c.Widths)
 	}
 	if c.Weights != nil {
-		v[jen.Id("Weights")] = jen.Index().Float64().ValuesFunc(func(g *jen.Group) {
-			for _, w := range c.Weights {
-				g.Lit(w)
-			}
-		})
+		v[jen.Id("Weights")] = listCode(jen.Float64(), c.Weights)
 	}
+}
+
+// listCode returns the literal of a slice.
+func listCode[E any](elem jen.Code, list []E) *jen.Statement {
+	return jen.Index().Add(elem).ValuesFunc(func(g *jen.Group) {
+		for _, x := range list {
+			g.Lit(x)
+		}
+	})
 }
 
 // initCode returns the literal of trainer.Init.

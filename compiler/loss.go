@@ -2,7 +2,6 @@ package compiler
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/tasktable"
@@ -161,7 +160,7 @@ var lossTable = []lossRow{
 
 // lossOf returns the row of a head, or nil.
 func lossOf(h *spec.Head, t Targets) *lossRow {
-	crf := slices.ContainsFunc(h.Steps, func(s *spec.Step) bool { return s.Kind == spec.StepCRF })
+	crf := h.HasStep(spec.StepCRF)
 	for i, r := range lossTable {
 		if r.loss == h.Loss && r.soft == t.Soft && r.crf == crf && (!r.only || r.as == h.As) {
 			if t.Smooth > 0 && !r.smooth || t.Weigh != nil && !r.weigh {

@@ -196,7 +196,7 @@ const classLosses = tasktable.CrossEntropy + ", " + tasktable.BinaryCrossEntropy
 
 // classes reports whether the targets of a head's loss are classes or labels, each row with its own.
 func classes(h *Head) bool {
-	return (h.Loss == tasktable.CrossEntropy || tasktable.Sigmoid(h.Loss)) && !hasStep(h, StepCRF)
+	return (h.Loss == tasktable.CrossEntropy || tasktable.Sigmoid(h.Loss)) && !h.HasStep(StepCRF)
 }
 
 // smoothed reports whether the targets of a head can be smoothed. Those of a span are places in the text.

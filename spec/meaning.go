@@ -118,7 +118,7 @@ func (b *headBuilder) checkLoss(words words) {
 	switch {
 	case misfit != nil:
 		fault(misfit.Message, misfit.Hint)
-	case tasktable.Sigmoid(h.Loss) && hasStep(h, StepCRF):
+	case tasktable.Sigmoid(h.Loss) && h.HasStep(StepCRF):
 		fault("a CRF chooses one sequence of labels: "+h.Loss+", which judges each label by itself, does not fit", "loss cross_entropy")
 	case h.Loss == tasktable.Contrastive && b.cols == 1:
 		fault("contrastive compares the directions of vectors, but the head has one number", "linear hidden")
@@ -245,8 +245,8 @@ func (h *Head) NamedForm() string {
 	return form
 }
 
-// hasStep reports whether a head has a step of a kind.
-func hasStep(h *Head, kind StepKind) bool {
+// HasStep reports whether a head has a step of a kind.
+func (h *Head) HasStep(kind StepKind) bool {
 	return slices.ContainsFunc(h.Steps, func(s *Step) bool { return s.Kind == kind })
 }
 

@@ -60,7 +60,7 @@ func BlockTN(isa ISA) Block {
 // gemmTN is the kernel while it is written. Registers are assigned by hand, because the tile needs all vector registers.
 type gemmTN struct {
 	*asm
-	vectors int  // vectors in a row of the tile: 2, or 1 of which the mask picks lanes
+	vectors int  // vectors in a row of the tile: 2, or 1 with a mask that picks lanes
 	pairs   bool // a and b hold pairs of bfloat16
 }
 

@@ -60,11 +60,7 @@ var _ = ir.Define(ir.Op{
 		return []*ir.Value{b.Like(n, "group_sum", nil, dy[0], in(n, 1)), nil}[:len(n.In)], b.Err()
 	},
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
-		args := "x group m at xRows"
-		if in(n, 1) == nil {
-			args = "x m xRows"
-		}
-		return portable(n, "y[i] = the sum of the group of number at+i, m numbers.", args, func(b *nest) {
+		return portable(n, "y[i] = the sum of the group of number at+i, m numbers.", argumentsOf(n, 1, "m at xRows"), func(b *nest) {
 			b.grouped(n, func(each func(do func(k loop.Expr))) loop.Expr {
 				sum := b.Let("sum", loop.F(0))
 				each(func(k loop.Expr) { b.AddTo(sum, loop.At("xs", k)) })

@@ -28,7 +28,7 @@ func (b *nest) besides(write func(i loop.Expr, each func(do func(k loop.Expr))))
 // rankIn holds the targets by which the texts of a group are ordered.
 var rankIn = constant(whole(float("target", "[M] of two texts of a group the one with the higher target is the better one")))
 
-// eachBetter calls visit with each pair of entries of a group of which the first has the higher target.
+// eachBetter calls visit with each pair of entries of a group that have different targets. The first entry has the higher one.
 func eachBetter(target []float64, group *ir.Array, visit func(better, worse int)) error {
 	list, err := groups(group, len(target))
 	for _, g := range list {

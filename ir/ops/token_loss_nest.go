@@ -22,7 +22,7 @@ func LogitPartsNest(ldz, ldy int) (*loop.Nest, error) {
 }
 
 // LogitGradNest returns the form that turns the logits of a chunk into their gradients, in place: z = dy·(exp(z - logs) - smooth/entries), and dy·(1-smooth)
-// less at the target, for m rows of cols logits, of which the first is that of entry col; and dbias becomes the sums of the rows. Its arguments are (z, dbias,
+// less at the target, for m rows of cols logits, from that of entry col on; and dbias becomes the sums of the rows. Its arguments are (z, dbias,
 // dy, logs, target, m, cols, col).
 func LogitGradNest(ldz int, smooth float64, entries int) (*loop.Nest, error) {
 	args := append(append(loop.Floats("z", "dbias", "dy", "logs"), loop.Ints("target")...), loop.Counts("m", "cols", "col")...)

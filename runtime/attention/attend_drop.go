@@ -1,10 +1,6 @@
 package attention
 
-import (
-	"unsafe"
-
-	"github.com/debertac/debertac/runtime/dropout"
-)
+import "github.com/debertac/debertac/runtime/dropout"
 
 // Drop decides which probabilities of one head of a sequence are dropped in a training step. Those that are not are divided by 1 - rate. The row number of a
 // query in the batch, times the heads plus the head, is the row of package dropout, and the number of the key in the sequence is the column.
@@ -28,8 +24,7 @@ func (a *Attend) dropOf(c *AttendCall, s, head int, kernel func(x *float32, stat
 	if a.Rate == 0 {
 		return nil
 	}
-	k := unsafe.Slice(c.Key, 2)
-	return &Drop{Key: dropout.Key{uint32(k[0]), uint32(k[1])}, Limit: dropout.Limit(a.Rate), Scale: float32(1 / (1 - a.Rate)),
+	return &Drop{Key: dropout.KeyAt(c.Key), Limit: dropout.Limit(a.Rate), Scale: float32(1 / (1 - a.Rate)),
 		Row: int(c.Starts[s]), Heads: a.Heads, Head: head, kernel: kernel}
 }
 

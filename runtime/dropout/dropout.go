@@ -20,6 +20,9 @@ func KeyOf(seed uint64, step, pass, site, layer int) Key {
 	return Key{uint32(x), uint32(x >> 32)}
 }
 
+// KeyAt returns the key at p, where it lies in memory as two integers.
+func KeyAt(p *int32) Key { return Key{uint32(*p), uint32(*(*int32)(unsafe.Add(unsafe.Pointer(p), 4)))} }
+
 // mix64 is the finalizer of SplitMix64 (Steele, Lea and Flood 2014, figure 14), a bijection whose output bits depend on all input bits.
 func mix64(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
@@ -55,7 +58,7 @@ func Limit(rate float64) uint32 { return uint32(math.Min(rate*(1<<32), math.MaxU
 
 // Rows computes y = x/(1-rate) or 0 for m rows of n columns, which are ldx and ldy floats apart. The first of them has the given number. y may be x.
 func Rows(y, x *float32, key *int32, n, ldx, ldy int, rate float64, first, m int) {
-	k := Key{uint32(*key), uint32(*(*int32)(unsafe.Add(unsafe.Pointer(key), 4)))}
+	k := KeyAt(key)
 	limit, scale := Limit(rate), float32(1/(1-rate))
 	for r := range m {
 		from := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(x), 4*r*ldx)), n)

@@ -63,11 +63,6 @@ func pick(n int, u float64, weight func(i int) float64) (entry int, rest float64
 	return entry, math.Nextafter(1, 0)
 }
 
-// key returns the key of a site as it lies in memory.
-func key(p *int32) dropout.Key {
-	return dropout.Key{uint32(*p), uint32(*(*int32)(unsafe.Add(unsafe.Pointer(p), 4)))}
-}
-
 // Rows draws an entry for each of m rows of n logits z, which are ldz floats apart. The first of them has the number first. A row for which given holds a
 // number of 0 or more is not drawn: it has that number.
 func Rows(y *int32, z *float32, given, site *int32, n, ldz, first, m int) {
@@ -75,7 +70,7 @@ func Rows(y *int32, z *float32, given, site *int32, n, ldz, first, m int) {
 	for i := range m {
 		if to[i] = set[i]; to[i] < 0 {
 			row := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(z), 4*i*ldz)), n)
-			to[i] = int32(Pick(row, Uniform(key(site), first+i)))
+			to[i] = int32(Pick(row, Uniform(dropout.KeyAt(site), first+i)))
 		}
 	}
 }
@@ -99,7 +94,7 @@ func (v Vocabulary) Rows(y *int32, x, w, bias, parts *float32, given, site *int3
 		if to[i] = set[i]; to[i] >= 0 {
 			continue
 		}
-		chunk, rest := PickChunk(row(parts, i, v.LDP, 2*chunks), Uniform(key(site), first+i))
+		chunk, rest := PickChunk(row(parts, i, v.LDP, 2*chunks), Uniform(dropout.KeyAt(site), first+i))
 		from := chunk * v.Chunk
 		logits, xi := unsafe.Slice(z, min(v.Chunk, v.Entries-from)), row(x, i, v.LDX, v.Width)
 		for k := range logits {

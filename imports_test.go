@@ -73,6 +73,7 @@ var rooms = []struct {
 	{"runtime/rate", nil, nil},
 	{"runtime/example", nil, nil},
 	{"runtime/tfevents", []string{"runtime/disk"}, nil},
+	{"runtime/runfolder", []string{"runtime/disk"}, nil},
 	{"runtime/bf16", nil, nil},
 	{"runtime/engine", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/mapped", "runtime/pool", "runtime/ragged", "runtime/resource",
 		"runtime/safetensors", "runtime/tasktable", "runtime/tokenizer"}, []string{"golang.org/x/sys"}},

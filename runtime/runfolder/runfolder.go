@@ -1,0 +1,197 @@
+// Package runfolder defines the folder of a training's run: what it consists of, how it is written so that a kill at any moment loses nothing that a checkpoint
+// holds, and how it is read.
+//
+//	run.json          what the run is: the training, hashes of all that it depends on, the command that repeats it
+//	model.dspec       the spec
+//	base/             config.json and the files of the tokenizer that the run began with
+//	metrics.jsonl     one line per step that was logged, and per evaluation
+//	checkpoints/      step-00000100.safetensors and so on: all that a resumed run needs
+//	best.json         the evaluation with the best metric
+//	events.out.tfevents…  the metrics for TensorBoard
+//	run.lock          held by the process that trains
+package runfolder
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/debertac/debertac/runtime/disk"
+)
+
+// The names in a run's folder.
+const (
+	RunFile     = "run.json"
+	SpecFile    = "model.dspec"
+	BaseFolder  = "base"
+	MetricsFile = "metrics.jsonl"
+	BestFile    = "best.json"
+	Checkpoints = "checkpoints"
+	LockFile    = "run.lock"
+)
+
+// Format is the version of the layout.
+const Format = 1
+
+// maxText bounds the JSON files of a run, in bytes.
+const maxText = 16 << 20
+
+// Run describes a run. It does not change while the run goes on.
+type Run struct {
+	Format   int    `json:"format"`
+	Training string `json:"training"` // its name in the spec
+	Head     string `json:"head"`     // full name of the head that is trained, MODEL.HEAD
+	Task     string `json:"task"`     // of the head, see package tasktable
+
+	Spec          string `json:"spec_sha256"`                // of model.dspec
+	Program       string `json:"program_sha256"`             // of the canonical spec, as in checkpoints
+	Tokenizer     string `json:"tokenizer_sha256,omitempty"` // of its files
+	Base          string `json:"base,omitempty"`             // the folder or file that the weights came from; "": they were drawn by the seed
+	Weights       string `json:"weights_sha256,omitempty"`   // of the files that the weights came from
+	Data          []Data `json:"data"`                       // what it trains on
+	Eval          []Data `json:"eval,omitempty"`             // what it is evaluated on
+	Seed          uint64 `json:"seed"`
+	Steps         int    `json:"steps"`           // of the whole training
+	StepsPerEpoch int    `json:"steps_per_epoch"` // batches of a pass over the data
+
+	Settings map[string]string `json:"settings"` // the flags that decide results, by name: how texts are cut, what is evaluated and how often
+	Command  []string          `json:"command"`  // repeats the run
+	Version  string            `json:"debertac"`
+	Began    time.Time         `json:"began"`
+}
+
+// Data is a file of examples.
+type Data struct {
+	Path     string `json:"path"`
+	SHA256   string `json:"sha256"`
+	Bytes    int64  `json:"bytes"`
+	Examples int    `json:"examples"`
+}
+
+// Folder is a run's folder that was opened or made.
+type Folder struct {
+	Dir string
+	Run Run
+
+	lock    *disk.Lock
+	metrics *disk.Log
+}
+
+// ErrNone is matched by the error of Open for a folder that is not a run's.
+var ErrNone = errors.New("not the folder of a run")
+
+// Path returns the path of a name in the folder.
+func (f *Folder) Path(name string) string { return filepath.Join(f.Dir, name) }
+
+// Is reports whether a path is the folder of a run.
+func Is(dir string) (bool, error) {
+	there, err := disk.IsDir(dir)
+	if err != nil || !there {
+		return false, err
+	}
+	return disk.Exists(filepath.Join(dir, RunFile))
+}
+
+// Open opens the folder of a run for reading.
+func Open(dir string) (*Folder, error) {
+	f := &Folder{Dir: dir}
+	text, err := disk.ReadFile(f.Path(RunFile), maxText)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s has no %s: %w", dir, RunFile, ErrNone)
+	case err != nil:
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &f.Run); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", f.Path(RunFile), err)
+	}
+	if f.Run.Format != Format {
+		return nil, fmt.Errorf("%s has format %d; this version reads format %d", f.Path(RunFile), f.Run.Format, Format)
+	}
+	return f, nil
+}
+
+// Create makes the folder of a new run, and the folders above it. files holds the contents of further files by their names, such as model.dspec and
+// base/config.json. run.json is written last, so a folder that has it is whole. A folder that holds anything but the rests of a Create that was killed is
+// refused.
+func Create(dir string, run *Run, files map[string][]byte) (*Folder, error) {
+	if err := vacant(dir, files); err != nil {
+		return nil, err
+	}
+	f := &Folder{Dir: dir, Run: *run}
+	f.Run.Format = Format
+	text, err := json.MarshalIndent(&f.Run, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range []string{Checkpoints, BaseFolder} {
+		if err := disk.MkdirAll(f.Path(d), 0o777); err != nil {
+			return nil, err
+		}
+	}
+	for name, data := range files {
+		if err := disk.MkdirAll(filepath.Dir(f.Path(name)), 0o777); err != nil {
+			return nil, err
+		}
+		if err := disk.WriteFile(f.Path(name), data, 0o666); err != nil {
+			return nil, err
+		}
+	}
+	return f, disk.WriteFile(f.Path(RunFile), append(text, '\n'), 0o666)
+}
+
+// vacant refuses a folder that holds something else than what Create writes before run.json.
+func vacant(dir string, files map[string][]byte) error {
+	held, err := disk.Exists(filepath.Join(dir, RunFile))
+	if err != nil {
+		return err
+	}
+	if held {
+		return fmt.Errorf("%s holds a run already: --resume goes on with it; a new run needs another folder", dir)
+	}
+	list, err := disk.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	own := map[string]bool{Checkpoints: true, BaseFolder: true, LockFile: true}
+	for name := range files {
+		own[filepath.ToSlash(name)] = true
+	}
+	for _, e := range list {
+		if !own[e.Name()] && !disk.IsTemporary(e.Name()) {
+			return fmt.Errorf("%s holds %s and is not the folder of a run: name a new or an empty folder", dir, e.Name())
+		}
+	}
+	return nil
+}
+
+// Lock reserves the folder for this process until Close. If another process trains in it, the error matches disk.ErrLocked.
+func (f *Folder) Lock() error {
+	l, err := disk.TryLock(f.Path(LockFile), true)
+	if errors.Is(err, disk.ErrLocked) {
+		return fmt.Errorf("%s: another process trains in this folder: wait for its end, or name another folder: %w", f.Dir, disk.ErrLocked)
+	}
+	if err == nil {
+		f.lock = l
+	}
+	return err
+}
+
+// Close syncs the metrics and releases the lock.
+func (f *Folder) Close() error {
+	var errs []error
+	if f.metrics != nil {
+		errs = append(errs, f.metrics.Sync(), f.metrics.Close())
+	}
+	if f.lock != nil {
+		errs = append(errs, f.lock.Unlock())
+	}
+	f.metrics, f.lock = nil, nil
+	return errors.Join(errs...)
+}

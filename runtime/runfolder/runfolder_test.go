@@ -1,0 +1,150 @@
+package runfolder_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/runfolder"
+)
+
+// made makes a run's folder with checkpoints after the given steps.
+func made(t *testing.T, steps ...int) *runfolder.Folder {
+	f, err := runfolder.Create(filepath.Join(t.TempDir(), "runs", "one"), &runfolder.Run{Training: "tune", Seed: 1<<64 - 1},
+		map[string][]byte{runfolder.SpecFile: []byte("dspec 1\n"), "base/config.json": []byte("{}")})
+	require.NoError(t, err)
+	for _, n := range steps {
+		require.NoError(t, os.WriteFile(f.CheckpointPath(n), []byte("x"), 0o600))
+	}
+	return f
+}
+
+// stepsOf lists the steps of the checkpoints.
+func stepsOf(t *testing.T, f *runfolder.Folder) (steps []int) {
+	list, err := f.Checkpoints()
+	require.NoError(t, err)
+	for _, c := range list {
+		steps = append(steps, c.Step)
+	}
+	return steps
+}
+
+// TestCreate checks that a folder comes back as it was made, and that no other folder is taken for a run's or written to.
+func TestCreate(t *testing.T) {
+	f := made(t)
+	is, err := runfolder.Is(f.Dir)
+	require.NoError(t, err)
+	require.True(t, is)
+	again, err := runfolder.Open(f.Dir)
+	require.NoError(t, err)
+	require.Equal(t, f.Run, again.Run)
+	text, err := os.ReadFile(f.Path("base/config.json"))
+	require.NoError(t, err)
+	require.Equal(t, "{}", string(text))
+
+	_, err = runfolder.Create(f.Dir, &runfolder.Run{}, nil)
+	require.ErrorContains(t, err, "holds a run already: --resume goes on with it")
+	other := t.TempDir()
+	_, err = runfolder.Open(other)
+	require.ErrorIs(t, err, runfolder.ErrNone)
+	require.NoError(t, os.WriteFile(filepath.Join(other, "thesis.tex"), nil, 0o600))
+	_, err = runfolder.Create(other, &runfolder.Run{}, nil)
+	require.ErrorContains(t, err, "holds thesis.tex and is not the folder of a run")
+	require.NoError(t, os.Remove(f.Path(runfolder.RunFile))) // as if it had been killed before the last write
+	_, err = runfolder.Create(f.Dir, &runfolder.Run{}, map[string][]byte{runfolder.SpecFile: nil})
+	require.NoError(t, err)
+	for text, want := range map[string]string{"{": "is damaged", `{"format":2}`: "has format 2; this version reads format 1"} {
+		require.NoError(t, os.WriteFile(f.Path(runfolder.RunFile), []byte(text), 0o600))
+		_, err = runfolder.Open(f.Dir)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestLock checks that one process at a time has a folder.
+func TestLock(t *testing.T) {
+	f := made(t)
+	require.NoError(t, f.Lock())
+	second, err := runfolder.Open(f.Dir)
+	require.NoError(t, err)
+	require.ErrorIs(t, second.Lock(), disk.ErrLocked)
+	require.NoError(t, f.Close())
+	require.NoError(t, second.Lock())
+	require.NoError(t, second.Close())
+}
+
+// TestMetrics checks that metrics come back, that a line that was cut off is dropped, and that a run that goes on begins after its checkpoint.
+func TestMetrics(t *testing.T) {
+	f := made(t, 10, 20, 30)
+	kept, err := f.Begin(0)
+	require.NoError(t, err)
+	require.Empty(t, kept)
+	f = made(t, 10, 20, 30)
+	require.NoError(t, os.WriteFile(f.Path(runfolder.MetricsFile), nil, 0o600))
+	_, err = f.Begin(30)
+	require.NoError(t, err)
+	for step := 10; step <= 30; step += 10 {
+		require.NoError(t, f.Log(&runfolder.Line{Step: step, Values: map[string]float64{"loss": 1 / float64(step), "eval_f1": 0.5, "rate": 1e-5}}))
+		require.NoError(t, f.SetBest(&runfolder.Best{Step: step, Metric: "f1", Value: 0.5}))
+	}
+	require.Error(t, f.Log(&runfolder.Line{Step: 31, Values: map[string]float64{"loss": 1 / zero}}))
+	require.NoError(t, f.Close())
+	text, err := os.ReadFile(f.Path(runfolder.MetricsFile))
+	require.NoError(t, err)
+	require.Contains(t, string(text), `{"step":10,"loss":0.1,"rate":1e-05,"eval_f1":0.5}`+"\n")
+	require.NoError(t, os.WriteFile(f.Path(runfolder.MetricsFile), append(text, `{"step":40,"lo`...), 0o600))
+
+	lines, err := f.Metrics()
+	require.NoError(t, err)
+	require.Len(t, lines, 3)
+	require.Equal(t, runfolder.Line{Step: 20, Values: map[string]float64{"loss": 0.05, "rate": 1e-5, "eval_f1": 0.5}}, lines[1])
+
+	lines, err = f.Begin(20)
+	require.NoError(t, err)
+	require.Len(t, lines, 2)
+	require.Equal(t, []int{10, 20}, stepsOf(t, f))
+	best, err := f.Best()
+	require.NoError(t, err)
+	require.Nil(t, best)
+	require.NoError(t, f.Log(&runfolder.Line{Step: 21}))
+	require.NoError(t, f.Close())
+	lines, err = f.Metrics()
+	require.NoError(t, err)
+	require.Len(t, lines, 3)
+	require.Equal(t, 21, lines[2].Step)
+
+	require.NoError(t, os.WriteFile(f.Path(runfolder.MetricsFile), []byte("{\"step\":1}\n{\"step\":\"x\"}\n"), 0o600))
+	_, err = f.Metrics()
+	require.ErrorContains(t, err, "metrics.jsonl:2: it is not a line of metrics")
+}
+
+var zero float64
+
+// TestCheckpoints checks how checkpoints are named and which ones stay.
+func TestCheckpoints(t *testing.T) {
+	f := made(t, 5, 10, 15, 100000000)
+	require.NoError(t, os.WriteFile(filepath.Join(f.Dir, runfolder.Checkpoints, ".step-00000003.safetensors.partial-00000000"), nil, 0o600))
+	require.Equal(t, []int{5, 10, 15, 100000000}, stepsOf(t, f))
+	for word, want := range map[string]int{"": 100000000, "last": 100000000, "10": 10, "00010": 10} {
+		c, err := f.Find(word)
+		require.NoError(t, err)
+		require.Equal(t, want, c.Step)
+	}
+	for word, want := range map[string]string{
+		"best": "has no best checkpoint, because the run was not evaluated", "11": "has no checkpoint after 11 steps (there are: 5, 10, 15, 100000000)",
+		"worst": `no checkpoint is named "worst": last, best, or a number of steps`,
+	} {
+		_, err := f.Find(word)
+		require.ErrorContains(t, err, want)
+	}
+	require.NoError(t, f.SetBest(&runfolder.Best{Step: 5, Metric: "accuracy", Value: 0.9}))
+	c, err := f.Find("best")
+	require.NoError(t, err)
+	require.Equal(t, 5, c.Step)
+	require.NoError(t, f.Prune(2))
+	require.Equal(t, []int{5, 15, 100000000}, stepsOf(t, f))
+	require.NoError(t, f.Prune(0))
+	require.Equal(t, []int{5, 100000000}, stepsOf(t, f))
+}

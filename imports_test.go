@@ -73,6 +73,7 @@ var rooms = []struct {
 	{"runtime/rate", nil, nil},
 	{"runtime/example", nil, nil},
 	{"runtime/tfevents", []string{"runtime/disk"}, nil},
+	{"runtime/prepared", []string{"runtime/disk", "runtime/ragged", "runtime/safetensors"}, nil},
 	{"runtime/runfolder", []string{"runtime/disk"}, nil},
 	{"runtime/bf16", nil, nil},
 	{"runtime/engine", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/mapped", "runtime/pool", "runtime/ragged", "runtime/resource",

@@ -169,6 +169,18 @@ func (f *File) Bytes(name string) ([]byte, error) {
 	return out, e.read(func(data []byte) { out = bytes.Clone(data) })
 }
 
+// Range calls f with the bytes from..to of a tensor, which f must not keep. They are read in place: nothing else of the tensor is touched.
+func (f *File) Range(name string, from, to int64, use func(data []byte)) error {
+	e, err := f.entry(name)
+	if err != nil {
+		return err
+	}
+	if from < 0 || to < from || to > e.info.Size {
+		return fault(e.part.name, name, "bytes %d to %d are wanted, and it has %d", from, to, e.info.Size)
+	}
+	return e.read(func(data []byte) { use(data[from:to]) })
+}
+
 // read calls f with a tensor's bytes, which f must not keep.
 func (e entry) read(f func(data []byte)) error {
 	return e.part.read(e.info.Name, func(data []byte) error {

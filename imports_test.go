@@ -85,6 +85,8 @@ var rooms = []struct {
 	{"build", []string{"runtime"}, nil}, // what `make demo` writes, if it was run
 	{"cmd/debertac/measure", []string{"ir!", "runtime/cpu", "runtime/engine", "spec/diag"}, []string{"golang.org/x/perf", "golang.org/x/image"}},
 	{"cmd/debertac/parquetfile", []string{"runtime/disk"}, []string{"github.com/parquet-go/parquet-go"}},
+	{"cmd/debertac/dataset", []string{"cmd/debertac/fault", "cmd/debertac/parquetfile", "cmd/debertac/wording", "runtime/command", "runtime/disk",
+		"runtime/example", "runtime/program!"}, []string{"github.com/klauspost/compress"}},
 	{"cmd/debertac/graph", []string{"ir!"}, nil},
 	{"cmd/debertac/wording", nil, nil},
 	{"cmd/debertac/version", []string{"codegen/build"}, nil},

@@ -35,6 +35,8 @@ type Example struct {
 	Answered bool     `json:"answered,omitempty"` // the right answers are known, be there some or none
 	Options  []string `json:"options,omitempty"`  // of a question, or of a text that has a continuation to choose
 
+	Candidate string `json:"candidate,omitempty"` // the answer that Text and Pair propose, which is one of those of the group
+
 	Query     string    `json:"query,omitempty"`
 	Documents []string  `json:"documents,omitempty"` // of the query, or answers to the text, the better ones first if there are no scores
 	Scores    []float64 `json:"scores,omitempty"`    // one for each document, higher is better

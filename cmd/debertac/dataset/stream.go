@@ -1,0 +1,152 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/runtime/disk"
+)
+
+// zstdWindow is the limit on the memory of decompression, in bytes; zstd -d has the same limit.
+const zstdWindow = 128 << 20
+
+// packings lists the compressions that are read, with the extensions and the first bytes of their files.
+var packings = []struct {
+	name, extension, start string
+	open                   func(r io.Reader) (io.Reader, func(), error)
+}{
+	{"gzip", ".gz", "\x1f\x8b", func(r io.Reader) (io.Reader, func(), error) {
+		z, err := gzip.NewReader(r)
+		return z, func() {}, err
+	}},
+	{"zstd", ".zst", "\x28\xb5\x2f\xfd", func(r io.Reader) (io.Reader, func(), error) {
+		z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return nil, func() {}, err
+		}
+		return z, z.Close, nil
+	}},
+}
+
+// signatures lists the first bytes of files that hold no rows that could be read.
+var signatures = []struct{ start, what string }{
+	{"PK\x03\x04", "a ZIP archive, as those of spreadsheets (.xlsx) are: unpack it, or export the sheet as CSV"},
+	{"\xff\xfe", "UTF-16: convert it first, with iconv -f UTF-16 -t UTF-8"},
+	{"\xfe\xff", "UTF-16: convert it first, with iconv -f UTF-16 -t UTF-8"},
+	{"\xfd7zXZ\x00", "compressed by xz: decompress it with xz -d"},
+	{"BZh91AY&SY", "compressed by bzip2: decompress it with bzip2 -d"},
+	{"ARROW1", "an Arrow file: write it as Parquet"},
+}
+
+// stream is an open file, decompressed.
+type stream struct {
+	name    string // without the extension of a compression, in lower case
+	packing string // the name of the compression; "": none
+	start   []byte // the first bytes
+	text    *bufio.Reader
+	size    int64
+	read    *counter
+	close   func() error
+}
+
+// done returns how many bytes of the file, as stored, have been read.
+func (s *stream) done() int64 { return s.read.n.Load() }
+
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n atomic.Int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// openStream opens a file and looks at its first bytes: it undoes a compression, skips a byte order mark, and refuses what is not text.
+func openStream(ctx context.Context, path string) (*stream, error) {
+	f, err := disk.OpenStream(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	s := &stream{name: strings.ToLower(filepath.Base(path)), size: f.Size(), read: &counter{r: f}, close: f.Close}
+	if err := s.begin(path); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *stream) begin(path string) error {
+	s.text = bufio.NewReaderSize(s.read, 1<<16)
+	start, err := s.peek(path)
+	if err != nil {
+		return err
+	}
+	for _, p := range packings {
+		named := strings.HasSuffix(s.name, p.extension)
+		switch {
+		case named && len(start) == 0:
+			return fault.Input(path, "the file is empty")
+		case named && !bytes.HasPrefix(start, []byte(p.start)):
+			return fault.Input(path, "its name ends in %s, but it is not a %s file", p.extension, p.name)
+		case !bytes.HasPrefix(start, []byte(p.start)):
+			continue
+		}
+		s.name, s.packing = strings.TrimSuffix(s.name, p.extension), p.name
+		z, closed, err := p.open(s.text)
+		if err != nil {
+			return s.broken(path, err)
+		}
+		file := s.close
+		s.close = func() error { closed(); return file() }
+		s.text = bufio.NewReaderSize(z, 1<<16)
+		if start, err = s.peek(path); err != nil {
+			return err
+		}
+		break
+	}
+	if len(start) == 0 {
+		return fault.Input(path, "the file is empty")
+	}
+	for _, g := range signatures {
+		if bytes.HasPrefix(start, []byte(g.start)) {
+			return fault.Input(path, "it is %s", g.what)
+		}
+	}
+	s.start = bytes.Clone(start)
+	if mark := []byte("\xef\xbb\xbf"); bytes.HasPrefix(start, mark) {
+		s.start = s.start[len(mark):]
+		if _, err := s.text.Discard(len(mark)); err != nil {
+			return s.broken(path, err)
+		}
+		if len(s.start) == 0 {
+			return fault.Input(path, "the file is empty, but for a byte order mark")
+		}
+	}
+	return nil
+}
+
+// peek returns the first bytes.
+func (s *stream) peek(path string) ([]byte, error) {
+	start, err := s.text.Peek(16)
+	if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, s.broken(path, err)
+	}
+	return start, nil
+}
+
+// broken returns the error for a file whose first bytes cannot be read.
+func (s *stream) broken(path string, err error) error {
+	return (&source{file: path, in: s}).broken(err)
+}

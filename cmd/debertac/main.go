@@ -45,6 +45,7 @@ type grammar struct {
 	Graph      graphVerb      `cmd:"" help:"Draw the program of a spec as a picture."`
 	Pack       packVerb       `cmd:"" help:"Pack a model's weights in the layout that its kernels read."`
 	Build      buildVerb      `cmd:"" help:"Build one static program from a spec or a model folder."`
+	Merge      mergeVerb      `cmd:"" help:"Merge an adapter of PEFT into a model folder."`
 	Run        runVerb        `cmd:"" help:"Run a model on texts."`
 	Bench      benchVerb      `cmd:"" help:"Measure a model's speed."`
 	Verify     verifyVerb     `cmd:"" help:"Compare a model with recorded reference outputs, tensor by tensor."`

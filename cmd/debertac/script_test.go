@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 		"CASES":       absolute("testdata", "cases"),
 		"RUNS":        absolute("trial", "testdata", "cases"),
 		"FOLDERS":     absolute("..", "..", "examples", "tasks"),
+		"ADAPTERS":    absolute("adapter", "testdata"),
 		"TORCH":       absolute("testdata", "torch"),
 		"TOKENIZERS":  absolute("..", "..", "runtime", "token", "testdata"),
 		"REPO":        absolute("..", ".."),

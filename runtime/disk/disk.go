@@ -1,10 +1,11 @@
-// Package disk is the only package that touches files. Everything that reads or writes a file goes through it, so that six rules hold everywhere:
+// Package disk is the only package that touches files. Everything that reads or writes a file goes through it, so that seven rules hold everywhere:
 //
 //   - A name that exists and cannot be read is an error. A name is absent only if nothing has it: a link whose target is missing is an error.
 //   - Reads check the kind of the file and have a limit. Open and ReadFile check the kind before they open a file, so that a FIFO does not
 //     block them and a device is refused. ReadFile stops at its limit. OpenStream is for input that may be a pipe.
 //   - A written file is whole or absent. The bytes go to a temporary file in the same folder and are synced; then the file is renamed.
 //   - A file that must stay when the program is killed, and grows while it runs, is a Log.
+//   - A folder that is written with CreateFolder is whole or absent too.
 //   - A program may ask that files it has read are not replaced: see GuardInputs.
 //   - Only regular files are replaced. Links are followed: the file that the link names is replaced, and the link stays.
 //

@@ -260,3 +260,6 @@ func unnamed(labels []string) bool {
 func entails(labels []string) bool {
 	return slices.ContainsFunc(labels, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "entail") })
 }
+
+// ClassPrefix returns the beginning of the library's class names for a model type, such as DebertaV2; "" if the type is not known.
+func ClassPrefix(kind string) string { return prefixes[kind] }

@@ -43,6 +43,8 @@ func Fault(err error) error {
 		return fault.Input(system.Path, "%v", folder).Hint("mkdir -p %s", wording.Quoted(folder.Dir))
 	case errors.Is(err, disk.ErrKind):
 		return fault.Input(system.Path, "%v", system.Err)
+	case errors.Is(err, fs.ErrExist):
+		return fault.Input(system.Path, "%v", system.Err).Hint("-o names another folder")
 	}
 	return fault.Input(system.Path, "it cannot be written: %v", system.Err)
 }

@@ -87,7 +87,7 @@ func empty(path, target string) error {
 // Dir returns the temporary folder, for the files that the folder is to have.
 func (f *Folder) Dir() string { return f.temp }
 
-// Commit gives the folder its name. If it fails, nothing has the name, and the temporary folder is gone.
+// Commit renames the folder to its name. If it fails, nothing has the name, and the temporary folder is gone.
 func (f *Folder) Commit() error {
 	if f.temp == "" {
 		return pathError("commit", f.name, errDone)

@@ -85,8 +85,8 @@ func fileRow(name string) *group {
 	return &fileTable[len(fileTable)-1]
 }
 
-// ReadBeside reads what the files beside the configuration decide. It returns a *FieldError for a file or field that is unknown, or that is known but cannot be
-// followed. Faults that concern only some heads are returned by Spec.
+// ReadBeside reads what the files beside the configuration decide. It returns a *FieldError for a file or field that is unknown, or that is known but
+// cannot be followed. Faults that concern only some heads are returned by Spec.
 func ReadBeside(v *View) (*Beside, error) {
 	if err := v.Check(); err != nil {
 		return nil, err

@@ -84,7 +84,8 @@ func TestBeside(t *testing.T) {
 	}
 }
 
-// TestBesideRefused checks that the error for a file or field that is unknown, or known but not understood, names it, and that it can be ignored by that name.
+// TestBesideRefused checks that the error for a file or field that is unknown, or known but not understood, names it, and that it can be ignored by that
+// name.
 func TestBesideRefused(t *testing.T) {
 	modules := files{"modules.json": "[" + transformerModule + "," + poolingModule + "]", "1_Pooling/config.json": `{"pooling_mode_mean_tokens": true}`}
 	with := func(more files) files {

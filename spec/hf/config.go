@@ -225,7 +225,8 @@ func (c *config) act(name, absent string) (string, error) {
 	return "", c.fault(name, "= %q is not an activation of this language: %s", s, strings.Join(spec.Acts, ", "))
 }
 
-// acts maps the library's names of activations to words of the language, where they differ. The fast and the pytorch tanh forms of gelu are the same function.
+// acts maps the library's names of activations to words of the language, where they differ. The fast and the pytorch tanh forms of gelu are the same
+// function.
 var acts = map[string]string{
 	"gelu_python": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu_accurate": "gelu_tanh", "swish": "silu",
 	"linear": "identity",

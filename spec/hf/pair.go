@@ -84,8 +84,8 @@ func (c *config) pair(tensors map[string][]int, opts Options) ([]*want, error) {
 	return wants, c.rest()
 }
 
-// partOf returns the tensors of one model of a pair, under the names that they have in a checkpoint of that model alone. A table that the discriminator adds to
-// the generator's has the name of the sum.
+// partOf returns the tensors of one model of a pair, under the names that they have in a checkpoint of that model alone. A table that the discriminator
+// adds to the generator's has the name of the sum.
 func partOf(tensors map[string][]int, name string) map[string][]int {
 	if tensors == nil {
 		return nil

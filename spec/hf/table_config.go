@@ -1,6 +1,7 @@
 package hf
 
-// configTable lists every known field of config.json. The code that writes the spec reads the applied fields; the model type decides which of them a model has.
+// configTable lists every known field of config.json. The code that writes the spec reads the applied fields; the model type decides which of them a model
+// has.
 var configTable = []group{
 	{Applied, "model_type", "the kind of model: deberta-v2, deberta, bert or roberta", nil},
 	{Applied, "architectures", "the head", nil},

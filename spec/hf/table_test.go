@@ -53,8 +53,8 @@ func TestFileRows(t *testing.T) {
 	}
 }
 
-// TestAppliedIsRead checks that each field that a reader reads is applied in the table, and that each applied field is read for some kind of model. So the page
-// about inputs describes what the code does.
+// TestAppliedIsRead checks that each field that a reader reads is applied in the table, and that each applied field is read for some kind of model. So the
+// page about inputs describes what the code does.
 func TestAppliedIsRead(t *testing.T) {
 	archive, err := txtar.ParseFile("testdata/configs.txtar")
 	require.NoError(t, err)

@@ -185,8 +185,8 @@ func TestTaskFaults(t *testing.T) {
 	require.ErrorContains(t, err, "id2label = LABEL_0: zero-shot classification needs")
 }
 
-// TestUnnamedLabels checks that a classifier whose labels are named by numbers only can serve zero-shot: the user names the label of entailment when the model
-// runs.
+// TestUnnamedLabels checks that a classifier whose labels are named by numbers only can serve zero-shot: the user names the label of entailment when the
+// model runs.
 func TestUnnamedLabels(t *testing.T) {
 	_, notes, err := hf.Spec(with(t, "v2_seq_multi", nil), shapes("pooler.dense.weight 32x32", "classifier.weight 3x32"), hf.Options{Task: "zero-shot"})
 	require.NoError(t, err)

@@ -147,8 +147,8 @@ func (v *View) hide(file, field string) (found bool, err error) {
 	return found, nil
 }
 
-// split splits a name to ignore. The name is that of a file (whole is true), or FILE:FIELD. Because both parts can have colons, the longest file name that the
-// folder has is taken. If the folder has no such file, file is empty.
+// split splits a name to ignore. The name is that of a file (whole is true), or FILE:FIELD. Because both parts can have colons, the longest file name that
+// the folder has is taken. If the folder has no such file, file is empty.
 func (v *View) split(name string) (file, field string, whole bool, err error) {
 	for end := len(name); end > 0; end = strings.LastIndexByte(name[:end], ':') {
 		file = path.Clean(name[:end])
@@ -264,8 +264,8 @@ func (e *edited) ModTime() time.Time         { return time.Time{} }
 func (e *edited) IsDir() bool                { return false }
 func (e *edited) Sys() any                   { return nil }
 
-// without returns a JSON object without a field. If there is no such field, found is false and the text is unchanged. A name with a dot is the name of a field,
-// or leads into the object before the dot.
+// without returns a JSON object without a field. If there is no such field, found is false and the text is unchanged. A name with a dot is the name of a
+// field, or leads into the object before the dot.
 func without(text []byte, field string) (_ []byte, found bool) {
 	c, err := readConfig(text)
 	if err != nil {

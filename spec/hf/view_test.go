@@ -104,7 +104,8 @@ func TestViewOddNames(t *testing.T) {
 	require.EqualError(t, err, "tokenizer_config.json: a field with an empty name is not known: remove it from the file")
 }
 
-// TestFieldErrors checks that every fault of a field is a *FieldError that has the name by which the field can be ignored, and tells whether it can be ignored.
+// TestFieldErrors checks that every fault of a field is a *FieldError that has the name by which the field can be ignored, and tells whether it can be
+// ignored.
 func TestFieldErrors(t *testing.T) {
 	for _, c := range []struct {
 		base      string

@@ -105,8 +105,8 @@ func (s *settings) read(o *hf.Object) error {
 		reason, variant := foreign[name]
 		switch {
 		case name == "init_lora_weights" && set && !slices.Contains(starts, value):
-			return fmt.Errorf("init_lora_weights = %s: such a training began from other matrices than those of the model; convert the adapter with the library "+
-				"(path_initial_model_for_weight_conversion of save_pretrained)", value)
+			return fmt.Errorf("init_lora_weights = %s: such a training began from other matrices than those of the model; convert the adapter with the "+
+				"library (path_initial_model_for_weight_conversion of save_pretrained)", value)
 		case name == "peft_type", name == "init_lora_weights", slices.Contains(harmless, name), off && name != "target_modules":
 		case known:
 			if err := read(s, o); err != nil {
@@ -143,7 +143,7 @@ var fields = map[string]func(*settings, *hf.Object) error{
 			return err
 		}
 		if !slices.Contains([]string{"none", "all", "lora_only"}, s.bias) {
-			return fmt.Errorf("bias = %q: known are none, all and lora_only", s.bias)
+			return fmt.Errorf("bias = %q: it must be all, lora_only or none", s.bias)
 		}
 		return nil
 	},

@@ -71,8 +71,8 @@ func (p *plan) setHead(o *hf.Object, rows int, m *Merged) error {
 			return err
 		}
 	default:
-		m.Notes = append(m.Notes, fmt.Sprintf("config.json keeps its architectures, because task_type = %q of the adapter with model_type = %q of the model does not "+
-			"tell the class of the new head", p.s.task, kind))
+		m.Notes = append(m.Notes, fmt.Sprintf("config.json keeps its architectures, because task_type = %q of the adapter with model_type = %q of the model "+
+			"does not tell the class of the new head", p.s.task, kind))
 	}
 	if rows == 0 {
 		return nil

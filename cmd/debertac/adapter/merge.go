@@ -26,11 +26,12 @@ type Merged struct {
 	Notes    []string
 }
 
-// Merge writes a model folder to out: that of the folder model, with an adapter merged into its weights. The weights lie in the files in which the model has them,
-// in the types of the model; the other files are kept. out must not exist. It appears when it is complete.
+// Merge writes a model folder to out: that of the folder model, with an adapter merged into its weights. The weights lie in the files in which the model
+// has them, in the types of the model; the other files are kept. out must not exist. It appears when it is complete.
 //
-// A matrix W becomes W + s·B·A, computed in float64 and rounded once to W's type, where s is alpha/rank, or alpha/√rank with use_rslora (Hu et al. 2021; Kalajdzievski
-// 2023). Modules that the adapter stores whole take the place of the model's; if they are a new head, config.json gets its architecture and its labels.
+// A matrix W becomes W + s·B·A, computed in float64 and rounded once to W's type, where s is alpha/rank, or alpha/√rank with use_rslora (Hu et al. 2021;
+// Kalajdzievski 2023). Modules that the adapter stores whole take the place of the model's; if they are a new head, config.json gets its architecture and
+// its labels.
 func Merge(ctx context.Context, model, adapter, out string) (m *Merged, err error) {
 	s, err := readSettings(adapter)
 	if err != nil {

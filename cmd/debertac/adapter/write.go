@@ -38,8 +38,9 @@ type pair struct {
 	down, up      []float32
 }
 
-// Write writes an adapter in PEFT's layout to the folder dir, which exists: adapter_config.json and adapter_model.safetensors. If a matrix of the model holds several
-// parts of each head, as in_proj of DeBERTa v1, the adapters of its parts become one, whose rank is the sum of theirs: the product is the same.
+// Write writes an adapter in PEFT's layout to the folder dir, which exists: adapter_config.json and adapter_model.safetensors. If a matrix of the model
+// holds several parts of each head, as in_proj of DeBERTa v1, the adapters of its parts become one, whose rank is the sum of theirs: the product is the
+// same.
 func Write(ctx context.Context, dir string, t Trained) error {
 	if len(t.Merges) == 0 {
 		return fmt.Errorf("the training has no adapters")
@@ -146,9 +147,10 @@ func (t Trained) config(pairs map[string]*pair) map[string]any {
 		}
 	}
 	fields := map[string]any{
-		"peft_type": "LORA", "task_type": nil, "base_model_name_or_path": nil, "inference_mode": true, "r": rank, "lora_alpha": alpha, "lora_dropout": t.Dropout,
-		"bias": "none", "fan_in_fan_out": false, "use_rslora": false, "use_dora": false, "init_lora_weights": true, "modules_to_save": nil,
-		"rank_pattern": ranks, "alpha_pattern": alphas, "target_modules": t.targets(pairs),
+		"peft_type": "LORA", "task_type": nil, "base_model_name_or_path": nil, "inference_mode": true, "r": rank, "lora_alpha": alpha,
+		"lora_dropout": t.Dropout, "bias": "none", "fan_in_fan_out": false, "use_rslora": false, "use_dora": false, "init_lora_weights": true,
+		"modules_to_save": nil,
+		"rank_pattern":    ranks, "alpha_pattern": alphas, "target_modules": t.targets(pairs),
 	}
 	if alpha == float64(int(alpha)) {
 		fields["lora_alpha"] = int(alpha)

@@ -17,7 +17,8 @@ import (
 	"github.com/debertac/debertac/spec/hf"
 )
 
-// tuned compiles a training with adapters of the model in a recorded case, and draws the tensors of a checkpoint of it: those of the model, adapters, and a head.
+// tuned compiles a training with adapters of the model in a recorded case, and draws the tensors of a checkpoint of it: those of the model, adapters, and a
+// head.
 func tuned(t *testing.T, of, lora string) adapter.Trained {
 	t.Helper()
 	config, err := os.ReadFile(filepath.Join("testdata", of, "model", "config.json"))

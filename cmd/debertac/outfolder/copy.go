@@ -73,7 +73,7 @@ func copyDir(ctx context.Context, from, to, dir string, want func(string) bool) 
 	return nil
 }
 
-// copyFile copies a file, and makes the folder for it.
+// copyFile makes the folder for the copy, too.
 func copyFile(from, to string) error {
 	in, err := disk.Open(from)
 	if err != nil {

@@ -122,10 +122,10 @@ func TestBadFiles(t *testing.T) {
 		{"a.txt", "a\rb\r", dataset.Options{}, `! a.txt: its lines end in CR alone: convert it first, with tr '\r' '\n' for instance`},
 		{"a.txt", "\xff\xfea\x00", dataset.Options{}, `! a.txt: it is UTF-16: convert it first, with iconv -f UTF-16 -t UTF-8`},
 		{"a.txt", "a\n\xff\nb", dataset.Options{Format: "documents"}, `! a.txt:2: it is not valid UTF-8: convert it first, with iconv for instance`},
-		{"a.dat", "a\n", dataset.Options{}, `
-			! a.dat: its extension ".dat" is not known (known: .jsonl .ndjson .json .csv .tsv .tab .txt .text; .gz and .zst after them)`},
+		{"a.dat", "a\n", dataset.Options{}, `! a.dat: its extension ".dat" is not known ` +
+			`(known: .jsonl .ndjson .json .csv .tsv .tab .txt .text .parquet .conll .bio .iob .iob2; .gz and .zst after them)`},
 		{"a.txt", "a\n", dataset.Options{Format: "xml"}, `
-			! debertac: --format xml: it must be one of jsonl, json, csv, tsv, tsv-plain, lines, documents`},
+			! debertac: --format xml: it must be one of jsonl, json, csv, tsv, tsv-plain, lines, documents, parquet, conll, squad, race, gliner`},
 		{"a.txt.gz", "a\n", dataset.Options{}, `! a.txt.gz: its name ends in .gz, but it is not a gzip file`},
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/example"
 )
 
@@ -25,6 +26,14 @@ type Options struct {
 	// Characters is set if the offsets of entities, and those of answers in a field "start", count characters (Unicode code points). Otherwise they count
 	// bytes. The field "answer_start" counts characters, whatever is set here.
 	Characters bool
+
+	Task  string // one of TaskNames: the path is a file or folder of that task
+	Split string // of a task: train, validation or test; "" is train. mnli also has the splits validation_mismatched and test_mismatched
+
+	Words, Tags int    // the columns of CoNLL files from 1, or from the end with -1 as the last; 0: the first for words, the last for tags
+	Scheme      string // of the tags in the file, one of SchemeNames; "": found out
+	WantScheme  string // the scheme that tags are converted to; "": they stay as they are
+	Repair      bool   // a tag that its scheme forbids is read as the script conlleval reads it, and is not a fault
 }
 
 // Source reads examples.
@@ -43,12 +52,13 @@ const (
 	unitRow      = "row"      // of a Parquet file
 	unitElement  = "element"  // of a JSON array
 	unitQuestion = "question" // of a file of questions
+	unitArticle  = "article"  // of such a file
 )
 
 // RowError is the error of a row that cannot be used.
 type RowError struct {
 	File   string
-	Unit   string // in which Number counts: line, row, element or question
+	Unit   string // in which Number counts: line, row, element, question or article
 	Number int64  // from 1
 	Reason string
 }
@@ -68,12 +78,14 @@ func (e *RowError) Place() string {
 type source struct {
 	file     string
 	format   string
+	unit     string // in which examples count
 	reader   reader
 	in       *stream
 	queue    []result
 	at       int
-	examples int64 // results that were returned, faults among them
-	err      error // the last result, once there is one
+	need     []roleSet // what each example must have, if the reader does not know of it
+	examples int64     // results that were returned, faults among them
+	err      error     // the last result, once there is one
 }
 
 // reader appends the results of the next row to the queue. At the end it returns io.EOF.
@@ -87,12 +99,24 @@ type result struct {
 	fault   *RowError
 }
 
-// Open opens a file. The error for a file that is empty, or lacks a field that o names, is an error of Open.
+// Open opens a file; the file or folder of a task; or, if the format is race, a folder of articles. The error for a file that is empty, or lacks a field that
+// o names, is an error of Open.
 func Open(ctx context.Context, path string, o Options) (Source, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	return openFile(ctx, path, &o)
+	st, err := disk.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !st.IsDir() {
+		return openFile(ctx, path, &o)
+	}
+	files, err := o.files(path)
+	if err != nil {
+		return nil, err
+	}
+	return openFiles(ctx, files, &o)
 }
 
 // openFile opens one file.
@@ -131,6 +155,11 @@ func (s *source) Next() (*example.Example, error) {
 	if r.fault != nil {
 		return nil, r.fault
 	}
+	for _, set := range s.need {
+		if !set.in(r.example) {
+			return nil, &RowError{File: s.file, Unit: s.unit, Number: r.example.At, Reason: "it has no " + set.String()}
+		}
+	}
 	return r.example, nil
 }
 
@@ -152,7 +181,7 @@ func (s *source) broken(err error) error {
 }
 
 // Read returns how much of the file has been read.
-func (s *source) Read() (done, size int64) { return s.in.done(), s.in.size }
+func (s *source) Read() (done, size int64) { return s.in.done(s.examples), s.in.size }
 
 // Close closes the file.
 func (s *source) Close() error { return s.in.close() }

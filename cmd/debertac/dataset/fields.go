@@ -132,6 +132,44 @@ func roleIndex(name string) int {
 	return slices.IndexFunc(roles, func(r Role) bool { return r.Name == name })
 }
 
+// hasRole reports for a role whether an example has it. Roles that are not in the table belong to rows with fields only.
+var hasRole = map[string]func(e *example.Example) bool{
+	"id":       func(e *example.Example) bool { return e.ID != "" },
+	"text":     func(e *example.Example) bool { return e.Words == nil && e.Context == "" },
+	"pair":     func(e *example.Example) bool { return e.Pair != nil },
+	"label":    func(e *example.Example) bool { return e.Label != "" },
+	"score":    func(e *example.Example) bool { return e.Score != nil },
+	"group":    func(e *example.Example) bool { return e.Group != "" },
+	"words":    func(e *example.Example) bool { return e.Words != nil },
+	"tags":     func(e *example.Example) bool { return e.Tags != nil },
+	"entities": func(e *example.Example) bool { return e.Entities != nil },
+	"question": func(e *example.Example) bool { return e.Question != "" },
+	"context":  func(e *example.Example) bool { return e.Context != "" },
+	"answers":  func(e *example.Example) bool { return e.Answered },
+	"options":  func(e *example.Example) bool { return e.Options != nil },
+}
+
+// in reports whether an example has one of the roles.
+func (r roleSet) in(e *example.Example) bool {
+	for i, role := range roles {
+		if has := hasRole[role.Name]; r.has(i) && has != nil && has(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// String returns the names of the roles.
+func (r roleSet) String() string {
+	var names []string
+	for i, role := range roles {
+		if r.has(i) {
+			names = append(names, role.Name)
+		}
+	}
+	return strings.Join(names, " or ")
+}
+
 // rolesOf returns the set of roles by their names.
 func rolesOf(names ...string) (s roleSet) {
 	for _, n := range names {
@@ -291,8 +329,23 @@ func (o *Options) needs() (sets []roleSet) {
 
 // check returns an error for options that fit no file.
 func (o *Options) check() error {
-	if o.Format != "" && formatOf(o.Format) == nil {
+	f := formatOf(o.Format)
+	switch {
+	case o.Task != "" && TaskOf(o.Task) == nil:
+		return fault.Usage("", "there is no task %q: it must be one of %s", o.Task, strings.Join(TaskNames(), ", "))
+	case o.Task != "" && (o.Format != "" || len(o.Fields) > 0):
+		return fault.Usage("", "the task %s knows the format and the fields of its files: leave --format and names of fields out", o.Task)
+	case o.Task == "" && o.Split != "":
+		return fault.Usage("", "the split %q belongs to a task: name the task too, or the file of the split", o.Split)
+	case o.Format != "" && f == nil:
 		return fault.Usage("", "--format %s: it must be one of %s", o.Format, strings.Join(FormatNames(), ", "))
+	case f != nil && f.fixed != "" && len(o.Fields) > 0:
+		return fault.Usage("", "--format %s: such files have no other names of fields, so no flag can name one", o.Format)
+	}
+	for _, scheme := range []string{o.Scheme, o.WantScheme} {
+		if scheme != "" && !slices.Contains(SchemeNames(), scheme) {
+			return fault.Usage("", "there is no scheme %q of tags: it must be one of %s", scheme, strings.Join(SchemeNames(), ", "))
+		}
 	}
 	for role, name := range o.Fields {
 		if roleIndex(role) < 0 {

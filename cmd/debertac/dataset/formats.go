@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,22 +14,25 @@ import (
 type format struct {
 	name       string
 	extensions []string
+	unit       string // in which examples count
+	fixed      string // the roles that its examples can have, if the names of its fields cannot be chosen
 	open       func(s *source, o *Options) (reader, error)
 }
 
 // formats lists the formats.
-var formats []format
-
-func init() { // a variable, because the readers of folders look at the table
-	formats = []format{
-		{"jsonl", []string{".jsonl", ".ndjson"}, openJSONL},
-		{"json", []string{".json"}, openJSON},
-		{"csv", []string{".csv"}, openTable(',', true)},
-		{"tsv", []string{".tsv", ".tab"}, openTable('\t', true)},
-		{"tsv-plain", nil, openTable('\t', false)},
-		{"lines", []string{".txt", ".text"}, func(s *source, _ *Options) (reader, error) { return &lines{s.file, s.window()}, nil }},
-		{"documents", nil, func(s *source, _ *Options) (reader, error) { return &documents{file: s.file, w: s.window()}, nil }},
-	}
+var formats = []format{
+	{name: "jsonl", extensions: []string{".jsonl", ".ndjson"}, unit: unitLine, open: openJSONL},
+	{name: "json", extensions: []string{".json"}, unit: unitElement, open: openJSON},
+	{name: "csv", extensions: []string{".csv"}, unit: unitLine, open: openTable(',', true)},
+	{name: "tsv", extensions: []string{".tsv", ".tab"}, unit: unitLine, open: openTable('\t', true)},
+	{name: "tsv-plain", unit: unitLine, open: openTable('\t', false)},
+	{name: "lines", extensions: []string{".txt", ".text"}, unit: unitLine, fixed: "text", open: openLines},
+	{name: "documents", unit: unitLine, fixed: "text", open: openDocuments},
+	{name: "parquet", extensions: []string{".parquet"}, unit: unitRow, open: openParquet},
+	{name: "conll", extensions: []string{".conll", ".bio", ".iob", ".iob2"}, unit: unitLine, fixed: "words tags", open: openCoNLL},
+	{name: "squad", unit: unitQuestion, fixed: "id question context answers", open: openSQuAD},
+	{name: "race", unit: unitQuestion, fixed: "id question context options label", open: openRACE},
+	{name: "gliner", unit: unitElement, fixed: "id words entities", open: openGLiNER},
 }
 
 // FormatNames returns the names of the formats.
@@ -53,52 +57,145 @@ func (s *source) window() *window { return newWindow(s.file, s.in.text) }
 
 // open makes the reader of the file's format.
 func (s *source) open(o *Options) (err error) {
+	if o.Task != "" {
+		s.format, s.unit, s.need = "the task "+o.Task, unitLine, o.needs()
+		s.reader, err = openTask(s, o)
+		return err
+	}
 	f := formatOf(o.Format)
 	if f == nil {
-		extension := filepath.Ext(s.in.name)
-		var known []string
-		for i := range formats {
-			if slices.Contains(formats[i].extensions, extension) {
-				f = &formats[i]
-			}
-			known = append(known, formats[i].extensions...)
-		}
-		if f == nil {
-			what := "its name has no extension"
-			if extension != "" {
-				what = "its extension \"" + extension + "\" is not known"
-			}
-			return fault.Input(s.file, "%s (known: %s; .gz and .zst after them)", what, strings.Join(known, " ")).
-				Hint("--format %s", strings.Join(FormatNames(), "|"))
+		if f, err = s.known(); err != nil {
+			return err
 		}
 	}
-	s.format = f.name
-	s.reader, err = f.open(s, o)
-	return err
+	if f.name == "json" && o.Format == "" {
+		f = s.kind(f)
+	}
+	if s.isParquet() != (f.name == "parquet") && f.name != "race" {
+		return fault.Input(s.file, "it is read as %s, and its first bytes are %q: those of Parquet files are %q", f.name, s.in.start[:min(4, len(s.in.start))],
+			parquetMark)
+	}
+	s.format, s.unit = f.name, f.unit
+	if f.fixed != "" {
+		s.need = o.needs()
+		for _, set := range s.need {
+			if set&rolesOf(strings.Fields(f.fixed)...) == 0 {
+				return fault.Input(s.file, "a file of the format %s has no %v (it has: %s)", f.name, set, f.fixed)
+			}
+		}
+	}
+	if s.reader, err = f.open(s, o); err != nil {
+		return err
+	}
+	if f.name == "conll" || o.Scheme != "" || o.WantScheme != "" || o.Repair {
+		s.reader = &tagReader{reader: s.reader, file: s.file, unit: s.unit, lines: f.name == "conll", o: o}
+	}
+	return nil
+}
+
+// known returns the format that the name of the file stands for.
+func (s *source) known() (*format, error) {
+	extension := filepath.Ext(s.in.name)
+	var known []string
+	for i := range formats {
+		if slices.Contains(formats[i].extensions, extension) {
+			return &formats[i], nil
+		}
+		known = append(known, formats[i].extensions...)
+	}
+	if s.isParquet() {
+		return formatOf("parquet"), nil
+	}
+	what := "its name has no extension"
+	if extension != "" {
+		what = fmt.Sprintf("its extension %q is not known", extension)
+	}
+	return nil, fault.Input(s.file, "%s (known: %s; .gz and .zst after them)", what, strings.Join(known, " ")).
+		Hint("--format %s", strings.Join(FormatNames(), "|"))
+}
+
+// kind returns the format of a .json file, which may be that of a data set with a layout of its own: its first bytes have the names of its fields.
+func (s *source) kind(f *format) *format {
+	start, err := s.in.text.Peek(kindSize)
+	if err != nil && len(start) == 0 {
+		return f
+	}
+	has := func(name string) bool { return bytes.Contains(start, []byte(`"`+name+`"`)) }
+	trimmed := bytes.TrimLeft(start, " \t\r\n")
+	array := bytes.HasPrefix(trimmed, []byte("["))
+	switch {
+	case !array && has("data") && has("paragraphs") && has("qas"):
+		return formatOf("squad")
+	case !array && has("article") && has("questions") && has("options"):
+		return formatOf("race")
+	case has("tokenized_text") && has("ner"):
+		return formatOf("gliner")
+	}
+	return f
+}
+
+// kindSize is the number of bytes in which the names of the fields of such a file stand.
+const kindSize = 1 << 15
+
+func openLines(s *source, _ *Options) (reader, error) { return &lines{s.file, s.window()}, nil }
+
+func openDocuments(s *source, _ *Options) (reader, error) {
+	return &documents{file: s.file, w: s.window()}, nil
+}
+
+// rowsOf opens a file whose rows are objects of some fields: JSON, a line each or in an array, or Parquet. A file of another name holds one object.
+func (s *source) rowsOf(names []string) (rows, error) {
+	switch extension := filepath.Ext(s.in.name); {
+	case s.isParquet():
+		r, columns, err := s.parquet(names)
+		if err == nil && r == nil {
+			return nil, fault.Input(s.file, "none of its columns (%s) is one of %s", nameList(columns), strings.Join(names, ", "))
+		}
+		return r, err
+	case extension == ".jsonl" || extension == ".ndjson":
+		return &objectLines{s.window(), newObject(s.file, unitLine, names, "")}, nil
+	case extension == ".json":
+		return s.objectRows(names, -1), nil
+	}
+	return &single{x: extent{s.window()}, o: newObject(s.file, unitElement, names, "")}, nil
+}
+
+func openRACE(s *source, _ *Options) (reader, error) {
+	if filepath.Ext(s.in.name) == ".json" && bytes.HasPrefix(bytes.TrimSpace(s.in.start), []byte("{")) { // one article
+		s.in.name = ""
+	}
+	r, err := s.rowsOf(raceFields)
+	return &race{rows: r}, err
+}
+
+func openGLiNER(s *source, _ *Options) (reader, error) {
+	r, err := s.rowsOf(glinerFields)
+	return &gliner{r}, err
 }
 
 // openJSONL opens a file with one object per line.
 func openJSONL(s *source, o *Options) (reader, error) {
-	return s.objects(o, unitLine, "")
-}
-
-// objects returns the reader of one object per line.
-func (s *source) objects(o *Options, unit, hint string) (reader, error) {
 	c := newFields(o)
-	c.rows = &objectLines{s.window(), newObject(s.file, unit, c.names, hint)}
+	c.rows = &objectLines{s.window(), newObject(s.file, unitLine, c.names, "")}
 	return c, nil
 }
 
 // openJSON opens a file that is a JSON array, an object with a field "data" that is one, or has one object per line.
 func openJSON(s *source, o *Options) (reader, error) {
-	w := s.window()
 	c := newFields(o)
-	if singleLines(w) {
-		c.rows = &objectLines{w, newObject(s.file, unitLine, c.names, " (a .json file is an array of objects, or has one object per line)")}
-		return c, nil
-	}
-	c.rows = &elementList{x: extent{w}, o: newObject(s.file, unitElement, c.names, "")}
+	c.rows = s.objectRows(c.names, textRole)
 	return c, nil
+}
+
+// objectRows opens the rows of a .json file. plain is the place of the value of a row that is a string.
+func (s *source) objectRows(names []string, plain int) rows {
+	w := s.window()
+	if singleLines(w) {
+		return &objectLines{w, newObject(s.file, unitLine, names, " (a .json file is an array of objects, or has one object per line)")}
+	}
+	o := newObject(s.file, unitElement, names, "")
+	o.plain = plain
+	return &elementList{x: extent{w}, o: o}
 }
 
 // headSize is the number of bytes that decide what a .json file is.

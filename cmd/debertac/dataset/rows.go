@@ -56,10 +56,12 @@ type object struct {
 	seen [][]byte        // the names of the fields
 	many map[string]bool // the same, if there are many
 	hint string          // the end of the message that a row is not an object
+	// plain is the place of the value that a row sets which is a string and not an object; -1: such a row is a fault.
+	plain int
 }
 
 func newObject(file, unit string, names []string, hint string) *object {
-	o := &object{wanted: newWanted(names), hint: hint}
+	o := &object{wanted: newWanted(names), hint: hint, plain: -1}
 	o.row = row{file: file, unit: unit, values: make([]value, len(names)), names: o.all}
 	return o
 }
@@ -84,7 +86,15 @@ func (o *object) fields(raw []byte) string {
 		return notUTF8
 	}
 	s := scanner{b: raw}
-	if s.space(); s.i < len(raw) && raw[s.i] != '{' {
+	if s.space(); o.plain >= 0 && s.i < len(raw) && raw[s.i] == '"' {
+		v, err := s.value(0)
+		if err != nil {
+			return fmt.Sprintf("it is not JSON: %v", err)
+		}
+		o.row.values[o.plain] = jsonValue(v)
+		return ""
+	}
+	if s.i < len(raw) && raw[s.i] != '{' {
 		return fmt.Sprintf(`it is %s, it must be a JSON object such as {"text": "…"}%s`, command.Shorten(string(raw[s.i:min(len(raw), s.i+200)]), 40), o.hint)
 	}
 	twice := ""

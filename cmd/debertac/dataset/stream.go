@@ -57,10 +57,16 @@ type stream struct {
 	size    int64
 	read    *counter
 	close   func() error
+	parts   int64 // the rows of a file that is not read from its start to its end; 0: it is
 }
 
-// done returns how many bytes of the file, as stored, have been read.
-func (s *stream) done() int64 { return s.read.n.Load() }
+// done returns how many bytes of the file, as stored, have been read. rows is the number of rows that have been read.
+func (s *stream) done(rows int64) int64 {
+	if s.parts > 0 {
+		return int64(float64(s.size) * float64(rows) / float64(s.parts))
+	}
+	return s.read.n.Load()
+}
 
 // counter counts what is read.
 type counter struct {

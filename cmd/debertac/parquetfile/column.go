@@ -9,21 +9,38 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// column reads one column of values, or of lists of values.
+// column reads one column: values, lists, and structures of them.
 type column struct {
 	name   string
 	quoted []byte // name in JSON
-	leaf   parquet.LeafColumn
-	// present is the smallest definition level at which the field is there, element the smallest at which its list has an element (Dremel, Melnik et
-	// al. 2010). A column is a list if its repetition level is not 0.
-	present, element int
-	convert          func(b *bytes.Buffer, v parquet.Value)
+	root   *node
+	leaves []*leaf
+}
+
+// node is a part of a column's type. Definition and repetition levels are those of Dremel (Melnik et al. 2010): a value with a lower definition level than
+// present is null, and one with a lower level than element belongs to an empty list.
+type node struct {
+	optional, list           bool
+	present, element, repeat int
+	leaf                     *leaf
+	item                     *node   // of a list
+	children                 []*node // of a structure
+	quoted                   []byte  // its name in JSON, as a child
+	first                    *leaf
+	leaves                   []*leaf
+}
+
+// leaf reads the values of a part of a column that is not made of others.
+type leaf struct {
+	leaf    parquet.LeafColumn
+	convert func(b *bytes.Buffer, v parquet.Value)
 
 	pages  parquet.Pages
 	page   parquet.Page
@@ -33,43 +50,104 @@ type column struct {
 }
 
 func newColumn(s *parquet.Schema, f parquet.Field) (*column, error) {
-	c := &column{name: f.Name(), buf: make([]parquet.Value, 64)}
-	var b bytes.Buffer
-	writeString(&b, []byte(c.name))
-	c.quoted = b.Bytes()
-	path := []string{f.Name()}
-	var node parquet.Node = f
-	level := 0
-	for {
-		if node.Optional() {
-			level++
-		}
-		if len(path) == 1 {
-			c.present = level
-		}
-		if node.Repeated() {
-			level++
-			c.element = level
-		}
-		if node.Leaf() {
-			break
-		}
-		inner := node.Fields()
-		if len(inner) != 1 {
-			return nil, fmt.Errorf("column %q is a structure of several values, which is not read: choose another column, or write its parts as "+
-				"columns", c.name)
-		}
-		path, node = append(path, inner[0].Name()), inner[0]
+	c := &column{name: f.Name(), quoted: quote(f.Name())}
+	var err error
+	if c.root, err = c.node(s, []string{f.Name()}, f, 0, 0); err != nil {
+		return nil, err
 	}
-	leaf, ok := s.Lookup(path...)
-	if !ok || leaf.MaxRepetitionLevel > 1 || leaf.MaxRepetitionLevel == 0 && len(path) > 1 {
-		return nil, fmt.Errorf("column %q is nested, which is not read: only values and lists of values are", c.name)
-	}
-	c.leaf = leaf
-	if c.convert = converter(leaf.Node.Type()); c.convert == nil {
-		return nil, fmt.Errorf("column %q has the type %s, which is not read: write it as a string", c.name, leaf.Node.Type())
-	}
+	c.leaves = c.root.leaves
 	return c, nil
+}
+
+func quote(name string) []byte {
+	var b bytes.Buffer
+	writeString(&b, []byte(name))
+	return b.Bytes()
+}
+
+// maxParts bounds how deep the type of a column is.
+const maxParts = 16
+
+// node describes the part of a column at a path. level and repeat are the levels of what the part is in.
+func (c *column) node(s *parquet.Schema, path []string, p parquet.Node, level, repeat int) (*node, error) {
+	if len(path) > maxParts {
+		return nil, fmt.Errorf("column %q has parts in parts that are more than %d deep", c.name, maxParts)
+	}
+	n := &node{optional: p.Optional(), list: p.Repeated(), quoted: quote(path[len(path)-1])}
+	if n.optional {
+		level++
+	}
+	n.present = level
+	if n.list { // a list without a type of its own
+		n.element, n.repeat = level+1, repeat+1
+		item, err := c.inside(s, path, p, level+1, repeat+1)
+		return n.of(item), err
+	}
+	if inner := repeated(p); inner != nil { // a list is a group of one repeated group of one element
+		n.list, n.element, n.repeat = true, level+1, repeat+1
+		path = append(path[:len(path):len(path)], inner.Name())
+		if !inner.Leaf() && len(inner.Fields()) == 1 {
+			element := inner.Fields()[0]
+			item, err := c.node(s, append(path, element.Name()), element, level+1, repeat+1)
+			return n.of(item), err
+		}
+		item, err := c.inside(s, path, inner, level+1, repeat+1)
+		return n.of(item), err
+	}
+	inside, err := c.inside(s, path, p, level, repeat)
+	if err != nil {
+		return nil, err
+	}
+	n.leaf, n.children, n.first, n.leaves = inside.leaf, inside.children, inside.first, inside.leaves
+	return n, nil
+}
+
+// of sets the item of a list.
+func (n *node) of(item *node) *node {
+	if item != nil {
+		n.item, n.first, n.leaves = item, item.first, item.leaves
+	}
+	return n
+}
+
+// repeated returns the only field of a group if it is repeated, so that the group is a list.
+func repeated(p parquet.Node) parquet.Field {
+	if p.Leaf() {
+		return nil
+	}
+	if inner := p.Fields(); len(inner) == 1 && inner[0].Repeated() {
+		return inner[0]
+	}
+	return nil
+}
+
+// inside describes what a part is made of, apart from its being optional or a list.
+func (c *column) inside(s *parquet.Schema, path []string, p parquet.Node, level, repeat int) (*node, error) {
+	n := &node{}
+	if !p.Leaf() {
+		for _, f := range p.Fields() {
+			child, err := c.node(s, append(path[:len(path):len(path)], f.Name()), f, level, repeat)
+			if err != nil {
+				return nil, err
+			}
+			n.children, n.leaves = append(n.children, child), append(n.leaves, child.leaves...)
+		}
+		if len(n.leaves) == 0 {
+			return nil, fmt.Errorf("column %q has a part without values: the file is damaged", c.name)
+		}
+		n.first = n.leaves[0]
+		return n, nil
+	}
+	found, ok := s.Lookup(path...)
+	if !ok {
+		return nil, fmt.Errorf("column %q has a part %q that is not described: the file is damaged", c.name, strings.Join(path, "."))
+	}
+	l := &leaf{leaf: found, buf: make([]parquet.Value, 64)}
+	if l.convert = converter(found.Node.Type()); l.convert == nil {
+		return nil, fmt.Errorf("column %q has the type %s, which is not read: write it as a string", strings.Join(path, "."), found.Node.Type())
+	}
+	n.leaf, n.first, n.leaves = l, l, []*leaf{l}
+	return n, nil
 }
 
 // codecs lists the compressions that are read. LZ4 is not read: its decoder doubles its buffer until a block can be decoded, so one damaged block
@@ -79,19 +157,21 @@ var codecs = []format.CompressionCodec{format.Uncompressed, format.Snappy, forma
 // unpacks returns an error if the column has, in one of the row groups, a compression that is not read.
 func (c *column) unpacks(d *format.FileMetaData) error {
 	for _, group := range d.RowGroups {
-		if c.leaf.ColumnIndex >= len(group.Columns) {
-			return fmt.Errorf("column %q is missing in a row group: the file is damaged", c.name)
-		}
-		if codec := group.Columns[c.leaf.ColumnIndex].MetaData.Codec; !slices.Contains(codecs, codec) {
-			return fmt.Errorf("column %q is compressed with %v, which is not read (%v are): write the file with another compression, such as zstd",
-				c.name, codec, codecs)
+		for _, l := range c.leaves {
+			if l.leaf.ColumnIndex >= len(group.Columns) {
+				return fmt.Errorf("column %q is missing in a row group: the file is damaged", c.name)
+			}
+			if codec := group.Columns[l.leaf.ColumnIndex].MetaData.Codec; !slices.Contains(codecs, codec) {
+				return fmt.Errorf("column %q is compressed with %v, which is not read (%v are): write the file with another compression, such as zstd",
+					c.name, codec, codecs)
+			}
 		}
 	}
 	return nil
 }
 
 // close closes the current row group.
-func (c *column) close() error {
+func (c *leaf) close() error {
 	if c.page != nil {
 		parquet.Release(c.page)
 	}
@@ -105,7 +185,7 @@ func (c *column) close() error {
 }
 
 // peek returns the next value without taking it; io.EOF at the end of the row group. Its bytes are valid until the next call.
-func (c *column) peek() (parquet.Value, error) {
+func (c *leaf) peek() (parquet.Value, error) {
 	for c.at == c.n {
 		if c.values == nil {
 			page, err := c.pages.ReadPage()
@@ -129,32 +209,46 @@ func (c *column) peek() (parquet.Value, error) {
 
 // write writes the value of the next row.
 func (c *column) write(b *bytes.Buffer) error {
-	v, err := c.peek()
+	for _, l := range c.leaves {
+		v, err := l.peek()
+		if err == nil && v.RepetitionLevel() != 0 {
+			err = errors.New("a row does not begin where those of the other parts do: the file is damaged")
+		}
+		if err != nil {
+			return ended(err)
+		}
+	}
+	return c.root.write(b)
+}
+
+// ended returns the error for a column that cannot be read further.
+func ended(err error) error {
 	if errors.Is(err, io.EOF) {
 		return errors.New("the column ends before the others: the file is damaged")
 	}
+	return err
+}
+
+// write writes a part of a row.
+func (n *node) write(b *bytes.Buffer) error {
+	v, err := n.first.peek()
 	if err != nil {
-		return err
-	}
-	if c.leaf.MaxRepetitionLevel == 0 {
-		c.scalar(b, v)
-		c.at++
-		return nil
+		return ended(err)
 	}
 	switch level := v.DefinitionLevel(); {
-	case level < c.present:
+	case n.optional && level < n.present:
 		b.WriteString("null")
-		c.at++
-		return nil
-	case level < c.element:
+		return n.skip()
+	case n.list && level < n.element:
 		b.WriteString("[]")
-		c.at++
-		return nil
+		return n.skip()
+	case !n.list:
+		return n.value(b)
 	}
 	sep := byte('[')
 	for first := true; ; first = false {
-		v, err := c.peek()
-		if errors.Is(err, io.EOF) || err == nil && !first && v.RepetitionLevel() == 0 {
+		v, err := n.first.peek()
+		if errors.Is(err, io.EOF) || err == nil && !first && v.RepetitionLevel() < n.repeat {
 			b.WriteByte(']')
 			return nil
 		}
@@ -163,17 +257,50 @@ func (c *column) write(b *bytes.Buffer) error {
 		}
 		b.WriteByte(sep)
 		sep = ','
-		c.scalar(b, v)
-		c.at++
+		if err := n.item.write(b); err != nil {
+			return err
+		}
 	}
 }
 
-func (c *column) scalar(b *bytes.Buffer, v parquet.Value) {
-	if v.IsNull() {
-		b.WriteString("null")
-		return
+// skip takes the one value that each leaf has for a part that is null or an empty list.
+func (n *node) skip() error {
+	for _, l := range n.leaves {
+		if _, err := l.peek(); err != nil {
+			return ended(err)
+		}
+		l.at++
 	}
-	c.convert(b, v)
+	return nil
+}
+
+// value writes a part that is there and is not a list.
+func (n *node) value(b *bytes.Buffer) error {
+	if n.leaf != nil {
+		v, err := n.leaf.peek()
+		if err != nil {
+			return ended(err)
+		}
+		if v.IsNull() {
+			b.WriteString("null")
+		} else {
+			n.leaf.convert(b, v)
+		}
+		n.leaf.at++
+		return nil
+	}
+	sep := byte('{')
+	for _, child := range n.children {
+		b.WriteByte(sep)
+		sep = ','
+		b.Write(child.quoted)
+		b.WriteByte(':')
+		if err := child.write(b); err != nil {
+			return err
+		}
+	}
+	b.WriteByte('}')
+	return nil
 }
 
 // converter returns a function that writes values of a type as JSON. It returns nil if JSON has no form for the type.

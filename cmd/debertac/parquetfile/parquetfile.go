@@ -76,8 +76,8 @@ func (p *File) Columns() []string {
 	return names
 }
 
-// Lines returns a reader that yields one JSON object per row, with the named columns. Each object is one line. Strings, numbers, truth values, dates, times and
-// lists of them are read; a column of another type is an error that names it. Bytes that are not UTF-8 are copied as they are.
+// Lines returns a reader that yields one JSON object per row, with the named columns. Each object is one line. Strings, numbers, truth values, dates, times,
+// and lists and structures of them are read; a column of another type is an error that names it. Bytes that are not UTF-8 are copied as they are.
 func (p *File) Lines(names []string) (r io.Reader, err error) {
 	defer damaged(&err)
 	l := &lines{file: p.file}
@@ -164,8 +164,10 @@ func (l *lines) one() error {
 // open goes to the next row group; io.EOF after the last one.
 func (l *lines) open() error {
 	for _, c := range l.columns {
-		if err := c.close(); err != nil {
-			return err
+		for _, l := range c.leaves {
+			if err := l.close(); err != nil {
+				return err
+			}
 		}
 	}
 	groups := l.file.RowGroups()
@@ -176,7 +178,9 @@ func (l *lines) open() error {
 	l.group++
 	l.left = g.NumRows()
 	for _, c := range l.columns {
-		c.pages = g.ColumnChunks()[c.leaf.ColumnIndex].Pages()
+		for _, l := range c.leaves {
+			l.pages = g.ColumnChunks()[l.leaf.ColumnIndex].Pages()
+		}
 	}
 	return nil
 }

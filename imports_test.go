@@ -74,6 +74,8 @@ var rooms = []struct {
 	{"runtime/example", nil, nil},
 	{"runtime/tfevents", []string{"runtime/disk"}, nil},
 	{"runtime/prepared", []string{"runtime/disk", "runtime/ragged", "runtime/safetensors"}, nil},
+	{"runtime/training", []string{"runtime/disk", "runtime/dropout", "runtime/prepared", "runtime/ragged", "runtime/runfolder", "runtime/tfevents",
+		"runtime/trainer"}, nil},
 	{"runtime/runfolder", []string{"runtime/disk"}, nil},
 	{"runtime/bf16", nil, nil},
 	{"runtime/engine", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/mapped", "runtime/pool", "runtime/ragged", "runtime/resource",

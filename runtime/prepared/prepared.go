@@ -47,10 +47,11 @@ type Meta struct {
 type Words struct {
 	Labels [][]int32 `json:"labels"` // the tokens of each label
 	Names  []string  `json:"names"`
-	Open   []int32   `json:"open"` // the tokens before the prompt
-	Mark   []int32   `json:"mark"` // before each label
-	End    []int32   `json:"end"`  // after the last label
-	After  bool      `json:"after"`
+	Open   []int32   `json:"open"`   // the tokens before the prompt
+	Mark   []int32   `json:"mark"`   // before each label
+	End    []int32   `json:"end"`    // after the last label
+	After  bool      `json:"after"`  // a label is read at the token after its mark
+	Widths int       `json:"widths"` // words of the longest span; 0: the head has numbers for start, end and inside
 }
 
 // Counts is a number of examples by label.

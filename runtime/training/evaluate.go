@@ -1,0 +1,111 @@
+package training
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/runfolder"
+)
+
+// Preferred lists metrics with the direction in which they get better, the one that decides first. A run whose command names no metric takes the first one that
+// its evaluations have.
+var Preferred = []Metric{
+	{Name: "mcc"}, {Name: "f1"}, {Name: "f1_macro"}, {Name: "spearman"}, {Name: "accuracy"}, {Name: "exact"}, {Name: "ndcg"}, {Name: "mrr"},
+	{Name: "perplexity", Lower: true}, {Name: "loss", Lower: true},
+}
+
+// LowerIsBetter reports whether a metric gets better as it falls.
+func LowerIsBetter(name string) bool {
+	for _, m := range Preferred {
+		if m.Name == name {
+			return m.Lower
+		}
+	}
+	return strings.HasSuffix(name, "loss") || name == "ece"
+}
+
+// evaluate evaluates the model as it is now, and records whether it is the best one.
+func (r *run) evaluate(ctx context.Context) error {
+	path := r.Folder.Path(EvaluationFile)
+	if err := r.t.SaveModel(path); err != nil {
+		return err
+	}
+	metrics, err := r.Evaluate(ctx, path, r.t.Next())
+	if err = errors.Join(err, r.removeModel()); err != nil {
+		return err
+	}
+	values := map[string]float64{}
+	for name, v := range metrics {
+		values[runfolder.EvalPrefix+name] = v
+	}
+	if err := r.choose(metrics); err != nil {
+		return err
+	}
+	return r.log(EventEvaluation, values)
+}
+
+// choose sets the metric at the first evaluation, and compares.
+func (r *run) choose(metrics map[string]float64) error {
+	name := r.Metric.Name
+	for _, m := range Preferred {
+		if _, ok := metrics[m.Name]; ok && name == "" {
+			name = m.Name
+		}
+	}
+	value, ok := metrics[name]
+	if !ok {
+		return ragged.Errorf("the evaluation has no metric %q (it has: %s)", name, strings.Join(sortedNames(metrics), ", "))
+	}
+	r.Metric.Name = name
+	r.compare(r.t.Next(), value)
+	return nil
+}
+
+// compare takes a value as the best one if it is better than all before it. Of equal ones the first wins.
+func (r *run) compare(step int, value float64) {
+	r.idle++
+	lower := r.Metric.Lower || LowerIsBetter(r.Metric.Name)
+	if r.best == nil || r.best.Metric != r.Metric.Name || lower && value < r.best.Value || !lower && value > r.best.Value {
+		r.best, r.idle = &runfolder.Best{Step: step, Metric: r.Metric.Name, Value: value}, 0
+	}
+}
+
+// recall restores the best evaluation, and how many have followed it, from the metrics of a run that goes on.
+func (r *run) recall(lines []runfolder.Line) {
+	if r.Metric.Name == "" && r.best != nil {
+		r.Metric.Name = r.best.Metric
+	}
+	r.best, r.idle = nil, 0
+	for _, l := range lines {
+		evaluated := map[string]float64{}
+		for name, v := range l.Values {
+			if metric, ok := strings.CutPrefix(name, runfolder.EvalPrefix); ok {
+				evaluated[metric] = v
+			}
+		}
+		for _, m := range Preferred {
+			if _, ok := evaluated[m.Name]; ok && r.Metric.Name == "" {
+				r.Metric.Name = m.Name
+			}
+		}
+		if v, ok := evaluated[r.Metric.Name]; ok {
+			r.compare(l.Step, v)
+		}
+	}
+}
+
+// sortedNames returns the names of numbers in their order.
+func sortedNames(values map[string]float64) []string { return slices.Sorted(maps.Keys(values)) }
+
+// tagOf returns the tag of a number in TensorBoard.
+func tagOf(kind, name string) string {
+	if kind == EventEvaluation {
+		return "eval/" + strings.TrimPrefix(name, runfolder.EvalPrefix)
+	}
+	return fmt.Sprintf("train/%s", name)
+}

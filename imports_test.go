@@ -54,7 +54,7 @@ var rooms = []struct {
 	{"runtime/gauge", []string{"runtime/command", "runtime/disk"}, nil},
 	{"runtime/program", []string{"runtime"}, []string{"golang.org/x/sys", "golang.org/x/term"}},
 	{"runtime/trainprogram", []string{"runtime!", "runtime/batchfile", "runtime/command", "runtime/cpu", "runtime/disk", "runtime/engine", "runtime/gauge",
-		"runtime/pool", "runtime/safetensors", "runtime/trainer"}, nil},
+		"runtime/interrupt", "runtime/pool", "runtime/prepared", "runtime/runfolder", "runtime/safetensors", "runtime/trainer", "runtime/training"}, nil},
 	{"runtime/trainertest", []string{"runtime/cpu", "runtime/engine", "runtime/ragged/raggedtest", "runtime/rate", "runtime/trainer"}, nil},
 	{"runtime/trainer", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/dropout", "runtime/engine", "runtime/masking", "runtime/pool",
 		"runtime/published", "runtime/ragged", "runtime/rate", "runtime/safetensors", "runtime/torchfile"}, nil},

@@ -34,7 +34,8 @@ func (buildVerb) Help() string {
 first, doctor and version. The machine where it runs needs the program and its packed weights, which are a file of their own
 or, with --embed, inside the program.
 
-A program of a target that emits trainings has the verbs step, bench and version: step reads batches of token ids and targets,
+A program of a target that emits trainings has the verbs train, step, bench and version: train runs over
+data that debertac prepare has made, step reads batches of token ids and targets,
 and writes and resumes checkpoints. It reads weights in safetensors form. A program holds models or trainings, not both.
 
 Examples:

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -43,7 +45,12 @@ func Context() (ctx context.Context, stop context.CancelFunc) {
 		case s := <-signals:
 			time.AfterFunc(Together, func() { signal.Stop(signals) }) // until then they are received and ignored
 			cancel(&Error{s})
-			time.AfterFunc(Grace, func() { os.Exit(Code(ctx)) })
+			time.AfterFunc(Grace, func() {
+				for held.Load() > 0 {
+					time.Sleep(Together)
+				}
+				os.Exit(Code(ctx))
+			})
 		case <-ctx.Done():
 		}
 	}()
@@ -51,6 +58,16 @@ func Context() (ctx context.Context, stop context.CancelFunc) {
 		signal.Stop(signals)
 		cancel(nil)
 	}
+}
+
+// held counts the calls of Hold that are not released.
+var held atomic.Int32
+
+// Hold keeps the process alive after a signal for longer than Grace, until release is called. It is for work that writes down what it has done, however
+// long that takes. A second signal still ends the process at once.
+func Hold() (release func()) {
+	held.Add(1)
+	return sync.OnceFunc(func() { held.Add(-1) })
 }
 
 // Signal returns the signal that ended ctx, or nil if no signal did.

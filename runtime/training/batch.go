@@ -33,14 +33,12 @@ func newBatcher(t *trainer.Trainer, p *trainer.Program, f *prepared.File) (*batc
 		}
 	}
 	switch {
-	case f.Rows == 0:
-		return nil, ragged.Errorf("%s has no examples", f.Name())
 	case f.Longest > p.Limits.SequenceTokens:
 		return nil, ragged.Errorf("%s has a sequence of %d tokens, and %s takes up to %d: prepare the data again, or raise `length` in the spec", f.Name(),
 			f.Longest, p.Name, p.Limits.SequenceTokens)
 	case f.Most > p.Limits.BatchSequences:
-		return nil, ragged.Errorf("an example of %s has %d sequences, and a pass of %s takes up to %d: raise `batch`, or the sequences of its parts, in the spec",
-			f.Name(), f.Most, p.Name, p.Limits.BatchSequences)
+		return nil, ragged.Errorf("an example of %s has %d sequences, and a pass of %s takes up to %d: raise `batch`, or the sequences of its parts, in "+
+			"the spec", f.Name(), f.Most, p.Name, p.Limits.BatchSequences)
 	}
 	return b, nil
 }

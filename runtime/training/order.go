@@ -9,8 +9,8 @@ import (
 	"github.com/debertac/debertac/runtime/prepared"
 )
 
-// Order says which rows of the data a step reads. In an epoch each row is in one batch. The order of an epoch is a function of the seed and the number of the
-// epoch alone, and needs no memory: row i of it is the image of i under a pseudo-random permutation.
+// Order decides the rows of the data that a step reads. In an epoch each row is in one batch. The order of an epoch is a function of the seed and the
+// number of the epoch alone, and needs no memory: row i of it is the image of i under a pseudo-random permutation.
 type Order struct {
 	Rows    int    // of the data
 	PerStep int    // rows of a batch
@@ -101,7 +101,7 @@ func (p *permutation) rows(from, to int) []int {
 	return rows
 }
 
-// orderOf returns the order of a file for a training with batches of so many sequences.
+// orderOf returns the order of a file for a training with batches of this many sequences.
 func orderOf(f *prepared.File, batch, window int, seed uint64) *Order {
 	return &Order{Rows: f.Rows, PerStep: max(1, batch/max(1, f.Most)), Seed: seed, Window: window, Length: f.Length}
 }

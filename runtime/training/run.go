@@ -76,7 +76,7 @@ type run struct {
 	events  *tfevents.Writer
 	steps   int // of the whole training
 	stop    int
-	saved   int // steps of the newest checkpoint; -1: there is none
+	saved   int // steps of the newest checkpoint; -1: not one yet
 	best    *runfolder.Best
 	idle    int // evaluations since the best one
 	begin   time.Time
@@ -84,6 +84,9 @@ type run struct {
 
 // TotalSteps returns the number of steps of a whole training, and of an epoch: those of the spec, or its epochs over the rows of the data.
 func TotalSteps(p *trainer.Program, f *prepared.File) (steps, perEpoch int, err error) {
+	if f.Rows == 0 {
+		return 0, 0, ragged.Errorf("%s has no examples", f.Name())
+	}
 	perEpoch = orderOf(f, p.Batch, 0, 0).StepsPerEpoch()
 	if p.Epochs > 0 {
 		const most = 1<<31 - 1
@@ -316,7 +319,7 @@ func (r *run) after(ctx context.Context) (done bool, err error) {
 	return false, nil
 }
 
-// save writes a checkpoint if the newest one lacks a step. The metrics are on the disk before it.
+// save writes a checkpoint unless the newest one has all steps. The metrics are on the disk before it.
 func (r *run) save() error {
 	step := r.t.Next()
 	if r.saved == step {

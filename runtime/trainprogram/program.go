@@ -2,8 +2,8 @@
 //
 //	func main() { trainprogram.Main([]trainprogram.Model{{Name: "nli", Program: nli.Program()}}) }
 //
-// The binary's verbs are step (batches in, losses, gradients and changed tensors out), bench and version. Results go to standard output or to files, everything
-// else to standard error. With --json, results are one JSON object per line.
+// The binary's verbs are train (a run over prepared data), step (batches in, losses, gradients and changed tensors out), bench and version. Results go to
+// standard output or to files, everything else to standard error. With --json, results are one JSON object per line.
 package trainprogram
 
 import (
@@ -45,6 +45,8 @@ func programOf(models []Model) *command.Program {
 	p.Verbs = []command.Verb{
 		{Name: "step", Doc: "compute training steps on batches of token ids, and write losses, gradients and changed tensors",
 			Example: "step --weights model.safetensors --batch in.safetensors --out out.safetensors", Make: h.newStep},
+		{Name: "train", Doc: "train on prepared data, and write metrics and checkpoints into the folder of the run",
+			Example: "train --weights model.safetensors --data train.prepared --run runs/first", Make: h.newTrain},
 		{Name: "bench", Doc: "measure a training step with random token ids: forward pass, backward pass and optimizer, dropout on",
 			Example: "bench --random-weights 1 --batch 8 --tokens 128 --threads 2 --json", Make: h.newBench},
 		{Name: "version", Doc: "print the version, and how the program was built", Example: "version --json", Make: h.newVersion},
@@ -68,12 +70,19 @@ type openFlags struct {
 	seed                uint64
 }
 
-func (o *openFlags) register(fs *flag.FlagSet) {
+// registerModel registers the flags that every verb has.
+func (o *openFlags) registerModel(fs *flag.FlagSet) {
 	fs.StringVar(&o.model, "model", "", "the `NAME` of the training, if the binary holds several")
 	fs.StringVar(&o.weights, "weights", "",
 		"`FILE` with the tensors of the model under their published names, in the form of safetensors or torch.save, or a model folder")
 	fs.StringVar(&o.generator, "generator", "",
 		"`FILE` or folder with the generator, for a training by replaced-token detection where --weights has the detector alone")
+	fs.StringVar(&o.isa, "isa", "", "instruction `SET`: go, avx2, avx512, avx512bf16; the best of this machine if none is given")
+	fs.IntVar(&o.threads, "threads", 0, "`N` threads per step; 0: the number of physical cores")
+}
+
+func (o *openFlags) register(fs *flag.FlagSet) {
+	o.registerModel(fs)
 	fs.Func("random-weights", "draw the tensors by this `SEED` instead", func(text string) error {
 		var n uint64
 		if _, err := fmt.Sscanf(text, "%d", &n); err != nil || fmt.Sprint(n) != text {
@@ -82,8 +91,6 @@ func (o *openFlags) register(fs *flag.FlagSet) {
 		o.draw = &n
 		return nil
 	})
-	fs.StringVar(&o.isa, "isa", "", "instruction `SET`: go, avx2, avx512, avx512bf16; the best of this machine if none is given")
-	fs.IntVar(&o.threads, "threads", 0, "`N` threads per step; 0: the number of physical cores")
 	fs.Uint64Var(&o.seed, "dropout-seed", 0, "`SEED` of what dropout leaves out")
 	fs.IntVar(&o.total, "total-steps", 0, "the course of the learning rate is that of a training of `N` steps; 0: as many as the spec says")
 }
@@ -102,18 +109,9 @@ func (o *openFlags) training() (*Model, error) {
 
 // open opens a training with the tensors that the flags name.
 func (o *openFlags) open(m *Model, opts ...trainer.Option) (t *trainer.Trainer, err error) {
-	opts = append(opts, trainer.Seed(o.seed))
-	if o.threads > 0 {
-		opts = append(opts, trainer.Threads(o.threads))
-	}
-	if o.isa != "" {
-		opts = append(opts, trainer.UseISA(o.isa))
-	}
+	opts = append(append(opts, trainer.Seed(o.seed)), o.options()...)
 	if o.total > 0 {
 		opts = append(opts, trainer.Steps(o.total))
-	}
-	if o.generator != "" {
-		opts = append(opts, trainer.Generator(o.generator))
 	}
 	if o.draw != nil {
 		t, err = trainer.Draw(m.Program, *o.draw, opts...)
@@ -125,6 +123,20 @@ func (o *openFlags) open(m *Model, opts ...trainer.Option) (t *trainer.Trainer, 
 		err = command.Faulty("", "%w", err)
 	}
 	return t, err
+}
+
+// options returns the options of the flags that every verb has.
+func (o *openFlags) options() (opts []trainer.Option) {
+	if o.threads > 0 {
+		opts = append(opts, trainer.Threads(o.threads))
+	}
+	if o.isa != "" {
+		opts = append(opts, trainer.UseISA(o.isa))
+	}
+	if o.generator != "" {
+		opts = append(opts, trainer.Generator(o.generator))
+	}
+	return opts
 }
 
 // check refuses flags that are wrong for a program.

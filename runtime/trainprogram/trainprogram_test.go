@@ -309,7 +309,7 @@ func TestFaults(t *testing.T) {
 		args []string
 	}{
 		{"a verb is missing", command.ExitUsage, nil},
-		{`unknown verb "run" (there are: step bench version)`, command.ExitUsage, []string{"run"}},
+		{`unknown verb "run" (there are: step train bench version)`, command.ExitUsage, []string{"run"}},
 		{"step needs --batch FILE", command.ExitUsage, step()},
 		{"either --weights FILE or --random-weights SEED is needed", command.ExitUsage, []string{"step", "--batch", good, "--out", out}},
 		{"leave out --generator", command.ExitUsage, []string{"bench", "--random-weights", "1", "--generator", weights}},

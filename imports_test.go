@@ -72,6 +72,7 @@ var rooms = []struct {
 	{"runtime/tokenizer", nil, nil},
 	{"runtime/rate", nil, nil},
 	{"runtime/example", nil, nil},
+	{"runtime/growthtest", nil, nil}, // for tests
 	{"runtime/tfevents", []string{"runtime/disk"}, nil},
 	{"runtime/prepared", []string{"runtime/disk", "runtime/ragged", "runtime/safetensors"}, nil},
 	{"runtime/training", []string{"runtime/disk", "runtime/dropout", "runtime/prepared", "runtime/ragged", "runtime/runfolder", "runtime/tfevents",

@@ -54,6 +54,9 @@ type Words struct {
 	Widths int       `json:"widths"` // words of the longest span; 0: the head has numbers for start, end and inside
 }
 
+// Spans is the column of rows with Words: the number of the label, the first word, and the word after the last one of each entity.
+const Spans = "spans"
+
 // Counts is a number of examples by label.
 type Counts map[string]int
 

@@ -18,11 +18,11 @@ type ChoiceQuestion struct {
 	Options  []string `json:"options"`
 }
 
-// pair returns the pair of texts that the model reads for an option: the context, and the question
+// Pair returns the pair of texts that the model reads for an option: the context, and the question
 // with the option. As in the usual preparation of RACE, "_" in the question is replaced by the
 // option; otherwise the option follows the question. Without a context, the first text is the
 // question and the second the option.
-func (q *ChoiceQuestion) pair(option string) runtime.Text {
+func (q *ChoiceQuestion) Pair(option string) runtime.Text {
 	t := runtime.Text{First: q.Context, Second: option, Pair: true}
 	switch {
 	case q.Context == "":
@@ -72,7 +72,7 @@ func (c *Chooser) Choose(ctx context.Context, questions []ChoiceQuestion) ([]Cho
 			if slices.Contains(q.Options[:j], o) {
 				return nil, engine.TextFault(i, "option %q is given twice", o)
 			}
-			texts = append(texts, q.pair(o))
+			texts = append(texts, q.Pair(o))
 		}
 	}
 	logits, seen, err := c.means(ctx, texts)

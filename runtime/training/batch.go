@@ -119,15 +119,12 @@ func (b *batcher) add(to *trainer.Batch, s *prepared.Sequence, group int32) erro
 	return nil
 }
 
-// Spans is the column of rows whose prompts are made with the batch: label, first word and the word after the last one of each entity.
-const Spans = "spans"
-
 // prompts puts the labels that each text is asked for in front of it, and makes the targets of its spans.
 func (b *batcher) prompts(list [][]prepared.Sequence) error {
 	w := b.data.Words
 	own := make([][]string, len(list))
 	for i := range list {
-		for k, spans := 0, list[i][0].Integers[Spans]; k+2 < len(spans); k += 3 {
+		for k, spans := 0, list[i][0].Integers[prepared.Spans]; k+2 < len(spans); k += 3 {
 			if name := w.Names[spans[k]]; !slices.Contains(own[i], name) {
 				own[i] = append(own[i], name)
 			}
@@ -188,7 +185,7 @@ func (b *batcher) prompt(s *prepared.Sequence, own, asked []string) error {
 	for i := range words {
 		words[i] += shift
 	}
-	spans := s.Integers[Spans]
+	spans := s.Integers[prepared.Spans]
 	s.IDs, s.Words, s.Marks = append(ids, s.IDs...), words, marks
 	s.Types = nil
 	for i := range b.program.Targets {
@@ -196,7 +193,7 @@ func (b *batcher) prompt(s *prepared.Sequence, own, asked []string) error {
 			s.Floats = map[string][]float32{t.Name: spanTargets(spans, len(words)/2, kept, w.Names, max(t.Columns, 1), w.Widths > 0)}
 		}
 	}
-	delete(s.Integers, Spans)
+	delete(s.Integers, prepared.Spans)
 	return nil
 }
 

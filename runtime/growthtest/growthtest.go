@@ -1,0 +1,33 @@
+// Package growthtest checks how the time of a computation grows with its input, for tests. It compares two times of one process, so a slow or a busy machine
+// does not fail a test.
+package growthtest
+
+import (
+	"testing"
+	"time"
+)
+
+// tries is how often a computation is measured before its growth counts as too large: other programs may have disturbed some of the measurements.
+const tries = 5
+
+// least is a time that is always fine: shorter ones are noise.
+const least = time.Millisecond
+
+// Check fails a test if a computation on a larger input takes more than most times as long as on a smaller one, in each of several measurements.
+func Check(t testing.TB, what string, most float64, smaller, larger func()) {
+	t.Helper()
+	var a, b time.Duration
+	for range tries {
+		a, b = took(smaller), took(larger)
+		if float64(b) <= most*float64(max(a, least)) {
+			return
+		}
+	}
+	t.Errorf("%s: %v, and %v for the smaller input: at most %g times as long is wanted", what, b, a, most)
+}
+
+func took(work func()) time.Duration {
+	begin := time.Now()
+	work()
+	return time.Since(begin)
+}

@@ -74,7 +74,7 @@ func NewReader(r io.Reader) *Reader { return &Reader{r: bufio.NewReaderSize(r, 1
 
 // Next reads the next example. At the end it returns io.EOF. The error of a line that is not an example names the line.
 func (r *Reader) Next() (*Example, error) {
-	line, err := r.read()
+	line, _, err := r.Line()
 	if err != nil {
 		return nil, err
 	}
@@ -90,19 +90,19 @@ func (r *Reader) Next() (*Example, error) {
 	return e, nil
 }
 
-// read returns the next line.
-func (r *Reader) read() (line []byte, err error) {
+// Line reads the next line as it is, and returns its number, from 1. At the end it returns io.EOF.
+func (r *Reader) Line() (line []byte, number int, err error) {
 	r.line++
 	for {
 		part, err := r.r.ReadSlice('\n')
 		line = append(line, part...)
 		switch {
 		case len(line) > maxLine:
-			return nil, fmt.Errorf("line %d is longer than %d MiB", r.line, maxLine>>20)
+			return nil, r.line, fmt.Errorf("line %d is longer than %d MiB", r.line, maxLine>>20)
 		case err == nil, errors.Is(err, io.EOF) && len(line) > 0:
-			return line, nil
+			return line, r.line, nil
 		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, err
+			return nil, r.line, err
 		}
 	}
 }

@@ -73,6 +73,8 @@ var rooms = []struct {
 	{"runtime/rate", nil, nil},
 	{"runtime/example", nil, nil},
 	{"runtime/growthtest", nil, nil}, // for tests
+	{"runtime/metrics", nil, nil},
+	{"runtime/prediction", []string{"runtime/example", "runtime/metrics", "runtime/tasktable"}, nil},
 	{"runtime/tfevents", []string{"runtime/disk"}, nil},
 	{"runtime/prepared", []string{"runtime/disk", "runtime/ragged", "runtime/safetensors"}, nil},
 	{"runtime/training", []string{"runtime/disk", "runtime/dropout", "runtime/prepared", "runtime/ragged", "runtime/runfolder", "runtime/tfevents",
@@ -101,6 +103,8 @@ var rooms = []struct {
 	{"cmd/debertac/source", []string{"cmd/debertac/console", "cmd/debertac/fault", "cmd/debertac/wording", "compiler!", "runtime", "spec"}, nil},
 	{"cmd/debertac/folder", []string{"cmd/debertac/cache", "cmd/debertac/console", "cmd/debertac/fault", "cmd/debertac/flags",
 		"cmd/debertac/source", "cmd/debertac/wording", "compiler", "runtime", "spec"}, nil},
+	{"cmd/debertac/evaluation", []string{"cmd/debertac/built", "cmd/debertac/fault", "cmd/debertac/output", "runtime/disk", "runtime/example",
+		"runtime/prediction"}, []string{"github.com/rivo/uniseg", "gonum.org/v1/plot"}},
 	{"cmd/debertac/model", []string{"cmd/debertac/console", "cmd/debertac/fault", "cmd/debertac/folder", "cmd/debertac/source", "cmd/debertac/wording",
 		"compiler!", "runtime/disk", "spec!"}, nil},
 	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/klauspost/compress",

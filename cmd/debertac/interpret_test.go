@@ -27,10 +27,10 @@ func interpreted(args []string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
 	c := &console.Console{Context: context.Background(), In: strings.NewReader(""), Out: &out, Err: &errs}
 	m := &built.Maker{Console: c, Sum: identity}
-	m.Interpret = func(p *built.Program, in io.Reader, verb string, args []string) error {
+	m.Interpret = func(p *built.Program, in io.Reader, out io.Writer, verb string, args []string) error {
 		model := host.Model{Name: source.ModelName(p.Unit), Program: interpreter(p.Unit.Program)}
 		if code := host.Run(c.Context, []host.Model{model}, append([]string{verb}, args...),
-			host.Streams{In: in, Out: c.Out, Err: c.Err}); code != host.ExitDone {
+			host.Streams{In: in, Out: out, Err: c.Err}); code != host.ExitDone {
 			return &fault.Error{Code: code}
 		}
 		return nil

@@ -30,6 +30,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/interrupt"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // grammar is the command line: one field per verb, each in the file of its name.
@@ -47,6 +48,7 @@ type grammar struct {
 	Build      buildVerb      `cmd:"" help:"Build one static program from a spec or a model folder."`
 	Merge      mergeVerb      `cmd:"" help:"Merge an adapter of PEFT into a model folder."`
 	Run        runVerb        `cmd:"" help:"Run a model on texts."`
+	Eval       evalVerb       `cmd:"" help:"Compare a model with examples, or recorded predictions with what is right, and print metrics."`
 	Bench      benchVerb      `cmd:"" help:"Measure a model's speed."`
 	Verify     verifyVerb     `cmd:"" help:"Compare a model with recorded reference outputs, tensor by tensor."`
 	Doctor     doctorVerb     `cmd:"" help:"Describe this machine: processor, kernels, Go toolchain, cache."`
@@ -56,8 +58,10 @@ type grammar struct {
 	Help       helpVerb       `cmd:"" help:"Print the help of a verb, or the list of all."`
 }
 
-// newGrammar makes the command line, with the flags of run from the table of tasks.
-func newGrammar() *grammar { return &grammar{Run: runVerb{Handed: flags.NewHanded()}} }
+// newGrammar makes the command line, with the flags of run and eval from the table of tasks.
+func newGrammar() *grammar {
+	return &grammar{Run: runVerb{Handed: flags.NewHanded(tasktable.RunFlags())}, Eval: evalVerb{Handed: flags.NewHanded(tasktable.EvalFlags())}}
+}
 
 // identity returns the hash of this program's file. The hash is a part of all names in the cache, so no program uses what another version has made.
 var identity = built.OwnSum
@@ -149,7 +153,7 @@ func takeParser() (*kong.Kong, error) {
 func helpTexts() kong.Option {
 	return kong.PostBuild(func(k *kong.Kong) error {
 		all := map[string]string{}
-		for _, texts := range []map[string]string{folder.Help(), gopackage.Help(), scaffold.Help(), sweep.Help(), verifyHelp()} {
+		for _, texts := range []map[string]string{folder.Help(), gopackage.Help(), scaffold.Help(), sweep.Help(), verifyHelp(), evalHelp()} {
 			maps.Copy(all, texts)
 		}
 		for _, verb := range k.Model.Children {

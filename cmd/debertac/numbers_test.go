@@ -36,10 +36,12 @@ func TestNumbers(t *testing.T) {
 	require.NoError(t, os.WriteFile("m.dspec", []byte("dspec 1\nmodel m like deberta_v3_base { dim layers = 2; dim hidden = 32; dim heads = 2; dim "+
 		"vocab = 100 }\n"), 0o666))
 	spec := []string{"m.dspec", "--random-weights", "1"}
-	onSpec := map[string][]string{"run": append(spec, "text"), "bench": spec, "explain": {"m.dspec", "--json"}}
+	data := []string{"--data", "absent.jsonl"}
+	onSpec := map[string][]string{"run": append(spec, "text"), "eval": append(spec, data...), "bench": spec,
+		"explain": {"m.dspec", "--json"}}
 	onFolder := map[string][]string{
-		"run": {folder, "text"}, "bench": {folder}, "pack": {folder, "-o", "w"}, "build": {folder, "-o", "p"}, "compile": {folder, "-o",
-			"c"}, "diff": {folder, "-o", "c"},
+		"run": {folder, "text"}, "eval": append(data, folder), "bench": {folder}, "pack": {folder, "-o", "w"}, "build": {folder, "-o", "p"},
+		"compile": {folder, "-o", "c"}, "diff": {folder, "-o", "c"},
 		"import": {folder, "-o", "s.dspec"}, "init": {"new", "--from", folder}, "doctor": {folder}, "verify": {"--model", folder, "--outputs", "o.safetensors"},
 	}
 	free := map[string]string{"no-answer-threshold": "-1"}
@@ -71,7 +73,7 @@ func TestNumbers(t *testing.T) {
 	}
 	require.Greater(t, tried["run"], 80)
 	require.Greater(t, tried["bench"], 20)
-	require.Len(t, tried, 11)
+	require.Len(t, tried, 12)
 }
 
 // TestTooLarge checks that a number beyond a limit of a verb or of the model leads to exit code 2, before anything is built.

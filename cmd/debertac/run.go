@@ -121,9 +121,17 @@ func (v *runVerb) Run(m *built.Maker) error {
 	return p.Feed(m, in, "run", args)
 }
 
-// accept refuses sizes beyond those that the program is compiled for, before it is built.
+// accept refuses what the program is not compiled for, before it is built.
 func (v *runVerb) accept(u *compiler.Unit) error {
-	b, length, tokens := u.Program.Bounds, v.Count("max-tokens"), v.Count("batch-tokens")
+	if err := within(&v.Handed, u); err != nil {
+		return err
+	}
+	return v.enough(u)
+}
+
+// within refuses sizes beyond those that the program is compiled for.
+func within(h *flags.Handed, u *compiler.Unit) error {
+	b, length, tokens := u.Program.Bounds, h.Count("max-tokens"), h.Count("batch-tokens")
 	switch {
 	case length > b.Length:
 		return fault.Usage("", "--max-tokens %d: the model is compiled for texts of up to %d tokens; --seq %d compiles a model folder for more (in a "+
@@ -132,7 +140,7 @@ func (v *runVerb) accept(u *compiler.Unit) error {
 		return fault.Usage("",
 			"--batch-tokens %d: the model is compiled to compute up to %d tokens together (in a spec: tokens <= %d in the target)", tokens, b.Tokens, tokens)
 	}
-	return v.enough(u)
+	return nil
 }
 
 // plain reports whether the input is plain texts, without fields.

@@ -30,7 +30,7 @@ func TestTaskFlagsAgree(t *testing.T) {
 
 	cli := struct {
 		Run runVerb `cmd:""`
-	}{runVerb{Handed: flags.NewHanded()}}
+	}{runVerb{Handed: flags.NewHanded(tasktable.RunFlags())}}
 	parser, err := kong.New(&cli, helpTexts(), kong.Exit(func(int) { t.Fatal("the parser wants to exit") }))
 	require.NoError(t, err)
 	var ours []string
@@ -45,7 +45,7 @@ func TestTaskFlagsAgree(t *testing.T) {
 		}
 	}
 
-	handed := flags.NewHanded()
+	handed := flags.NewHanded(tasktable.RunFlags())
 	fields := reflect.ValueOf(handed.Fields).Elem()
 	for i := range fields.NumField() {
 		switch f := fields.Field(i); f.Kind() {
@@ -76,7 +76,7 @@ func TestTaskFlagsAgree(t *testing.T) {
 func TestTaskFlagsNotGiven(t *testing.T) {
 	cli := struct {
 		Run runVerb `cmd:""`
-	}{runVerb{Handed: flags.NewHanded()}}
+	}{runVerb{Handed: flags.NewHanded(tasktable.RunFlags())}}
 	parser, err := kong.New(&cli, helpTexts())
 	require.NoError(t, err)
 	_, err = parser.Parse([]string{"run", "model", "--top-k", "0", "--pair=", "--seed", "18446744073709551615", "--nested", "--temperature", "0.5"})

@@ -9,8 +9,8 @@ import (
 // ExactMatch reports whether two answers are the same by the rules of SQuAD: whether NormalizeAnswer makes the same text of them.
 func ExactMatch(gold, answer string) bool { return NormalizeAnswer(gold) == NormalizeAnswer(answer) }
 
-// AnswerF1 returns the F1 of two answers as bags of words, by the evaluation script of SQuAD 1.1, and ReCoRD's, which is the same: 2·common/(words of both), where
-// words are those of NormalizeAnswer. It is 0 if nothing is common, so two empty answers have an F1 of 0 and are an exact match.
+// AnswerF1 returns the F1 of two answers as bags of words, by the evaluation script of SQuAD 1.1, and ReCoRD's, which is the same: 2·common/(words of both),
+// where words are those of NormalizeAnswer. It is 0 if nothing is common, so two empty answers have an F1 of 0 and are an exact match.
 func AnswerF1(gold, answer string) float64 {
 	a, b := strings.Fields(NormalizeAnswer(gold)), strings.Fields(NormalizeAnswer(answer))
 	same := common(a, b)
@@ -49,8 +49,8 @@ func BestAnswer(gold []string, answer string) (exact, f1 float64) {
 	return exact, f1
 }
 
-// BestAnswerV2 returns the same by the script of SQuAD 2.0. A question without right answers has the empty answer as its only right one, and right answers that
-// NormalizeAnswer makes empty do not count. Two empty answers have an F1 of 1.
+// BestAnswerV2 returns the same by the script of SQuAD 2.0. A question without right answers has the empty answer as its only right one, and right answers
+// that NormalizeAnswer makes empty do not count. Two empty answers have an F1 of 1.
 func BestAnswerV2(gold []string, answer string) (exact, f1 float64) {
 	gold = slices.DeleteFunc(slices.Clone(gold), func(g string) bool { return NormalizeAnswer(g) == "" })
 	if len(gold) == 0 {
@@ -79,9 +79,9 @@ type Asked struct {
 	NoAnswer   float64 // how sure the model is that there is no answer; a higher number is surer
 }
 
-// BestThreshold returns the threshold for NoAnswer, above which questions count as having no answer, that makes the sum of the scores highest, and this sum. It
-// is find_best_thresh of the script of SQuAD 2.0. It begins with no question answered, at a threshold of 0, and goes through the questions in the order of
-// NoAnswer; ties: in the order of the list. The first of several best thresholds counts.
+// BestThreshold returns the threshold for NoAnswer, above which questions count as having no answer, that makes the sum of the scores highest, and this sum.
+// It is find_best_thresh of the script of SQuAD 2.0. It begins with no question answered, at a threshold of 0, and goes through the questions in the order
+// of NoAnswer; ties: in the order of the list. The first of several best thresholds counts.
 func BestThreshold(list []Asked) (sum, threshold float64) {
 	order := make([]int, len(list))
 	for i := range list {

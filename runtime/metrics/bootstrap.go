@@ -18,9 +18,9 @@ type Resampling struct {
 }
 
 // Bootstrap returns intervals of metrics over n examples by the percentile method (Efron 1979): n examples are drawn with replacement, measure computes the
-// metrics of the drawn ones, and the interval of a metric holds the middle share Level of its values over all draws; between two values it is interpolated, see
-// Quantile. measure receives the indices of the drawn examples and writes one number per metric to out. Values that are not numbers are left out; the interval
-// of a metric without numbers is NaN. The result depends on the seed alone.
+// metrics of the drawn ones, and the interval of a metric holds the middle share Level of its values over all draws; between two values it is interpolated,
+// see Quantile. measure receives the indices of the drawn examples and writes one number per metric to out. Values that are not numbers are left out; the
+// interval of a metric without numbers is NaN. The result depends on the seed alone.
 func Bootstrap(n, metrics int, r Resampling, measure func(sample []int, out []float64)) []Interval {
 	draw := rand.New(rand.NewPCG(r.Seed, 0x9e3779b97f4a7c15))
 	values := make([][]float64, metrics)
@@ -45,8 +45,8 @@ func Bootstrap(n, metrics int, r Resampling, measure func(sample []int, out []fl
 	return list
 }
 
-// Quantile returns the value below which a share q of sorted numbers lies. Between two numbers it is interpolated, as numpy.percentile does by default. It is NaN
-// if there are no numbers.
+// Quantile returns the value below which a share q of sorted numbers lies. Between two numbers it is interpolated, as numpy.percentile does by default. It
+// is NaN if there are no numbers.
 func Quantile(sorted []float64, q float64) float64 {
 	if len(sorted) == 0 {
 		return math.NaN()

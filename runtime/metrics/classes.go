@@ -80,8 +80,8 @@ func (c *Classes) sums() (right, gold, predicted int) {
 // Micro returns precision, recall and F1 of the counts of all classes together. If every example has one class, all three are the accuracy.
 func (c *Classes) Micro() Share { return ShareOf(c.sums()) }
 
-// Macro returns the means of precision, recall and F1 over the classes that are expected or predicted somewhere, as scikit-learn's average="macro" does without
-// the argument labels. Without such classes they are 0.
+// Macro returns the means of precision, recall and F1 over the classes that are expected or predicted somewhere, as scikit-learn's average="macro" does
+// without the argument labels. Without such classes they are 0.
 func (c *Classes) Macro() Share {
 	var sum Share
 	n := 0
@@ -113,8 +113,8 @@ func (c *Classes) Accuracy() float64 {
 //
 //	(n·Σr - Σ g·p) / √((n² - Σg²)·(n² - Σp²))
 //
-// with the sums over classes, where g, p and r are how often a class is expected, predicted and right, and n is the number of examples. It is 0 if all examples
-// have one class, or all predictions.
+// with the sums over classes, where g, p and r are how often a class is expected, predicted and right, and n is the number of examples. It is 0 if all
+// examples have one class, or all predictions.
 func (c *Classes) MCC() float64 {
 	right, n, _ := c.sums()
 	var gp, gg, pp float64
@@ -142,10 +142,10 @@ func Confusion(classes int, gold, predicted []int) [][]int {
 	return m
 }
 
-// Groups returns the measures of MultiRC (Khashabi et al. 2018) for answers that are judged one by one and belong to questions: exact is the share of questions
-// all of whose answers are judged rightly, and f1 the mean over the questions of the macro F1 of their answers. group[i] is the question of answer i, a number
-// from 0 to below groups, and gold[i] its class, below classes. The measure F1a is the F1 of the class of right answers over all answers, see Classes.Of. Without
-// questions both are NaN.
+// Groups returns the measures of MultiRC (Khashabi et al. 2018) for answers that are judged one by one and belong to questions: exact is the share of
+// questions all of whose answers are judged rightly, and f1 the mean over the questions of the macro F1 of their answers. group[i] is the question of answer
+// i, a number from 0 to below groups, and gold[i] its class, below classes. The measure F1a is the F1 of the class of right answers over all answers, see
+// Classes.Of. Without questions both are NaN.
 func Groups(groups, classes int, group, gold, predicted []int) (exact, f1 float64) {
 	counts := make([]*Classes, groups)
 	for i, g := range group {

@@ -52,8 +52,8 @@ func isWord(r rune) bool {
 // isSpace reports whether str.split cuts at r: at white space, and at four separators (0x1c to 0x1f).
 func isSpace(r rune) bool { return unicode.IsSpace(r) || 0x1c <= r && r <= 0x1f }
 
-// lower returns str.lower of Python. It differs from strings.ToLower in two places: a capital sigma at the end of a word has another small form, and the capital
-// I with a dot becomes an i and a combining dot.
+// lower returns str.lower of Python. It differs from strings.ToLower in two places: a capital sigma at the end of a word has another small form, and the
+// capital I with a dot becomes an i and a combining dot.
 func lower(text string) string {
 	if !strings.ContainsAny(text, "Σİ") {
 		return strings.ToLower(text)
@@ -76,7 +76,8 @@ func lower(text string) string {
 	return b.String()
 }
 
-// casedBefore reports whether the last character of a text that counts for the case of its neighbours is a letter with a case. casedAfter does so for the first.
+// casedBefore reports whether the last character of a text that counts for the case of its neighbours is a letter with a case. casedAfter does so for the
+// first.
 func casedBefore(text string) bool {
 	for text != "" {
 		r, n := utf8.DecodeLastRuneInString(text)
@@ -101,8 +102,8 @@ func cased(r rune) bool {
 	return unicode.In(r, unicode.Upper, unicode.Lower, unicode.Title, unicode.Other_Lowercase, unicode.Other_Uppercase)
 }
 
-// ignored reports whether a character is between letters without an effect on their case: marks, formats, modifiers, and the punctuation that Unicode counts as
-// the middle of a word.
+// ignored reports whether a character is between letters without an effect on their case: marks, formats, modifiers, and the punctuation that Unicode counts
+// as the middle of a word.
 func ignored(r rune) bool {
 	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk) || strings.ContainsRune("'.:··՟״‘’․‧︓﹒﹕'.:", r)
 }

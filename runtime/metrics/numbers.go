@@ -69,8 +69,8 @@ func MeanSquaredError(x, y []float64) float64 {
 	return sum / float64(len(x))
 }
 
-// Perplexity returns exp(-logProbability/tokens), where logProbability is the sum of the natural logarithms of the probabilities of all tokens. It is NaN without
-// tokens.
+// Perplexity returns exp(-logProbability/tokens), where logProbability is the sum of the natural logarithms of the probabilities of all tokens. It is NaN
+// without tokens.
 func Perplexity(logProbability, tokens float64) float64 {
 	if tokens == 0 {
 		return math.NaN()
@@ -81,10 +81,10 @@ func Perplexity(logProbability, tokens float64) float64 {
 // CalibrationBins is the usual number of bins of CalibrationError (Guo et al. 2017).
 const CalibrationBins = 15
 
-// CalibrationError returns the expected calibration error (Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3): the predictions are divided
-// by their confidence into bins of one width, ((b-1)/bins, b/bins]; a confidence of 0 is in the first bin. The error is the mean over all predictions of
-// |accuracy of the bin - mean confidence of the bin|. confidence holds the probability of each predicted class, from 0 to 1, and right whether the class is right.
-// It is NaN without predictions.
+// CalibrationError returns the expected calibration error (Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3): the predictions are
+// divided by their confidence into bins of one width, ((b-1)/bins, b/bins]; a confidence of 0 is in the first bin. The error is the mean over all
+// predictions of |accuracy of the bin - mean confidence of the bin|. confidence holds the probability of each predicted class, from 0 to 1, and right
+// whether the class is right. It is NaN without predictions.
 func CalibrationError(confidence []float64, right []bool, bins int) float64 {
 	sums, hits, counts := make([]float64, bins), make([]float64, bins), make([]int, bins)
 	for i, p := range confidence {

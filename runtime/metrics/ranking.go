@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// PairAccuracy compares the scores of a list of documents with their relevance, in pairs: it returns the number of pairs of documents that differ in relevance,
-// and how many of them the scores put in the right order. A pair with equal scores counts as half.
+// PairAccuracy compares the scores of a list of documents with their relevance, in pairs: it returns the number of pairs of documents that differ in
+// relevance, and how many of them the scores put in the right order. A pair with equal scores counts as half.
 func PairAccuracy(scores, relevance []float64) (right, pairs float64) {
 	for i := range scores {
 		for j := range i {
@@ -49,9 +49,9 @@ func ReciprocalRank(scores []float64, relevant []bool) float64 {
 }
 
 // NDCG returns the normalized discounted cumulative gain of the k best documents of a list (Järvelin and Kekäläinen 2002): Σ relevance/log₂(1+rank) over the
-// documents of ranks 1 to k by their scores, divided by the highest possible sum. Documents with equal scores share the mean of their discounts, so their order
-// in the list has no effect, as in scikit-learn's ndcg_score. Relevance must not be negative. k below 1 stands for all documents. It is 0 if no document is
-// relevant.
+// documents of ranks 1 to k by their scores, divided by the highest possible sum. Documents with equal scores share the mean of their discounts, so their
+// order in the list has no effect, as in scikit-learn's ndcg_score. Relevance must not be negative. k below 1 stands for all documents. It is 0 if no
+// document is relevant.
 func NDCG(scores, relevance []float64, k int) float64 {
 	if k < 1 || k > len(scores) {
 		k = len(scores)

@@ -2,7 +2,7 @@ package metrics
 
 import "math"
 
-// Mean returns the mean of numbers; NaN if there are none.
+// Mean returns the mean of numbers; NaN without numbers.
 func Mean(x []float64) float64 {
 	sum := 0.0
 	for _, v := range x {
@@ -29,7 +29,7 @@ func variance(x []float64) float64 {
 type Test struct {
 	T       float64 // the difference of the means in units of its standard error
 	Freedom float64 // degrees of freedom
-	P       float64 // two-sided: the probability of a difference at least as large if there is none in truth
+	P       float64 // two-sided: the probability of a difference at least as large if the means are equal in truth
 }
 
 // Welch compares the means of two independent samples, such as a metric over the seeds of two trainings, without the assumption that their variances are equal
@@ -41,9 +41,9 @@ func Welch(x, y []float64) Test {
 	return test((Mean(x)-Mean(y))/math.Sqrt(a+b), freedom)
 }
 
-// Paired compares two samples whose numbers belong together in pairs, such as a metric of two trainings that share their seeds: t is the mean of the differences
-// divided by its standard error, with n-1 degrees of freedom (Student 1908). The lists must have one length. With fewer than two pairs, and if the differences do
-// not vary, the result is NaN.
+// Paired compares two samples whose numbers belong together in pairs, such as a metric of two trainings that share their seeds: t is the mean of the
+// differences divided by its standard error, with n-1 degrees of freedom (Student 1908). The lists must have one length. With fewer than two pairs, and if
+// the differences do not vary, the result is NaN.
 func Paired(x, y []float64) Test {
 	d := make([]float64, len(x))
 	for i := range x {
@@ -60,8 +60,9 @@ func test(t, freedom float64) Test {
 	return Test{t, freedom, beta(freedom/(freedom+t*t), freedom/2, 0.5)}
 }
 
-// beta returns the regularized incomplete beta function I_x(a, b), for x from 0 to 1 and positive a and b: its continued fraction (Abramowitz and Stegun 26.5.8),
-// computed by the method of Lentz as modified by Thompson and Barnett. P(|T| > t) of Student's distribution is I_x(ν/2, 1/2) at x = ν/(ν+t²) (26.7.1).
+// beta returns the regularized incomplete beta function I_x(a, b), for x from 0 to 1 and positive a and b: its continued fraction (Abramowitz and Stegun
+// 26.5.8), computed by the method of Lentz as modified by Thompson and Barnett. P(|T| > t) of Student's distribution is I_x(ν/2, 1/2) at x = ν/(ν+t²)
+// (26.7.1).
 func beta(x, a, b float64) float64 {
 	switch {
 	case x <= 0:

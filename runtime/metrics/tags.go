@@ -11,9 +11,9 @@ type Span struct {
 	Start, End int
 }
 
-// TagSpans returns the entities of a list of tags as seqeval finds them in its default mode, which is that of conlleval: the first letter of a tag is its place
-// (B, I, E, S, or O), what follows the first hyphen its label. An entity begins at B and S, at I and E after O, E or S, and wherever the label changes. So it
-// finds entities in lists that no scheme allows. A tag without a hyphen has what follows its first letter as its label, or "_".
+// TagSpans returns the entities of a list of tags as seqeval finds them in its default mode, which is that of conlleval: the first letter of a tag is its
+// place (B, I, E, S, or O), what follows the first hyphen its label. An entity begins at B and S, at I and E after O, E or S, and wherever the label
+// changes. So it finds entities in lists that no scheme allows. A tag without a hyphen has what follows its first letter as its label, or "_".
 func TagSpans(tags []string) []Span {
 	var spans []Span
 	begin := 0
@@ -76,8 +76,8 @@ func starts(last, next byte, other bool) bool {
 	return next != 'O' && next != '.' && other
 }
 
-// Matched counts the spans of one example that are in both lists, and those of each list: a span is right if its label and both of its ends are. Spans that are
-// in a list twice count once. class returns the number of a label.
+// Matched counts the spans of one example that are in both lists, and those of each list: a span is right if its label and both of its ends are. Spans that
+// are in a list twice count once. class returns the number of a label.
 func (c *Classes) Matched(gold, predicted []Span, class func(label string) int) {
 	expected := map[Span]bool{}
 	for _, s := range gold {

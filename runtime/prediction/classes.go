@@ -29,6 +29,12 @@ func (n *namer) of(name string) int {
 	return i
 }
 
+// knows reports whether a name has a number.
+func (n *namer) knows(name string) bool {
+	_, ok := n.index[name]
+	return ok
+}
+
 // sorted returns the numbers of the names in their order: by value if all are whole numbers, else by their letters.
 func (n *namer) sorted() []int {
 	order := make([]int, len(n.list))
@@ -130,8 +136,7 @@ func (c *classes) binary() bool {
 	if c.chosen {
 		return false
 	}
-	want := cmp.Or(c.positive, c.own)
-	if want != "" {
+	if want := cmp.Or(c.positive, c.own); want != "" {
 		c.positiveAt = c.of(want)
 		return true
 	}
@@ -157,6 +162,7 @@ func (c *classes) metrics() (list []string) {
 		list = append(list, "exact", "f1_questions")
 	}
 	if c.answered() {
+		c.answers.judge()
 		list = append(list, "exact", "f1")
 	}
 	if len(c.confidence) == len(c.gold) {
@@ -293,7 +299,7 @@ func (s *sets) units() int { return len(s.gold) }
 
 func (s *sets) names() ([]string, int) {
 	s.counts = nil
-	list := []string{"accuracy", "f1_macro", "f1_micro", "precision", "recall"}
+	list := []string{"accuracy", "f1_macro", "f1_micro", "f1", "precision", "recall"}
 	return list, len(list)
 }
 
@@ -310,7 +316,7 @@ func (s *sets) measure(sample []int, out []float64) {
 		}
 	}
 	micro := s.counts.Micro()
-	copy(out, []float64{float64(same) / float64(len(sample)), s.counts.Macro().F1, micro.F1, micro.Precision, micro.Recall})
+	copy(out, []float64{float64(same) / float64(len(sample)), s.counts.Macro().F1, micro.F1, micro.F1, micro.Precision, micro.Recall})
 }
 
 func (s *sets) finish(r *Report) {

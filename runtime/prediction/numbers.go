@@ -69,8 +69,11 @@ func (n *numbers) measure(sample []int, out []float64) {
 
 func (n *numbers) finish(*Report) {}
 
-// lists are predictions of the scores of a list of documents each.
-type lists struct{ all []list }
+// lists are predictions of the scores of a list of documents each, or of the similarities of a list of texts.
+type lists struct {
+	all       []list
+	retrieved bool // accuracy is the share of lists whose best one is right, not that of pairs
+}
 
 type list struct{ score, gold []float64 }
 
@@ -105,14 +108,25 @@ const ndcgAt = 10
 // rankMetrics are the metrics of lists. accuracy is that of pairs; top is the share of lists whose best document is one of the most relevant.
 var rankMetrics = []string{"accuracy", "top", "mrr", "ndcg"}
 
-func (l *lists) names() ([]string, int) { return rankMetrics, len(rankMetrics) }
+func (l *lists) names() ([]string, int) {
+	if l.retrieved {
+		return []string{"accuracy", "mrr", "ndcg"}, 3
+	}
+	return rankMetrics, len(rankMetrics)
+}
 
 func (l *lists) measure(sample []int, out []float64) {
 	all := make([]list, 0, len(sample))
 	for _, i := range sample {
 		all = append(all, l.all[i])
 	}
-	rank(all, out)
+	if !l.retrieved {
+		rank(all, out)
+		return
+	}
+	var four [4]float64
+	rank(all, four[:])
+	copy(out, four[1:])
 }
 
 // rank computes rankMetrics. The most relevant documents of a list are the relevant ones of the mean reciprocal rank.

@@ -19,8 +19,8 @@ type Prediction struct {
 	At    int64  `json:"at,omitempty"`    // the number of the example in its file
 	Group string `json:"group,omitempty"` // predictions with one group belong together, such as the answers to a question of MultiRC
 
-	// Label is the prediction and Gold what is right. They are classes (a text, a whole number, true or false), lists of classes, numbers, lists of tags, or lists
-	// of entities.
+	// Label is the prediction and Gold what is right. They are classes (a text, a whole number, true or false), lists of classes, numbers, lists of tags, or
+	// lists of entities.
 	Label any `json:"label,omitempty"`
 	Gold  any `json:"gold,omitempty"`
 	// Score is the number that was predicted, or the probability of Label.
@@ -101,7 +101,8 @@ type Reader struct{ lines *example.Reader }
 // NewReader returns a reader of the predictions of r.
 func NewReader(r io.Reader) *Reader { return &Reader{example.NewReader(r)} }
 
-// Next reads the next prediction and returns the number of its line. At the end it returns io.EOF. The error of a line that is not a prediction names the line.
+// Next reads the next prediction and returns the number of its line. At the end it returns io.EOF. The error of a line that is not a prediction names the
+// line.
 func (r *Reader) Next() (*Prediction, int, error) {
 	text, line, err := r.lines.Line()
 	if err != nil {

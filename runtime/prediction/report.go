@@ -10,7 +10,8 @@ import (
 	"github.com/debertac/debertac/runtime/metrics"
 )
 
-// Report holds the metrics of a set of predictions. As JSON it is one object: the metrics by name, each followed by its interval, then n, and what else there is.
+// Report holds the metrics of a set of predictions. As JSON it is one object: the metrics by name, each followed by its interval, then n, and what else
+// there is.
 type Report struct {
 	N         int     // predictions
 	Values    []Value // metrics

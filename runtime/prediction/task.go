@@ -21,6 +21,9 @@ type Options struct {
 // Level is the share of draws that lies in an interval.
 const Level = 0.95
 
+// Resamples is how often examples are usually drawn for intervals.
+const Resamples = 1000
+
 // Task describes the predictions of a task.
 type Task struct {
 	Task  tasktable.Task // "": a measure that is not a task of heads
@@ -51,8 +54,8 @@ type form interface {
 var Tasks = []Task{
 	{
 		Task: tasktable.Labels, Name: "labels", Also: []string{"classify", "classification", "multilabel"},
-		Doc: "label and gold: a class each, or a list of classes each for texts with several; score or scores (probabilities) for ece, group for questions whose " +
-			"answers are judged one by one",
+		Doc: "label and gold: a class each, or a list of classes each for texts with several; score or scores (probabilities) for ece, group for " +
+			"questions whose answers are judged one by one",
 		Line: `{"label": "spam", "gold": "ham", "score": 0.71}`,
 		make: func(o Options) form { return &classes{positive: o.Positive} }, lists: func(Options) form { return &sets{} },
 	},
@@ -64,8 +67,8 @@ var Tasks = []Task{
 	},
 	{
 		Task: tasktable.Span, Name: "span", Also: []string{"answer", "qa", "question-answering", "squad", "squad_v1", "squad_v2", "record"},
-		Doc: "answer, the text that was predicted (empty: no answer), and answers, the list of right ones (empty: there is no answer); no_answer, a number that is " +
-			"higher the surer the model is that there is no answer, and span, the answer if there must be one, for the best threshold",
+		Doc: "answer, the text that was predicted (empty: no answer), and answers, the list of right ones (empty: there is no answer); no_answer, a number " +
+			"that is higher the surer the model is that there is no answer, and span, the answer if there must be one, for the best threshold",
 		Line: `{"answer": "in Rome", "answers": ["Rome", "in Rome"]}`,
 		make: func(Options) form { return &questions{} },
 	},
@@ -83,8 +86,8 @@ var Tasks = []Task{
 	},
 	{
 		Task: tasktable.MLM, Name: "mlm", Also: []string{"fill-mask", "emd", "perplexity", "generate", "language-model"},
-		Doc: "log_probability, the sum over the tokens that were predicted, and counted, their number; right, for how many the likeliest token was right; label and " +
-			"gold: the text that was generated and the right one",
+		Doc: "log_probability, the sum over the tokens that were predicted, and counted, their number; right, for how many the likeliest token was right; " +
+			"label and gold: the text that was generated and the right one",
 		Line: `{"log_probability": -41.2, "counted": 17}`,
 		make: func(Options) form { return &tokens{} },
 	},
@@ -98,17 +101,18 @@ var Tasks = []Task{
 		Task: tasktable.Vector, Name: "vector", Also: []string{"embed", "similarity", "sts"},
 		Doc:  "score (or label) and gold: the similarity of a pair and the right one; or scores and gold: a list each, one number per text that is compared",
 		Line: `{"score": 0.87, "gold": 4.5}`,
-		make: func(Options) form { return &numbers{} }, lists: func(Options) form { return &lists{} },
+		make: func(Options) form { return &numbers{} }, lists: func(Options) form { return &lists{retrieved: true} },
 	},
 	{
 		Task: tasktable.Hidden, Name: "hidden", Also: nil,
 		Doc:  "as of vector",
 		Line: `{"score": 0.87, "gold": 4.5}`,
-		make: func(Options) form { return &numbers{} }, lists: func(Options) form { return &lists{} },
+		make: func(Options) form { return &numbers{} }, lists: func(Options) form { return &lists{retrieved: true} },
 	},
 	{
 		Name: "multirc",
-		Doc:  "label and gold, true or false each, or 1 or 0, and group, the question: f1 is F1a, exact the share of questions whose answers are all judged rightly",
+		Doc: "label and gold, true or false each, or 1 or 0, and group, the question: f1 is F1a, exact the share of questions whose answers are " +
+			"all judged rightly",
 		Line: `{"label": 1, "gold": 0, "group": "12"}`,
 		make: func(o Options) form { return &classes{positive: o.Positive, grouped: true} },
 	},
@@ -230,6 +234,9 @@ func (s *Scorer) Report() (*Report, error) {
 	}
 	if s.n == 0 {
 		return nil, errEmpty
+	}
+	if c, ok := s.form.(*classes); ok && s.o.Positive != "" && !c.knows(s.o.Positive) {
+		return nil, fmt.Errorf("no prediction has the class %q, which is to be the positive one", s.o.Positive)
 	}
 	r := &Report{N: s.n, Truncated: s.truncated}
 	names, intervals := s.form.names()

@@ -75,6 +75,8 @@ func verbs() []verb {
 	return []verb{
 		{"run", "[TEXT …]", "run the model on texts: the arguments, --input, or the lines of standard input",
 			`run --input mails.jsonl --json > results.jsonl`, newRun},
+		{"eval", "", "compare the model with examples, the JSON lines of --input or of standard input, and print metrics",
+			`eval --input test.jsonl`, newEval},
 		{"forward", "", "compute a batch of token ids and write every traced tensor",
 			`forward --batch in.safetensors --out out.safetensors`, newForward},
 		{"bench", "", "measure latency, throughput, allocations, memory and start-up with random token ids",

@@ -17,12 +17,11 @@ import (
 // runFlags holds the flags of the verb run.
 type runFlags struct {
 	openFlags
+	textFlags
 	taskFlags
 	inputFlags
-	special, long, join    string
-	maxTokens, batchTokens int
-	examples               int
-	asJSON, quiet          bool
+	examples      int
+	asJSON, quiet bool
 }
 
 func newRun(fs *flag.FlagSet) action {
@@ -32,10 +31,8 @@ func newRun(fs *flag.FlagSet) action {
 	r.openFlags.register(fs)
 	r.registerHead(fs)
 	r.inputFlags.register(fs)
-	t.declareAll(fs, map[string]any{
-		"json": &r.asJSON, "special": &r.special, "long": &r.long, "join": &r.join, "max-tokens": &r.maxTokens, "batch-tokens": &r.batchTokens,
-		"examples": &r.examples, "quiet": &r.quiet,
-	})
+	r.textFlags.register(t, fs)
+	t.declareAll(fs, map[string]any{"json": &r.asJSON, "examples": &r.examples, "quiet": &r.quiet})
 	r.taskFlags.register(fs)
 	return func(ctx context.Context, s *session, args []string) error {
 		t.given = map[string]bool{}
@@ -45,53 +42,6 @@ func newRun(fs *flag.FlagSet) action {
 		}
 		return r.run(ctx, s, args)
 	}
-}
-
-// options turns the flags into options. Wrong values are usage errors.
-func (r *runFlags) options() ([]runtime.Option, error) {
-	long, err := runtime.ParseLong(r.long)
-	if err != nil {
-		return nil, usage("--long: %v", err)
-	}
-	opts := []runtime.Option{runtime.Long(long)}
-	if r.join == "max" {
-		opts = append(opts, runtime.JoinWindows(runtime.JoinMax))
-	}
-	if r.special == "tokens" {
-		opts = append(opts, runtime.Special(runtime.SpecialAsTokens))
-	}
-	if r.maxTokens > 0 {
-		opts = append(opts, runtime.MaxTokens(r.maxTokens))
-	}
-	if r.batchTokens > 0 {
-		opts = append(opts, runtime.BatchTokens(r.batchTokens))
-	}
-	switch {
-	case r.taskFlags.given["join"] && !strings.HasPrefix(r.long, "windows"):
-		return nil, usage("--join needs --long windows:STRIDE: without windows there is nothing to join")
-	case r.taskFlags.given["examples"] && r.taskFlags.given["query"]:
-		return nil, usage("--examples limits the texts in input order; with --query, use --top to limit the best ones")
-	}
-	return opts, nil
-}
-
-// withinProgram returns an error for sizes that the program was not built for. The error tells how to build a program for them.
-func (r *runFlags) withinProgram(s *session) error {
-	m, err := r.pick(s)
-	if err != nil {
-		return err
-	}
-	l := m.Program.Limits
-	switch {
-	case r.maxTokens > l.SequenceTokens:
-		return usage("--max-tokens %d: this program was built for texts of up to %d tokens; debertac run MODEL_FOLDER --seq %d builds one for more (in a "+
-			"spec: dim seq <= %d)",
-			r.maxTokens, l.SequenceTokens, r.maxTokens, r.maxTokens)
-	case r.batchTokens > l.BatchTokens:
-		return usage("--batch-tokens %d: this program was built to compute up to %d tokens together (in a spec: tokens <= %d in the target)", r.batchTokens,
-			l.BatchTokens, r.batchTokens)
-	}
-	return nil
 }
 
 // enough returns an error if each text needs another field for this head, but the texts have no fields and no flag sets it.
@@ -114,31 +64,21 @@ func (r *runFlags) enough(p *engine.Program, arguments int) error {
 	return nil
 }
 
-// ofFlag turns the error for a setting that the model cannot work with into a usage error that names the flag.
-func (r *runFlags) ofFlag(err error) error {
-	var bad *engine.SettingError
-	if !errors.As(err, &bad) {
-		return err
-	}
-	flag := "--long " + r.long
-	if bad.Option == "MaxTokens" {
-		flag = fmt.Sprintf("--max-tokens %d", r.maxTokens)
-	}
-	return usage("%s: %s", flag, bad.Reason)
-}
-
 func (r *runFlags) run(ctx context.Context, s *session, args []string) error {
 	if err := r.taskFlags.check(); err != nil {
 		return err
 	}
-	opts, err := r.options()
+	if r.taskFlags.given["examples"] && r.taskFlags.given["query"] {
+		return usage("--examples limits the texts in input order; with --query, use --top to limit the best ones")
+	}
+	opts, err := r.options(r.taskFlags.given)
 	if err != nil {
 		return err
 	}
 	if err := r.inputFlags.check(); err != nil {
 		return err
 	}
-	if err := r.withinProgram(s); err != nil {
+	if err := r.withinProgram(&r.openFlags, s); err != nil {
 		return err
 	}
 	if m, err := r.pick(s); err == nil {
@@ -401,17 +341,25 @@ func blamed(err error, r *record) error {
 	if !ofRecord(err) {
 		return err
 	}
+	of := kindOther
+	if errors.Is(err, runtime.ErrTooLong) {
+		of = kindLong
+	}
+	return &inputError{r.where(), recordText(err), err, of}
+}
+
+// recordText returns the text of an error about one record, without the number of the text and with the flags that help.
+func recordText(err error) string {
 	text := err.Error()
 	var one *runtime.TextError
 	if errors.As(err, &one) { // the record's place says more than the text's number
 		text = one.What
 	}
-	of := kindOther
-	if errors.Is(err, runtime.ErrTooLong) {
-		of = kindLong
-		if what, _, found := strings.Cut(text, engine.ChoosePolicy); found { // no flag cuts what is too long for another reason
-			text = what + ": cut it with --long truncate or --long windows:STRIDE"
-		}
+	if !errors.Is(err, runtime.ErrTooLong) {
+		return text
 	}
-	return &inputError{r.where(), text, err, of}
+	if what, _, found := strings.Cut(text, engine.ChoosePolicy); found { // no flag cuts what is too long for another reason
+		return what + ": cut it with --long truncate or --long windows:STRIDE"
+	}
+	return text
 }

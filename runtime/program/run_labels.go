@@ -150,11 +150,19 @@ func (c *classified) right(r *record) (bool, error) {
 	if !r.hasLabel {
 		return false, faultOf(kindMissing, r.where(), "no \"label\" to compare with, which --accuracy needs")
 	}
-	if i := slices.Index(labels, r.label); i >= 0 {
-		return i == c.Index, nil
-	}
-	if i, err := strconv.Atoi(r.label); err == nil && i >= 0 && i < len(labels) {
+	if i := labelIndex(labels, r.label); i >= 0 {
 		return i == c.Index, nil
 	}
 	return false, faulty(r.where(), "the model has no label %q (it has: %s)", command.Shorten(r.label, 40), command.Shorten(strings.Join(labels, ", "), 200))
+}
+
+// labelIndex returns the number of a label that is given by its name or number, or -1. A text that is both counts as a name.
+func labelIndex(labels []string, text string) int {
+	if i := slices.Index(labels, text); i >= 0 {
+		return i
+	}
+	if i, err := strconv.Atoi(text); err == nil && i >= 0 && i < len(labels) {
+		return i
+	}
+	return -1
 }

@@ -10,38 +10,38 @@ const InputGroup = "Input"
 var CommonFlags = []Flag{
 	{Name: "json", Kind: Switch, Help: "Print one JSON object per text, in input order."},
 	{
-		Name: "special", Kind: Text, Placeholder: "text|tokens",
+		Name: "special", Eval: true, Kind: Text, Placeholder: "text|tokens",
 		Help:    "How the name of a special token inside a text, such as [SEP], is read: as text, or as the token.",
 		Default: "text", OneOf: []string{"text", "tokens"},
 	},
 	{
-		Name: "long", Kind: Text, Placeholder: "reject|truncate|windows[:STRIDE]",
+		Name: "long", Eval: true, Kind: Text, Placeholder: "reject|truncate|windows[:STRIDE]",
 		Help:    "Text that is too long: refuse it, cut its end, or read it in windows that overlap by STRIDE tokens.",
 		Default: "reject",
 	},
 	{
-		Name: "max-tokens", Kind: Count, Placeholder: "N",
+		Name: "max-tokens", Eval: true, Kind: Count, Placeholder: "N",
 		Help: "Limit on the tokens of a text, including special tokens. Without this flag, or for 0, it is the model's own limit.",
 		Most: math.MaxInt, Must: "at least 0",
 	},
 	{
-		Name: "join", Kind: Text, Placeholder: "mean|max",
+		Name: "join", Eval: true, Kind: Text, Placeholder: "mean|max",
 		Help:    "With --long windows: how the results of the windows are joined.",
 		Default: "mean", OneOf: []string{"mean", "max"},
 	},
 	{
-		Name: "threads", Kind: Count, Placeholder: "N",
+		Name: "threads", Eval: true, Kind: Count, Placeholder: "N",
 		Help: "Threads per call. Without this flag, or for 0, one per physical core.",
 		Most: 1024, Must: "from 0 to 1024",
 	},
-	{Name: "pin", Kind: Switch, Help: "Bind threads to cores (Linux). This is faster beside other busy programs, unless they do it too."},
-	{Name: "verify", Kind: Switch, Help: "Compare all weights with their hashes before the first text."},
+	{Name: "pin", Eval: true, Kind: Switch, Help: "Bind threads to cores (Linux). This is faster beside other busy programs, unless they do it too."},
+	{Name: "verify", Eval: true, Kind: Switch, Help: "Compare all weights with their hashes before the first text."},
 	{
-		Name: "isa", Kind: Text, Placeholder: "SET",
+		Name: "isa", Eval: true, Kind: Text, Placeholder: "SET",
 		Help: "Instruction set: go, avx2 or avx512. Without this flag, or for auto, the value of DEBERTAC_ISA, else the best of this machine.",
 	},
 	{
-		Name: "batch-tokens", Kind: Count, Placeholder: "N",
+		Name: "batch-tokens", Eval: true, Kind: Count, Placeholder: "N",
 		Help: "Compute up to N tokens at a time; 0 stands for the default. It changes speed and memory, not results.",
 		Most: math.MaxInt, Must: "at least 0",
 	},
@@ -50,7 +50,7 @@ var CommonFlags = []Flag{
 		Help: "Print the results of the first N texts only. Summary and accuracy still count all.",
 		Most: math.MaxInt, Must: "at least 0",
 	},
-	{Name: "quiet", Kind: Switch, Help: "Print no progress and no summary.", Wider: "Print no note about a build either."},
+	{Name: "quiet", Eval: true, Kind: Switch, Help: "Print no progress and no summary.", Wider: "Print no note about a build either."},
 
 	{
 		Name: "input", Kind: Text, Group: InputGroup, Placeholder: "FILE",

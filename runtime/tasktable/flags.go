@@ -15,6 +15,7 @@ type Flag struct {
 	Default     string // the value without the flag; "": no value, or the model's
 	Unsaid      bool   // the help of debertac does not show the default
 	Wider       string // a further sentence for the help of debertac, whose flag takes more than the program's
+	Eval        bool   // eval has the flag too
 
 	OneOf []string // the values of a text; nil: every text
 
@@ -84,17 +85,17 @@ var Flags = []Flag{
 		Help: "Multiple choice: options to choose from.",
 	},
 	{
-		Name: "no-answer-threshold", Kind: Real, Group: "Questions", Placeholder: "X",
+		Name: "no-answer-threshold", Eval: true, Kind: Real, Group: "Questions", Placeholder: "X",
 		Help: "Report no answer unless the best one beats it by more than X, in logits.",
 		Must: "a number",
 	},
 	{
-		Name: "answer-tokens", Kind: Count, Group: "Questions", Placeholder: "N",
+		Name: "answer-tokens", Eval: true, Kind: Count, Group: "Questions", Placeholder: "N",
 		Help:    "Longest answer, in tokens.",
 		Default: "30", Least: 1, Most: math.MaxInt64, Must: "at least 1",
 	},
 	{
-		Name: "labels", Kind: List, Group: "Labels of your own", Placeholder: "A,B,…",
+		Name: "labels", Eval: true, Kind: List, Group: "Labels of your own", Placeholder: "A,B,…",
 		Help:        "Labels of your own: an NLI model scores each text for each label, an entity model finds spans of them.",
 		Contradicts: []string{"query"},
 	},
@@ -119,18 +120,18 @@ var Flags = []Flag{
 		Needs: "labels", Filled: true,
 	},
 	{
-		Name: "threshold", Kind: Text, Group: "Entities and tokens", Placeholder: "P,LABEL=P,…",
+		Name: "threshold", Eval: true, Kind: Text, Group: "Entities and tokens", Placeholder: "P,LABEL=P,…",
 		Help: "Smallest probability of an entity, of a label that holds, or of a replaced token (0.5); LABEL=P for single labels.",
 	},
-	{Name: "nested", Kind: Switch, Group: "Entities and tokens", Help: "Allow entities inside entities."},
-	{Name: "multi-label", Kind: Switch, Group: "Entities and tokens", Help: "Allow several labels for the same words."},
+	{Name: "nested", Eval: true, Kind: Switch, Group: "Entities and tokens", Help: "Allow entities inside entities."},
+	{Name: "multi-label", Eval: true, Kind: Switch, Group: "Entities and tokens", Help: "Allow several labels for the same words."},
 	{
-		Name: "aggregate", Kind: Text, Group: "Entities and tokens", Placeholder: "none|simple|first|average|max",
+		Name: "aggregate", Eval: true, Kind: Text, Group: "Entities and tokens", Placeholder: "none|simple|first|average|max",
 		Help:    "How labels of tokens are joined to entities.",
 		Default: "simple", Filled: true,
 	},
 	{
-		Name: "bio", Kind: Switch, Group: "Entities and tokens",
+		Name: "bio", Eval: true, Kind: Switch, Group: "Entities and tokens",
 		Help: "Allow only sequences of labels that B- and I- permit (Viterbi).",
 	},
 	{
@@ -143,7 +144,7 @@ var Flags = []Flag{
 		Contradicts: []string{"targets"},
 	},
 	{
-		Name: "max-new-tokens", Kind: Count, Group: "Masks and text", Placeholder: "N",
+		Name: "max-new-tokens", Eval: true, Kind: Count, Group: "Masks and text", Placeholder: "N",
 		Help:    "Tokens to generate at most.",
 		Default: "64", Least: 1, Most: math.MaxInt64, Must: "at least 1",
 	},
@@ -173,24 +174,24 @@ var Flags = []Flag{
 		Default: "1", Least: 1, Most: 1 << 20, Must: "from 1 to 1048576",
 	},
 	{
-		Name: "stop", Kind: List, Group: "Masks and text", Placeholder: "A,B,…",
+		Name: "stop", Eval: true, Kind: List, Group: "Masks and text", Placeholder: "A,B,…",
 		Help: "Strings that end a generated text.",
 	},
 	{
-		Name: "pooling", Kind: Text, Group: "Embeddings", Placeholder: "mean|first",
+		Name: "pooling", Eval: true, Kind: Text, Group: "Embeddings", Placeholder: "mean|first",
 		Help:    "For models that return one vector per token (debertac run --pool none, or a spec): how they become one vector per text.",
 		Default: "mean", Filled: true,
 	},
 	{
-		Name: "normalize", Kind: Switch, Group: "Embeddings",
+		Name: "normalize", Eval: true, Kind: Switch, Group: "Embeddings",
 		Help: "Scale each vector to length 1. Models whose folder asks for it do so anyway.",
 	},
 	{
-		Name: "prompt", Kind: Text, Group: "Embeddings", Placeholder: "NAME",
+		Name: "prompt", Eval: true, Kind: Text, Group: "Embeddings", Placeholder: "NAME",
 		Help:        "The name of the model's prompt that is put in front of each text (the one that its folder names).",
 		Contradicts: []string{"no-prompt", "pair"},
 	},
-	{Name: "no-prompt", Kind: Switch, Group: "Embeddings", Help: "Put no prompt in front of texts."},
+	{Name: "no-prompt", Eval: true, Kind: Switch, Group: "Embeddings", Help: "Put no prompt in front of texts."},
 }
 
 // Within reports whether a number is in the flag's range.
@@ -203,6 +204,16 @@ func (f *Flag) Within(x float64) bool {
 
 // RunFlags returns all flags of run: those of every task, then those of some.
 func RunFlags() []Flag { return slices.Concat(CommonFlags, Flags) }
+
+// EvalFlags returns the flags of run that eval has too.
+func EvalFlags() (list []Flag) {
+	for _, f := range RunFlags() {
+		if f.Eval {
+			list = append(list, f)
+		}
+	}
+	return list
+}
 
 // FlagNamed returns the flag of run of a name, or nil.
 func FlagNamed(name string) *Flag {

@@ -225,12 +225,17 @@ func (p *Program) Exec(m *Maker, verb string, args []string) error {
 // Feed runs a verb like Exec, but with another standard input. If the program fails and reading the input fails too, Feed returns the program's error, as
 // exec.Cmd does.
 func (p *Program) Feed(m *Maker, in io.Reader, verb string, args []string) error {
+	return p.Connect(m, in, m.Out, verb, args)
+}
+
+// Connect runs a verb like Feed, but with another standard output too.
+func (p *Program) Connect(m *Maker, in io.Reader, out io.Writer, verb string, args []string) error {
 	if m.Interpret != nil {
-		return m.Interpret(p, in, verb, args)
+		return m.Interpret(p, in, out, verb, args)
 	}
 	cmd := p.Command(m, verb, args)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, m.Out, m.Err
-	if s, ok := m.Out.(*disk.Sink); ok {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, m.Err
+	if s, ok := out.(*disk.Sink); ok {
 		cmd.Stdout = s.Unwrap() // the child gets the terminal itself, not a pipe
 	}
 	return m.ChildFault(cmd.Run())
@@ -270,5 +275,5 @@ type Maker struct {
 	cache *cache.Cache           // nil until Store opens it
 
 	// Interpret runs a verb of a model in this process. Only tests set it, because they cannot build a program for each of many models.
-	Interpret func(p *Program, in io.Reader, verb string, args []string) error
+	Interpret func(p *Program, in io.Reader, out io.Writer, verb string, args []string) error
 }

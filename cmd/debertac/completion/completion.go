@@ -11,6 +11,7 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/machine"
 	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/runtime/prediction"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 	"github.com/debertac/debertac/spec/hf"
@@ -88,6 +89,9 @@ var valuesOfFlags = map[string]func() Values{
 	"weights":   func() Values { return Values{Files: []string{".weights"}} },
 	"outputs":   func() Values { return Values{Files: []string{".safetensors"}} },
 	"against":   func() Values { return Values{Files: []string{".json", ".jsonl"}} },
+	"data":      func() Values { return Values{Files: textEndings} },
+	"from":      func() Values { return Values{Files: []string{".jsonl"}} },
+	"task":      func() Values { return Values{Words: prediction.Names()} },
 	"input":     func() Values { return Values{Files: textEndings} },
 	"tokenizer": func() Values { return Values{Files: []string{".json", ".model", ".txt"}, Dirs: true} },
 }
@@ -109,6 +113,7 @@ var valuesOfArgs = map[string]func(verbs []string) Values{
 	"pack":    func([]string) Values { return specs },
 	"build":   func([]string) Values { return specs },
 	"run":     func([]string) Values { return specs },
+	"eval":    func([]string) Values { return specs },
 	"bench":   func([]string) Values { return specs },
 	"doctor":  func([]string) Values { return specs },
 	"explain": func([]string) Values { return Values{Words: Explained(), Files: []string{".dspec"}} },

@@ -10,25 +10,24 @@ import (
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
-// Handed holds the flags of run that are passed on to the built program: those of the table of tasks. The program knows its head and refuses flags
+// Handed holds the flags of run, or of eval, that are passed on to the built program: those of the table of tasks. The program knows its head and refuses flags
 // that do not fit it.
 type Handed struct {
 	// Fields points at a struct with one field per flag of the table, in its order. The parser reads the tags of the fields. A flag that was not
 	// given is nil, or false.
 	Fields any `embed:""`
+
+	rows []tasktable.Flag
 }
 
-// handed holds the rows of the table.
-var handed = tasktable.RunFlags()
-
-// NewHanded makes the struct that the parser fills.
-func NewHanded() Handed {
+// NewHanded makes the struct that the parser fills, for rows of the table.
+func NewHanded(rows []tasktable.Flag) Handed {
 	var fields []reflect.StructField
-	for i := range handed {
-		f := &handed[i]
+	for i := range rows {
+		f := &rows[i]
 		fields = append(fields, reflect.StructField{Name: "F" + strconv.Itoa(i), Type: flagTypes[f.Kind], Tag: flagTag(f)})
 	}
-	return Handed{reflect.New(reflect.StructOf(fields)).Interface()}
+	return Handed{reflect.New(reflect.StructOf(fields)).Interface(), rows}
 }
 
 // flagTypes are the types of fields by the kind of the flag.
@@ -65,7 +64,7 @@ func flagTag(f *tasktable.Flag) reflect.StructTag {
 
 // field returns the field of a flag of the table.
 func (t *Handed) field(name string) reflect.Value {
-	i := slices.IndexFunc(handed, func(f tasktable.Flag) bool { return f.Name == name })
+	i := slices.IndexFunc(t.rows, func(f tasktable.Flag) bool { return f.Name == name })
 	return reflect.ValueOf(t.Fields).Elem().Field(i)
 }
 
@@ -100,8 +99,8 @@ func (t *Handed) Count(name string) int {
 // Flags returns the flags for the built program.
 func (t *Handed) Flags() []Flag {
 	var list []Flag
-	for i := range handed {
-		name := "--" + handed[i].Name
+	for i := range t.rows {
+		name := "--" + t.rows[i].Name
 		switch v := reflect.ValueOf(t.Fields).Elem().Field(i).Interface().(type) {
 		case bool:
 			list = append(list, Switch(name, v))

@@ -56,8 +56,8 @@ func Within(list ...Number) error {
 // built program checks them too, because it can be called by itself.
 func (t *Handed) Numbers() []Number {
 	var list []Number
-	for i := range handed {
-		f := &handed[i]
+	for i := range t.rows {
+		f := &t.rows[i]
 		switch v := reflect.ValueOf(t.Fields).Elem().Field(i).Interface().(type) {
 		case *int:
 			if v != nil {

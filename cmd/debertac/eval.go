@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/evaluation"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/machine"
+	"github.com/debertac/debertac/cmd/debertac/model"
+	"github.com/debertac/debertac/cmd/debertac/output"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/example"
+	"github.com/debertac/debertac/runtime/prediction"
+)
+
+type evalVerb struct {
+	Path string `arg:"" optional:"" help:"A spec, or a Hugging Face model folder. Not with --from."`
+	Data string `placeholder:"FILE" help:"Examples to compare the model with; - is the standard input."`
+
+	From []string `group:"Recorded predictions" sep:"none" placeholder:"FILE" help:"Score predictions instead of a model; - is the standard input."`
+	Task string   `group:"Recorded predictions" placeholder:"TASK" help:"@eval_task"`
+
+	JSON        bool     `help:"Print one JSON object."`
+	Predictions string   `placeholder:"FILE" help:"Write the predictions, one JSON object per line, in a form that --from reads."`
+	Plot        string   `placeholder:"FILE" help:"Draw the table of confusion: a .png or .svg file."`
+	Resamples   *int     `placeholder:"N" help:"Draw the examples N times for the intervals of metrics (1000); 0 computes no intervals."`
+	Seed        *uint64  `placeholder:"NUMBER" help:"Decides which examples are drawn, and which tokens are masked (1)."`
+	Positive    string   `placeholder:"LABEL" help:"Of two labels, the one whose precision, recall and F1 are printed. Default: the second."`
+	Candidates  *int     `placeholder:"N" help:"For vectors: compare each text with the right ones of the N examples around it (32)."`
+	Share       *float64 `placeholder:"P" help:"For models that fill masks: the share of tokens that are masked (0.15)."`
+	Generate    bool     `help:"For models that write text: generate a text for each example and compare it with the right one."`
+
+	folder.Wishes
+	folder.DrawnFlag
+	Weights string  `placeholder:"FILE" help:"Packed weights, needed for a spec."`
+	Target  string  `placeholder:"NAME" help:"Target of the spec. Default: the first that emits a model."`
+	Random  *uint64 `name:"random-weights" placeholder:"SEED" help:"Draw random weights, to see that a spec runs; needs --tokenizer."`
+
+	flags.Handed
+}
+
+// evalHelp returns the long texts of eval's flags, by name.
+func evalHelp() map[string]string {
+	return map[string]string{"eval_task": "What the predictions are of: " + strings.Join(prediction.Names(), ", ") + "."}
+}
+
+// Help is the long help.
+func (evalVerb) Help() string {
+	var b strings.Builder
+	b.WriteString(`Computes the metrics of a model's task on examples, with 95 % intervals over the examples (bootstrap). The texts are computed as run
+computes them. Shares are from 0 to 1; exact and f1 of questions are in percent, as SQuAD's scripts print them.
+
+With --from it scores recorded predictions, without a model. A line of the file is a JSON object. What it holds depends on the task:
+`)
+	for _, t := range prediction.Tasks {
+		fmt.Fprintf(&b, "  %s: %s\n    %s\n", t.Name, t.Doc, t.Line)
+	}
+	b.WriteString(`
+Examples:
+  debertac eval ~/models/spam --data test.jsonl
+  debertac eval ~/models/spam --data test.jsonl --json --predictions predictions.jsonl --plot confusion.png
+  debertac eval ner.dspec --weights ner.weights --data test.jsonl --long truncate
+  debertac eval --from predictions.jsonl --task labels --json`)
+	return b.String()
+}
+
+// Run evaluates a model, or scores predictions.
+func (v *evalVerb) Run(m *built.Maker) error {
+	if err := v.check(); err != nil {
+		return err
+	}
+	if v.Plot != "" {
+		if _, err := output.Place(v.Plot); err != nil {
+			return err
+		}
+	}
+	var r *prediction.Report
+	var err error
+	if len(v.From) > 0 {
+		r, err = v.score(m)
+	} else {
+		r, err = v.evaluate(m)
+	}
+	if err != nil {
+		return err
+	}
+	if v.Plot != "" {
+		if err := evaluation.Draw(r, v.Plot); err != nil {
+			return err
+		}
+	}
+	if !v.JSON {
+		evaluation.Print(m.Out, r)
+		return nil
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = m.Out.Write(append(text, '\n'))
+	return err
+}
+
+// check refuses flags that contradict each other, before any work.
+func (v *evalVerb) check() error {
+	numbers := append(v.Numbers(), flags.Whole("--resamples", v.Resamples, 0, 1e6), flags.Whole("--candidates", v.Candidates, 2, math.MaxInt),
+		flags.Real("--share", v.Share, math.SmallestNonzeroFloat64, 1))
+	if err := flags.Within(numbers...); err != nil {
+		return err
+	}
+	if err := v.Wishes.Check(); err != nil {
+		return err
+	}
+	if v.Plot != "" {
+		if err := evaluation.Drawable(v.Plot); err != nil {
+			return err
+		}
+	}
+	if len(v.From) > 0 {
+		return v.checkScored()
+	}
+	switch {
+	case v.Path == "":
+		return fault.Usage("debertac eval ~/models/spam --data test.jsonl", "name a model, or --from a file of predictions")
+	case v.Task != "":
+		return fault.Usage("", "--task belongs to --from: the task of a model is that of its head")
+	case v.Data == "":
+		return fault.Usage("debertac eval "+v.Path+" --data test.jsonl", "--data is missing: the examples to compare the model with")
+	}
+	if v.Predictions != "" {
+		if _, err := output.Place(v.Predictions); err != nil {
+			return err
+		}
+	}
+	if err := output.Apart("--predictions", v.Predictions, "--plot", v.Plot); err != nil {
+		return err
+	}
+	return machine.CheckISA(v.Text("isa"))
+}
+
+// checkScored refuses flags that have no meaning with --from.
+func (v *evalVerb) checkScored() error {
+	switch {
+	case v.Path != "":
+		return fault.Usage("", "%s and --from contradict each other: predictions are scored without a model", v.Path)
+	case v.Task == "":
+		return fault.Usage("--task labels", "--from needs --task, what the predictions are of: %s", strings.Join(prediction.Names(), ", "))
+	case len(v.From) > 1:
+		return fault.Usage("", "--from is given twice: score one file after the other")
+	}
+	for _, f := range []struct {
+		name  string
+		given bool
+	}{{"--data", v.Data != ""}, {"--predictions", v.Predictions != ""}, {"--weights", v.Weights != ""}, {"--target", v.Target != ""},
+		{"--random-weights", v.Random != nil}, {"--tokenizer", v.Tokenizer != ""}, {"--candidates", v.Candidates != nil}, {"--share", v.Share != nil},
+		{"--generate", v.Generate}, {"--head", v.Wishes.Given()}} {
+		if f.given {
+			return fault.Usage("", "%s has no meaning with --from: predictions are scored without a model", f.name)
+		}
+	}
+	for _, f := range v.Flags() {
+		if f.Name != "" && f.Name != "--quiet" {
+			return fault.Usage("", "%s has no meaning with --from: predictions are scored without a model", f.Name)
+		}
+	}
+	return nil
+}
+
+// score scores predictions.
+func (v *evalVerb) score(m *built.Maker) (*prediction.Report, error) {
+	o := prediction.Options{Resamples: prediction.Resamples, Seed: 1, Positive: v.Positive}
+	if v.Resamples != nil {
+		o.Resamples = *v.Resamples
+	}
+	if v.Seed != nil {
+		o.Seed = *v.Seed
+	}
+	return evaluation.Score(m.Context, v.From[0], m.In, v.Task, o)
+}
+
+// evaluate makes the program of the model and runs it on the data.
+func (v *evalVerb) evaluate(m *built.Maker) (*prediction.Report, error) {
+	data, err := v.load(m.Context, m.In)
+	if err != nil {
+		return nil, err
+	}
+	m.Quiet = v.On("quiet")
+	p, err := m.Make(v.Path, model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), DrawsForTokenizer: true, Target: v.Target,
+		Weights: v.Weights, Seed: v.Random, Texts: true, Accept: func(u *compiler.Unit) error { return within(&v.Handed, u) }})
+	if err != nil {
+		return nil, err
+	}
+	if p.Normalize {
+		v.TurnOn("normalize")
+	}
+	args := append(v.Flags(), p.WeightsFlag(), flags.Value("--predictions", v.Predictions), flags.OptionalCount("--resamples", v.Resamples),
+		flags.Value("--positive", v.Positive), flags.OptionalCount("--candidates", v.Candidates), flags.Switch("--generate", v.Generate))
+	if v.Seed != nil {
+		args = append(args, flags.Value("--seed", strconv.FormatUint(*v.Seed, 10)))
+	}
+	if v.Share != nil {
+		args = append(args, flags.Value("--share", strconv.FormatFloat(*v.Share, 'g', -1, 64)))
+	}
+	return evaluation.Run(m, p, data, flags.Args(args...))
+}
+
+// load reads the examples.
+func (v *evalVerb) load(ctx context.Context, in io.Reader) (*evaluation.Data, error) {
+	name := v.Data
+	if name == "-" {
+		name = "standard input"
+	} else {
+		f, err := disk.OpenStream(ctx, v.Data)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close() // read only
+		in = f
+	}
+	data, err := evaluation.Load(example.NewReader(in))
+	if err != nil {
+		return nil, fault.Input(name, "%v", err)
+	}
+	return data, nil
+}

@@ -1,0 +1,301 @@
+package program
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/example"
+	"github.com/debertac/debertac/runtime/prediction"
+	"github.com/debertac/debertac/runtime/tasktable"
+)
+
+// evalFlags holds the flags of the verb eval.
+type evalFlags struct {
+	openFlags
+	textFlags
+	taskFlags
+	input, predictions string
+	resamples          int
+	seed               uint64
+	positive           string
+	candidates         int
+	share              float64
+	generate, quiet    bool
+}
+
+func newEval(fs *flag.FlagSet) action {
+	var e evalFlags
+	e.tableFlags = &tableFlags{}
+	e.openFlags.register(fs)
+	e.registerHead(fs)
+	e.textFlags.register(e.tableFlags, fs)
+	e.declareAll(fs, map[string]any{"quiet": &e.quiet})
+	for _, r := range tasktable.EvalFlags() {
+		if fs.Lookup(r.Name) == nil {
+			e.declare(fs, r.Name, newValue[r.Kind]())
+		}
+	}
+	fs.StringVar(&e.input, "input", "-", "examples as lines of JSON, the `FILE` that debertac eval would make of a data file; - is the standard input")
+	fs.StringVar(&e.predictions, "predictions", "", "write the predictions as lines of JSON to `FILE`, which debertac eval can score again")
+	fs.IntVar(&e.resamples, "resamples", prediction.Resamples, "draw the examples `N` times for the intervals of metrics; 0 computes no intervals")
+	fs.Uint64Var(&e.seed, "seed", 1, "`NUMBER` that decides which examples are drawn, and which tokens are masked")
+	fs.StringVar(&e.positive, "positive", "", "the `LABEL` of two whose precision, recall and F1 are printed; without this flag, the second")
+	fs.IntVar(&e.candidates, "candidates", 32, "for vectors: compare each text with the right ones of the `N` examples around it")
+	fs.Float64Var(&e.share, "share", 0.15, "for models that fill masks: the `SHARE` of tokens that are masked")
+	fs.BoolVar(&e.generate, "generate", false, "for models that write text: generate a text for each example and compare it with the right one")
+	return func(ctx context.Context, s *session, _ []string) error {
+		e.given = map[string]bool{}
+		fs.Visit(func(f *flag.Flag) {
+			if slices.ContainsFunc(tasktable.EvalFlags(), func(r tasktable.Flag) bool { return r.Name == f.Name }) {
+				e.given[f.Name] = true
+			}
+		})
+		return e.run(ctx, s)
+	}
+}
+
+// check returns an error for values that no task takes.
+func (e *evalFlags) check() error {
+	switch {
+	case e.resamples < 0 || e.resamples > 1e6:
+		return usage("--resamples %d: it must be from 0 to 1000000", e.resamples)
+	case e.candidates < 2:
+		return usage("--candidates %d: it must be at least 2", e.candidates)
+	case !(e.share > 0 && e.share <= 1):
+		return usage("--share %v: it must be above 0 and at most 1", e.share)
+	case e.input == "":
+		return usage("--input is empty: it must be a file, or - for the standard input")
+	}
+	return e.taskFlags.check()
+}
+
+// evaluator computes the predictions of a head for examples.
+type evaluator interface {
+	// check returns what an example lacks for the task, or what is wrong with it.
+	check(e *example.Example) error
+	// chunk returns how many examples predict takes together. It changes no prediction, unless examples are compared with each other.
+	chunk() int
+	// predict returns one prediction for each example, with what is right. Errors of the input number the texts in any way.
+	predict(ctx context.Context, examples []*example.Example) ([]prediction.Prediction, error)
+}
+
+// chunkSize is how many examples most evaluators take together.
+const chunkSize = 64
+
+// inChunks is the common part of evaluators that judge each example by itself.
+type inChunks struct{}
+
+func (inChunks) chunk() int { return chunkSize }
+
+// examiner makes the evaluator of a head, set up by the flags. It can look at all examples.
+type examiner func(e *evalFlags, core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error)
+
+// examiners holds the examiners of all tasks. The file that evaluates a task adds its examiner with examine.
+var examiners = map[tasktable.Task]examiner{}
+
+// examine adds the examiner of a task. It returns a value so that a package variable can call it.
+func examine(t tasktable.Task, x examiner) bool {
+	examiners[t] = x
+	return true
+}
+
+func (e *evalFlags) run(ctx context.Context, s *session) error {
+	if err := e.check(); err != nil {
+		return err
+	}
+	opts, err := e.options(e.given)
+	if err != nil {
+		return err
+	}
+	if err := e.withinProgram(&e.openFlags, s); err != nil {
+		return err
+	}
+	all, err := e.read(ctx, s)
+	if err != nil {
+		return err
+	}
+	core, _, err := e.openFlags.open(s, opts...)
+	if err != nil {
+		return e.ofFlag(err)
+	}
+	defer core.Close()
+	i, err := core.HeadIndex(e.head)
+	if err != nil {
+		return usage("--head: %v", err)
+	}
+	h := &core.Program().Heads[i]
+	if err := e.belong(h); err != nil {
+		return err
+	}
+	if core.Tokenizer() == nil {
+		_, err := core.SpanTokenizer() // the error explains why there is no tokenizer
+		return err
+	}
+	make := examiners[h.Task]
+	if make == nil {
+		return fmt.Errorf("eval cannot evaluate the task %s", h.Task)
+	}
+	ev, err := make(e, core, h, all)
+	if err != nil {
+		return err
+	}
+	for n, x := range all {
+		if err := ev.check(x); err != nil {
+			return ofExample(x, n, err)
+		}
+	}
+	return e.judge(ctx, s, ev, string(h.Task), all)
+}
+
+// read reads all examples.
+func (e *evalFlags) read(ctx context.Context, s *session) ([]*example.Example, error) {
+	in, name := s.In, "standard input"
+	if e.input != "-" {
+		f, err := disk.OpenStream(ctx, e.input)
+		if err != nil {
+			return nil, faulty("", "%w", err)
+		}
+		defer f.Close() // read only
+		in, name = f, e.input
+	}
+	r := example.NewReader(in)
+	var all []*example.Example
+	for ctx.Err() == nil {
+		x, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF) && len(all) == 0:
+			return nil, faulty(name, "it is empty: there are no examples")
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, faulty(name, "%w", err)
+		}
+		all = append(all, x)
+	}
+	return nil, ctx.Err()
+}
+
+// ofExample returns an error about an example, which names its number in the data.
+func ofExample(x *example.Example, n int, err error) error {
+	at := x.At
+	if at == 0 {
+		at = int64(n + 1)
+	}
+	name := fmt.Sprintf("example %d", at)
+	if x.ID != "" {
+		name += fmt.Sprintf(" (id %s)", command.Shorten(x.ID, 40))
+	}
+	return faulty(name, "%w", err)
+}
+
+// judge predicts all examples, writes the predictions, and prints the metrics.
+func (e *evalFlags) judge(ctx context.Context, s *session, ev evaluator, task string, all []*example.Example) error {
+	scorer, err := prediction.NewScorer(task, prediction.Options{Resamples: e.resamples, Seed: e.seed, Positive: e.positive})
+	if err != nil {
+		return err
+	}
+	var lines bytes.Buffer
+	for from := 0; from < len(all); {
+		some := all[from:min(from+ev.chunk(), len(all))]
+		list, err := ev.predict(ctx, some)
+		if err != nil {
+			return e.blame(ctx, ev, some, from, err)
+		}
+		var part bytes.Buffer
+		for i := range list {
+			list[i].ID, list[i].At = some[i].ID, some[i].At
+			if err := prediction.Encode(&part, &list[i]); err != nil {
+				return ofExample(some[i], from+i, fmt.Errorf("the prediction has NaN or Inf in it (%w): the weights may be damaged, see doctor", err))
+			}
+		}
+		lines.Write(part.Bytes())
+		// What is scored is what is written, so that the file of predictions has the same metrics.
+		r := prediction.NewReader(&part)
+		for i := range list {
+			p, _, err := r.Next()
+			if err == nil {
+				err = scorer.Add(p)
+			}
+			if err != nil {
+				return ofExample(some[i], from+i, err)
+			}
+		}
+		from += len(some)
+		e.progress(s, from, len(all))
+	}
+	e.progress(s, 0, 0)
+	if e.predictions != "" {
+		if err := disk.WriteFile(e.predictions, lines.Bytes(), 0o666); err != nil {
+			return faulty("", "%w", err)
+		}
+	}
+	report, err := scorer.Report()
+	if err != nil {
+		return faulty("", "%w", err)
+	}
+	text, err := json.Marshal(report)
+	if err != nil {
+		return err
+	}
+	_, err = s.Out.Write(append(text, '\n'))
+	return err
+}
+
+// progress draws how many examples are done; all = 0 removes it.
+func (e *evalFlags) progress(s *session, done, all int) {
+	switch {
+	case e.quiet || !s.ErrTerminal:
+	case all == 0:
+		fmt.Fprint(s.Err, eraseLine)
+	default:
+		cells := bar(float32(done) / float32(all))
+		fmt.Fprintf(s.Err, "%s%3d %% |%s%s| %d of %d examples", eraseLine, 100*done/all, cells, strings.Repeat(" ", barCells-len([]rune(cells))), done, all)
+	}
+}
+
+// blame returns the error about the first example that causes an error, by computing fewer and fewer of them.
+func (e *evalFlags) blame(ctx context.Context, ev evaluator, some []*example.Example, from int, err error) error {
+	for len(some) > 1 && ofRecord(err) {
+		half := len(some) / 2
+		_, first := ev.predict(ctx, some[:half])
+		if first != nil {
+			some, err = some[:half], first
+			continue
+		}
+		_, second := ev.predict(ctx, some[half:])
+		if second == nil { // only together they fail
+			return err
+		}
+		some, from, err = some[half:], from+half, second
+	}
+	if !ofRecord(err) {
+		return err
+	}
+	return ofExample(some[0], from, errors.New(recordText(err)))
+}
+
+// sum is a loss: the sum of its terms, and how many there are.
+func sum(p *prediction.Prediction, loss, terms float64) {
+	p.Loss = &loss
+	if terms != 1 {
+		p.Terms = &terms
+	}
+}
+
+// cut notes how much of an example the model did not see.
+func cut(p *prediction.Prediction, seen ...runtime.Seen) {
+	for _, s := range seen {
+		p.Truncated += s.Truncated
+	}
+}

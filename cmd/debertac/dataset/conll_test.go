@@ -63,7 +63,7 @@ func TestBadCoNLL(t *testing.T) {
 		{"a.conll", "a NN\n", dataset.Options{WantScheme: "bio"}, `
 			! a.conll:1: the tags have no prefixes, so they cannot be converted to the scheme bio`},
 		{"a.conll", "a O\n", dataset.Options{Need: []string{"label"}}, `! a.conll: a file of the format conll has no label (it has: words tags)`},
-		{"a.conll", "a O\n", dataset.Options{WantScheme: "x"}, `! debertac: there is no scheme "x" of tags: it must be one of bio, iob1, bioes, bilou, plain`},
+		{"a.conll", "a O\n", dataset.Options{WantScheme: "x"}, `! debertac: --want-scheme x: it must be one of bio, iob1, bioes, bilou, plain`},
 	})
 }
 

@@ -109,14 +109,20 @@ func Open(ctx context.Context, path string, o Options) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !st.IsDir() {
-		return openFile(ctx, path, &o)
+	files := []string{path}
+	if st.IsDir() {
+		if files, err = o.files(path); err != nil {
+			return nil, err
+		}
 	}
-	files, err := o.files(path)
-	if err != nil {
+	if len(files) > 1 {
+		return openFiles(ctx, files, &o)
+	}
+	s, err := openFile(ctx, files[0], &o)
+	if err != nil { // a nil *source would not be a nil Source
 		return nil, err
 	}
-	return openFiles(ctx, files, &o)
+	return s, nil
 }
 
 // openFile opens one file.

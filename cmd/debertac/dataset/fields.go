@@ -47,8 +47,8 @@ var roles = []Role{
 	{"entities", "the list of the entities: label, start, end", (*fields).entities},
 	{"question", "the question", text(func(e *example.Example) *string { return &e.Question })},
 	{"context", "the text that answers the question", text(func(e *example.Example) *string { return &e.Context })},
-	{"answers", "the right answers: text and answer_start, or strings", (*fields).answers},
-	{"answered", "true: the right answers are known, even where no answer is right", func(_ *fields, e *example.Example, v value) error {
+	{"answers", "the list of the right answers: text and answer_start, or strings", (*fields).answers},
+	{"answered", "true where the right answers are known, even if no answer is right", func(_ *fields, e *example.Example, v value) error {
 		known, err := v.truth()
 		e.Answered = e.Answered || known
 		return err
@@ -332,19 +332,19 @@ func (o *Options) check() error {
 	f := formatOf(o.Format)
 	switch {
 	case o.Task != "" && TaskOf(o.Task) == nil:
-		return fault.Usage("", "there is no task %q: it must be one of %s", o.Task, strings.Join(TaskNames(), ", "))
+		return fault.Usage("", "--dataset %s: it must be one of %s", o.Task, strings.Join(TaskNames(), ", "))
 	case o.Task != "" && (o.Format != "" || len(o.Fields) > 0):
-		return fault.Usage("", "the task %s knows the format and the fields of its files: leave --format and names of fields out", o.Task)
+		return fault.Usage("", "--dataset %s knows the format and the fields of its files: leave out --format and the names of fields", o.Task)
 	case o.Task == "" && o.Split != "":
-		return fault.Usage("", "the split %q belongs to a task: name the task too, or the file of the split", o.Split)
+		return fault.Usage("", "--split %s belongs to --dataset: without it name the file of the split", o.Split)
 	case o.Format != "" && f == nil:
 		return fault.Usage("", "--format %s: it must be one of %s", o.Format, strings.Join(FormatNames(), ", "))
 	case f != nil && f.fixed != "" && len(o.Fields) > 0:
 		return fault.Usage("", "--format %s: such files have no other names of fields, so no flag can name one", o.Format)
 	}
-	for _, scheme := range []string{o.Scheme, o.WantScheme} {
+	for i, scheme := range []string{o.Scheme, o.WantScheme} {
 		if scheme != "" && !slices.Contains(SchemeNames(), scheme) {
-			return fault.Usage("", "there is no scheme %q of tags: it must be one of %s", scheme, strings.Join(SchemeNames(), ", "))
+			return fault.Usage("", "--%s %s: it must be one of %s", []string{"scheme", "want-scheme"}[i], scheme, strings.Join(SchemeNames(), ", "))
 		}
 	}
 	for role, name := range o.Fields {

@@ -28,7 +28,10 @@ type sequence struct {
 
 func openFiles(ctx context.Context, paths []string, o *Options) (Source, error) {
 	s := &sequence{ctx: ctx, paths: paths, o: o}
-	return s, s.following()
+	if err := s.following(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // following opens the next file.
@@ -44,8 +47,8 @@ func (s *sequence) following() (err error) {
 	if s.next == len(s.paths) {
 		return io.EOF
 	}
-	s.open, err = openFile(s.ctx, s.paths[s.next], s.o)
 	s.next++
+	s.open, err = openFile(s.ctx, s.paths[s.next-1], s.o)
 	return err
 }
 
@@ -110,7 +113,7 @@ func (o *Options) files(path string) ([]string, error) {
 		}
 		return all, err
 	}
-	return nil, fault.Input(path, "this is a folder: name the files, the task that it holds, or the format race for a folder of articles")
+	return nil, fault.Input(path, "this is a folder: name its files, or with --dataset the task that it holds; --format race reads a folder of articles")
 }
 
 // articles returns the files of a folder and of the folders in it, in the order of their names.
@@ -145,8 +148,7 @@ func (o *Options) taskFiles(path string) ([]string, error) {
 	}
 	names, ok := splits[split]
 	if !ok {
-		return nil, fault.Usage("", "there is no split %q: it must be train, validation or test, and of mnli also validation_mismatched or test_mismatched",
-			split)
+		return nil, fault.Usage("", "--split %s: it must be train, validation or test, and of mnli also validation_mismatched or test_mismatched", split)
 	}
 	if t.Name == "mnli" && (split == "validation" || split == "test") {
 		names = append(slices.Clone(names), splits[split+"_matched"]...)

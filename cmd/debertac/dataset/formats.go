@@ -143,7 +143,7 @@ func openDocuments(s *source, _ *Options) (reader, error) {
 	return &documents{file: s.file, w: s.window()}, nil
 }
 
-// rowsOf opens a file whose rows are objects of some fields: JSON, a line each or in an array, or Parquet. A file of another name holds one object.
+// rowsOf opens a file whose rows are objects of some fields: JSON, a line each or in an array, or Parquet.
 func (s *source) rowsOf(names []string) (rows, error) {
 	switch extension := filepath.Ext(s.in.name); {
 	case s.isParquet():
@@ -154,15 +154,14 @@ func (s *source) rowsOf(names []string) (rows, error) {
 		return r, err
 	case extension == ".jsonl" || extension == ".ndjson":
 		return &objectLines{s.window(), newObject(s.file, unitLine, names, "")}, nil
-	case extension == ".json":
-		return s.objectRows(names, -1), nil
 	}
-	return &single{x: extent{s.window()}, o: newObject(s.file, unitElement, names, "")}, nil
+	return s.objectRows(names, -1), nil
 }
 
 func openRACE(s *source, _ *Options) (reader, error) {
-	if filepath.Ext(s.in.name) == ".json" && bytes.HasPrefix(bytes.TrimSpace(s.in.start), []byte("{")) { // one article
-		s.in.name = ""
+	if extension := filepath.Ext(s.in.name); !strings.HasPrefix(extension, ".json") && !s.isParquet() ||
+		extension == ".json" && bytes.HasPrefix(bytes.TrimSpace(s.in.start), []byte("{")) { // one article
+		return &race{rows: &single{x: extent{s.window()}, o: newObject(s.file, unitElement, raceFields, "")}}, nil
 	}
 	r, err := s.rowsOf(raceFields)
 	return &race{rows: r}, err

@@ -86,11 +86,15 @@ func openStream(ctx context.Context, path string) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{name: strings.ToLower(filepath.Base(path)), size: f.Size(), read: &counter{r: f}, close: f.Close}
+	s := newStream(path, f, f.Size(), f.Close)
 	if err := s.begin(path); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+func newStream(path string, r io.Reader, size int64, closed func() error) *stream {
+	return &stream{name: strings.ToLower(filepath.Base(path)), size: size, read: &counter{r: r}, close: closed}
 }
 
 func (s *stream) begin(path string) error {

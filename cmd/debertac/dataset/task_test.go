@@ -107,10 +107,10 @@ func TestTasks(t *testing.T) {
 			`(there are: AX, CoLA, MNLI, MRPC, QNLI, QQP, RTE, SST-2, STS-B, WNLI, dev_matched.tsv, dev_mismatched.tsv, train.tsv)`},
 		{"glue/RTE/train.tsv", "qqp", "", `
 			! train.tsv: it has no columns with the texts of qqp: question1 and question2 (its columns: index, sentence1, sentence2, label)`},
-		{"glue/RTE", "xnli", "", `! debertac: there is no task "xnli": it must be one of ` + strings.Join(dataset.TaskNames(), ", ")},
+		{"glue/RTE", "xnli", "", `! debertac: --dataset xnli: it must be one of ` + strings.Join(dataset.TaskNames(), ", ")},
 		{"glue/RTE", "rte", "dev", `
-			! debertac: there is no split "dev": it must be train, validation or test, and of mnli also validation_mismatched or test_mismatched`},
-		{"glue/RTE", "", "", `! RTE: this is a folder: name the files, the task that it holds, or the format race for a folder of articles`},
+			! debertac: --split dev: it must be train, validation or test, and of mnli also validation_mismatched or test_mismatched`},
+		{"glue/RTE", "", "", `! RTE: this is a folder: name its files, or with --dataset the task that it holds; --format race reads a folder of articles`},
 	} {
 		tried[s.task] = true
 		got := strings.Join(read(t, filepath.Join(folder, filepath.FromSlash(s.path)), dataset.Options{Task: s.task, Split: s.split}), "\n")

@@ -46,6 +46,7 @@ type grammar struct {
 	Graph      graphVerb      `cmd:"" help:"Draw the program of a spec as a picture."`
 	Pack       packVerb       `cmd:"" help:"Pack a model's weights in the layout that its kernels read."`
 	Build      buildVerb      `cmd:"" help:"Build one static program from a spec or a model folder."`
+	Export     exportVerb     `cmd:"" help:"Write a Hugging Face folder of a run."`
 	Merge      mergeVerb      `cmd:"" help:"Merge an adapter of PEFT into a model folder."`
 	Run        runVerb        `cmd:"" help:"Run a model on texts."`
 	Eval       evalVerb       `cmd:"" help:"Compare a model with examples, or recorded predictions with what is right, and print metrics."`

@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 		"RUNS":        absolute("trial", "testdata", "cases"),
 		"FOLDERS":     absolute("..", "..", "examples", "tasks"),
 		"ADAPTERS":    absolute("adapter", "testdata"),
+		"EXPORTS":     absolute("export", "testdata"),
 		"TORCH":       absolute("testdata", "torch"),
 		"TOKENIZERS":  absolute("..", "..", "runtime", "token", "testdata"),
 		"REPO":        absolute("..", ".."),

@@ -208,3 +208,24 @@ func (t Trained) targets(pairs map[string]*pair) []string {
 	slices.Sort(names)
 	return names
 }
+
+// Add adds the adapter of a matrix w to it, as it is in a checkpoint: By·Up·Down on the rows that the adapter changes.
+func Add(w []float64, from published.Weights, m ir.Merge) error {
+	p := pair{}
+	if err := p.add(from, m); err != nil {
+		return err
+	}
+	if p.in*p.out != len(w) {
+		return fmt.Errorf("%s: the adapter of %s is for a matrix of %d × %d numbers, and this one has %d", from.Name(), m.Of, p.out, p.in, len(w))
+	}
+	for r := range p.out {
+		for c := range p.in {
+			sum := 0.0
+			for k := range p.rank {
+				sum += float64(p.up[r*p.rank+k]) * float64(p.down[k*p.in+c])
+			}
+			w[r*p.in+c] += m.By * sum
+		}
+	}
+	return nil
+}

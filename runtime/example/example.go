@@ -14,8 +14,9 @@ import (
 // Example is one example of a data set. Which fields are set depends on the task; fields that are not set have their zero values. As JSON it is an object
 // without the fields that are not set.
 type Example struct {
-	ID string `json:"id,omitempty"`
-	At int64  `json:"at,omitempty"` // its number in the file that it comes from: a line, a row or an element, from 1
+	ID   string `json:"id,omitempty"`
+	At   int64  `json:"at,omitempty"` // its number in the file that it comes from: a line, a row or an element, from 1
+	File string `json:"-"`            // that it comes from, for messages; "": not known
 
 	Text string  `json:"text,omitempty"`
 	Pair *string `json:"pair,omitempty"` // the second text of a pair; nil: there is no pair

@@ -38,7 +38,7 @@ func TestBadObjects(t *testing.T) {
 			{"query":"q","documents":["a"],"scores":[1,2]}
 			{"chosen":"a"}
 			{"chosen":"a","rejected":"b","documents":["a"]}`, dataset.Options{}, `
-			! a.jsonl:1: there is no field "text" (there are: sentence, label): --text-field names another
+			! a.jsonl:1: there is no field "text" (there are: sentence, label): --field text=NAME names another
 			! a.jsonl:2: field "text": it is 3, it must be a string
 			! a.jsonl:3: field "label": it is empty, it must be the name or number of a class
 			! a.jsonl:4: field "label": it is {"a":1}, it must be a string or a number
@@ -56,10 +56,10 @@ func TestBadObjects(t *testing.T) {
 			{"text":"a","label":"x","gold":null}
 			{"text":"a","gold":"x"}
 			{"gold":"x"}`, dataset.Options{Fields: map[string]string{"label": "gold"}, Need: []string{"text|words", "label"}}, `
-			! a.jsonl:1: there is no field "gold", which --label-field names (there are: text)
-			! a.jsonl:2: there is no field "gold", which --label-field names (there are: text, label, gold)
+			! a.jsonl:1: there is no field "gold", which --field label names (there are: text)
+			! a.jsonl:2: there is no field "gold", which --field label names (there are: text, label, gold)
 			{"at":3,"text":"a","label":"x"}
-			! a.jsonl:4: there is no field "text" or "words" (there are: gold): --text-field names another`},
+			! a.jsonl:4: there is no field "text" or "words" (there are: gold): --field text=NAME names another`},
 		{"a.json", `[{"text":"a"},3,{"text":"b",},{"text":"c"}] x`, dataset.Options{}, `
 			{"at":1,"text":"a"}
 			! a.json: element 2: it is 3, it must be a JSON object such as {"text": "…"}
@@ -95,10 +95,10 @@ func TestBadTables(t *testing.T) {
 			{"at":4,"text":"c","label":"3"}
 			{"at":5,"text":"d","label":"4"}`},
 		{"a.csv", "sentence,label\na,1\n", dataset.Options{}, `
-			! a.csv: there is no field "text" (there are: sentence, label): --text-field names another`},
+			! a.csv: there is no field "text" (there are: sentence, label): --field text=NAME names another`},
 		{"a.csv", "text,text\na,1\n", dataset.Options{}, `! a.csv: two columns are named "text" (its columns: text, text)`},
 		{"a.csv", "text,label\na,\n", dataset.Options{Need: []string{"label"}}, `
-			! a.csv:2: there is no field "label" (there are: text, label): --label-field names another`},
+			! a.csv:2: there is no field "label" (there are: text, label): --field label=NAME names another`},
 		{"a.csv", "text,label\n", dataset.Options{}, `! a.csv: there are no examples in it (read as csv)`},
 		{"a.csv", "text,label\ra,1\r", dataset.Options{}, `! a.csv: its lines end in CR alone: convert it first, with tr '\r' '\n' for instance`},
 		{"a.csv", "text,score\na,NaN\nb,inf\nc,0x1p3\nd,1_0\ne, 2 \n", dataset.Options{}, `

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -57,9 +58,15 @@ func BenchmarkRead(b *testing.B) {
 			path := generate(b, f.name, f.header, size, f.line)
 			b.SetBytes(size)
 			b.ReportAllocs()
+			count(b, path, dataset.Options{})
+			var before, after syscall.Rusage
+			require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &before))
 			for b.Loop() {
 				count(b, path, dataset.Options{})
 			}
+			require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &after))
+			used := after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano() // with the garbage collector's
+			b.ReportMetric(float64(size)*float64(b.N)/1e6/(float64(used)/1e9), "MB/cpu-s")
 		})
 	}
 }

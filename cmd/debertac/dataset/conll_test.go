@@ -125,6 +125,6 @@ func TestLayouts(t *testing.T) {
 		`{"id":"q4","at":4,"question":"d?","context":"d"}`,
 	}, read(t, "../parquetfile/testdata/nested.parquet", dataset.Options{}))
 	require.Equal(t, []string{
-		`! nested.parquet: there is no field "text" (there are: id, context, question, answers, parts, grid, one, map): --text-field names another`,
+		`! nested.parquet: there is no field "text" (there are: id, context, question, answers, parts, grid, one, map): --field text=NAME names another`,
 	}, read(t, "../parquetfile/testdata/nested.parquet", dataset.Options{Read: []string{"text"}}))
 }

@@ -166,6 +166,7 @@ func (s *source) Next() (*example.Example, error) {
 			return nil, &RowError{File: s.file, Unit: s.unit, Number: r.example.At, Reason: "it has no " + set.String()}
 		}
 	}
+	r.example.File = s.file
 	return r.example, nil
 }
 
@@ -180,10 +181,23 @@ func (s *source) broken(err error) error {
 	if s.in.packing != "" {
 		what = "it cannot be decompressed (" + s.in.packing + ")"
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fault.Input(s.file, "%s: it ends inside the compressed data, so the file is cut short (examples before that place: %d)", what, s.examples)
+	before := ""
+	if n := s.examples + int64(len(s.queue)-s.at); n > 0 {
+		before = fmt.Sprintf(" (after %d examples)", n)
 	}
-	return fault.Input(s.file, "%s: %v (examples before that place: %d)", what, err, s.examples)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fault.Input(s.file, "%s: it ends inside the compressed data, so the file is cut short%s", what, before)
+	}
+	return fault.Input(s.file, "%s: %v%s", what, err, before)
+}
+
+// refused returns the error for a file that is not what it should be.
+func (s *source) refused(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return err
+	}
+	return fault.Input(s.file, "%v", err)
 }
 
 // Read returns how much of the file has been read.

@@ -139,10 +139,11 @@ func TestAnswers(t *testing.T) {
 
 func TestTables(t *testing.T) {
 	try(t, []scenario{
-		{"a.csv", "text,label,labels,score\r\n\"a, \"\"b\"\"\r\nc\",1,\"x,y\",\r\n\r\n,2,,0.5\n\"\",3,\"[\"\"x\"\"]\",1", dataset.Options{}, `
+		{"a.csv", "text,label,labels,score\r\n\"a, \"\"b\"\"\r\nc\",1,\"x,y\",\r\n\r\n,2,,0.5\n\"\",3,\"[\"\"x\"\"]\",1\nz,,[],", dataset.Options{}, `
 			{"at":2,"text":"a, \"b\"\nc","label":"1","labels":["x","y"]}
 			{"at":5,"label":"2","score":0.5}
-			{"at":6,"label":"3","labels":["x"],"score":1}`},
+			{"at":6,"label":"3","labels":["x"],"score":1}
+			{"at":7,"text":"z","labels":[]}`},
 		{"a.tsv", "sentence\tlabel\n\"a\tb\"\tx\nc\ty", named("text", "sentence"), `
 			{"at":2,"text":"a` + `\t` + `b","label":"x"}
 			{"at":3,"text":"c","label":"y"}`},

@@ -170,6 +170,14 @@ func (r roleSet) String() string {
 	return strings.Join(names, " or ")
 }
 
+// roleNames returns the names of all roles.
+func roleNames() (names []string) {
+	for _, r := range roles {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
 // rolesOf returns the set of roles by their names.
 func rolesOf(names ...string) (s roleSet) {
 	for _, n := range names {
@@ -210,7 +218,7 @@ var content = rolesOf("text", "words", "question", "query", "documents", "chosen
 func (c *fields) lacking(has roleSet, have func() string) error {
 	for i, name := range c.names {
 		if c.given.has(i) && !has.has(i) {
-			return fmt.Errorf("there is no field %q, which --%s names (there are: %s)", name, flagOf(i), have())
+			return fmt.Errorf("there is no field %q, which --field %s names (there are: %s)", name, roles[i].Name, have())
 		}
 	}
 	for _, set := range c.need {
@@ -234,7 +242,7 @@ func (c *fields) lacking(has roleSet, have func() string) error {
 // without returns the error for a row that has none of the roles of a set.
 func (c *fields) without(set roleSet, have func() string) error {
 	var names []string
-	flag := ""
+	role := ""
 	for i := range roles {
 		if !set.has(i) {
 			continue
@@ -244,22 +252,11 @@ func (c *fields) without(set roleSet, have func() string) error {
 			name = roles[i].Name
 		}
 		names = append(names, strconv.Quote(name))
-		if flag == "" {
-			flag = flagOf(i)
+		if role == "" {
+			role = roles[i].Name
 		}
 	}
-	return fmt.Errorf("there is no field %s (there are: %s): --%s names another", strings.Join(names, " or "), have(), flag)
-}
-
-// flagOf returns the name of the flag that names the field of a role.
-func flagOf(i int) string { return FieldFlag(roles[i].Name) }
-
-// FieldFlag returns the name of the flag that names the field of a role, as run has it.
-func FieldFlag(role string) string {
-	if role == "id" {
-		return role
-	}
-	return role + "-field"
+	return fmt.Errorf("there is no field %s (there are: %s): --field %s=NAME names another", strings.Join(names, " or "), have(), role)
 }
 
 // make makes an example of a row. The error is the reason why it cannot be used.
@@ -334,13 +331,13 @@ func (o *Options) check() error {
 	case o.Task != "" && TaskOf(o.Task) == nil:
 		return fault.Usage("", "--dataset %s: it must be one of %s", o.Task, strings.Join(TaskNames(), ", "))
 	case o.Task != "" && (o.Format != "" || len(o.Fields) > 0):
-		return fault.Usage("", "--dataset %s knows the format and the fields of its files: leave out --format and the names of fields", o.Task)
+		return fault.Usage("", "--dataset %s knows the format and the fields of its files: leave out --format and --field", o.Task)
 	case o.Task == "" && o.Split != "":
 		return fault.Usage("", "--split %s belongs to --dataset: without it name the file of the split", o.Split)
 	case o.Format != "" && f == nil:
 		return fault.Usage("", "--format %s: it must be one of %s", o.Format, strings.Join(FormatNames(), ", "))
 	case f != nil && f.fixed != "" && len(o.Fields) > 0:
-		return fault.Usage("", "--format %s: such files have no other names of fields, so no flag can name one", o.Format)
+		return fault.Usage("", "--format %s: such files have no other names of fields, so leave out --field", o.Format)
 	}
 	for i, scheme := range []string{o.Scheme, o.WantScheme} {
 		if scheme != "" && !slices.Contains(SchemeNames(), scheme) {
@@ -349,10 +346,10 @@ func (o *Options) check() error {
 	}
 	for role, name := range o.Fields {
 		if roleIndex(role) < 0 {
-			return fault.Usage("", "there is no role %q of a field", role)
+			return fault.Usage("", "--field %s=%s: there is no such role, it must be one of %s", role, name, strings.Join(roleNames(), ", "))
 		}
 		if name == "" {
-			return fault.Usage("", "--%s is empty: it must be the name of a field", FieldFlag(role))
+			return fault.Usage("", "--field %s= is empty: it must be the name of a field", role)
 		}
 	}
 	for _, n := range append(slices.Clone(o.Need), o.Read...) {

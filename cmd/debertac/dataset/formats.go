@@ -68,7 +68,7 @@ func (s *source) open(o *Options) (err error) {
 			return err
 		}
 	}
-	if f.name == "json" && o.Format == "" {
+	if f.name == "json" && o.Format == "" && len(o.Fields) == 0 {
 		f = s.kind(f)
 	}
 	if s.isParquet() != (f.name == "parquet") && f.name != "race" {

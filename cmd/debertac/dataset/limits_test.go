@@ -60,8 +60,10 @@ func TestCompressed(t *testing.T) {
 			got := read(t, write(t, "a.jsonl"+extension, string(all[:size])), dataset.Options{})
 			last := got[len(got)-1]
 			require.Contains(t, last, "! a.jsonl"+extension+": it cannot be decompressed (", size)
-			require.Contains(t, last, fmt.Sprintf("(examples before that place: %d)", len(got)-1))
 			require.Contains(t, last, "it ends inside the compressed data, so the file is cut short")
+			if len(got) > 1 {
+				require.Contains(t, last, fmt.Sprintf("(after %d examples)", len(got)-1))
+			}
 		}
 		bad := bytes.Clone(all)
 		bad[len(bad)/2] ^= 0xff

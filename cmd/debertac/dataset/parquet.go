@@ -21,7 +21,7 @@ func (s *source) parquet(names []string) (r rows, columns []string, err error) {
 	}
 	f, err := parquetfile.Open(s.file)
 	if err != nil {
-		return nil, nil, s.broken(err)
+		return nil, nil, s.refused(err)
 	}
 	file := s.in.close
 	s.in.close = func() error { _ = file(); return f.Close() }
@@ -41,7 +41,7 @@ func (s *source) parquet(names []string) (r rows, columns []string, err error) {
 	}
 	lines, err := f.Lines(read)
 	if err != nil {
-		return nil, nil, s.broken(err)
+		return nil, nil, s.refused(err)
 	}
 	s.in.parts = f.Rows()
 	o := newObject(s.file, unitRow, names, "")

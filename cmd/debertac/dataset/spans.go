@@ -52,7 +52,7 @@ func (p places) boundary(i int) error {
 	case i < 0 || i > len(p.text):
 		return fmt.Errorf("the text has %d bytes, so the offset %d is outside it", len(p.text), i)
 	case i < len(p.text) && !utf8.RuneStart(p.text[i]):
-		return fmt.Errorf("the offset %d is inside a character: offsets count bytes here, unless --offsets characters is set", i)
+		return fmt.Errorf("the offset %d is inside a character: offsets count bytes here, unless --characters is given", i)
 	}
 	return nil
 }
@@ -229,7 +229,7 @@ func (c *fields) within(n *example.Entity, p places, text value) error {
 	if got := p.text[n.Start:n.End]; got != want {
 		hint := ""
 		if !c.characters && !p.ascii {
-			hint = " (offsets count bytes, unless --offsets characters is set)"
+			hint = " (offsets count bytes, unless --characters is given)"
 		}
 		return fmt.Errorf("its text is %q, and %q is at its offsets%s", command.Shorten(want, 40), command.Shorten(got, 40), hint)
 	}

@@ -48,6 +48,7 @@ type grammar struct {
 	Build      buildVerb      `cmd:"" help:"Build one static program from a spec or a model folder."`
 	Export     exportVerb     `cmd:"" help:"Write a Hugging Face folder of a run."`
 	Merge      mergeVerb      `cmd:"" help:"Merge an adapter of PEFT into a model folder."`
+	Plot       plotVerb       `cmd:"" help:"Draw the metrics of runs over their steps."`
 	Run        runVerb        `cmd:"" help:"Run a model on texts."`
 	Eval       evalVerb       `cmd:"" help:"Compare a model with examples, or recorded predictions with what is right, and print metrics."`
 	Bench      benchVerb      `cmd:"" help:"Measure a model's speed."`

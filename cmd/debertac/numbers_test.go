@@ -42,7 +42,8 @@ func TestNumbers(t *testing.T) {
 	onFolder := map[string][]string{
 		"run": {folder, "text"}, "eval": append(data, folder), "bench": {folder}, "pack": {folder, "-o", "w"}, "build": {folder, "-o", "p"},
 		"compile": {folder, "-o", "c"}, "diff": {folder, "-o", "c"},
-		"import": {folder, "-o", "s.dspec"}, "init": {"new", "--from", folder}, "doctor": {folder}, "verify": {"--model", folder, "--outputs", "o.safetensors"},
+		"import": {folder, "-o", "s.dspec"}, "init": {"new", "--from", folder}, "doctor": {folder}, "plot": {"run", "-o", "x.png"},
+		"verify": {"--model", folder, "--outputs", "o.safetensors"},
 	}
 	free := map[string]string{"no-answer-threshold": "-1"}
 	parser, err := kong.New(newGrammar(), helpTexts(), kong.Bind(&console.Console{}, &built.Maker{}))
@@ -73,7 +74,7 @@ func TestNumbers(t *testing.T) {
 	}
 	require.Greater(t, tried["run"], 80)
 	require.Greater(t, tried["bench"], 20)
-	require.Len(t, tried, 12)
+	require.Len(t, tried, 13)
 }
 
 // TestTooLarge checks that a number beyond a limit of a verb or of the model leads to exit code 2, before anything is built.

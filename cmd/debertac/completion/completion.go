@@ -9,6 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/debertac/debertac/cmd/debertac/curves"
 	"github.com/debertac/debertac/cmd/debertac/machine"
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/runtime/prediction"
@@ -92,6 +93,8 @@ var valuesOfFlags = map[string]func() Values{
 	"data":      func() Values { return Values{Files: textEndings} },
 	"from":      func() Values { return Values{Files: []string{".jsonl"}} },
 	"task":      func() Values { return Values{Words: prediction.Names()} },
+	"only":      func() Values { return Values{Words: curves.Metrics()} },
+	"step":      func() Values { return Values{Words: []string{"best", "last"}} },
 	"input":     func() Values { return Values{Files: textEndings} },
 	"tokenizer": func() Values { return Values{Files: []string{".json", ".model", ".txt"}, Dirs: true} },
 }
@@ -104,6 +107,9 @@ var valuesOfArgs = map[string]func(verbs []string) Values{
 	"init":    func([]string) Values { return Values{Dirs: true} },
 	"import":  func([]string) Values { return Values{Dirs: true} },
 	"verify":  func([]string) Values { return Values{Dirs: true} },
+	"merge":   func([]string) Values { return Values{Dirs: true} },
+	"export":  func([]string) Values { return Values{Dirs: true} },
+	"plot":    func([]string) Values { return Values{Dirs: true} },
 	"fmt":     func([]string) Values { return Values{Files: []string{".dspec"}} },
 	"check":   func([]string) Values { return Values{Files: []string{".dspec"}} },
 	"dump":    func([]string) Values { return Values{Files: []string{".dspec"}} },

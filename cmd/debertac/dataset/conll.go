@@ -21,6 +21,9 @@ type conll struct {
 	columns     int // of the file; 0: not known yet
 }
 
+// maxSentence bounds a sentence, in bytes, because its words take more memory than their text.
+const maxSentence = 8 << 20
+
 // sentence is a sentence that is being read.
 type sentence struct {
 	e        *example.Example
@@ -60,8 +63,8 @@ func (c *conll) read(q []result) ([]result, error) {
 			return append(q, result{example: s.e}), nil
 		}
 		s.begin(number)
-		if s.size += len(line); s.size > maxRow {
-			s.fail(number, "the sentence that begins in line "+strconv.FormatInt(s.e.At, 10)+" is longer than "+strconv.Itoa(maxRow>>20)+" MiB")
+		if s.size += len(line); s.size > maxSentence {
+			s.fail(number, "the sentence that begins in line "+strconv.FormatInt(s.e.At, 10)+" is longer than "+strconv.Itoa(maxSentence>>20)+" MiB")
 		}
 		if s.why == "" {
 			if why := c.word(s.e, line); why != "" {

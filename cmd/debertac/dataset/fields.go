@@ -211,8 +211,12 @@ func newFields(o *Options) *fields {
 	return c
 }
 
-// content lists the roles that an example must have at least one of.
-var content = rolesOf("text", "words", "question", "query", "documents", "chosen")
+// Roles that are asked for together.
+var (
+	content  = rolesOf("text", "words", "question", "query", "documents", "chosen") // an example must have at least one of them
+	compares = rolesOf("chosen", "rejected")
+	ranked   = rolesOf("documents")
+)
 
 // lacking returns an error if a row with these fields cannot be used. have returns the names of its fields.
 func (c *fields) lacking(has roleSet, have func() string) error {
@@ -229,11 +233,10 @@ func (c *fields) lacking(has roleSet, have func() string) error {
 	if has&content == 0 {
 		return c.without(rolesOf("text"), have)
 	}
-	chosen, rejected := has.has(roleIndex("chosen")), has.has(roleIndex("rejected"))
-	switch {
-	case chosen != rejected:
+	switch both := has & compares; {
+	case both != 0 && both != compares:
 		return fmt.Errorf("there is only one of a chosen and a rejected answer (there are: %s)", have())
-	case chosen && has.has(roleIndex("documents")):
+	case both != 0 && has&ranked != 0:
 		return fmt.Errorf("there are documents, and a chosen and a rejected answer: leave one of them out (there are: %s)", have())
 	}
 	return nil

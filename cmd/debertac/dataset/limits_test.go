@@ -136,6 +136,30 @@ func TestLongRows(t *testing.T) {
 	}
 }
 
+// TestManyParts checks that a row of very many parts, which take more memory than their text, is a fault.
+func TestManyParts(t *testing.T) {
+	many := func(part string, n int) string { return strings.Repeat(part, n) }
+	var fields strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&fields, `"f%d":0,`, i)
+	}
+	try(t, []scenario{
+		{"a.jsonl", `{"text":"a","labels":["x"` + many(`,1`, 1<<20) + "]}\n{" + fields.String() + `"text":"a"}` + "\n" + `{"text":"b"}`, dataset.Options{}, `
+			! a.jsonl:1: field "labels": the list has more than 1048576 elements
+			! a.jsonl:2: it has more than 10000 fields
+			{"at":3,"text":"b"}`},
+		{"a.csv", "text\na\n" + many(",", 30_000) + "\n\"b\"" + many(",", 30_000) + "\nc\n", dataset.Options{}, `
+			{"at":2,"text":"a"}
+			! a.csv:3: it has more than 10000 cells
+			! a.csv:4: it has more than 10000 cells
+			{"at":5,"text":"c"}`},
+		{"a.tsv", "text" + many("\tx", 30_000) + "\na\n", dataset.Options{}, `! a.tsv: the header line: it has more than 10000 cells`},
+		{"a.conll", many("aaaaaaa O\n", 1<<20) + "\nb O\n", dataset.Options{}, `
+			! a.conll:932068: the sentence that begins in line 1 is longer than 8 MiB
+			{"at":1048578,"words":["b"],"tags":["O"]}`},
+	})
+}
+
 // peak is the largest heap that was seen.
 type peak struct{ bytes uint64 }
 

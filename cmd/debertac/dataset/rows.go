@@ -53,6 +53,7 @@ func newWanted(names []string) *wanted {
 type object struct {
 	*wanted
 	row  row
+	set  []int           // the places of the values that the row has set
 	seen [][]byte        // the names of the fields
 	many map[string]bool // the same, if there are many
 	hint string          // the end of the message that a row is not an object
@@ -69,7 +70,10 @@ func newObject(file, unit string, names []string, hint string) *object {
 // parse reads the fields of a row, which is valid until the bytes of raw change.
 func (o *object) parse(raw []byte, number int64) *row {
 	o.row.number, o.row.fault, o.seen, o.many = number, "", o.seen[:0], nil
-	clear(o.row.values)
+	for _, i := range o.set {
+		o.row.values[i] = value{}
+	}
+	o.set = o.set[:0]
 	o.row.fault = o.fields(raw)
 	return &o.row
 }
@@ -92,6 +96,7 @@ func (o *object) fields(raw []byte) string {
 			return fmt.Sprintf("it is not JSON: %v", err)
 		}
 		o.row.values[o.plain] = jsonValue(v)
+		o.set = append(o.set, o.plain)
 		return ""
 	}
 	if s.i < len(raw) && raw[s.i] != '{' {
@@ -107,6 +112,7 @@ func (o *object) fields(raw []byte) string {
 		}
 		for _, i := range o.places[string(name)] {
 			o.row.values[i] = jsonValue(v)
+			o.set = append(o.set, i)
 		}
 	})
 	if s.space(); err == nil && s.i < len(raw) {
@@ -115,17 +121,25 @@ func (o *object) fields(raw []byte) string {
 	switch {
 	case err != nil:
 		return fmt.Sprintf("it is not JSON: %v%s", err, o.hint)
+	case len(o.seen) > maxFields:
+		return fmt.Sprintf("it has more than %d fields", maxFields)
 	case twice != "":
 		return fmt.Sprintf("the field %q stands twice", twice)
 	}
 	return ""
 }
 
+// maxFields bounds the fields of a row.
+const maxFields = 10_000
+
 // fewFields is the number of fields up to which comparing names one by one is faster than a map.
 const fewFields = 16
 
 // again reports whether the object has had a field before.
 func (o *object) again(name []byte) bool {
+	if len(o.seen) > maxFields {
+		return false
+	}
 	if len(o.seen) < fewFields {
 		for _, s := range o.seen {
 			if bytes.Equal(s, name) {

@@ -247,13 +247,20 @@ func (s *scanner) array(depth int, visit func(value []byte)) error {
 	}
 }
 
-// elements returns the elements of a valid array; ok is false for a value that is not an array.
+// maxElements bounds the elements of a list, because they take more memory than their text.
+const maxElements = 1 << 20
+
+// elements returns the elements of a valid array, at most maxElements + 1 of them; ok is false for a value that is not an array.
 func elements(value []byte) (list [][]byte, ok bool) {
 	if len(value) == 0 || value[0] != '[' {
 		return nil, false
 	}
 	s := scanner{b: value}
-	return list, s.array(0, func(v []byte) { list = append(list, v) }) == nil
+	return list, s.array(0, func(v []byte) {
+		if len(list) <= maxElements {
+			list = append(list, v)
+		}
+	}) == nil
 }
 
 // member returns the value of a name in a valid object, or nil.

@@ -55,7 +55,6 @@ func newTable(file string, w *window, separator byte, quoted bool, names, column
 
 // next returns the next row. Blank lines hold no row.
 func (t *table) next() (*row, error) {
-	clear(t.row.values)
 	var err error
 	if t.row.fault, err = t.cellsOfRow(); err != nil {
 		return nil, err
@@ -132,7 +131,7 @@ func (t *table) split(b []byte) (why string) {
 	if !t.quoted || strings.IndexByte(text, '"') < 0 {
 		for {
 			i := strings.IndexByte(text, t.separator)
-			if i < 0 {
+			if i < 0 || len(t.cells) == maxFields {
 				break
 			}
 			t.cells = append(t.cells, text[:i])
@@ -147,7 +146,7 @@ func (t *table) split(b []byte) (why string) {
 			return why
 		}
 		t.cells = append(t.cells, cell)
-		if rest == "" {
+		if rest == "" || len(t.cells) > maxFields {
 			return t.count()
 		}
 		text = rest[1:]
@@ -198,6 +197,9 @@ func (t *table) hint() string {
 
 // count returns what is wrong with the number of cells.
 func (t *table) count() string {
+	if len(t.cells) > maxFields {
+		return fmt.Sprintf("it has more than %d cells", maxFields)
+	}
 	if t.columns != nil && len(t.cells) != len(t.columns) {
 		return fmt.Sprintf("it has %s, and there are %s", wording.Counted(len(t.cells), "cell", "cells"),
 			wording.Counted(len(t.columns), "column", "columns"))

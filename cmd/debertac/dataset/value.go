@@ -118,6 +118,9 @@ func (v value) list() ([]value, error) {
 	if !ok {
 		return nil, fmt.Errorf("it is %v, it must be a list", v)
 	}
+	if len(list) > maxElements {
+		return nil, fmt.Errorf("the list has more than %d elements", maxElements)
+	}
 	all := make([]value, len(list))
 	for i, raw := range list {
 		all[i] = jsonValue(raw)

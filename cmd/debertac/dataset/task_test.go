@@ -149,6 +149,48 @@ func TestShards(t *testing.T) {
 	require.Equal(t, `! sst: several files are the same split: test.jsonl, test.tsv: name one of them`, clean("test"))
 }
 
+// TestStructures reads the rows of tasks whose columns on the hub are structures and lists.
+func TestStructures(t *testing.T) {
+	type multirc struct {
+		Paragraph string `parquet:"paragraph"`
+		Question  string `parquet:"question"`
+		Answer    string `parquet:"answer"`
+		Idx       struct {
+			Paragraph int32 `parquet:"paragraph"`
+			Question  int32 `parquet:"question"`
+			Answer    int32 `parquet:"answer"`
+		} `parquet:"idx"`
+		Label int64 `parquet:"label"`
+	}
+	row := multirc{Paragraph: "Ann left.", Question: "Who?", Answer: "Ann", Label: 1}
+	row.Idx.Paragraph, row.Idx.Question, row.Idx.Answer = 4, 7, 1
+	path := filepath.Join(t.TempDir(), "train.parquet")
+	require.NoError(t, parquet.WriteFile(path, []multirc{row}))
+	require.Equal(t, []string{`{"id":"4-7-1","at":1,"text":"Ann left.","pair":"Who? Ann","label":"True","group":"4-7","candidate":"Ann"}`},
+		read(t, filepath.Dir(path), dataset.Options{Task: "multirc"}))
+
+	type record struct {
+		Passage  string   `parquet:"passage"`
+		Query    string   `parquet:"query"`
+		Entities []string `parquet:"entities,list"`
+		Answers  []string `parquet:"answers,list"`
+		Idx      struct {
+			Passage int32 `parquet:"passage"`
+			Query   int32 `parquet:"query"`
+		} `parquet:"idx"`
+	}
+	path = filepath.Join(t.TempDir(), "a.parquet")
+	require.NoError(t, parquet.WriteFile(path, []record{
+		{Passage: "Ann met Bob.", Query: "@placeholder met Bob", Entities: []string{"Ann"}, Answers: []string{"Ann"}},
+		{Passage: "Ann met Bob.", Query: "@placeholder met Bob", Entities: nil, Answers: nil},
+	}))
+	require.Equal(t, []string{
+		`{"id":"0-0-0","at":1,"text":"Ann met Bob.","pair":"Ann met Bob","label":"True","group":"0-0","answers":[{"text":"Ann","start":-1}],` +
+			`"answered":true,"candidate":"Ann"}`,
+		`! a.parquet: row 2: there are no entities to choose from`,
+	}, read(t, path, dataset.Options{Task: "record"}))
+}
+
 // TestArticles reads a folder of RACE.
 func TestArticles(t *testing.T) {
 	folder := t.TempDir()

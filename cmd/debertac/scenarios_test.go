@@ -73,6 +73,18 @@ head kind on m { take first; linear hidden; act; linear 2 as labels("a", "b"); l
 target t { isa go; emit infer m.kind }
 `
 
+// trainedSpec is the spec of a run whose checkpoint is in testdata of package export, and trainedRun describes the run.
+const (
+	trainedSpec = `dspec 1
+model m like deberta_v3_base { dim vocab = 40; dim hidden = 12; dim heads = 2; dim inner = 10; dim layers = 2; dim span = 4; dim reach = 16; dim seq <= 24 }
+head h on m { take first; linear hidden; act; linear 3 as labels("no", "maybe", "yes"); loss cross_entropy }
+train tune on m.h { batch 4 sequences; steps 10 steps; rate 1e-3 }
+target t { emit train tune }
+`
+	trainedRun = `{"format": 1, "training": "tune", "head": "m.h", "task": "labels", "data": [], "seed": 1, "steps": 10, "steps_per_epoch": 5, "settings": {},
+"command": ["debertac", "train"], "debertac": "v1", "began": "2026-01-01T00:00:00Z"}`
+)
+
 // scenarios returns a scenario for every verb that reads or writes files, of debertac and of the programs that it builds. imported is a spec of the
 // folder model.
 func scenarios(imported string) []scenario {
@@ -96,6 +108,10 @@ func scenarios(imported string) []scenario {
 		return amended(map[string]string{"case": "@cmd/debertac/testdata/cases/v2_seq_single", "case/outputs.safetensors": "*recorded"}, more...)
 	}
 	measured := []string{"lengths", "3 4 5\n", "plot.svg", "old", "before.json", "!>bench m.dspec --random-weights 1 --isa go --lengths lengths --json"}
+	trained := map[string]string{"run/run.json": trainedRun, "run/model.dspec": trainedSpec, "run/metrics.jsonl": "{\"step\":1,\"eval_accuracy\":0.5}\n",
+		"run/best.json":                             `{"step": 1, "metric": "eval_accuracy", "value": 0.5}`,
+		"run/base/tokenizer_config.json":            "{}",
+		"run/checkpoints/step-00000001.safetensors": "@cmd/debertac/export/testdata/classify/model.safetensors"}
 	// A verb that builds a program has two scenarios. In one the program is in the cache. In the other it is not, and only the operations of the
 	// build are made to fail. A build writes hundreds of source files, so a run with a build takes many times as long as one without.
 	building := []string{"cache", "cache/built", "cache/built/", "tmp/debertac-build-"}
@@ -122,6 +138,10 @@ func scenarios(imported string) []scenario {
 		{name: "init from a folder", args: split("init new/one --from model --replace checkout"), files: both(checkout...), bulk: []string{"new/one/"}},
 		{name: "pack", args: split("pack model -o out.weights"), files: both("out.weights", "old")},
 		{name: "pack a spec", args: split("pack m.dspec --random-weights 1 -o out.weights"), files: m},
+		{name: "merge", args: split("merge base adapter -o merged"),
+			files: map[string]string{"base": "@cmd/debertac/adapter/testdata/patterns/model", "adapter": "@cmd/debertac/adapter/testdata/patterns/adapter"}},
+		{name: "export", args: split("export run -o exported"), files: trained},
+		{name: "plot", args: split("plot run -o run.html"), files: amended(trained, "run.html", "old")},
 		{name: "build", args: split("build m.dspec -o program"), files: with("program", "old")},
 		{name: "build with weights", args: split("build f.dspec --weights w --embed -o program"), files: both("w", folders)},
 		{name: "run packs", args: split("run model text"), files: both("cache", "!run model text", "cache/packed", "gone")},

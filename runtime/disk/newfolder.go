@@ -117,7 +117,7 @@ func (f *Folder) Discard() {
 		return
 	}
 	f.unlock()
-	_ = os.RemoveAll(f.temp) // what stays goes with the next folder of this name
+	_ = RemoveAll(f.temp) // what stays goes with the next folder of this name
 	f.temp = ""
 }
 

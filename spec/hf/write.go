@@ -21,7 +21,7 @@ type Written struct {
 
 // Config returns the config.json of a model with a head, or of a model alone if h is nil. It is the inverse of Spec: what import makes of the config means
 // the same as the spec. What the config cannot express is an error that names it. base is the config of the folder that a training began from, or nil: its
-// other fields stay as they are.
+// other fields stay as they are, unless the spec excludes them.
 //
 // The library has no class for some heads: those on a mask decoder, those that judge replaced tokens, and those of a DeBERTa that does not see later
 // tokens. The config then names no architecture; import makes the spec of it with the options Wish.
@@ -52,17 +52,21 @@ func Config(m *spec.Model, h *spec.Head, base *Object) (*Written, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
-	o := w.o
 	if base != nil { // the training has another model than the folder
-		o = base
-		if err := w.setAll(o, w.o.Names()); err != nil {
+		if err := w.setAll(base, w.o.Names()); err != nil {
 			return nil, err
 		}
+		err := w.check(base)
+		if err == nil {
+			w.out.Config = base
+			return w.out, nil
+		}
+		w.out.Notes = append(w.out.Notes, fmt.Sprintf("config.json is written anew, without other fields of that in which the training began: %v", err))
 	}
-	if err := w.check(o); err != nil {
+	if err := w.check(w.o); err != nil {
 		return nil, err
 	}
-	w.out.Config = o
+	w.out.Config = w.o
 	return w.out, nil
 }
 

@@ -209,8 +209,14 @@ func TestConfigOfAFolder(t *testing.T) {
 
 	strange, err := hf.ReadObject([]byte(strings.Replace(folder, "\"transformers_version\"", "\"talking_head\": true,\n  \"transformers_version\"", 1)))
 	require.NoError(t, err)
-	_, err = hf.Config(s.Models[0], s.Heads[0], strange)
-	require.ErrorContains(t, err, "talking_head")
+	w, err = hf.Config(s.Models[0], s.Heads[0], strange)
+	require.NoError(t, err)
+	require.Len(t, w.Notes, 1)
+	require.Contains(t, w.Notes[0], "written anew")
+	require.Contains(t, w.Notes[0], "talking_head")
+	require.NotContains(t, string(w.Config.Bytes()), "talking_head")
+	require.NotContains(t, string(w.Config.Bytes()), "transformers_version")
+	require.Contains(t, string(w.Config.Bytes()), "\"vocab_size\": 40")
 }
 
 // canonical returns the canonical text without dropout.

@@ -21,6 +21,9 @@ var classifiers = []string{"classifier.weight", "classifier.out_proj.weight", "s
 // writeConfig writes config.json: the model's, with the architecture and the labels of the adapter's head if this head is new or has other rows.
 func (p *plan) writeConfig(model, dir string, m *Merged) error {
 	path := filepath.Join(model, "config.json")
+	if there, err := disk.Exists(path); err != nil || !there { // a GLiNER model has another file
+		return err
+	}
 	text, err := disk.ReadFile(path, 4<<20)
 	if err != nil {
 		return err

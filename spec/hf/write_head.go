@@ -161,8 +161,7 @@ func (w *writer) tags() error {
 func (w *writer) span() error {
 	w.class("ForQuestionAnswering")
 	w.out.Wish.Task = "answer"
-	w.names(numberedLabels(2))
-	w.gone = append(w.gone, "problem_type")
+	w.gone = append(w.gone, "problem_type", "id2label", "label2id", "num_labels") // without labels there are two columns
 	return w.from()
 }
 

@@ -122,7 +122,7 @@ func (p *plan) place(name string) error {
 }
 
 // placeWhole notes a tensor that takes the place of one of the model, or is new.
-func (p *plan) placeWhole(name, inner string) error {
+func (p *plan) placeWhole(name, inner string) (err error) {
 	if strings.Contains(inner, ".original_module.") {
 		return nil // of the model before the training: the library writes such biases, and never reads them
 	}
@@ -137,19 +137,25 @@ func (p *plan) placeWhole(name, inner string) error {
 	}
 	of, there := p.find(inner)
 	if !there {
-		if old, twice := p.added[inner]; twice && strings.Contains(old, ".modules_to_save.") == strings.Contains(name, ".modules_to_save.") {
-			return p.fault(name, "%s is stored twice", inner)
-		}
-		if p.added[inner] == "" || strings.Contains(p.added[inner], ".modules_to_save.") {
-			p.added[inner] = name
-		}
-		return nil
+		p.added[inner], err = p.one(p.added[inner], name)
+		return err
 	}
 	c := p.changeOf(of)
-	if c.whole == "" || strings.Contains(c.whole, ".modules_to_save.") {
-		c.whole = name // both names of such a bias hold the same numbers
+	c.whole, err = p.one(c.whole, name)
+	return err
+}
+
+// one returns which of two tensors of the adapter takes the place of a tensor of the model. With bias = all the library stores the biases of a module that is
+// stored whole twice; old is "" for the first tensor.
+func (p *plan) one(old, name string) (string, error) {
+	const second = ".modules_to_save."
+	switch {
+	case old == "" || strings.Contains(old, second) && !strings.Contains(name, second):
+		return name, nil
+	case strings.Contains(name, second) && !strings.Contains(old, second):
+		return old, nil
 	}
-	return nil
+	return "", p.fault(name, "it is stored twice: %s is the same tensor of the model", old)
 }
 
 // changeOf returns the change of a tensor of the model.

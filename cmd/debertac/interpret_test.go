@@ -13,7 +13,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
-	_ "github.com/debertac/debertac/ir/ops"
+	"github.com/debertac/debertac/ir/ops"
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/engine"
 	host "github.com/debertac/debertac/runtime/program"
@@ -60,9 +60,11 @@ func interpreter(p *ir.Program) *engine.Program {
 	if q := m.Prompt; q != nil {
 		head.Prompt = &engine.Prompt{Mark: q.Mark, End: q.End, After: q.After}
 	}
+	limits := p.Limits()
+	limits.Causal = causal(p)
 	return &engine.Program{
 		Name: p.Name, Want: engine.Want{SpecHash: m.SpecHash, Layout: ir.PackedLayout, Tensors: packedTensors(p)}, ISAs: []cpu.ISA{cpu.ISAGo},
-		Limits: p.Limits(),
+		Limits: limits,
 		Heads:  []engine.Head{head}, Arena: func(engine.Sizes) int64 { return 0 }, Tokenizer: token.Open,
 		Bind: func(w *engine.Weights, _ cpu.ISA) (engine.NewForward, error) {
 			packed := eval.Store{}
@@ -84,6 +86,21 @@ func interpreter(p *ir.Program) *engine.Program {
 			}, nil
 		},
 	}
+}
+
+// causal reports whether all attentions hide the keys after a query, except those of a prefix.
+func causal(p *ir.Program) bool {
+	attentions, masked := 0, 0
+	for r := range ir.Steps(p.Run) {
+		for _, n := range r.Nodes {
+			if strings.HasPrefix(n.Op, "attention") {
+				if attentions++; ops.AttentionMasked(n) {
+					masked++
+				}
+			}
+		}
+	}
+	return attentions > 0 && attentions == masked
 }
 
 // oracle computes one call.

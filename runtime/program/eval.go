@@ -32,6 +32,7 @@ type evalFlags struct {
 	candidates         int
 	share              float64
 	generate, quiet    bool
+	own                []string // the flags of ownTasks that are given
 }
 
 func newEval(fs *flag.FlagSet) action {
@@ -55,14 +56,22 @@ func newEval(fs *flag.FlagSet) action {
 	fs.Float64Var(&e.share, "share", 0.15, "for models that fill masks: the `SHARE` of tokens that are masked")
 	fs.BoolVar(&e.generate, "generate", false, "for models that write text: generate a text for each example and compare it with the right one")
 	return func(ctx context.Context, s *session, _ []string) error {
-		e.given = map[string]bool{}
+		e.given, e.own = map[string]bool{}, nil
 		fs.Visit(func(f *flag.Flag) {
-			if slices.ContainsFunc(tasktable.EvalFlags(), func(r tasktable.Flag) bool { return r.Name == f.Name }) {
+			switch {
+			case slices.ContainsFunc(tasktable.EvalFlags(), func(r tasktable.Flag) bool { return r.Name == f.Name }):
 				e.given[f.Name] = true
+			case ownTasks[f.Name] != nil:
+				e.own = append(e.own, f.Name)
 			}
 		})
 		return e.run(ctx, s)
 	}
+}
+
+// ownTasks lists the tasks of flags of eval that run does not have, and that not every task has.
+var ownTasks = map[string][]tasktable.Task{
+	"positive": {tasktable.Labels}, "candidates": {tasktable.Vector, tasktable.Hidden}, "share": {tasktable.MLM}, "generate": {tasktable.MLM},
 }
 
 // check returns an error for values that no task takes.
@@ -137,6 +146,11 @@ func (e *evalFlags) run(ctx context.Context, s *session) error {
 	h := &core.Program().Heads[i]
 	if err := e.belong(h); err != nil {
 		return err
+	}
+	for _, name := range e.own {
+		if !slices.Contains(ownTasks[name], h.Task) {
+			return usage("--%s has no meaning for head %q of this model, which is of the kind %s", name, h.Name, kindOf(h.Task))
+		}
 	}
 	if core.Tokenizer() == nil {
 		_, err := core.SpanTokenizer() // the error explains why there is no tokenizer
@@ -268,13 +282,12 @@ func (e *evalFlags) progress(s *session, done, all int) {
 func (e *evalFlags) blame(ctx context.Context, ev evaluator, some []*example.Example, from int, err error) error {
 	for len(some) > 1 && ofRecord(err) {
 		half := len(some) / 2
-		_, first := ev.predict(ctx, some[:half])
-		if first != nil {
+		if _, first := ev.predict(ctx, some[:half]); ofRecord(first) {
 			some, err = some[:half], first
 			continue
 		}
 		_, second := ev.predict(ctx, some[half:])
-		if second == nil { // only together they fail
+		if !ofRecord(second) { // only together they fail
 			return err
 		}
 		some, from, err = some[half:], from+half, second

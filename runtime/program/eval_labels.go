@@ -86,10 +86,19 @@ func (v *labelEvaluator) check(x *example.Example) error {
 	return err
 }
 
-// hasText returns an error for an example without a text.
+// hasText returns an error for an example that has something else in place of a text. An empty text is a text.
 func hasText(x *example.Example) error {
-	if x.Text == "" && x.Pair == nil {
-		return errors.New(`it has no "text"`)
+	if x.Text != "" || x.Pair != nil {
+		return nil
+	}
+	for _, other := range []struct {
+		name string
+		has  bool
+	}{{"words", x.Words != nil}, {"question", x.Question != ""}, {"context", x.Context != ""}, {"query", x.Query != ""}, {"documents", x.Documents != nil},
+		{"options", x.Options != nil}, {"target", x.Target != ""}} {
+		if other.has {
+			return fmt.Errorf("it has no \"text\", which this head reads; it has %q", other.name)
+		}
 	}
 	return nil
 }

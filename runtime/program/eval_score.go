@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/example"
 	"github.com/debertac/debertac/runtime/prediction"
@@ -22,6 +24,7 @@ type scoreEvaluator struct {
 	classifier *engine.Classifier // its task may be that of labels with a single number
 	activation func(float64) float64
 	lists      bool // the examples are lists of documents
+	queried    bool // and the lists have a query
 }
 
 func (e *evalFlags) examineScores(core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error) {
@@ -29,7 +32,7 @@ func (e *evalFlags) examineScores(core *engine.Core, h *engine.Head, all []*exam
 	if err != nil {
 		return nil, err
 	}
-	v := &scoreEvaluator{classifier: k, lists: len(all[0].Documents) > 0}
+	v := &scoreEvaluator{classifier: k, lists: len(all[0].Documents) > 0, queried: first(all[0].Query, all[0].Text) != ""}
 	v.activation, err = task.ScoreActivation(core)
 	return v, err
 }
@@ -38,10 +41,13 @@ func (v *scoreEvaluator) check(x *example.Example) error {
 	switch {
 	case !v.lists && len(x.Documents) > 0:
 		return errors.New("it has documents, and the first example is one text: evaluate lists and texts separately")
-	case !v.lists && x.Score == nil:
-		return errors.New(`it has no "score", the number that is right for its text`)
 	case !v.lists:
+		if _, err := scoreOf(x); err != nil {
+			return err
+		}
 		return hasText(x)
+	case v.queried != (first(x.Query, x.Text) != ""):
+		return errors.New("some lists of documents have a query, and others have none: evaluate them separately")
 	case len(x.Documents) < 2:
 		return fmt.Errorf("it has %d documents: there must be at least two to compare", len(x.Documents))
 	case x.Scores != nil && len(x.Scores) != len(x.Documents):
@@ -61,13 +67,29 @@ func (v *scoreEvaluator) predict(ctx context.Context, examples []*example.Exampl
 			return err
 		}
 		for k, i := range at {
-			p, want := &list[i], *examples[i].Score
+			p := &list[i]
+			want, _ := scoreOf(examples[i]) // it was checked
 			p.Score, p.Gold, p.Group = &scores[k], want, examples[i].Group
 			cut(p, seen[k])
 			sum(p, (scores[k]-want)*(scores[k]-want), 1)
 		}
 		return nil
 	})
+}
+
+// scoreOf returns the right number for an example: its score, or its label if that is a number.
+func scoreOf(x *example.Example) (float64, error) {
+	if x.Score != nil {
+		return *x.Score, nil
+	}
+	n, err := strconv.ParseFloat(x.Label, 64)
+	switch {
+	case x.Label == "":
+		return 0, errors.New(`it has no "score", the number that is right for its text`)
+	case err != nil || math.IsNaN(n) || math.IsInf(n, 0):
+		return 0, fmt.Errorf("its label %q is not a number", command.Shorten(x.Label, 40))
+	}
+	return n, nil
 }
 
 // numbers returns the numbers of texts, or of pairs.
@@ -101,9 +123,6 @@ func (v *scoreEvaluator) rank(ctx context.Context, examples []*example.Example) 
 				texts = append(texts, d)
 			}
 		}
-	}
-	if texts != nil && pairs != nil {
-		return nil, errors.New("some lists of documents have a query, and others have none: evaluate them separately")
 	}
 	scores, seen, err := v.numbers(ctx, texts, pairs)
 	if err != nil {

@@ -34,27 +34,36 @@ var (
 )
 
 func (f *taskFlags) embedding(core *engine.Core, h *engine.Head, _ *page) (service, error) {
-	m, err := task.NewEmbedder(core, h.Name)
+	m, o, err := f.embedder(core, h)
 	if err != nil {
 		return nil, err
 	}
-	s := &embedService{f.texts(), m, task.EmbedOptions{Normalize: f.on("normalize")}}
+	return &embedService{f.texts(), m, o}, nil
+}
+
+// embedder returns the embedder of a head, with the options that the flags set.
+func (f *taskFlags) embedder(core *engine.Core, h *engine.Head) (*task.Embedder, task.EmbedOptions, error) {
+	o := task.EmbedOptions{Normalize: f.on("normalize")}
+	m, err := task.NewEmbedder(core, h.Name)
+	if err != nil {
+		return nil, o, err
+	}
 	if f.given["pooling"] { // otherwise the head decides
-		s.o.Pooling = task.Pooling(f.word("pooling"))
+		o.Pooling = task.Pooling(f.word("pooling"))
 	}
-	if _, err := m.Embed(context.Background(), nil, s.o); err != nil { // finds wrong settings before any text is read
-		return nil, usage("--pooling: %v", err)
+	if _, err := m.Embed(context.Background(), nil, o); err != nil { // finds wrong settings before any text is read
+		return nil, o, usage("--pooling: %v", err)
 	}
-	s.o.Prompt, s.o.NoPrompt = f.word("prompt"), f.on("no-prompt")
+	o.Prompt, o.NoPrompt = f.word("prompt"), f.on("no-prompt")
 	if f.given["prompt"] {
-		if s.o.Prompt == "" {
-			return nil, usage("--prompt is empty: it must be the name of a prompt (--no-prompt puts no prompt in front of texts)")
+		if o.Prompt == "" {
+			return nil, o, usage("--prompt is empty: it must be the name of a prompt (--no-prompt puts no prompt in front of texts)")
 		}
-		if _, err := m.Embed(context.Background(), nil, s.o); err != nil {
-			return nil, usage("--prompt: %v", err)
+		if _, err := m.Embed(context.Background(), nil, o); err != nil {
+			return nil, o, usage("--prompt: %v", err)
 		}
 	}
-	return s, nil
+	return m, o, nil
 }
 
 func (s *embedService) compute(ctx context.Context, records []record) ([]outcome, error) {

@@ -1,0 +1,333 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/debertac/debertac/runtime/command"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/example"
+	"github.com/debertac/debertac/runtime/prediction"
+	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
+)
+
+var _ = examine(tasktable.Tags, (*evalFlags).examineTags)
+
+// tagEvaluator compares the tags of words, or, if texts have entities and no words, entities.
+type tagEvaluator struct {
+	inChunks
+	tagger *task.Tagger
+	labels map[string]int
+	names  []string
+	o      task.TagOptions
+	words  bool
+}
+
+func (e *evalFlags) examineTags(core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error) {
+	s, err := e.tagging(core, h, nil)
+	if err != nil {
+		return nil, err
+	}
+	made := s.(*tagService)
+	v := &tagEvaluator{tagger: made.tagger, o: made.o, names: made.tagger.Labels(), labels: map[string]int{}, words: len(all[0].Words) > 0}
+	for i, name := range v.names {
+		v.labels[name] = i
+	}
+	if v.words && (e.given["aggregate"] || e.given["threshold"]) {
+		return nil, usage("--aggregate and --threshold are about entities of texts, and these examples are words with tags")
+	}
+	return v, nil
+}
+
+func (v *tagEvaluator) check(x *example.Example) error {
+	switch {
+	case v.words && len(x.Words) == 0:
+		return errors.New(`it has no "words", and the first example has: evaluate words with tags and texts with entities separately`)
+	case !v.words && len(x.Words) > 0:
+		return errors.New(`it has "words", and the first example has none: evaluate words with tags and texts with entities separately`)
+	case !v.words:
+		return hasText(x)
+	case x.Tags == nil && x.Entities == nil:
+		return errors.New(`it has no "tags", one for each word`)
+	}
+	if i := slices.IndexFunc(x.Words, func(w string) bool { return w == "" || strings.ContainsAny(w, " \t\n") }); i >= 0 {
+		return fmt.Errorf("word %d is %q: a word has at least one character and no space", i+1, x.Words[i])
+	}
+	gold, err := v.gold(x)
+	if err != nil {
+		return err
+	}
+	if len(gold) != len(x.Words) {
+		return fmt.Errorf("it has %d words and %d tags: there must be one for each word", len(x.Words), len(gold))
+	}
+	for _, tag := range gold {
+		if _, ok := v.labels[tag]; !ok {
+			return fmt.Errorf("the model has no label %q (it has: %s)", command.Shorten(tag, 40), command.Shorten(strings.Join(v.names, ", "), 200))
+		}
+	}
+	return nil
+}
+
+// gold returns the right tag of each word. Entities become tags: B-X and I-X if the model has such labels, else X.
+func (v *tagEvaluator) gold(x *example.Example) ([]string, error) {
+	if x.Tags != nil {
+		return x.Tags, nil
+	}
+	tags := make([]string, len(x.Words))
+	for i := range tags {
+		tags[i] = "O"
+	}
+	for _, e := range x.Entities {
+		if e.Start < 0 || e.Start >= e.End || e.End > len(tags) {
+			return nil, fmt.Errorf("the entity %s is from word %d to %d, and there are %d words", e.Label, e.Start, e.End, len(tags))
+		}
+		for i := e.Start; i < e.End; i++ {
+			if tags[i] != "O" {
+				return nil, fmt.Errorf("the entity %s at word %d overlaps another one, and a word has one label", e.Label, e.Start)
+			}
+			tags[i] = v.tagOf(e.Label, i == e.Start)
+		}
+	}
+	return tags, nil
+}
+
+func (v *tagEvaluator) tagOf(label string, begins bool) string {
+	prefix := "I-"
+	if begins {
+		prefix = "B-"
+	}
+	for _, name := range []string{prefix + label, "I-" + label} {
+		if _, ok := v.labels[name]; ok {
+			return name
+		}
+	}
+	return label
+}
+
+func (v *tagEvaluator) predict(ctx context.Context, examples []*example.Example) ([]prediction.Prediction, error) {
+	if !v.words {
+		return v.entities(ctx, examples)
+	}
+	sentences := make([]task.Sentence, len(examples))
+	list := make([]prediction.Prediction, len(examples))
+	for i, x := range examples {
+		gold, err := v.gold(x)
+		if err != nil {
+			return nil, err
+		}
+		sentences[i] = task.SentenceOf(x.Words)
+		for _, tag := range gold {
+			sentences[i].Gold = append(sentences[i].Gold, v.labels[tag])
+		}
+		list[i].Gold = bioes(gold, v.names)
+	}
+	results, err := v.tagger.TagWords(ctx, sentences, v.o)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range results {
+		predicted := make([]string, len(r.Labels))
+		for k, label := range r.Labels {
+			if predicted[k] = "O"; label >= 0 { // a word that the model did not see has no entity
+				predicted[k] = v.names[label]
+			}
+		}
+		p := &list[i]
+		p.Label = bioes(predicted, v.names)
+		cut(p, r.Seen)
+		if r.Terms > 0 {
+			sum(p, r.Loss, float64(r.Terms))
+		}
+	}
+	return list, nil
+}
+
+// bioes writes the tags L-X and U-X of the scheme BILOU as E-X and S-X, which seqeval knows. A label L-X or U-X is of this scheme if the model has B-X or I-X too.
+func bioes(tags, labels []string) []string {
+	out := slices.Clone(tags)
+	for i, tag := range out {
+		prefix, kind, ok := strings.Cut(tag, "-")
+		if to := map[string]string{"L": "E-", "U": "S-"}[prefix]; ok && to != "" && (slices.Contains(labels, "B-"+kind) || slices.Contains(labels, "I-"+kind)) {
+			out[i] = to + kind
+		}
+	}
+	return out
+}
+
+// span is an entity of a prediction, with its place in bytes.
+type span struct {
+	Label string `json:"label"`
+	Start int    `json:"start"`
+	End   int    `json:"end"`
+}
+
+// spansOf returns entities as predictions have them.
+func spansOf(list []task.Entity) []span {
+	spans := make([]span, len(list))
+	for i, x := range list {
+		spans[i] = span{x.Label, x.Start, x.End}
+	}
+	return spans
+}
+
+// goldSpans returns the right entities of an example with the text that the model reads. Entities in words get their places in bytes.
+func goldSpans(x *example.Example) (text string, spans []span, err error) {
+	starts := task.SentenceOf(x.Words)
+	text = x.Text
+	if len(x.Words) > 0 {
+		text = starts.Text
+	}
+	spans = []span{}
+	for _, e := range x.Entities {
+		size := len(text)
+		if len(x.Words) > 0 {
+			size = len(x.Words)
+		}
+		if e.Start < 0 || e.Start >= e.End || e.End > size {
+			return "", nil, fmt.Errorf("the entity %s is from %d to %d, and the text has %d", e.Label, e.Start, e.End, size)
+		}
+		start, end := e.Start, e.End
+		if len(x.Words) > 0 {
+			start, end = starts.Starts[e.Start], starts.Starts[e.End-1]+len(x.Words[e.End-1])
+		}
+		spans = append(spans, span{e.Label, start, end})
+	}
+	return text, spans, nil
+}
+
+// entities compares the entities of texts.
+func (v *tagEvaluator) entities(ctx context.Context, examples []*example.Example) ([]prediction.Prediction, error) {
+	list := make([]prediction.Prediction, len(examples))
+	texts := make([]string, len(examples))
+	for i, x := range examples {
+		text, gold, err := goldSpans(x)
+		if err != nil {
+			return nil, err
+		}
+		texts[i], list[i].Gold = text, gold
+	}
+	results, err := v.tagger.Tag(ctx, texts, v.o)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range results {
+		list[i].Label = spansOf(r.Entities)
+		cut(&list[i], r.Seen)
+	}
+	return list, nil
+}
+
+var _ = examine(tasktable.Entities, (*evalFlags).examineEntities)
+
+// entityEvaluator compares entities. The labels to look for are those of --labels, or of the example, or else of all entities of the data.
+type entityEvaluator struct {
+	inChunks
+	extractor *task.Extractor
+	labels    []string
+	fixed     bool // by --labels
+	o         task.EntityOptions
+}
+
+func (e *evalFlags) examineEntities(core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error) {
+	x, err := task.NewExtractor(core, h.Name)
+	if err != nil {
+		return nil, err
+	}
+	v := &entityEvaluator{extractor: x, o: task.EntityOptions{Threshold: e.threshold.all, Thresholds: e.threshold.single, Nested: e.on("nested"),
+		MultiLabel: e.on("multi-label")}}
+	if v.labels, err = e.words("labels"); err != nil {
+		return nil, err
+	}
+	v.fixed = v.labels != nil
+	if !v.fixed {
+		for _, one := range all {
+			if one.Labels != nil {
+				continue
+			}
+			for _, entity := range one.Entities {
+				if !slices.Contains(v.labels, entity.Label) {
+					v.labels = append(v.labels, entity.Label)
+				}
+			}
+		}
+		slices.Sort(v.labels)
+	}
+	if len(v.labels) == 0 && slices.ContainsFunc(all, func(x *example.Example) bool { return x.Labels == nil }) {
+		return nil, usage("no example has an entity: --labels names the labels to look for")
+	}
+	if v.fixed {
+		if err := x.Check(v.labels, v.o); err != nil {
+			return nil, usage("--labels, --threshold: %v", err)
+		}
+	}
+	return v, nil
+}
+
+// wanted returns the labels to look for in an example.
+func (v *entityEvaluator) wanted(x *example.Example) []string {
+	if x.Labels != nil && !v.fixed {
+		return *x.Labels
+	}
+	return v.labels
+}
+
+// options returns the options for labels, of which some may lack in the thresholds.
+func (v *entityEvaluator) options(labels []string) task.EntityOptions {
+	o := v.o
+	if !v.fixed {
+		o.Thresholds = maps.Clone(o.Thresholds)
+		maps.DeleteFunc(o.Thresholds, func(label string, _ float64) bool { return !slices.Contains(labels, label) })
+	}
+	return o
+}
+
+func (v *entityEvaluator) check(x *example.Example) error {
+	if x.Text == "" && len(x.Words) == 0 {
+		return errors.New(`it has no "text" and no "words"`)
+	}
+	_, gold, err := goldSpans(x)
+	if err != nil {
+		return err
+	}
+	labels := v.wanted(x)
+	for _, s := range gold {
+		if !slices.Contains(labels, s.Label) {
+			return fmt.Errorf("it has an entity %q, which is not one of the labels to look for (%s)", command.Shorten(s.Label, 40),
+				command.Shorten(strings.Join(labels, ", "), 200))
+		}
+	}
+	return v.extractor.Check(labels, v.options(labels))
+}
+
+func (v *entityEvaluator) predict(ctx context.Context, examples []*example.Example) ([]prediction.Prediction, error) {
+	list := make([]prediction.Prediction, len(examples))
+	texts := make([]string, len(examples))
+	for i, x := range examples {
+		text, gold, err := goldSpans(x)
+		if err != nil {
+			return nil, err
+		}
+		texts[i], list[i].Gold = text, gold
+	}
+	for from := 0; from < len(examples); {
+		labels, end := v.wanted(examples[from]), from+1
+		for end < len(examples) && slices.Equal(v.wanted(examples[end]), labels) {
+			end++
+		}
+		results, err := v.extractor.Entities(ctx, texts[from:end], labels, v.options(labels))
+		if err != nil {
+			return nil, err
+		}
+		for i, r := range results {
+			list[from+i].Label = spansOf(r.Entities)
+			cut(&list[from+i], r.Seen)
+		}
+		from = end
+	}
+	return list, nil
+}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/dataset"
 	"github.com/debertac/debertac/cmd/debertac/evaluation"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/flags"
@@ -18,14 +19,14 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/model"
 	"github.com/debertac/debertac/cmd/debertac/output"
 	"github.com/debertac/debertac/compiler"
-	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/example"
 	"github.com/debertac/debertac/runtime/prediction"
 )
 
 type evalVerb struct {
-	Path string `arg:"" optional:"" help:"A spec, or a Hugging Face model folder. Not with --from."`
-	Data string `placeholder:"FILE" help:"Examples to compare the model with; - is the standard input."`
+	Path   string `arg:"" optional:"" help:"A spec, or a Hugging Face model folder. Not with --from."`
+	Data   string `placeholder:"FILE" help:"Examples to compare the model with, in a format of docs/data.md; - is the standard input, lines of JSON."`
+	Format string `placeholder:"NAME" help:"@eval_format"`
 
 	From []string `group:"Recorded predictions" sep:"none" placeholder:"FILE" help:"Score predictions instead of a model; - is the standard input."`
 	Task string   `group:"Recorded predictions" placeholder:"TASK" help:"@eval_task"`
@@ -40,6 +41,7 @@ type evalVerb struct {
 	Share       *float64 `placeholder:"P" help:"For models that fill masks: the share of tokens that are masked (0.15)."`
 	Generate    bool     `help:"For models that write text: generate a text for each example and compare it with the right one."`
 
+	dataset.Flags
 	folder.Wishes
 	folder.DrawnFlag
 	Weights string  `placeholder:"FILE" help:"Packed weights, needed for a spec."`
@@ -51,7 +53,10 @@ type evalVerb struct {
 
 // evalHelp returns the long texts of eval's flags, by name.
 func evalHelp() map[string]string {
-	return map[string]string{"eval_task": "What the predictions are of: " + strings.Join(prediction.Names(), ", ") + "."}
+	return map[string]string{
+		"eval_task":   "What the predictions are of: " + strings.Join(prediction.Names(), ", ") + ".",
+		"eval_format": "Format of the data: " + strings.Join(dataset.FormatNames(), ", ") + ". Default: the name of the file tells, or its first bytes.",
+	}
 }
 
 // Help is the long help.
@@ -69,6 +74,9 @@ With --from it scores recorded predictions, without a model. A line of the file 
 Examples:
   debertac eval ~/models/spam --data test.jsonl
   debertac eval ~/models/spam --data test.jsonl --json --predictions predictions.jsonl --plot confusion.png
+  debertac eval ~/models/nli --data glue/MNLI --dataset mnli --split validation
+  debertac eval ~/models/ner --data test.conll --want-scheme bio
+  debertac eval ~/models/squad --data dev-v2.0.json
   debertac eval ner.dspec --weights ner.weights --data test.jsonl --long truncate
   debertac eval --from predictions.jsonl --task labels --json`)
 	return b.String()
@@ -111,10 +119,14 @@ func (v *evalVerb) Run(m *built.Maker) error {
 	return err
 }
 
+// mostColumns bounds the numbers of columns.
+const mostColumns = 1 << 20
+
 // check refuses flags that contradict each other, before any work.
 func (v *evalVerb) check() error {
 	numbers := append(v.Numbers(), flags.Whole("--resamples", v.Resamples, 0, 1e6), flags.Whole("--candidates", v.Candidates, 2, math.MaxInt),
-		flags.Real("--share", v.Share, math.SmallestNonzeroFloat64, 1))
+		flags.Real("--share", v.Share, math.SmallestNonzeroFloat64, 1), flags.Whole("--word-column", &v.WordColumn, -mostColumns, mostColumns),
+		flags.Whole("--tag-column", &v.TagColumn, -mostColumns, mostColumns))
 	if err := flags.Within(numbers...); err != nil {
 		return err
 	}
@@ -168,7 +180,7 @@ func (v *evalVerb) checkScored() error {
 			return fault.Usage("", "%s has no meaning with --from: predictions are scored without a model", f.name)
 		}
 	}
-	for _, f := range v.Flags() {
+	for _, f := range v.Handed.Flags() {
 		if f.Name != "" && f.Name != "--quiet" {
 			return fault.Usage("", "%s has no meaning with --from: predictions are scored without a model", f.Name)
 		}
@@ -203,7 +215,7 @@ func (v *evalVerb) evaluate(m *built.Maker) (*prediction.Report, error) {
 	if p.Normalize {
 		v.TurnOn("normalize")
 	}
-	args := append(v.Flags(), p.WeightsFlag(), flags.Value("--predictions", v.Predictions), flags.OptionalCount("--resamples", v.Resamples),
+	args := append(v.Handed.Flags(), p.WeightsFlag(), flags.Value("--predictions", v.Predictions), flags.OptionalCount("--resamples", v.Resamples),
 		flags.Value("--positive", v.Positive), flags.OptionalCount("--candidates", v.Candidates), flags.Switch("--generate", v.Generate))
 	if v.Seed != nil {
 		args = append(args, flags.Value("--seed", strconv.FormatUint(*v.Seed, 10)))
@@ -216,20 +228,17 @@ func (v *evalVerb) evaluate(m *built.Maker) (*prediction.Report, error) {
 
 // load reads the examples.
 func (v *evalVerb) load(ctx context.Context, in io.Reader) (*evaluation.Data, error) {
-	name := v.Data
-	if name == "-" {
-		name = "standard input"
-	} else {
-		f, err := disk.OpenStream(ctx, v.Data)
+	if v.Data == "-" {
+		data, err := evaluation.Load(example.NewReader(in))
 		if err != nil {
-			return nil, err
+			return nil, fault.Input("standard input", "%v", err)
 		}
-		defer f.Close() // read only
-		in = f
+		return data, nil
 	}
-	data, err := evaluation.Load(example.NewReader(in))
+	src, err := dataset.Open(ctx, v.Data, v.Flags.Options(v.Format))
 	if err != nil {
-		return nil, fault.Input(name, "%v", err)
+		return nil, err
 	}
-	return data, nil
+	defer src.Close() // read only
+	return evaluation.Load(src)
 }

@@ -23,9 +23,12 @@ import (
 
 // interpreted runs a command line of debertac in this process, without building a program: the oracle computes the model in float64 from its
 // packed weights. Everything else is as for a user. It returns the outputs and the exit code.
-func interpreted(args []string) (stdout, stderr string, code int) {
+func interpreted(args []string) (stdout, stderr string, code int) { return interpretedOn("", args) }
+
+// interpretedOn does the same with a standard input.
+func interpretedOn(in string, args []string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
-	c := &console.Console{Context: context.Background(), In: strings.NewReader(""), Out: &out, Err: &errs}
+	c := &console.Console{Context: context.Background(), In: strings.NewReader(in), Out: &out, Err: &errs}
 	m := &built.Maker{Console: c, Sum: identity}
 	m.Interpret = func(p *built.Program, in io.Reader, out io.Writer, verb string, args []string) error {
 		model := host.Model{Name: source.ModelName(p.Unit), Program: interpreter(p.Unit.Program)}

@@ -45,7 +45,7 @@ func TestNumbers(t *testing.T) {
 		"import": {folder, "-o", "s.dspec"}, "init": {"new", "--from", folder}, "doctor": {folder}, "plot": {"run", "-o", "x.png"},
 		"verify": {"--model", folder, "--outputs", "o.safetensors"},
 	}
-	free := map[string]string{"no-answer-threshold": "-1"}
+	free := map[string]string{"no-answer-threshold": "-1", "word-column": "-1", "tag-column": "-1"}
 	parser, err := kong.New(newGrammar(), helpTexts(), kong.Bind(&console.Console{}, &built.Maker{}))
 	require.NoError(t, err)
 	tried := map[string]int{}

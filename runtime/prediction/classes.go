@@ -152,17 +152,21 @@ func (c *classes) binary() bool {
 // metrics returns the names of the metrics.
 func (c *classes) metrics() (list []string) {
 	list = []string{"accuracy"}
+	c.answers.v1 = true
 	if !c.chosen {
 		list = append(list, "f1_macro", "f1_micro", "mcc")
 	}
-	if c.binary() {
+	if c.binary() && !c.proposed() {
 		list = append(list, "f1", "precision", "recall")
 	}
-	if c.anyGroup {
+	switch {
+	case c.proposed():
+		list = append(list, "exact", "f1")
+	case c.anyGroup:
 		list = append(list, "exact", "f1_questions")
 	}
+	c.answers.judge()
 	if c.answered() {
-		c.answers.judge()
 		list = append(list, "exact", "f1")
 	}
 	if len(c.confidence) == len(c.gold) {
@@ -192,11 +196,14 @@ func (c *classes) measure(sample []int, out []float64) {
 	if !c.chosen {
 		put(c.counts.Macro().F1, c.counts.Micro().F1, c.counts.MCC())
 	}
-	if c.positiveAt >= 0 {
+	if c.positiveAt >= 0 && !c.proposed() {
 		s := c.counts.Of(c.positiveAt)
 		put(s.F1, s.Precision, s.Recall)
 	}
-	if c.anyGroup {
+	switch {
+	case c.proposed():
+		put(c.record(sample))
+	case c.anyGroup:
 		put(c.questions(sample))
 	}
 	if c.answered() {
@@ -213,6 +220,31 @@ func (c *classes) measure(sample []int, out []float64) {
 		}
 		put(metrics.CalibrationError(c.probs, c.hits, metrics.CalibrationBins))
 	}
+}
+
+// proposed reports whether each prediction judges an answer that is proposed to a question, of which the one that is most probably right counts (ReCoRD).
+func (c *classes) proposed() bool {
+	return !c.chosen && c.anyGroup && c.positiveAt >= 0 && c.answers.units() == len(c.gold) && len(c.confidence) == len(c.gold)
+}
+
+// record returns the measures of ReCoRD of a sample of questions, in percent.
+func (c *classes) record(sample []int) (exact, f1 float64) {
+	best := make([]int, len(sample))
+	for q, unit := range sample {
+		most := math.Inf(-1)
+		for _, i := range c.group[unit] {
+			p := c.confidence[i]
+			if c.label[i] != c.positiveAt {
+				p = 1 - p
+			}
+			if p > most {
+				most, best[q] = p, i
+			}
+		}
+	}
+	var two [2]float64
+	c.answers.measure(best, two[:])
+	return two[0], two[1]
 }
 
 // questions returns the measures of MultiRC of a sample of questions.
@@ -239,7 +271,7 @@ func (c *classes) finish(r *Report) {
 	if c.chosen {
 		return
 	}
-	if c.positiveAt >= 0 {
+	if c.positiveAt >= 0 && !c.proposed() {
 		r.Positive = c.list[c.positiveAt]
 	}
 	counts := metrics.NewClasses(len(c.list))

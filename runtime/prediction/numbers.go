@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/debertac/debertac/runtime/metrics"
@@ -91,8 +92,6 @@ func (l *lists) add(p *Prediction) error {
 		return fmt.Errorf("\"gold\" has %d numbers, and \"scores\" has %d: there must be one of each per document", len(gold), len(score))
 	case len(gold) < 2:
 		return fmt.Errorf("a list of %d documents has no order: it must have two or more", len(gold))
-	case slices.Min(gold) < 0:
-		return fmt.Errorf("\"gold\" has the number %v: relevance must not be negative", slices.Min(gold))
 	case nan(score...):
 		return errors.New(`"scores" has numbers that are not finite`)
 	}
@@ -148,6 +147,9 @@ func rank(all []list, out []float64) {
 		reciprocal := metrics.ReciprocalRank(x.score, relevant)
 		if mrr += reciprocal; reciprocal == 1 {
 			top++
+		}
+		if slices.Min(x.gold) < 0 { // a gain is not defined
+			ndcg = math.NaN()
 		}
 		ndcg += metrics.NDCG(x.score, x.gold, ndcgAt)
 	}

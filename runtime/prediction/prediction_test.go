@@ -160,6 +160,9 @@ func TestLists(t *testing.T) {
 		`{"score":0.1,"gold":0,"group":"q"}`, `{"score":0.5,"gold":1,"group":"r"}`, `{"score":0.1,"gold":0,"group":"r"}`)
 	require.NoError(t, err)
 	values(t, r, map[string]float64{"accuracy": 2. / 3, "top": 0.5, "mrr": 0.75})
+	r, err = score(t, "score", prediction.Options{}, `{"scores":[2,1],"gold":[-1,-2]}`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"accuracy", "top", "mrr"}, r.Names(), "negative relevance has no gain")
 	r, err = score(t, "score", prediction.Options{}, `{"label":1,"gold":2}`, `{"label":1,"gold":3}`)
 	require.NoError(t, err)
 	_, ok := r.Get("pearson")
@@ -167,6 +170,19 @@ func TestLists(t *testing.T) {
 	text, err := json.Marshal(r)
 	require.NoError(t, err)
 	require.Contains(t, string(text), `{"pearson":null,"spearman":null,"mean_squared_error":2.5,"n":2}`)
+}
+
+// TestProposedAnswers checks the measures of ReCoRD: of the answers that are proposed to a question, the one that is most probably right counts.
+func TestProposedAnswers(t *testing.T) {
+	lines := []string{`{"label":"True","gold":"True","score":0.6,"positive":"True","group":"a","answer":"the Nile","answers":["Nile"]}`,
+		`{"label":"True","gold":"False","score":0.9,"positive":"True","group":"a","answer":"Nile river","answers":["Nile"]}`,
+		`{"label":"False","gold":"True","score":0.7,"positive":"True","group":"b","answer":"Oslo","answers":["Oslo"]}`,
+		`{"label":"False","gold":"False","score":0.8,"positive":"True","group":"b","answer":"Rome","answers":["Oslo"]}`}
+	r, err := score(t, "labels", prediction.Options{Resamples: 10}, lines...)
+	require.NoError(t, err)
+	values(t, r, map[string]float64{"accuracy": 0.5, "exact": 50, "f1": 100 * (2./3 + 1) / 2})
+	require.Equal(t, []string{"accuracy", "f1_macro", "f1_micro", "mcc", "exact", "f1", "ece"}, r.Names())
+	require.Empty(t, r.Positive)
 }
 
 func TestTokens(t *testing.T) {
@@ -210,7 +226,6 @@ func TestBadPredictions(t *testing.T) {
 		{"score", `{"score":1,"gold":1e999}`, `"gold" must be the right number`},
 		{"score", `{"scores":[1],"gold":[1,2]}`, `"gold" has 2 numbers, and "scores" has 1`},
 		{"score", `{"scores":[1],"gold":[1]}`, "a list of 1 documents has no order"},
-		{"score", `{"scores":[1,2],"gold":[1,-2]}`, `"gold" has the number -2: relevance must not be negative`},
 		{"mlm", `{"counted":2}`, `"log_probability", a sum over tokens, and "counted"`},
 		{"mlm", `{"log_probability":-1,"counted":-2}`, `"counted" must be a number of tokens`},
 		{"mlm", `{"log_probability":-1,"counted":2,"gold":"x"}`, `need each other`},

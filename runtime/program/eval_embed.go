@@ -129,7 +129,9 @@ func cosine(a, b []float32) float64 {
 
 var _ = examine(tasktable.Replaced, (*evalFlags).examineReplaced)
 
-// examineReplaced refuses heads for replaced tokens: which tokens are replaced is drawn from a generator while such a model is trained, so no examples have them.
+// examineReplaced refuses heads for replaced tokens: which tokens are replaced is drawn from a generator while such a model is trained, so no examples have
+// them.
 func (e *evalFlags) examineReplaced(*engine.Core, *engine.Head, []*example.Example) (evaluator, error) {
-	return nil, usage("this head finds replaced tokens, and examples do not tell which tokens are replaced: evaluate the head that the model is fine-tuned with")
+	return nil, usage("this head finds replaced tokens, and examples do not tell which tokens are replaced: evaluate the head that the model is " +
+		"fine-tuned with")
 }

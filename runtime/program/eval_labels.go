@@ -138,6 +138,12 @@ func (v *labelEvaluator) predict(ctx context.Context, examples []*example.Exampl
 		if len(v.labels) == 2 {
 			p.Positive = v.labels[1]
 		}
+		if x.Candidate != "" && len(x.Answers) > 0 { // ReCoRD: the candidate that is most probably right is the answer
+			p.Answer, p.Answers = &x.Candidate, &prediction.Answers{}
+			for _, a := range x.Answers {
+				*p.Answers = append(*p.Answers, a.Text)
+			}
+		}
 		sum(p, crossEntropy(r.Logits, gold[0]), 1)
 	}
 	return list, nil

@@ -147,7 +147,8 @@ func (v *tagEvaluator) predict(ctx context.Context, examples []*example.Example)
 	return list, nil
 }
 
-// bioes writes the tags L-X and U-X of the scheme BILOU as E-X and S-X, which seqeval knows. A label L-X or U-X is of this scheme if the model has B-X or I-X too.
+// bioes writes the tags L-X and U-X of the scheme BILOU as E-X and S-X, which seqeval knows. A label L-X or U-X is of this scheme if the model has B-X or
+// I-X too.
 func bioes(tags, labels []string) []string {
 	out := slices.Clone(tags)
 	for i, tag := range out {

@@ -20,9 +20,9 @@ type Masked struct {
 	runtime.Seen
 }
 
-// Masked masks a share of the tokens of each text, above 0 and at most 1, and predicts them from all others at once, as in the training of such models (Devlin et
-// al. 2018). All chosen tokens become the mask token. Which tokens are chosen depends on the seed and the text alone; special tokens are never chosen. If a text
-// is cut into windows, tokens of each window are chosen and counted. A text without tokens counts none. The model must not be causal.
+// Masked masks a share of the tokens of each text, above 0 and at most 1, and predicts them from all others at once, as in the training of such models
+// (Devlin et al. 2018). All chosen tokens become the mask token. Which tokens are chosen depends on the seed and the text alone; special tokens are never
+// chosen. If a text is cut into windows, tokens of each window are chosen and counted. A text without tokens counts none. The model must not be causal.
 func (m *Perplexer) Masked(ctx context.Context, texts []runtime.Text, share float64, seed uint64) ([]Masked, error) {
 	switch {
 	case m.causal:
@@ -47,7 +47,8 @@ func (m *Perplexer) Masked(ctx context.Context, texts []runtime.Text, share floa
 	if err != nil {
 		return nil, err
 	}
-	rule := &masking.Rule{Share: share, Runs: 1}
+	const least = 1e-6 // below it, one token of each window is masked in any case
+	rule := &masking.Rule{Share: max(share, least), Runs: 1}
 	var e engine.Encoded
 	for n, t := range texts {
 		if err := a.b.Encode(&e, n, t); err != nil {
@@ -67,7 +68,8 @@ func (m *Perplexer) Masked(ctx context.Context, texts []runtime.Text, share floa
 			rows := m.hide(&s, &windows[i], rule, dropout.KeyOf(seed, 0, i, 0, int(h.Sum64()&0x7fffffff)), &right[n])
 			for _, id := range right[n][len(right[n])-len(rows):] {
 				if !m.has(id) {
-					return nil, engine.TextFault(n, "it has a token with the id %d, and the model has outputs for %d ids: the tokenizer does not fit the model", id, m.C)
+					return nil, engine.TextFault(n, "it has a token with the id %d, and the model has outputs for %d ids: the tokenizer does not fit the model",
+						id, m.C)
 				}
 			}
 			if err := a.add(ctx, n, len(right[n])-len(rows), &s, rows); err != nil {

@@ -24,6 +24,10 @@ import (
 
 // plainNumbers holds the numbers that calls take outside of options.
 type plainNumbers struct {
+	Masked struct {
+		Share float64
+		Seed  uint64
+	}
 	Detect         struct{ Threshold float64 }
 	DecodeEntities struct{ Widths int }
 }
@@ -104,6 +108,8 @@ func allSettings(t *testing.T) []settings {
 		_, err := detector.Detect(ctx, []string{"a b"}, numbers.Detect.Threshold)
 		return err
 	})
+	numbers.Masked.Share = 0.5
+	add(&numbers.Masked, "", maskingCall(t, numbers))
 	add(&numbers.DecodeEntities, "", func(context.Context) error {
 		if _, err := DecodeEntities("a b", []string{"x", "y"}, nil, numbers.DecodeEntities.Widths, EntityOptions{}); !errors.Is(err, runtime.ErrInput) {
 			return fmt.Errorf("no scores for two words: %w", err)
@@ -112,6 +118,15 @@ func allSettings(t *testing.T) []settings {
 		return err
 	})
 	return list
+}
+
+// maskingCall returns a call of Masked with its numbers.
+func maskingCall(t *testing.T, numbers *plainNumbers) func(context.Context) error {
+	m := newPerplexer(t, engine.PerRow, false, false)
+	return func(ctx context.Context) error {
+		_, err := m.Masked(ctx, singles([]string{"a b", ""}), numbers.Masked.Share, numbers.Masked.Seed)
+		return err
+	}
 }
 
 // drawn returns the values that a field is set to: the largest, the smallest, and values around
@@ -190,7 +205,7 @@ func TestNumbers(t *testing.T) {
 			require.Less(t, refused, max(1, len(values)), "%s.%s: nothing is right", options.Type(), field.Name)
 		}
 	}
-	require.Equal(t, 17, fields, "fields with numbers")
+	require.Equal(t, 19, fields, "fields with numbers")
 }
 
 // TestNumbersAreAll checks that TestNumbers covers every options struct of this package and every

@@ -29,16 +29,16 @@ func SentenceOf(words []string) Sentence {
 // WordTags is the result for one sentence.
 type WordTags struct {
 	Labels []int // the index of each word's label; -1: the word has no token, or was cut off
-	// Loss is the sum of the cross entropies of the words whose right labels are known, or, if labels are independent, of the binary cross entropies of all labels
-	// of these words. Terms is the number of terms: words, or labels. With a CRF it is -log p of the right labels of the sentence, one term. A sentence without
-	// such words has no terms.
+	// Loss is the sum of the cross entropies of the words whose right labels are known, or, if labels are independent, of the binary cross entropies of all
+	// labels of these words. Terms is the number of terms: words, or labels. With a CRF it is -log p of the right labels of the sentence, one term. A
+	// sentence without such words has no terms.
 	Loss  float64
 	Terms int
 	runtime.Seen
 }
 
-// TagWords labels the words of sentences: the label of a word is that of its first token, as in trainings. Labels that are decoded together (CRF or the option BIO)
-// form a path over the words. Results come in input order.
+// TagWords labels the words of sentences: the label of a word is that of its first token, as in trainings. Labels that are decoded together (CRF or the
+// option BIO) form a path over the words. Results come in input order.
 func (t *Tagger) TagWords(ctx context.Context, sentences []Sentence, o TagOptions) ([]WordTags, error) {
 	texts := make([]string, len(sentences))
 	for i, s := range sentences {

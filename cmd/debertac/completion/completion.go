@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/debertac/debertac/cmd/debertac/curves"
+	"github.com/debertac/debertac/cmd/debertac/dataset"
 	"github.com/debertac/debertac/cmd/debertac/machine"
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/runtime/prediction"
@@ -91,6 +92,7 @@ var valuesOfFlags = map[string]func() Values{
 	"outputs":   func() Values { return Values{Files: []string{".safetensors"}} },
 	"against":   func() Values { return Values{Files: []string{".json", ".jsonl"}} },
 	"data":      func() Values { return Values{Files: textEndings} },
+	"dataset":   func() Values { return Values{Words: dataset.TaskNames()} },
 	"from":      func() Values { return Values{Files: []string{".jsonl"}} },
 	"task":      func() Values { return Values{Words: prediction.Names()} },
 	"only":      func() Values { return Values{Words: curves.Metrics()} },

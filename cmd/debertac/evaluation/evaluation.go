@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/dataset"
 	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/example"
 	"github.com/debertac/debertac/runtime/prediction"
 )
@@ -24,20 +27,33 @@ type Data struct {
 	N     int // examples
 }
 
-// Load reads all examples of a source.
+// listed is how many rows that cannot be used a message names.
+const listed = 5
+
+// Load reads all examples of a source. Rows that cannot be used are an error, which counts them and names the first ones.
 func Load(src Source) (*Data, error) {
 	d := &Data{}
 	var b bytes.Buffer
+	var bad []string
+	count := 0
 	for {
 		e, err := src.Next()
-		if errors.Is(err, io.EOF) {
+		var row *dataset.RowError
+		switch {
+		case errors.Is(err, io.EOF) && count > 0:
+			return nil, fault.Input("", "%s cannot be used for an evaluation:\n%s", command.Plural(count, "row"), strings.Join(bad, "\n"))
+		case errors.Is(err, io.EOF):
 			d.lines = b.Bytes()
 			return d, nil
+		case errors.As(err, &row):
+			if count++; count <= listed {
+				bad = append(bad, row.Error())
+			}
+			continue
+		case err != nil:
+			return nil, err
 		}
-		if err == nil {
-			err = example.Encode(&b, e)
-		}
-		if err != nil {
+		if err := example.Encode(&b, e); err != nil {
 			return nil, err
 		}
 		d.N++

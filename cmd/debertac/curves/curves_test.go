@@ -23,7 +23,7 @@ func made(t *testing.T, dir, name string, seed uint64, rate float64, n int) stri
 	path := filepath.Join(dir, name)
 	run := &runfolder.Run{Training: "tune", Head: "m.h", Task: "labels", Spec: "5bec", Program: "9406", Seed: seed, Steps: max(n, 40), StepsPerEpoch: 7,
 		Version: "v1", Data: []runfolder.Data{{Path: "/d/" + name + "/train.jsonl", SHA256: "da7a", Bytes: 12, Examples: 3}},
-		Settings: map[string]string{"rate": fmt.Sprint(rate)},
+		Settings: map[string]string{"rate": fmt.Sprint(rate), "seed": fmt.Sprint(seed), "data": "/d/" + name},
 		Command:  []string{"debertac", "train", "model.dspec", "--seed", fmt.Sprint(seed), "-o", "my run"}, Began: time.Unix(int64(seed), 0)}
 	f, err := runfolder.Create(path, run, nil)
 	require.NoError(t, err)

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/wording"
@@ -291,24 +290,26 @@ func groupsOf(runs []*Run, o Options) (list []group, err error) {
 	return list, nil
 }
 
+// elsewhere lists the flags that do not decide what a run computes: the seed, and where files lie, whose hashes count.
+var elsewhere = []string{"seed", "data", "eval", "init", "tokenizer", "out", "o", "resume", "threads", "keep", "save-every", "json"}
+
 // apartFromSeed returns what decides a run, without the seed.
 func apartFromSeed(r runfolder.Run) (string, error) {
-	r.Seed, r.Command, r.Version = 0, nil, ""
-	r.Began = time.Time{}
-	r.Settings = maps.Clone(r.Settings)
-	delete(r.Settings, "seed")
-	r.Data, r.Eval = withoutPaths(r.Data), withoutPaths(r.Eval)
-	text, err := json.Marshal(r)
+	settings := maps.Clone(r.Settings)
+	for _, name := range elsewhere {
+		delete(settings, name)
+	}
+	text, err := json.Marshal([]any{r.Training, r.Head, r.Task, r.Spec, r.Program, r.Tokenizer, r.Weights, sums(r.Data), sums(r.Eval), r.Steps, r.StepsPerEpoch,
+		settings})
 	return string(text), err
 }
 
-// withoutPaths returns files without the places in which they lie.
-func withoutPaths(list []runfolder.Data) []runfolder.Data {
-	list = slices.Clone(list)
-	for i := range list {
-		list[i].Path = ""
+// sums returns the hashes of files.
+func sums(list []runfolder.Data) (hashes []string) {
+	for _, d := range list {
+		hashes = append(hashes, d.SHA256)
 	}
-	return list
+	return hashes
 }
 
 // common returns the words that the names of runs begin with, or the first name.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,19 +100,27 @@ func (c *Card) use(add func(string, ...any), h *spec.Head, w *Written, library s
 func (c *Card) data(add func(string, ...any)) {
 	add("## Data\n\n| file | use | examples | sha256 |\n|---|---|---|---|")
 	for _, d := range c.Run.Data {
-		add("| %s | training | %d | `%s` |", filepath.Base(d.Path), d.Examples, d.SHA256)
+		add("| %s | training | %d | `%s` |", local(d.Path), d.Examples, d.SHA256)
 	}
 	for _, d := range c.Run.Eval {
-		add("| %s | evaluation | %d | `%s` |", filepath.Base(d.Path), d.Examples, d.SHA256)
+		add("| %s | evaluation | %d | `%s` |", local(d.Path), d.Examples, d.SHA256)
 	}
 	add("")
 }
+
+// local returns a text with the last words of its absolute paths alone: a card that is published does not tell about the folders of a machine.
+func local(text string) string {
+	return absolutePath.ReplaceAllString(text, "$1$2")
+}
+
+// absolutePath matches absolute paths at the start of a text, or after an equals sign or a comma.
+var absolutePath = regexp.MustCompile(`(^|[=,] ?)/(?:[^/,=]+/)*([^/,=]*)`)
 
 // training describes how the run is repeated.
 func (c *Card) training(add func(string, ...any)) {
 	var words []string
 	for _, w := range c.Run.Command {
-		words = append(words, wording.Quoted(w))
+		words = append(words, wording.Quoted(local(w)))
 	}
 	add("## Training\n\nThis command repeats the run, with the same bits on the same instruction set:\n\n```\n%s\n```\n", strings.Join(words, " "))
 	add("| | |\n|---|---|")
@@ -123,7 +132,7 @@ func (c *Card) training(add func(string, ...any)) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Run.Settings)) {
-		add("| `--%s` | %s |", name, c.Run.Settings[name])
+		add("| `--%s` | %s |", name, local(c.Run.Settings[name]))
 	}
 	if c.Spec != "" {
 		add("\n```\n%s\n```", strings.TrimRight(c.Spec, "\n"))

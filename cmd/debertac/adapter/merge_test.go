@@ -50,6 +50,7 @@ func TestMerge(t *testing.T) {
 		merged   adapter.Merged
 		config   map[string]string
 		sharded  bool
+		notes    int
 		original bool // config.json is the model's
 	}{
 		"classify": {bound: 1e-6, merged: adapter.Merged{Matrices: 4, Added: []string{"classifier.bias", "classifier.weight", "pooler.dense.bias",
@@ -57,6 +58,7 @@ func TestMerge(t *testing.T) {
 		"patterns":    {bound: 1e-6, merged: adapter.Merged{Matrices: 10}, sharded: true, original: true},
 		"biases":      {bound: 0x1p-7, merged: adapter.Merged{Matrices: 4}, original: true},
 		"biases_only": {bound: 1e-6, merged: adapter.Merged{Matrices: 2}, original: true},
+		"binary":      {bound: 1e-6, merged: adapter.Merged{Matrices: 2}, original: true, notes: 1},
 		"joined":      {bound: 0x1p-9, merged: adapter.Merged{Matrices: 3}, original: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,8 +68,8 @@ func TestMerge(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.merged.Matrices, m.Matrices)
 			require.Equal(t, c.merged.Added, m.Added)
-			require.Empty(t, m.Left)
-			require.Empty(t, m.Notes)
+			require.Equal(t, name == "binary", len(m.Left) == 1)
+			require.Len(t, m.Notes, c.notes)
 			got, err := safetensors.OpenDir(out)
 			require.NoError(t, err)
 			defer got.Close()

@@ -228,3 +228,44 @@ func TestRead(t *testing.T) {
 	_, err = Read([]string{dir})
 	require.ErrorContains(t, err, "has no run.json")
 }
+
+// TestFacts compares all that the page tells of a run.
+func TestFacts(t *testing.T) {
+	runs, err := Read([]string{made(t, t.TempDir(), "first", 1, 0.03, 11)})
+	require.NoError(t, err)
+	r := runs[0]
+	r.Facts.Base, r.Facts.Weights, r.Facts.Tokenizer = "deberta", "3e16", "70c3"
+	r.Facts.Eval = []runfolder.Data{{Path: "dev.jsonl", SHA256: "de7a", Bytes: 5, Examples: 2}}
+	got := factsOf(r)
+	require.Equal(t, [][2]string{{"training", "tune on m.h"}, {"task", "labels"}, {"seed", "1"}, {"steps", "11 of 40, 7 per pass over the data"},
+		{"best", "eval_accuracy 0.875 after 10 steps"}, {"began from", "deberta"},
+		{"training data", "/d/first/train.jsonl: 3 examples, 12 bytes, sha256 da7a"}, {"evaluation data", "dev.jsonl: 2 examples, 5 bytes, sha256 de7a"},
+		{"sha256 of the spec", "5bec"}, {"sha256 of the program", "9406"}, {"sha256 of the tokenizer", "70c3"}, {"sha256 of the weights", "3e16"},
+		{"--data", "/d/first"}, {"--rate", "0.03"}, {"--seed", "1"}, {"debertac", "v1"}, {"began", "1970-01-01 00:00:01 UTC"}}, got.Rows)
+	var names, at []string
+	for _, m := range got.Metrics {
+		names, at = append(names, m.Name), append(at, m.At)
+	}
+	require.Equal(t, []string{"loss", "learning rate", "norm of the gradients", "tokens per second", "evaluation: accuracy", "evaluation: loss"}, names)
+	require.Equal(t, []string{"11", "11", "11", "11", "10", "10"}, at)
+	require.Equal(t, short(r.Lines[len(r.Lines)-1].Values["loss"]), got.Metrics[0].Last)
+	r.Facts.Base, r.Best = "", nil
+	require.Contains(t, factsOf(r).Rows, [2]string{"began from", "weights drawn by the seed"})
+}
+
+// TestPlaces checks the size of a picture, and the range of steps that its panels have.
+func TestPlaces(t *testing.T) {
+	w, h := size(5, 1)
+	require.Equal(t, 2*width, w)
+	require.Equal(t, 3*height, h)
+	w, h = size(1, 3)
+	require.Equal(t, width, w)
+	require.Equal(t, height+3*row+margin, h)
+	first, last := reach([]panel{{curves: []curve{{points: []point{{3, 0}, {9, 0}}}}}, {curves: []curve{{points: []point{{1, 0}}}}}})
+	require.Equal(t, []float64{1, 9}, []float64{first, last})
+	first, last = reach([]panel{{curves: []curve{{points: []point{{3, 0}}}}}})
+	require.Equal(t, []float64{2, 4}, []float64{first, last})
+	require.Nil(t, pattern(7, false))
+	require.NotEqual(t, pattern(8, false), pattern(0, true))
+	require.Equal(t, colour(0, 9), colour(len(colours), 9))
+}

@@ -35,8 +35,8 @@ def random(model, seed):
             p.copy_(torch.randn(p.shape, generator=g) * 0.3)
 
 
-def record(name, cls, config, lora, base=None, dtype=torch.float32, shards=None, binary=False):
-    """base is the class of the model folder if it is another one than that which the adapter is for."""
+def record(name, cls, config, lora, base=None, dtype=torch.float32, shards=None, binary=False, torch_model=False):
+    """base is the class of the model folder if it is another one than that which the adapter is for. torch_model stores the model as older versions did."""
     folder = here / name
     shutil.rmtree(folder, ignore_errors=True)
     model = (base or cls)(config)
@@ -44,6 +44,11 @@ def record(name, cls, config, lora, base=None, dtype=torch.float32, shards=None,
     model.to(dtype).save_pretrained(folder / "model", **({"max_shard_size": shards} if shards else {}))
     (folder / "model" / "notes").mkdir()
     (folder / "model" / "notes" / "kept.txt").write_text("kept\n")
+    if torch_model:
+        state = model.state_dict()
+        state["deberta.embeddings.position_ids"] = torch.arange(SIZES["max_position_embeddings"])[None]
+        torch.save(state, folder / "model" / "pytorch_model.bin")
+        (folder / "model" / "model.safetensors").unlink()
     os.chdir(folder)  # the adapter's config holds the path of the model
     model = cls.from_pretrained("model", dtype=dtype)
     tuned = peft.get_peft_model(model, lora)
@@ -79,6 +84,8 @@ def cases():
            dtype=torch.bfloat16)
     record("biases_only", hf.DebertaV2ForSequenceClassification, v3(num_labels=2),
            peft.LoraConfig(r=2, lora_alpha=3, target_modules=["value_proj"], bias="lora_only"))
+    record("binary", hf.DebertaV2ForSequenceClassification, v3(num_labels=2),
+           peft.LoraConfig(task_type="SEQ_CLS", r=2, lora_alpha=3, target_modules=["key_proj"]), torch_model=True)
     record("joined", hf.DebertaForSequenceClassification, v1(num_labels=2),
            peft.LoraConfig(task_type="SEQ_CLS", r=3, lora_alpha=6, target_modules=["in_proj", "word_embeddings"], init_lora_weights="gaussian"), binary=True,
            dtype=torch.float16)

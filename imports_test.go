@@ -95,6 +95,7 @@ var rooms = []struct {
 	{"cmd/debertac/dataset", []string{"cmd/debertac/fault", "cmd/debertac/parquetfile", "cmd/debertac/wording", "runtime/command", "runtime/disk",
 		"runtime/example", "runtime/program!"}, []string{"github.com/klauspost/compress"}},
 	{"cmd/debertac/graph", []string{"ir!"}, nil},
+	{"cmd/debertac/corpus", []string{"runtime", "spec!"}, nil},
 	{"cmd/debertac/wording", nil, nil},
 	{"cmd/debertac/version", []string{"codegen/build"}, nil},
 	{"cmd/debertac/cache", []string{"runtime/disk"}, nil},

@@ -45,11 +45,11 @@ func (v *exportVerb) Run(c *console.Console) error {
 	if v.Adapter && v.Generator {
 		return fault.Usage("choose one", "--adapter and --generator exclude each other: trainings with lora train one model")
 	}
-	run, err := runfolder.Open(v.Folder)
+	from, err := runfolder.Open(v.Folder)
 	if err != nil {
 		return fault.Input(v.Folder, "%v", err)
 	}
-	best, err := run.Best()
+	best, err := from.Best()
 	if err != nil {
 		return err
 	}
@@ -57,26 +57,26 @@ func (v *exportVerb) Run(c *console.Console) error {
 	if word == "" && best != nil {
 		word = "best"
 	}
-	found, err := run.Find(word)
+	found, err := from.Find(word)
 	if err != nil {
 		return fault.Input(v.Folder, "%v", err)
 	}
-	src, err := source.Load(c, run.Path(runfolder.SpecFile))
+	src, err := source.Load(c, from.Path(runfolder.SpecFile))
 	if err != nil {
 		return err
 	}
-	unit, err := source.TrainingOf(c, src, "", run.Run.Training, compiler.Options{})
+	unit, err := source.TrainingOf(c, src, "", from.Run.Training, compiler.Options{})
 	if err != nil {
 		return err
 	}
-	s := export.Source{Checkpoint: found.Path, Unit: unit, BaseName: run.Run.Base, Generator: v.Generator}
-	base := run.Path(runfolder.BaseFolder)
+	s := export.Source{Checkpoint: found.Path, Unit: unit, BaseName: from.Run.Base, Generator: v.Generator}
+	base := from.Path(runfolder.BaseFolder)
 	if there, err := disk.IsDir(base); err != nil {
 		return err
 	} else if there {
 		s.Base = base
 	}
-	if s.Card, err = card(run, found.Step, v.Out); err != nil {
+	if s.Card, err = card(from, found.Step, v.Out); err != nil {
 		return err
 	}
 	write := export.Folder
@@ -111,9 +111,9 @@ func why(best *runfolder.Best, found runfolder.Checkpoint) string {
 }
 
 // card returns the model card of a run.
-func card(run *runfolder.Folder, step int, out string) (*export.Card, error) {
-	c := &export.Card{Title: filepath.Base(strings.TrimRight(out, "/")), Run: run.Run, Step: step}
-	lines, err := run.Metrics()
+func card(from *runfolder.Folder, step int, out string) (*export.Card, error) {
+	c := &export.Card{Title: filepath.Base(strings.TrimRight(out, "/")), Run: from.Run, Step: step}
+	lines, err := from.Metrics()
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func card(run *runfolder.Folder, step int, out string) (*export.Card, error) {
 			c.At, c.Metrics = l.Step, values
 		}
 	}
-	text, err := disk.ReadFile(run.Path(runfolder.SpecFile), 16<<20)
+	text, err := disk.ReadFile(from.Path(runfolder.SpecFile), 16<<20)
 	if err != nil {
 		return nil, err
 	}

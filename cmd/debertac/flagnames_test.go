@@ -77,7 +77,7 @@ func tablesOfFlags(t *testing.T) *flagTables {
 			f.built[verb][m[1]] = true
 		}
 	}
-	for _, verb := range []string{"step", "bench"} { // of programs that train
+	for _, verb := range []string{"step", "bench", "train"} { // of programs that train
 		var out bytes.Buffer
 		code := trainprogram.Run(t.Context(), nil, []string{verb, "--help"}, command.Streams{Out: &out, Err: &out})
 		require.Equal(t, command.ExitDone, code, out.String())
@@ -144,7 +144,7 @@ func (f *flagTables) misnamed(text string, have names) (list []string) {
 				for _, r := range []*regexp.Regexp{starts, before} {
 					if w := r.FindStringSubmatch(line[:m[4]]); w != nil && (f.ours[w[1]] != nil || f.built[w[1]] != nil) {
 						where = w[1]
-						allowed = all(map[string]names{"": f.ours[where], "built": f.built[where]})
+						allowed = all(map[string]names{"": f.ours[where], "built": f.built[where], "training": f.built["training "+where]})
 					}
 				}
 			}

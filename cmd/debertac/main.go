@@ -25,6 +25,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/flags"
 	"github.com/debertac/debertac/cmd/debertac/folder"
 	"github.com/debertac/debertac/cmd/debertac/gopackage"
+	"github.com/debertac/debertac/cmd/debertac/prepare"
 	"github.com/debertac/debertac/cmd/debertac/scaffold"
 	"github.com/debertac/debertac/cmd/debertac/sweep"
 	"github.com/debertac/debertac/cmd/debertac/wording"
@@ -51,6 +52,8 @@ type grammar struct {
 	Plot       plotVerb       `cmd:"" help:"Draw the metrics of runs over their steps."`
 	Run        runVerb        `cmd:"" help:"Run a model on texts."`
 	Eval       evalVerb       `cmd:"" help:"Compare a model with examples, or recorded predictions with what is right, and print metrics."`
+	Prepare    prepareVerb    `cmd:"" help:"Tokenize data files for a training."`
+	Train      trainVerb      `cmd:"" help:"Train a model on data files."`
 	Bench      benchVerb      `cmd:"" help:"Measure a model's speed."`
 	Verify     verifyVerb     `cmd:"" help:"Compare a model with recorded reference outputs, tensor by tensor."`
 	Doctor     doctorVerb     `cmd:"" help:"Describe this machine: processor, kernels, Go toolchain, cache."`
@@ -155,7 +158,7 @@ func takeParser() (*kong.Kong, error) {
 func helpTexts() kong.Option {
 	return kong.PostBuild(func(k *kong.Kong) error {
 		all := map[string]string{}
-		for _, texts := range []map[string]string{folder.Help(), gopackage.Help(), scaffold.Help(), sweep.Help(), verifyHelp(), evalHelp()} {
+		for _, texts := range []map[string]string{folder.Help(), gopackage.Help(), scaffold.Help(), sweep.Help(), verifyHelp(), evalHelp(), prepare.Help()} {
 			maps.Copy(all, texts)
 		}
 		for _, verb := range k.Model.Children {

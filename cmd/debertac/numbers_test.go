@@ -38,7 +38,7 @@ func TestNumbers(t *testing.T) {
 	spec := []string{"m.dspec", "--random-weights", "1"}
 	data := []string{"--data", "absent.jsonl"}
 	onSpec := map[string][]string{"run": append(spec, "text"), "eval": append(spec, data...), "bench": spec,
-		"explain": {"m.dspec", "--json"}}
+		"explain": {"m.dspec", "--json"}, "prepare": append(data, "m.dspec", "-o", "p"), "train": append(data, "m.dspec", "-o", "r")}
 	onFolder := map[string][]string{
 		"run": {folder, "text"}, "eval": append(data, folder), "bench": {folder}, "pack": {folder, "-o", "w"}, "build": {folder, "-o", "p"},
 		"compile": {folder, "-o", "c"}, "diff": {folder, "-o", "c"},
@@ -74,7 +74,7 @@ func TestNumbers(t *testing.T) {
 	}
 	require.Greater(t, tried["run"], 80)
 	require.Greater(t, tried["bench"], 20)
-	require.Len(t, tried, 13)
+	require.Len(t, tried, 15)
 }
 
 // TestTooLarge checks that a number beyond a limit of a verb or of the model leads to exit code 2, before anything is built.

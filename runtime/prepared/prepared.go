@@ -34,6 +34,7 @@ type Meta struct {
 	Tokens    int64  `json:"tokens"`
 	Longest   int    `json:"longest"`     // tokens of the longest sequence
 	Most      int    `json:"most"`        // sequences of the row with the most
+	Bad       int    `json:"bad"`         // examples that could not be used
 	Cut       int    `json:"cut"`         // examples of which something was cut off
 	CutTokens int64  `json:"cut_tokens"`  // tokens that were cut off
 	Mask      int32  `json:"mask"`        // id of the mask token; -1: the tokenizer has none

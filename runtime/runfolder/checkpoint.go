@@ -143,5 +143,5 @@ func (f *Folder) SetBest(b *Best) error {
 	if err != nil {
 		return err
 	}
-	return disk.WriteFile(f.Path(BestFile), append(text, '\n'), 0o666)
+	return disk.RewriteFile(f.Path(BestFile), append(text, '\n'), 0o666)
 }

@@ -57,8 +57,10 @@ type Run struct {
 	Steps         int    `json:"steps"`           // of the whole training
 	StepsPerEpoch int    `json:"steps_per_epoch"` // batches of a pass over the data
 
-	Settings map[string]string `json:"settings"` // the flags that decide results, by name: how texts are cut, what is evaluated and how often
-	Command  []string          `json:"command"`  // repeats the run
+	Prepared string            `json:"prepared_sha256"` // of all that the prepared data were made of, see package prepared
+	Settings map[string]string `json:"settings"`        // the flags that were given, by name, for people
+	Flags    json.RawMessage   `json:"flags,omitempty"` // the flags of debertac train, with which a run goes on
+	Command  []string          `json:"command"`         // repeats the run
 	Version  string            `json:"debertac"`
 	Began    time.Time         `json:"began"`
 }

@@ -15,7 +15,7 @@ import (
 // Preferred lists metrics with the direction in which they get better, the one that decides first. A run whose command names no metric takes the first one that
 // its evaluations have.
 var Preferred = []Metric{
-	{Name: "mcc"}, {Name: "f1"}, {Name: "f1_macro"}, {Name: "spearman"}, {Name: "accuracy"}, {Name: "exact"}, {Name: "ndcg"}, {Name: "mrr"},
+	{Name: "accuracy"}, {Name: "f1"}, {Name: "f1_micro"}, {Name: "spearman"}, {Name: "exact"}, {Name: "ndcg"}, {Name: "mrr"}, {Name: "mcc"},
 	{Name: "perplexity", Lower: true}, {Name: "loss", Lower: true},
 }
 
@@ -51,19 +51,29 @@ func (r *run) evaluate(ctx context.Context) error {
 
 // choose sets the metric at the first evaluation, and compares.
 func (r *run) choose(metrics map[string]float64) error {
-	name := r.Metric.Name
-	for _, m := range Preferred {
-		if _, ok := metrics[m.Name]; ok && name == "" {
-			name = m.Name
+	if !r.name(metrics) {
+		return ragged.Errorf("the evaluation has no metric %q (it has: %s)", r.Metric.Name, strings.Join(sortedNames(metrics), ", "))
+	}
+	r.compare(r.t.Next(), metrics[r.Metric.Name])
+	return nil
+}
+
+// name replaces the names of metrics by the first one that an evaluation has, and reports whether there is one.
+func (r *run) name(metrics map[string]float64) bool {
+	names := strings.Split(r.Metric.Name, ",")
+	if r.Metric.Name == "" {
+		names = names[:0]
+		for _, m := range Preferred {
+			names = append(names, m.Name)
 		}
 	}
-	value, ok := metrics[name]
-	if !ok {
-		return ragged.Errorf("the evaluation has no metric %q (it has: %s)", name, strings.Join(sortedNames(metrics), ", "))
+	for _, name := range names {
+		if _, ok := metrics[name]; ok {
+			r.Metric.Name = name
+			return true
+		}
 	}
-	r.Metric.Name = name
-	r.compare(r.t.Next(), value)
-	return nil
+	return false
 }
 
 // compare takes a value as the best one if it is better than all before it. Of equal ones the first wins.
@@ -88,13 +98,8 @@ func (r *run) recall(lines []runfolder.Line) {
 				evaluated[metric] = v
 			}
 		}
-		for _, m := range Preferred {
-			if _, ok := evaluated[m.Name]; ok && r.Metric.Name == "" {
-				r.Metric.Name = m.Name
-			}
-		}
-		if v, ok := evaluated[r.Metric.Name]; ok {
-			r.compare(l.Step, v)
+		if len(evaluated) > 0 && r.name(evaluated) {
+			r.compare(l.Step, evaluated[r.Metric.Name])
 		}
 	}
 }

@@ -38,7 +38,7 @@ type Config struct {
 
 // Metric is the metric that decides which checkpoint is the best one.
 type Metric struct {
-	Name     string // without eval_; "": the first of Preferred that an evaluation has
+	Name     string // without eval_; of several, with commas between them, the first that an evaluation has; "": the first of Preferred that it has
 	Lower    bool   // a lower value is better
 	Patience int    // evaluations without a better value after which the run stops; 0: it goes on to the end
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"time"
 
 	"github.com/debertac/debertac/runtime"
@@ -49,7 +48,8 @@ func (h held) newTrain(fs *flag.FlagSet) command.Action {
 	fs.IntVar(&c.LogEvery, "log-every", 1, "write metrics every `N` steps")
 	fs.IntVar(&c.Keep, "keep", 1, "how many checkpoints `N` stay, besides the best one")
 	fs.IntVar(&c.Window, "bucket", 0, "put examples of like length together among `N` batches; what an epoch holds stays the same")
-	fs.StringVar(&c.Metric.Name, "metric", "", "the `NAME` of the metric by which the best checkpoint is chosen")
+	fs.StringVar(&c.Metric.Name, "metric", "", "the `NAME` of the metric by which the best checkpoint is chosen; of several with commas between "+
+		"them, the first one that evaluations have")
 	fs.IntVar(&c.Metric.Patience, "patience", 0, "stop after `N` evaluations that were no better; 0: go on to the end")
 	fs.BoolVar(&f.ask, "ask", false, "ask for evaluations: print the file of the model, and read the metrics as a line of JSON from standard input")
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object per event")
@@ -144,7 +144,7 @@ func (f *trainFlags) folder(name string, p *trainer.Program, data *prepared.File
 		}
 		folder, err = runfolder.Create(f.dir, &runfolder.Run{
 			Training: name, Task: data.Task, Program: p.SpecHash, Seed: f.seed, Steps: steps, StepsPerEpoch: perEpoch, Base: f.weights,
-			Data:    []runfolder.Data{{Path: f.data, SHA256: data.Source, Examples: data.Examples}},
+			Data: []runfolder.Data{{Path: f.data, SHA256: data.Source, Examples: data.Examples}}, Prepared: data.Source,
 			Version: command.ThisBuild().Debertac, Began: time.Now().UTC().Truncate(time.Second),
 		}, nil)
 		if err != nil {
@@ -157,7 +157,7 @@ func (f *trainFlags) folder(name string, p *trainer.Program, data *prepared.File
 		return nil, command.Faulty(f.dir, "the run was begun with another spec (sha256 %.12s…, and this program is of %.12s…): compile the spec in the folder",
 			r.Program, p.SpecHash)
 	}
-	if !slices.ContainsFunc(folder.Run.Data, func(d runfolder.Data) bool { return d.SHA256 == data.Source }) {
+	if folder.Run.Prepared != data.Source {
 		return nil, command.Faulty(f.dir, "the run was begun with other data: %s was made of other files, or with another tokenizer or other settings", f.data)
 	}
 	if err := folder.Lock(); err != nil {

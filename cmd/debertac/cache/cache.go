@@ -33,11 +33,12 @@ type Kind string
 
 // The kinds of entries, which are the names of their folders.
 const (
-	Built  Kind = "built"  // programs
-	Packed Kind = "packed" // weights
+	Built    Kind = "built"    // programs
+	Packed   Kind = "packed"   // weights
+	Prepared Kind = "prepared" // data for trainings
 )
 
-var kinds = []Kind{Built, Packed}
+var kinds = []Kind{Built, Packed, Prepared}
 
 // Cache is the cache of one folder. It is safe for concurrent use, by several processes too.
 type Cache struct {

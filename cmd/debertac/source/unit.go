@@ -153,6 +153,19 @@ func TrainingOf(c *console.Console, src *Source, target, name string, o compiler
 	return oneUnit(c, &Source{src.Tree, &with}, o)
 }
 
+// InferenceOf compiles the forward pass of a head, for the processors of a target, whether the target emits it or not.
+func InferenceOf(c *console.Console, src *Source, target string, h *spec.Head) (*compiler.Unit, error) {
+	o := compiler.Options{Target: target, Emit: h.FullName()}
+	t := src.Spec.Target(target)
+	if t == nil {
+		return oneUnit(c, src, o)
+	}
+	alone, with := *t, *src.Spec
+	alone.Emit = []spec.Emit{{Source: h.Source, Kind: spec.EmitInfer, Head: h, Model: h.Model}}
+	with.Targets = []*spec.Target{&alone}
+	return oneUnit(c, &Source{src.Tree, &with}, o)
+}
+
 // emitsModel reports whether a target emits a model of this name without a head, or an ensemble.
 func emitsModel(t *spec.Target, name string) bool {
 	return slices.ContainsFunc(t.Emit, func(e spec.Emit) bool {

@@ -1,0 +1,125 @@
+package runs
+
+import (
+	"errors"
+	"math"
+	"path/filepath"
+
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/dataset"
+	"github.com/debertac/debertac/cmd/debertac/evaluation"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/cmd/debertac/wording"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/example"
+	"github.com/debertac/debertac/runtime/tasktable"
+)
+
+// judge evaluates models: it packs the weights, and runs the program of the head for inference, the same program that users of the model run.
+type judge struct {
+	m    *built.Maker
+	unit *compiler.Unit
+	data *evaluation.Data
+	base string // folder or file of the tokenizer
+	args []flags.Flag
+	bin  string
+}
+
+// newJudge reads the data of evaluations and builds the program.
+func (r *run) newJudge(base string) (*judge, error) {
+	head := r.unit.Head
+	if head.Task() == tasktable.Replaced {
+		return nil, fault.Usage("leave out --eval", "--eval: models that detect replaced tokens are not evaluated: a test would depend on the generator")
+	}
+	j := &judge{m: r.Maker, base: base}
+	var err error
+	if j.unit, err = source.InferenceOf(r.Console, r.src, r.flags.Target, head); err != nil {
+		return nil, err
+	}
+	if j.data, err = r.examples(r.flags.Eval); err != nil {
+		return nil, err
+	}
+	tokens := r.unit.Training.Length
+	if r.flags.MaxTokens != nil {
+		tokens = *r.flags.MaxTokens
+	}
+	j.args = []flags.Flag{flags.Value("--long", r.flags.Long), flags.Value("--special", r.flags.Special), flags.OptionalCount("--max-tokens", &tokens),
+		flags.OptionalCount("--threads", r.flags.Threads), flags.Value("--resamples", "0")}
+	if isa := r.flags.ISA; isa != "avx512bf16" { // which is for trainings
+		j.args = append(j.args, flags.Value("--isa", isa))
+	}
+	j.bin, err = r.Binary([]*compiler.Unit{j.unit})
+	return j, err
+}
+
+// usual lists the metrics that decide which checkpoint is the best one, by task: the first that an evaluation has.
+var usual = map[tasktable.Task]string{
+	tasktable.Labels: "accuracy,f1_micro", tasktable.Tags: "f1,accuracy", tasktable.Span: "f1", tasktable.Choices: "accuracy",
+	tasktable.Score: "ndcg,accuracy,spearman,pearson", tasktable.Entities: "f1", tasktable.MLM: "perplexity", tasktable.Vector: "spearman,accuracy",
+}
+
+// examples reads the examples of files. Ones that cannot be used are refused as those of the training are.
+func (r *run) examples(paths []string) (*evaluation.Data, error) {
+	x := r.flags.Files(r.Context, paths, r.unit.Head.Task(), "validation")
+	defer x.Close() // read only
+	bad, all := 0, 0
+	d, err := evaluation.Load(sourceFunc(func() (*example.Example, error) {
+		for {
+			e, err := x.Next()
+			all++
+			var row *dataset.RowError
+			if !errors.As(err, &row) {
+				return e, err
+			}
+			bad++
+			r.Note("%v", err)
+		}
+	}))
+	if err != nil {
+		return nil, err
+	}
+	if all--; bad > 0 && float64(bad) > r.flags.AllowBad*float64(all) {
+		return nil, fault.Input(wording.List(paths), "%d of %d examples cannot be used: mend them, or leave them out", bad, all).
+			Hint("--allow-bad SHARE, such as 0.01")
+	}
+	if d.N == 0 {
+		return nil, fault.Input(wording.List(paths), "there is no example to evaluate on")
+	}
+	return d, nil
+}
+
+// sourceFunc makes a source of examples of a function.
+type sourceFunc func() (*example.Example, error)
+
+// Next calls the function.
+func (f sourceFunc) Next() (*example.Example, error) { return f() }
+
+// metrics evaluates the model in a file of weights.
+func (j *judge) metrics(weights string) (map[string]float64, error) {
+	dir, err := folder.OpenFile(j.m.Console, weights, nil, j.base)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close() // read only
+	packed := filepath.Join(filepath.Dir(weights), ".evaluated.weights")
+	defer func() { _ = disk.RemoveAll(packed) }()
+	if err := folder.Pack(j.m.Console, j.unit, dir, packed); err != nil {
+		return nil, err
+	}
+	p := &built.Program{Binary: j.bin, Weights: packed, Unit: j.unit}
+	report, err := evaluation.Run(j.m, p, j.data, flags.Args(append(j.args, p.WeightsFlag())...))
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]float64{}
+	for _, v := range report.Values {
+		if !math.IsNaN(v.Value) && !math.IsInf(v.Value, 0) {
+			values[v.Name] = v.Value
+		}
+	}
+	return values, nil
+}

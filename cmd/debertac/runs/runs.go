@@ -1,0 +1,371 @@
+package runs
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/prepare"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/cmd/debertac/version"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/runfolder"
+)
+
+// Call is a command line of debertac train.
+type Call struct {
+	Spec   string // path of the spec; of a run that goes on, its folder or the spec that it was begun with
+	Out    string // folder of the run; "" if Spec is that folder
+	Resume bool
+	JSON   bool
+	Flags
+}
+
+// run is a run that is about to start, or to go on.
+type run struct {
+	*built.Maker
+	call   *Call
+	flags  *Flags
+	folder *runfolder.Folder
+	src    *source.Source
+	unit   *compiler.Unit
+	tok    *folder.Lent
+	data   *prepare.Data
+	binary string
+	judge  *judge // nil: no evaluations
+}
+
+// Train begins a run, or goes on with one.
+func Train(m *built.Maker, c *Call) error {
+	r := &run{Maker: m, call: c, flags: &c.Flags}
+	open := r.begin
+	if c.Resume {
+		open = r.resume
+	}
+	if err := open(); err != nil {
+		return err
+	}
+	return r.start()
+}
+
+// begin prepares a new run, and makes its folder last: a command line that cannot work leaves none.
+func (r *run) begin() error {
+	c, f := r.call, r.flags
+	switch {
+	case c.Out == "":
+		return fault.Usage("-o runs/first", "-o is missing: the folder of the run")
+	case len(f.Data) == 0:
+		return fault.Usage("--data train.jsonl", "--data is missing: what to train on")
+	}
+	if is, err := runfolder.Is(c.Out); err == nil && is {
+		return fault.Input(c.Out, "it holds a run already").Hint("--resume goes on with it; a new run needs another folder")
+	}
+	text, err := disk.ReadFile(c.Spec, maxSpec)
+	if err != nil {
+		return err
+	}
+	weights, base, err := r.weights()
+	if err != nil {
+		return err
+	}
+	if f.Tokenizer != "" {
+		base = f.Tokenizer
+	}
+	if err := r.compile(c.Spec, base); err != nil {
+		return err
+	}
+	sum := ""
+	if weights != "" {
+		stop := r.Progress("reading weights")
+		sum, _, err = prepare.Sum(r.Context, []string{weights})
+		stop()
+		if err != nil {
+			return err
+		}
+	}
+	files, err := baseFiles(base)
+	if err != nil {
+		return err
+	}
+	files[runfolder.SpecFile] = text
+	return r.make(files, weights, sum)
+}
+
+// maxSpec bounds a spec, in bytes.
+const maxSpec = 16 << 20
+
+// compile reads the spec, reads the tokenizer, prepares the data, and builds the programs.
+func (r *run) compile(path, base string) (err error) {
+	if err := r.read(path, base); err != nil {
+		return err
+	}
+	if r.data, err = r.flags.Make(r.Maker, r.unit, r.tok, r.flags.Data, ""); err != nil {
+		return err
+	}
+	if !r.call.JSON {
+		r.data.Describe(r.Console)
+		r.data.Label(r.Console, r.unit.Head)
+	}
+	if len(r.flags.Eval) > 0 {
+		if r.judge, err = r.newJudge(base); err != nil {
+			return err
+		}
+	}
+	r.binary, err = r.Binary([]*compiler.Unit{r.unit})
+	return err
+}
+
+// read compiles the training and reads the tokenizer.
+func (r *run) read(path, base string) (err error) {
+	if r.src, err = source.Load(r.Console, path); err != nil {
+		return err
+	}
+	name, err := trainingOf(r.src, r.flags.Train)
+	if err != nil {
+		return err
+	}
+	if r.unit, err = source.TrainingOf(r.Console, r.src, r.flags.Target, name, compiler.Options{}); err != nil {
+		return err
+	}
+	if base == "" {
+		return fault.Usage("--tokenizer DIR", "the texts need a tokenizer: name one, or a folder with weights and a tokenizer by --init")
+	}
+	r.tok, err = folder.Lend(r.Console, base, nil)
+	return err
+}
+
+// Prepare prepares data for a training of a spec, into a file.
+func Prepare(m *built.Maker, path, target, train, tokenizer string, data []string, out string, f *prepare.Flags) (*prepare.Data, error) {
+	r := &run{Maker: m, flags: &Flags{Train: train, Target: target, Flags: *f}}
+	if err := r.read(path, tokenizer); err != nil {
+		return nil, err
+	}
+	return r.flags.Make(m, r.unit, r.tok, data, out)
+}
+
+// trainingOf returns the name of the training that a flag names, or that of the only one.
+func trainingOf(src *source.Source, name string) (string, error) {
+	trains := src.Spec.Trains
+	switch {
+	case name != "":
+		return name, nil // TrainingOf reports a name that does not exist
+	case len(trains) == 0:
+		return "", fault.Input(src.Tree.Name, "the spec has no training").Hint("train tune on MODEL.HEAD { … }")
+	case len(trains) == 1:
+		return trains[0].Name, nil
+	}
+	var names []string
+	for _, t := range trains {
+		names = append(names, t.Name)
+	}
+	return "", fault.Usage("--train "+names[0], "--train is missing: the spec has the trainings %s", joined(names))
+}
+
+// weights returns the file or the folder of the weights that a new run begins with, "" if they are drawn, and the folder with the tokenizer that belongs to
+// them.
+func (r *run) weights() (path, base string, err error) {
+	init := r.flags.Init
+	if init == "" {
+		return "", "", nil
+	}
+	if is, err := runfolder.Is(init); err != nil || is {
+		if err != nil {
+			return "", "", err
+		}
+		other, err := runfolder.Open(init)
+		if err != nil {
+			return "", "", err
+		}
+		word := "last"
+		if best, err := other.Best(); err == nil && best != nil {
+			word = "best"
+		}
+		c, err := other.Find(word)
+		if err != nil {
+			return "", "", fault.Input(init, "%v", err)
+		}
+		return c.Path, other.Path(runfolder.BaseFolder), nil
+	}
+	is, err := disk.IsDir(init)
+	if err != nil {
+		return "", "", err
+	}
+	if is {
+		return init, init, nil
+	}
+	return init, "", nil
+}
+
+// baseNames lists the files of a model folder that a run keeps, because a model that is exported has them.
+var baseNames = []string{"config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "spm.model", "spiece.model",
+	"sentencepiece.bpe.model", "vocab.json", "merges.txt", "vocab.txt", "gliner_config.json", "sentence_bert_config.json"}
+
+// baseFiles reads the files of a folder, or the one file, that a run keeps.
+func baseFiles(base string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	is, err := disk.IsDir(base)
+	if err != nil {
+		return nil, err
+	}
+	dir, names := base, baseNames
+	if !is {
+		dir, names = filepath.Dir(base), []string{filepath.Base(base), "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
+	}
+	for _, name := range names {
+		text, err := disk.ReadFile(filepath.Join(dir, name), folder.MostText)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		files[filepath.Join(runfolder.BaseFolder, name)] = text
+	}
+	return files, nil
+}
+
+// make makes the folder of a new run.
+func (r *run) make(files map[string][]byte, weights, sum string) error {
+	f := r.flags
+	steps, perEpoch, err := r.steps()
+	if err != nil {
+		return err
+	}
+	whole, err := f.absolute()
+	if err != nil {
+		return err
+	}
+	recorded, err := json.Marshal(whole)
+	if err != nil {
+		return fault.Ours(err)
+	}
+	var tok hashWriter
+	if err := r.tok.Hash(&tok); err != nil {
+		return err
+	}
+	spec := sha256.Sum256(files[runfolder.SpecFile])
+	about := &runfolder.Run{
+		Training: r.unit.Training.Name, Head: r.unit.Head.FullName(), Task: string(r.unit.Head.Task()), Spec: hex.EncodeToString(spec[:]),
+		Program: r.unit.Program.Meta.SpecHash, Tokenizer: tok.sum(), Base: weights, Weights: sum, Prepared: r.data.Report.Source,
+		Steps: steps, StepsPerEpoch: perEpoch, Flags: recorded, Command: whole.command(), Version: version.Read().Version,
+		Began:    time.Now().UTC().Truncate(time.Second),
+		Settings: map[string]string{},
+		Data:     []runfolder.Data{{Path: joined(whole.Data), SHA256: r.data.Sum, Bytes: r.data.Bytes, Examples: r.data.Report.Examples}},
+	}
+	if f.Seed != nil {
+		about.Seed = *f.Seed
+	}
+	for _, arg := range whole.args() {
+		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		about.Settings[name] = value
+	}
+	if r.judge != nil {
+		sum, size, err := prepare.Sum(r.Context, f.Eval)
+		if err != nil {
+			return err
+		}
+		about.Eval = []runfolder.Data{{Path: joined(whole.Eval), SHA256: sum, Bytes: size, Examples: r.judge.data.N}}
+	}
+	if r.folder, err = runfolder.Create(r.call.Out, about, files); err != nil {
+		return fault.Input(r.call.Out, "%v", err)
+	}
+	return nil
+}
+
+// steps returns the number of steps of the whole training, and of an epoch.
+func (r *run) steps() (steps, perEpoch int, err error) {
+	t, meta := r.unit.Training, &r.data.Report.Meta
+	per := max(1, t.Batch/max(1, meta.Most))
+	perEpoch = (meta.Rows + per - 1) / per
+	if t.Epochs > 0 {
+		if steps = t.Epochs * perEpoch; perEpoch > (1<<31-1)/t.Epochs {
+			return 0, 0, fault.Input(r.src.Tree.Name, "%d epochs of %d batches are more steps than a training can have", t.Epochs, perEpoch)
+		}
+		return steps, perEpoch, nil
+	}
+	return t.Steps, perEpoch, nil
+}
+
+// resume prepares a run to go on.
+func (r *run) resume() error {
+	c := r.call
+	dir := c.Out
+	if dir == "" {
+		dir = c.Spec
+	}
+	var err error
+	if r.folder, err = runfolder.Open(dir); errors.Is(err, runfolder.ErrNone) || errors.Is(err, fs.ErrNotExist) {
+		return fault.Input(dir, "it is not the folder of a run, so there is nothing to go on with").Hint("leave out --resume to begin a new run")
+	}
+	if err != nil {
+		return fault.Input(dir, "%v", err)
+	}
+	if r.flags, err = c.recorded(r.folder); err != nil {
+		return err
+	}
+	if err := r.compile(r.folder.Path(runfolder.SpecFile), r.folder.Path(runfolder.BaseFolder)); err != nil {
+		return err
+	}
+	about := &r.folder.Run
+	if sum := about.Data[0].SHA256; sum != r.data.Sum {
+		return fault.Input(about.Data[0].Path, "the data have changed since the run began (sha256 %.12s… then, %.12s… now)", sum, r.data.Sum).
+			Hint("a run goes on with the same data; other data need a new run, which can begin with the weights of this one: --init")
+	}
+	if about.Program != r.unit.Program.Meta.SpecHash {
+		return fault.Input(r.folder.Path(runfolder.SpecFile), "the spec in the folder of the run has changed, and does not fit the checkpoints any more")
+	}
+	if about.Prepared != r.data.Report.Source {
+		return fault.Input(dir, "another tokenizer or version of debertac prepares other data than the run began with: go on with the version %s",
+			about.Version)
+	}
+	if c.Out != "" && c.Spec != c.Out {
+		return r.sameSpec()
+	}
+	return nil
+}
+
+// sameSpec refuses a spec that is named beside a run and is not the run's.
+func (r *run) sameSpec() error {
+	src, err := source.Load(r.Console, r.call.Spec)
+	if err != nil {
+		return err
+	}
+	unit, err := source.TrainingOf(r.Console, src, r.flags.Target, r.unit.Training.Name, compiler.Options{})
+	if err != nil {
+		return err
+	}
+	if unit.Program.Meta.SpecHash != r.unit.Program.Meta.SpecHash || !slices.Equal(unit.Training.Statements(), r.unit.Training.Statements()) {
+		return fault.Input(r.call.Spec, "the spec has changed since the run began, and a run goes on with the same spec only").
+			Hint("debertac train %s --resume goes on with the spec that the folder holds", r.call.Out)
+	}
+	return nil
+}
+
+// hashWriter computes a sha256 of what is written.
+type hashWriter struct{ text []byte }
+
+// Write adds bytes.
+func (h *hashWriter) Write(p []byte) (int, error) {
+	h.text = append(h.text, p...)
+	return len(p), nil
+}
+
+func (h *hashWriter) sum() string {
+	sum := sha256.Sum256(h.text)
+	return hex.EncodeToString(sum[:])
+}
+
+// command returns the command that repeats a run.
+func (f *Flags) command() []string {
+	return slices.Concat([]string{"debertac", "train", runfolder.SpecFile}, f.args())
+}

@@ -1,0 +1,266 @@
+package runs
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/cmd/debertac/wording"
+	"github.com/debertac/debertac/runtime/interrupt"
+	"github.com/debertac/debertac/runtime/runfolder"
+	"github.com/debertac/debertac/runtime/training"
+	"github.com/debertac/debertac/runtime/trainprogram"
+)
+
+// joined joins paths or names for a message or a record.
+func joined(list []string) string { return strings.Join(list, ", ") }
+
+// args returns the flags of debertac train, for the command that repeats a run.
+func (f *Flags) args() []string {
+	var list []flags.Flag
+	for _, d := range f.Data {
+		list = append(list, flags.Value("--data", d))
+	}
+	for _, d := range f.Eval {
+		list = append(list, flags.Value("--eval", d))
+	}
+	list = append(list, flags.Value("--train", f.Train), flags.Value("--target", f.Target), flags.Value("--init", f.Init),
+		flags.Value("--tokenizer", f.Tokenizer), flags.Value("--format", f.Format))
+	for _, role := range sorted(f.Field) {
+		list = append(list, flags.Value("--field", role+"="+f.Field[role]))
+	}
+	list = append(list, flags.Switch("--characters", f.Characters), flags.Value("--dataset", f.Dataset), flags.Value("--split", f.Split),
+		flags.Value("--scheme", f.Scheme), flags.Value("--want-scheme", f.WantScheme), flags.Switch("--repair-tags", f.RepairTags))
+	for name, n := range map[string]int{"--word-column": f.WordColumn, "--tag-column": f.TagColumn} {
+		if n != 0 {
+			list = append(list, flags.Count(name, n))
+		}
+	}
+	if f.Seed != nil {
+		list = append(list, flags.Value("--seed", strconv.FormatUint(*f.Seed, 10)))
+	}
+	plain := defaults()
+	if f.Long != plain.Long {
+		list = append(list, flags.Value("--long", f.Long))
+	}
+	if f.Special != plain.Special {
+		list = append(list, flags.Value("--special", f.Special))
+	}
+	if f.AllowBad > 0 {
+		list = append(list, flags.Value("--allow-bad", strconv.FormatFloat(f.AllowBad, 'g', -1, 64)))
+	}
+	return flags.Args(append(append(list, flags.OptionalCount("--max-tokens", f.MaxTokens)), f.child()...)...)
+}
+
+// start runs the program that trains, and answers it.
+func (r *run) start() error {
+	list := append(r.flags.child(), flags.Value("--data", r.data.Path), flags.Value("--run", r.folder.Dir), flags.Switch("--json", true),
+		flags.Switch("--resume", true), flags.Switch("--ask", r.judge != nil))
+	if r.judge != nil && r.flags.Metric == "" {
+		list = append(list, flags.Value("--metric", usual[r.unit.Head.Task()]))
+	}
+	points, err := r.folder.Checkpoints()
+	if err != nil {
+		return err
+	}
+	if len(points) > 0 || r.folder.Run.Base == "" {
+		list = append(list, flags.Switch("--scratch", true)) // a checkpoint has all tensors
+	} else {
+		list = append(list, flags.Value("--weights", r.folder.Run.Base))
+	}
+	p := &built.Program{Binary: r.binary, Unit: r.unit}
+	cmd := p.Command(r.Maker, "train", flags.Args(list...))
+	cmd.WaitDelay = grace
+	cmd.Stderr = r.Err
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return fault.Ours(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return fault.Ours(err)
+	}
+	defer interrupt.Hold()()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	w := &watch{run: r, replies: in, begin: time.Now()}
+	watching := w.read(out)
+	w.clear()
+	in.Close() // the program reads no more replies
+	if err := r.ChildFault(cmd.Wait()); err != nil {
+		if r.Context.Err() != nil && w.step > 0 {
+			r.Note("stopped after step %d; debertac train %s --resume goes on", w.step, wording.Quoted(r.folder.Dir))
+		}
+		return err
+	}
+	if watching != nil {
+		return fault.Ours(watching)
+	}
+	return w.ended()
+}
+
+// grace is how long the program that trains may take to write its last checkpoint after a signal.
+const grace = 10 * time.Minute
+
+// watch shows what the program that trains reports.
+type watch struct {
+	*run
+	replies io.Writer
+	begin   time.Time
+	first   int // step at which this process began
+	step    int
+	shown   time.Time
+	width   int // of the line that is shown on the terminal
+	loss    float64
+}
+
+// read reads the events until the program ends. Evaluations that it asks for are computed here.
+func (w *watch) read(out io.Reader) error {
+	b := bufio.NewReader(out)
+	for {
+		line, err := b.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var e training.Event
+		if err := json.Unmarshal(line, &e); err != nil {
+			return fmt.Errorf("the program that trains wrote %q: %w", strings.TrimSpace(string(line)), err)
+		}
+		if e.Kind == trainprogram.EventEvaluate {
+			if err := w.evaluate(&e); err != nil {
+				return err
+			}
+			continue
+		}
+		w.step = e.Step
+		if w.call.JSON {
+			if _, err := w.Out.Write(line); err != nil {
+				return err
+			}
+			continue
+		}
+		w.show(&e)
+	}
+}
+
+// evaluate computes the metrics of a model and replies.
+func (w *watch) evaluate(e *training.Event) error {
+	var reply trainprogram.Reply
+	w.clear()
+	stop := w.Progress("evaluating")
+	values, err := w.judge.metrics(e.Path)
+	stop()
+	if reply.Metrics = values; err != nil {
+		if reply.Error = err.Error(); reply.Error == "" {
+			reply.Error = "it ended with an error"
+		}
+	}
+	text, err := json.Marshal(reply)
+	if err != nil {
+		return err
+	}
+	_, err = w.replies.Write(append(text, '\n'))
+	if w.Context.Err() != nil {
+		return nil // the program has been stopped too
+	}
+	return err
+}
+
+// show shows an event to people.
+func (w *watch) show(e *training.Event) {
+	switch e.Kind {
+	case training.EventBegin:
+		w.first, w.begin = e.Step, time.Now()
+		text := fmt.Sprintf("%s of %s in %s", wording.Counted(e.Steps-e.Step, "step", "steps"), w.folder.Run.Training, w.folder.Dir)
+		if e.Step > 0 {
+			text += fmt.Sprintf(", after %d that are done", e.Step)
+		}
+		if e.Drawn > 0 && w.folder.Run.Base != "" && e.Step == 0 {
+			text += fmt.Sprintf("; %s drawn, because the weights lack them", wording.Counted(e.Drawn, "tensor is", "tensors are"))
+		}
+		w.Note("%s", text)
+	case training.EventStep:
+		w.loss = e.Values["loss"]
+		w.progress(e)
+	case training.EventEvaluation:
+		w.clear()
+		w.Note("step %d: %s", e.Step, numbers(e.Values))
+	}
+}
+
+// numbers returns metrics as text.
+func numbers(values map[string]float64) string {
+	var list []string
+	for _, name := range sorted(values) {
+		list = append(list, fmt.Sprintf("%s %.4g", strings.TrimPrefix(name, runfolder.EvalPrefix), values[name]))
+	}
+	return joined(list)
+}
+
+// progress shows a step: on a terminal in one line that changes, elsewhere in a new line now and then.
+func (w *watch) progress(e *training.Event) {
+	every := 15 * time.Second
+	if w.Terminal {
+		every = 200 * time.Millisecond
+	}
+	if time.Since(w.shown) < every && e.Step != e.Steps {
+		return
+	}
+	w.shown = time.Now()
+	done := e.Step - w.first
+	left := time.Duration(float64(time.Since(w.begin)) / float64(max(done, 1)) * float64(e.Steps-e.Step)).Round(time.Second)
+	line := fmt.Sprintf("step %d of %d, epoch %.2f: loss %.4f, rate %.3g, %.0f tokens/s, %v left", e.Step, e.Steps, e.Epoch, w.loss, e.Values["rate"],
+		e.Values["tokens_per_s"], left)
+	if !w.Terminal {
+		w.Note("%s", line)
+		return
+	}
+	const cells = 20
+	full := cells * e.Step / max(e.Steps, 1)
+	line = "[" + strings.Repeat("#", full) + strings.Repeat(".", cells-full) + "] " + line
+	fmt.Fprintf(w.Err, "\r%s%s", line, strings.Repeat(" ", max(0, w.width-len(line))))
+	w.width = len(line)
+}
+
+// clear removes the line of the progress.
+func (w *watch) clear() {
+	if w.width > 0 {
+		fmt.Fprintf(w.Err, "\r%s\r", strings.Repeat(" ", w.width))
+		w.width = 0
+	}
+}
+
+// ended tells what the run has left.
+func (w *watch) ended() error {
+	if w.call.JSON {
+		return nil
+	}
+	best, err := w.folder.Best()
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%s in %v, loss %.4f", wording.Counted(w.step-w.first, "step", "steps"), time.Since(w.begin).Round(100*time.Millisecond), w.loss)
+	if best != nil {
+		text += fmt.Sprintf("; best %s %.4g after step %d", best.Metric, best.Value, best.Step)
+	}
+	w.Note("%s", text)
+	w.Note("debertac export %s -o DIR writes the model", wording.Quoted(w.folder.Dir))
+	return nil
+}
+
+// sorted returns the keys of a map in their order.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

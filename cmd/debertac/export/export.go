@@ -228,10 +228,7 @@ func (s *Source) tensors(f *checked) (list []outfolder.Tensor, err error) {
 		x := outfolder.Tensor{Tensor: safetensors.Tensor{Name: t.Name, DType: safetensors.F32, Shape: info.Shape}}
 		x.Bytes = func() ([]byte, error) {
 			v, err := s.value(f, t, info.Elements())
-			if err != nil {
-				return nil, err
-			}
-			return outfolder.Encode(t.Name, safetensors.F32, v)
+			return safetensors.FloatBytes(v), err
 		}
 		list = append(list, x)
 	}
@@ -257,29 +254,48 @@ func (s *Source) stored() (list []ir.Stored) {
 	return list
 }
 
-// value returns the numbers of a tensor.
-func (s *Source) value(f *checked, t ir.Stored, n int) ([]float64, error) {
-	sum := make([]float64, n)
-	for _, of := range t.Of {
+// value returns the n numbers of a tensor.
+func (s *Source) value(f *checked, t ir.Stored, n int) ([]float32, error) {
+	sum := make([]float32, n)
+	if err := f.Floats(t.Of[0], sum); err != nil {
+		return nil, err
+	}
+	for _, of := range t.Of[1:] {
 		v := make([]float32, n)
 		if err := f.Floats(of, v); err != nil {
 			return nil, err
 		}
 		for i, x := range v {
-			sum[i] += float64(x)
+			sum[i] += x
 		}
 	}
-	for _, m := range s.Unit.Program.Training.Merges {
-		if m.Of == t.Name {
-			if err := adapter.Add(sum, f, m); err != nil {
-				return nil, err
-			}
-		}
+	if err := s.merge(f, t.Name, sum); err != nil {
+		return nil, err
 	}
 	for i, x := range sum {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
+		if y := float64(x); math.IsNaN(y) || math.IsInf(y, 0) {
 			return nil, fmt.Errorf("%s: the number %d of %s is %v: export an earlier checkpoint", s.Checkpoint, i, t.Name, x)
 		}
 	}
 	return sum, nil
+}
+
+// merge adds the adapters of a matrix to it.
+func (s *Source) merge(f *checked, name string, w []float32) error {
+	var wide []float64
+	for _, m := range s.Unit.Program.Training.Merges {
+		if m.Of != name {
+			continue
+		}
+		if wide == nil {
+			wide = outfolder.Wide(w)
+		}
+		if err := adapter.Add(wide, f, m); err != nil {
+			return err
+		}
+	}
+	for i, x := range wide {
+		w[i] = float32(x)
+	}
+	return nil
 }

@@ -228,10 +228,8 @@ func TestEval(t *testing.T) {
 			require.Equal(t, out, again)
 		})
 	}
-	for _, row := range tasktable.Table {
-		switch row.Task {
-		case tasktable.Hidden, tasktable.Replaced: // as vectors, and refused
-		default:
+	for _, row := range prediction.Tasks {
+		if row.Task != "" && row.Task != tasktable.Hidden { // which is evaluated as vectors are
 			require.True(t, tasks[row.Task], "evalCases has no case of the task %s", row.Task)
 		}
 	}
@@ -308,7 +306,7 @@ func TestEvalFaults(t *testing.T) {
 		{"fill", `{"text":"x"}`, "--generate belongs to models that write text", fault.ExitUsage, []string{"--generate"}},
 		{"fill", `{"text":"x","target":"y"}`, "it has a target", fault.ExitInput, nil},
 		{"generate", `{"text":"x"}`, `it has no "target"`, fault.ExitInput, []string{"--head", "generate", "--generate"}},
-		{"rtd", `{"text":"x"}`, "examples do not tell which tokens are replaced", fault.ExitUsage, []string{"--head", "rtd"}},
+		{"rtd", `{"text":"x"}`, "is of the kind rtd, and no data tell what is right for it", fault.ExitUsage, []string{"--head", "rtd"}},
 		{"nli", `{"text":"x","label":"0"}`, "zero-shot classification is not evaluated", fault.ExitUsage, []string{"--labels", "a,b"}},
 	} {
 		_, errs, code := interpretedOn(c.data+"\n", append([]string{"eval", filepath.Join(models, c.dir), "--data", "-"}, c.flags...))

@@ -158,7 +158,7 @@ func (e *evalFlags) run(ctx context.Context, s *session) error {
 	}
 	make := examiners[h.Task]
 	if make == nil {
-		return fmt.Errorf("eval cannot evaluate the task %s", h.Task)
+		return notEvaluated(h)
 	}
 	ev, err := make(e, core, h, all)
 	if err != nil {
@@ -170,6 +170,19 @@ func (e *evalFlags) run(ctx context.Context, s *session) error {
 		}
 	}
 	return e.judge(ctx, s, ev, string(h.Task), all)
+}
+
+// notEvaluated returns the error for a head of a task that has no metrics. Heads that find replaced tokens are such: which tokens are replaced is drawn while
+// they are trained, and no data tell it.
+func notEvaluated(h *engine.Head) error {
+	var kinds []string
+	for _, r := range tasktable.Table {
+		if examiners[r.Task] != nil {
+			kinds = append(kinds, r.Kind)
+		}
+	}
+	return usage("head %q of this model is of the kind %s, and no data tell what is right for it: eval compares heads of the kinds %s", h.Name, kindOf(h.Task),
+		strings.Join(kinds, ", "))
 }
 
 // read reads all examples.

@@ -41,7 +41,7 @@ func (e *evalFlags) examineVectors(core *engine.Core, h *engine.Head, all []*exa
 func evenly(n, size int) int {
 	parts := (n + size - 1) / size
 	size = (n + parts - 1) / parts
-	if n%size == 1 {
+	for n > 1 && n%size == 1 {
 		size++
 	}
 	return size
@@ -125,13 +125,4 @@ func cosine(a, b []float32) float64 {
 		return 0
 	}
 	return ab / math.Sqrt(aa*bb)
-}
-
-var _ = examine(tasktable.Replaced, (*evalFlags).examineReplaced)
-
-// examineReplaced refuses heads for replaced tokens: which tokens are replaced is drawn from a generator while such a model is trained, so no examples have
-// them.
-func (e *evalFlags) examineReplaced(*engine.Core, *engine.Head, []*example.Example) (evaluator, error) {
-	return nil, usage("this head finds replaced tokens, and examples do not tell which tokens are replaced: evaluate the head that the model is " +
-		"fine-tuned with")
 }

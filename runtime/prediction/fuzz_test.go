@@ -18,7 +18,8 @@ func FuzzPredictions(f *testing.F) {
 		f.Add(row.Line)
 		f.Add(row.Line + "\n" + row.Line)
 	}
-	for _, text := range []string{`{"label":[],"gold":[]}`, `{"label":["x"],"gold":[]}`, `{"label":"a","gold":"b","group":"g","answer":"x","answers":["y"],"score":0.5}`,
+	for _, text := range []string{`{"label":[],"gold":[]}`, `{"label":["x"],"gold":[]}`,
+		`{"label":"a","gold":"b","group":"g","answer":"x","answers":["y"],"score":0.5}`,
 		`{"answer":"","answers":[],"no_answer":1e308}`, `{"log_probability":-1e308,"counted":0}`, `{"label":"","gold":"","loss":1e308,"terms":0}`} {
 		f.Add(text)
 		f.Add(text + "\n" + text)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/debertac/debertac/runtime/command"
 	"github.com/debertac/debertac/runtime/engine"
@@ -56,7 +57,12 @@ func (v *answerEvaluator) predict(ctx context.Context, examples []*example.Examp
 	for i, x := range examples {
 		questions[i] = task.Question{Question: x.Question, Context: x.Context}
 	}
-	results, err := v.answerer.Answer(ctx, questions, v.o)
+	o := v.o
+	o.Right = make([][2]int, len(examples))
+	for i, x := range examples {
+		o.Right[i] = placeOf(x)
+	}
+	results, err := v.answerer.Answer(ctx, questions, o)
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +82,27 @@ func (v *answerEvaluator) predict(ctx context.Context, examples []*example.Examp
 			}
 			p.Span, p.NoAnswer = &must, &r.NullDifference
 		}
+		if r.Terms > 0 && (len(x.Answers) == 0 || o.Right[i][0] < o.Right[i][1]) {
+			sum(p, r.Loss, float64(r.Terms))
+		}
 		cut(p, r.Seen)
 	}
 	return list, nil
+}
+
+// placeOf returns the place of the first right answer in the context; it is empty if there is no answer, or if the answer is not in the context.
+func placeOf(x *example.Example) [2]int {
+	if len(x.Answers) == 0 {
+		return [2]int{}
+	}
+	a := x.Answers[0]
+	if a.Start < 0 {
+		a.Start = strings.Index(x.Context, a.Text)
+	}
+	if a.Start < 0 || a.Start+len(a.Text) > len(x.Context) {
+		return [2]int{}
+	}
+	return [2]int{a.Start, a.Start + len(a.Text)}
 }
 
 var _ = examine(tasktable.Choices, (*evalFlags).examineChoices)

@@ -36,6 +36,10 @@ type AnswerOptions struct {
 	// Threshold.
 	NoAnswer  bool
 	Threshold float64
+	// Right holds the place of the right answer to each question in its context, for Answered.Loss:
+	// the first byte and the byte after the last. An empty place stands for "no answer". nil: no
+	// loss is computed.
+	Right [][2]int
 }
 
 // Answer is a part of the context that may be the answer.
@@ -68,6 +72,12 @@ type Answered struct {
 	// NullDifference is NullLogit minus the highest Logit of an answer (the "null score difference"
 	// of SQuAD 2.0); 0 if there are no answers.
 	NullDifference float64 `json:"null_difference"`
+	// Loss is, with the option Right, the sum over the windows of half the cross entropies of the
+	// start and the end of the right answer, among all tokens of the window. In a window that does
+	// not hold the whole answer the first token is right, as in trainings. Terms is the number of
+	// windows; 0 if the answer has no tokens.
+	Loss  float64 `json:"-"`
+	Terms int     `json:"-"`
 	runtime.Seen
 }
 
@@ -121,6 +131,9 @@ func (a *Answerer) Answer(ctx context.Context, questions []Question, o AnswerOpt
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	if o.Right != nil && len(o.Right) != len(questions) {
+		return nil, input("%d right answers for %d questions: give one for each", len(o.Right), len(questions))
+	}
 	texts := make([]runtime.Text, len(questions))
 	for i, q := range questions {
 		texts[i] = runtime.Text{First: q.Question, Second: q.Context, Pair: true}
@@ -136,6 +149,9 @@ func (a *Answerer) Answer(ctx context.Context, questions []Question, o AnswerOpt
 				r.NullLogit, r.NullScore = math.Inf(1), math.Inf(1)
 			}
 			a.window(r, &at, w, e, out, &o)
+			if o.Right != nil {
+				r.judge(o.Right[w.Text], w, e, out)
+			}
 			if w.Index == w.Count-1 {
 				r.finish(&o)
 			}

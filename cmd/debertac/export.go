@@ -69,7 +69,7 @@ func (v *exportVerb) Run(c *console.Console) error {
 	if err != nil {
 		return err
 	}
-	s := export.Source{Checkpoint: found.Path, Unit: unit, BaseName: from.Run.Base, Generator: v.Generator}
+	s := export.Source{Checkpoint: found.Path, Unit: unit, BaseName: baseName(from.Run.Base), Generator: v.Generator}
 	base := from.Path(runfolder.BaseFolder)
 	if there, err := disk.IsDir(base); err != nil {
 		return err
@@ -100,6 +100,15 @@ func (v *exportVerb) Run(c *console.Console) error {
 	c.Note("%s: %s, %s, after %s%s", v.Out, what, wording.Counted(w.Tensors, "tensor", "tensors"), wording.Counted(found.Step, "step", "steps"),
 		why(best, found))
 	return nil
+}
+
+// baseName returns the folder in which a run began, for adapters: PEFT opens it. A file of weights, such as a checkpoint, is not named.
+func baseName(base string) string {
+	switch filepath.Ext(base) {
+	case ".safetensors", ".bin", ".pt", ".pth":
+		return ""
+	}
+	return base
 }
 
 // why tells that a checkpoint is the best one.

@@ -1,5 +1,5 @@
-// Package runfolder defines the folder of a training's run: what it consists of, how it is written so that a kill at any moment loses nothing that a checkpoint
-// holds, and how it is read.
+// Package runfolder defines the folder of a training's run: what it consists of, how it is written so that a kill at any moment loses nothing that a
+// checkpoint holds, and how it is read.
 //
 //	run.json          what the run is: the training, hashes of all that it depends on, the command that repeats it
 //	model.dspec       the spec
@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/debertac/debertac/runtime/disk"
@@ -63,6 +64,14 @@ type Run struct {
 	Command  []string          `json:"command"`         // repeats the run
 	Version  string            `json:"debertac"`
 	Began    time.Time         `json:"began"`
+}
+
+// Again returns the command that repeats the run in a new folder. It is started where the spec is, such as in the folder of the run.
+func (r *Run) Again() []string {
+	if len(r.Command) == 0 || slices.Contains(r.Command, "-o") {
+		return r.Command
+	}
+	return append(slices.Clone(r.Command), "-o", "again")
 }
 
 // Data is a file of examples.

@@ -51,9 +51,9 @@ type metric struct{ Name, Last, At string }
 
 // factsOf returns what the page tells of a run.
 func factsOf(r *Run) facts {
-	words := make([]string, len(r.Facts.Command))
-	for i, w := range r.Facts.Command {
-		words[i] = wording.Quoted(w)
+	var words []string
+	for _, w := range r.Facts.Again() {
+		words = append(words, wording.Quoted(w))
 	}
 	f := facts{Name: r.Name, Command: strings.Join(words, " ")}
 	add := func(name, value string) {
@@ -124,7 +124,7 @@ pre { background: #f4f4f4; padding: .7em; overflow-x: auto; }
 {{.Picture}}
 {{range .Runs}}
 <h2>{{.Name}}</h2>
-<p>This command repeats the run:</p>
+<p>This command, in the folder of the run, repeats it:</p>
 <pre>{{.Command}}</pre>
 <table>
 <tr><th>metric</th><th>last</th><th>after steps</th></tr>

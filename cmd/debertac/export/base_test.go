@@ -11,8 +11,8 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/export"
 )
 
-// TestBase checks what a folder takes over from that in which the run began: the other fields of config.json, and the files, but not weights, a model card, or
-// the modules of sentence-transformers for a head that makes no vectors.
+// TestBase checks what a folder takes over from that in which the run began: the other fields of config.json, and the files, but not weights, a model card,
+// or the modules of sentence-transformers for a head that makes no vectors.
 func TestBase(t *testing.T) {
 	for name, vectors := range map[string]bool{"classify": false, "vector": true} {
 		var u, base, out = trained(t, text(caseOf(name))), t.TempDir(), filepath.Join(t.TempDir(), "out")

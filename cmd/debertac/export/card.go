@@ -119,10 +119,11 @@ var absolutePath = regexp.MustCompile(`(^|[=,] ?)/(?:[^/,=]+/)*([^/,=]*)`)
 // training describes how the run is repeated.
 func (c *Card) training(add func(string, ...any)) {
 	var words []string
-	for _, w := range c.Run.Command {
+	for _, w := range c.Run.Again() {
 		words = append(words, wording.Quoted(local(w)))
 	}
-	add("## Training\n\nThis command repeats the run, with the same bits on the same instruction set:\n\n```\n%s\n```\n", strings.Join(words, " "))
+	add("## Training\n\nWith the spec below, this command repeats the run, with the same bits on the same instruction set:\n")
+	add("```\n%s\n```\n", strings.Join(words, " "))
 	add("| | |\n|---|---|")
 	add("| seed | %d |", c.Run.Seed)
 	add("| steps | %d |", c.Run.Steps)
@@ -130,9 +131,6 @@ func (c *Card) training(add func(string, ...any)) {
 		if row[1] != "" {
 			add("| sha256 of the %s | `%s` |", row[0], row[1])
 		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.Run.Settings)) {
-		add("| `--%s` | %s |", name, local(c.Run.Settings[name]))
 	}
 	if c.Spec != "" {
 		add("\n```\n%s\n```", strings.TrimRight(c.Spec, "\n"))

@@ -114,10 +114,9 @@ func card(text string) *export.Card {
 	metrics := map[string]float64{"eval_accuracy": 0.96875, "eval_loss": 0.125}
 	return &export.Card{Title: "tuned", Step: 10, At: 8, Metrics: metrics, Spec: text, Run: runfolder.Run{
 		Training: "tune", Head: "m.h", Version: "v1.2.3", Base: "/some/where/deberta-v3-small", Seed: 7, Steps: 10, Spec: "ab", Program: "cd", Tokenizer: "ef",
-		Data:     []runfolder.Data{{Path: "/data/train.jsonl", SHA256: "01", Bytes: 3, Examples: 2}},
-		Eval:     []runfolder.Data{{Path: "/data/dev.jsonl", SHA256: "02", Bytes: 3, Examples: 1}},
-		Settings: map[string]string{"eval-every": "4"}, Began: time.Unix(0, 0),
-		Command: []string{"debertac", "train", "model.dspec", "--train", "tune", "--data", "my data.jsonl", "-o", "run"},
+		Data:  []runfolder.Data{{Path: "/data/train.jsonl", SHA256: "01", Bytes: 3, Examples: 2}},
+		Eval:  []runfolder.Data{{Path: "/data/dev.jsonl", SHA256: "02", Bytes: 3, Examples: 1}},
+		Began: time.Unix(0, 0), Command: []string{"debertac", "train", "model.dspec", "--train=tune", "--data=/home/me/my data.jsonl"},
 	}}
 }
 

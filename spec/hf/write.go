@@ -26,6 +26,9 @@ type Written struct {
 // The library has no class for some heads: those on a mask decoder, those that judge replaced tokens, and those of a DeBERTa that does not see later
 // tokens. The config then names no architecture; import makes the spec of it with the options Wish.
 func Config(m *spec.Model, h *spec.Head, base *Object) (*Written, error) {
+	if m.Checkpoint == "hf.gliner" {
+		return glinerConfigOf(m, h, base)
+	}
 	kind := kindOf(m)
 	if kind == "" {
 		return nil, fmt.Errorf("checkpoint %s: a config.json describes the layouts hf.deberta, hf.deberta_v2, hf.bert and hf.roberta", m.Checkpoint)
@@ -67,6 +70,20 @@ func Config(m *spec.Model, h *spec.Head, base *Object) (*Written, error) {
 		return nil, err
 	}
 	w.out.Config = w.o
+	return w.out, nil
+}
+
+// glinerConfigOf returns the gliner_config.json of a model: that of the folder in which its training began, if it means the same as the spec.
+func glinerConfigOf(m *spec.Model, h *spec.Head, base *Object) (*Written, error) {
+	if base == nil {
+		return nil, fmt.Errorf("checkpoint hf.gliner: gliner_config.json has fields that a spec lacks, so a training must begin in a folder that has the file")
+	}
+	w := &writer{m: m, h: h, kind: "gliner", out: &Written{Wish: Options{Task: "entities", Tokenizer: m.Tokenizer}}}
+	if err := w.check(base); err != nil {
+		return nil, err
+	}
+	w.out.Config = base
+	w.out.Notes = []string{"the library gliner reads the folder, transformers does not"}
 	return w.out, nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/cmd/debertac/export"
+	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/spec/hf"
 )
 
 // TestBase checks what a folder takes over from that in which the run began: the other fields of config.json, and the files, but not weights, a model card,
@@ -56,4 +58,48 @@ func caseOf(name string) (model, head, train string) {
 		}
 	}
 	return "", "", ""
+}
+
+// TestGLiNER exports a training that began in a folder of GLiNER: gliner_config.json stays, and all tensors have their names.
+func TestGLiNER(t *testing.T) {
+	folder := filepath.Join("..", "..", "..", "examples", "tasks", "entities")
+	config, err := os.ReadFile(filepath.Join(folder, "gliner_config.json"))
+	require.NoError(t, err)
+	began, err := safetensors.OpenDir(folder)
+	require.NoError(t, err)
+	defer began.Close()
+	shapes := map[string][]int{}
+	for _, n := range began.Names() {
+		info, err := began.Info(n)
+		require.NoError(t, err)
+		shapes[n] = info.Shape
+	}
+	text, _, err := hf.Spec(config, shapes, hf.Options{Model: "m", HeadName: "h"})
+	require.NoError(t, err)
+	u := trained(t, text+"\ntrain tune on m.h { batch 2 sequences; steps 1 steps; rate 1e-3 }\ntarget t { emit train tune }\n")
+	out := filepath.Join(t.TempDir(), "out")
+	s := export.Source{Checkpoint: filepath.Join(folder, "model.safetensors"), Unit: u, Base: folder}
+	w, err := export.Folder(t.Context(), s, out)
+	require.NoError(t, err)
+	require.Empty(t, w.Class)
+	require.Contains(t, w.Notes[0], "the library gliner reads the folder")
+	got, err := os.ReadFile(filepath.Join(out, "gliner_config.json"))
+	require.NoError(t, err)
+	require.JSONEq(t, string(config), string(got))
+	_, err = os.Stat(filepath.Join(out, "tokenizer.json"))
+	require.NoError(t, err)
+	f, err := safetensors.OpenDir(out)
+	require.NoError(t, err)
+	defer f.Close()
+	require.Len(t, f.Names(), len(began.Names()))
+	for _, n := range f.Names() {
+		a, err := f.Bytes(n)
+		require.NoError(t, err)
+		b, err := began.Bytes(n)
+		require.NoError(t, err)
+		require.Equal(t, b, a, n)
+	}
+	s.Base = ""
+	_, err = export.Folder(t.Context(), s, out+"2")
+	require.ErrorContains(t, err, "must begin in a folder that has the file")
 }

@@ -67,13 +67,13 @@ func Folder(ctx context.Context, s Source, out string) (w *Written, err error) {
 	w.Tensors = len(tensors)
 	if s.Base != "" {
 		err = outfolder.Copy(ctx, s.Base, folder.Dir(), func(name string) bool {
-			return name != "config.json" && name != "README.md" && !outfolder.Weights(name) && (head.Task() == tasktable.Vector || !ofSentences(name))
+			return name != configFile(model) && name != "README.md" && !outfolder.Weights(name) && (head.Task() == tasktable.Vector || !ofSentences(name))
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	if err := disk.WriteFile(filepath.Join(folder.Dir(), "config.json"), config.Config.Bytes(), 0o666); err != nil {
+	if err := disk.WriteFile(filepath.Join(folder.Dir(), configFile(model)), config.Config.Bytes(), 0o666); err != nil {
 		return nil, err
 	}
 	if err := outfolder.Write(ctx, filepath.Join(folder.Dir(), "model.safetensors"), map[string]string{"format": "pt"}, tensors); err != nil {
@@ -198,11 +198,19 @@ func (s *Source) model() (*spec.Model, *spec.Head, error) {
 	return h.Model, h, nil
 }
 
+// configFile returns the name of the file that describes a model.
+func configFile(m *spec.Model) string {
+	if m.Checkpoint == "hf.gliner" {
+		return "gliner_config.json"
+	}
+	return "config.json"
+}
+
 // config returns config.json.
 func (s *Source) config(m *spec.Model, h *spec.Head) (*hf.Written, error) {
 	var base *hf.Object
 	if s.Base != "" {
-		path := filepath.Join(s.Base, "config.json")
+		path := filepath.Join(s.Base, configFile(m))
 		if there, err := disk.Exists(path); err != nil {
 			return nil, err
 		} else if there {

@@ -107,7 +107,7 @@ var rooms = []struct {
 	{"cmd/debertac/folder", []string{"cmd/debertac/cache", "cmd/debertac/console", "cmd/debertac/fault", "cmd/debertac/flags",
 		"cmd/debertac/source", "cmd/debertac/wording", "compiler", "runtime", "spec"}, nil},
 	{"cmd/debertac/evaluation", []string{"cmd/debertac/built", "cmd/debertac/dataset", "cmd/debertac/fault", "cmd/debertac/output", "runtime/command",
-		"runtime/disk", "runtime/example", "runtime/prediction"}, []string{"github.com/rivo/uniseg", "gonum.org/v1/plot"}},
+		"runtime/disk", "runtime/example", "runtime/metrics", "runtime/prediction"}, []string{"github.com/rivo/uniseg", "gonum.org/v1/plot"}},
 	{"cmd/debertac/model", []string{"cmd/debertac/console", "cmd/debertac/fault", "cmd/debertac/folder", "cmd/debertac/source", "cmd/debertac/wording",
 		"compiler!", "runtime/disk", "spec!"}, nil},
 	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/klauspost/compress",

@@ -28,8 +28,9 @@ type evalVerb struct {
 	Data   string `placeholder:"FILE" help:"Examples to compare the model with, in a format of docs/data.md; - is the standard input, lines of JSON."`
 	Format string `placeholder:"NAME" help:"@eval_format"`
 
-	From []string `group:"Recorded predictions" sep:"none" placeholder:"FILE" help:"Score predictions instead of a model; - is the standard input."`
-	Task string   `group:"Recorded predictions" placeholder:"TASK" help:"@eval_task"`
+	From    []string `group:"Recorded predictions" sep:"none" placeholder:"FILE" help:"@eval_from"`
+	Against []string `group:"Recorded predictions" sep:"none" placeholder:"FILE" help:"Compare the runs of --from with these, by t-tests."`
+	Task    string   `group:"Recorded predictions" placeholder:"TASK" help:"@eval_task"`
 
 	JSON        bool     `help:"Print one JSON object."`
 	Predictions string   `placeholder:"FILE" help:"Write the predictions, one JSON object per line, in a form that --from reads."`
@@ -54,6 +55,8 @@ type evalVerb struct {
 // evalHelp returns the long texts of eval's flags, by name.
 func evalHelp() map[string]string {
 	return map[string]string{
+		"eval_from": "Score predictions instead of a model; - is the standard input. Several files are those of several runs, such as seeds of one training: " +
+			"the mean and the deviation of each metric are printed.",
 		"eval_task":   "What the predictions are of: " + strings.Join(prediction.Names(), ", ") + ".",
 		"eval_format": "Format of the data: " + strings.Join(dataset.FormatNames(), ", ") + ". Default: the name of the file tells, or its first bytes.",
 	}
@@ -78,7 +81,8 @@ Examples:
   debertac eval ~/models/ner --data test.conll --want-scheme bio
   debertac eval ~/models/squad --data dev-v2.0.json
   debertac eval ner.dspec --weights ner.weights --data test.jsonl --long truncate
-  debertac eval --from predictions.jsonl --task labels --json`)
+  debertac eval --from predictions.jsonl --task labels --json
+  debertac eval --task labels --from a1.jsonl --from a2.jsonl --against b1.jsonl --against b2.jsonl`)
 	return b.String()
 }
 
@@ -92,10 +96,13 @@ func (v *evalVerb) Run(m *built.Maker) error {
 			return err
 		}
 	}
+	if len(v.From) > 1 {
+		return v.compare(m)
+	}
 	var r *prediction.Report
 	var err error
 	if len(v.From) > 0 {
-		r, err = v.score(m)
+		r, err = v.score(m, v.From[0])
 	} else {
 		r, err = v.evaluate(m)
 	}
@@ -111,12 +118,7 @@ func (v *evalVerb) Run(m *built.Maker) error {
 		evaluation.Print(m.Out, r)
 		return nil
 	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	_, err = m.Out.Write(append(text, '\n'))
-	return err
+	return v.print(m, r)
 }
 
 // mostColumns bounds the numbers of columns.
@@ -146,6 +148,8 @@ func (v *evalVerb) check() error {
 		return fault.Usage("debertac eval ~/models/spam --data test.jsonl", "name a model, or --from a file of predictions")
 	case v.Task != "":
 		return fault.Usage("", "--task belongs to --from: the task of a model is that of its head")
+	case len(v.Against) > 0:
+		return fault.Usage("", "--against belongs to --from: it compares recorded predictions")
 	case v.Data == "":
 		return fault.Usage("debertac eval "+v.Path+" --data test.jsonl", "--data is missing: the examples to compare the model with")
 	}
@@ -167,8 +171,11 @@ func (v *evalVerb) checkScored() error {
 		return fault.Usage("", "%s and --from contradict each other: predictions are scored without a model", v.Path)
 	case v.Task == "":
 		return fault.Usage("--task labels", "--from needs --task, what the predictions are of: %s", strings.Join(prediction.Names(), ", "))
-	case len(v.From) > 1:
-		return fault.Usage("", "--from is given twice: score one file after the other")
+	case len(v.From) > 1 && v.Plot != "":
+		return fault.Usage("", "--plot draws one table of confusion, and there are %d files: score them one after the other", len(v.From))
+	case len(v.From) == 1 && len(v.Against) > 0, len(v.Against) == 1:
+		return fault.Usage("--from a1.jsonl --from a2.jsonl --against b1.jsonl --against b2.jsonl",
+			"--against compares runs by t-tests, which need two files or more on both sides (there are %d and %d)", len(v.From), len(v.Against))
 	}
 	for _, f := range []struct {
 		name  string
@@ -188,8 +195,38 @@ func (v *evalVerb) checkScored() error {
 	return nil
 }
 
+// compare scores the predictions of several runs, and summarizes them.
+func (v *evalVerb) compare(m *built.Maker) error {
+	var sides [2][]*prediction.Report
+	for i, files := range [][]string{v.From, v.Against} {
+		for _, path := range files {
+			r, err := v.score(m, path)
+			if err != nil {
+				return err
+			}
+			sides[i] = append(sides[i], r)
+		}
+	}
+	s := evaluation.Summarize(sides[0], sides[1])
+	if !v.JSON {
+		evaluation.PrintSeeds(m.Out, s)
+		return nil
+	}
+	return v.print(m, s)
+}
+
+// print prints a JSON object.
+func (v *evalVerb) print(m *built.Maker, x any) error {
+	text, err := json.Marshal(x)
+	if err != nil {
+		return err
+	}
+	_, err = m.Out.Write(append(text, '\n'))
+	return err
+}
+
 // score scores predictions.
-func (v *evalVerb) score(m *built.Maker) (*prediction.Report, error) {
+func (v *evalVerb) score(m *built.Maker, path string) (*prediction.Report, error) {
 	o := prediction.Options{Resamples: prediction.Resamples, Seed: 1, Positive: v.Positive}
 	if v.Resamples != nil {
 		o.Resamples = *v.Resamples
@@ -197,7 +234,10 @@ func (v *evalVerb) score(m *built.Maker) (*prediction.Report, error) {
 	if v.Seed != nil {
 		o.Seed = *v.Seed
 	}
-	return evaluation.Score(m.Context, v.From[0], m.In, v.Task, o)
+	if len(v.From) > 1 { // their intervals are those over runs
+		o.Resamples = 0
+	}
+	return evaluation.Score(m.Context, path, m.In, v.Task, o)
 }
 
 // evaluate makes the program of the model and runs it on the data.

@@ -60,6 +60,42 @@ func Ranks(x []float64) []float64 {
 	return ranks
 }
 
+// Order holds the order of a list of numbers, by which the ranks of samples of them are found without sorting.
+type Order struct {
+	place []int // of each number among the different ones
+	count []int // of each different number in a sample
+	rank  []float64
+}
+
+// NewOrder returns the order of numbers.
+func NewOrder(x []float64) *Order {
+	ranks := Ranks(x)
+	sorted := slices.Compact(slices.Sorted(slices.Values(ranks)))
+	o := &Order{place: make([]int, len(x)), count: make([]int, len(sorted)), rank: make([]float64, len(sorted))}
+	for i, r := range ranks {
+		o.place[i], _ = slices.BinarySearch(sorted, r)
+	}
+	return o
+}
+
+// Ranks appends to dst[:0] what the function Ranks returns for the numbers with these indices.
+func (o *Order) Ranks(sample []int, dst []float64) []float64 {
+	clear(o.count)
+	for _, i := range sample {
+		o.count[o.place[i]]++
+	}
+	before := 0
+	for k, n := range o.count {
+		o.rank[k] = float64(before) + float64(n+1)/2
+		before += n
+	}
+	dst = dst[:0]
+	for _, i := range sample {
+		dst = append(dst, o.rank[o.place[i]])
+	}
+	return dst
+}
+
 // MeanSquaredError returns the mean of (x-y)² of two lists of numbers of one length; NaN if they are empty.
 func MeanSquaredError(x, y []float64) float64 {
 	sum := 0.0
@@ -86,26 +122,53 @@ const CalibrationBins = 15
 // predictions of |accuracy of the bin - mean confidence of the bin|. confidence holds the probability of each predicted class, from 0 to 1, and right
 // whether the class is right. It is NaN without predictions.
 func CalibrationError(confidence []float64, right []bool, bins int) float64 {
-	sums, hits, counts := make([]float64, bins), make([]float64, bins), make([]int, bins)
+	c := NewCalibration(bins)
 	for i, p := range confidence {
-		b := min(bins-1, max(0, int(math.Ceil(p*float64(bins)))-1))
-		// p·bins is rounded: the bin's edges are compared as they are written.
-		if b > 0 && p <= float64(b)/float64(bins) {
-			b--
-		} else if b < bins-1 && p > float64(b+1)/float64(bins) {
-			b++
-		}
-		counts[b]++
-		sums[b] += p
-		if right[i] {
-			hits[b]++
-		}
+		c.Add(p, right[i])
 	}
+	return c.Error()
+}
+
+// Calibration adds up predictions for CalibrationError one by one.
+type Calibration struct {
+	sums, hits []float64 // of each bin: of the confidences, and how many are right
+	n          int
+}
+
+// NewCalibration returns a Calibration without predictions.
+func NewCalibration(bins int) *Calibration {
+	return &Calibration{sums: make([]float64, bins), hits: make([]float64, bins)}
+}
+
+// Clear removes all predictions.
+func (c *Calibration) Clear() {
+	clear(c.sums)
+	clear(c.hits)
+	c.n = 0
+}
+
+// Add adds a prediction.
+func (c *Calibration) Add(confidence float64, right bool) {
+	bins := len(c.sums)
+	b := min(bins-1, max(0, int(math.Ceil(confidence*float64(bins)))-1))
+	// confidence·bins is rounded: the bin's edges are compared as they are written.
+	if b > 0 && confidence <= float64(b)/float64(bins) {
+		b--
+	} else if b < bins-1 && confidence > float64(b+1)/float64(bins) {
+		b++
+	}
+	c.n++
+	c.sums[b] += confidence
+	if right {
+		c.hits[b]++
+	}
+}
+
+// Error returns the error of all predictions; NaN without predictions.
+func (c *Calibration) Error() float64 {
 	sum := 0.0
-	for b, n := range counts {
-		if n > 0 {
-			sum += math.Abs(hits[b] - sums[b])
-		}
+	for b, s := range c.sums {
+		sum += math.Abs(c.hits[b] - s)
 	}
-	return sum / float64(len(confidence))
+	return sum / float64(c.n)
 }

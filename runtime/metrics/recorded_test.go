@@ -204,6 +204,16 @@ func TestNumbers(t *testing.T) {
 		equal(t, r.Spearman, metrics.Spearman(r.X, r.Y), i)
 		equal(t, r.Error, metrics.MeanSquaredError(r.X, r.Y), i)
 		require.Equal(t, r.Ranks, metrics.Ranks(r.X))
+		order := metrics.NewOrder(r.X)
+		for k := range 3 {
+			var sample []int
+			var x []float64
+			for j := range r.X {
+				sample = append(sample, (j*(k+1)+k)%len(r.X)) // for k above 0 some more than once
+				x = append(x, r.X[sample[j]])
+			}
+			require.Equal(t, metrics.Ranks(x), order.Ranks(sample, nil))
+		}
 	}
 	require.InDelta(t, 4, metrics.Perplexity(-10*math.Log(4), 10), 1e-12)
 	require.True(t, math.IsNaN(metrics.Perplexity(0, 0)))
@@ -241,7 +251,8 @@ func TestRankings(t *testing.T) {
 		}
 	}
 	require.Zero(t, metrics.ReciprocalRank([]float64{1}, []bool{false}))
-	require.Equal(t, 0.5, metrics.ReciprocalRank([]float64{1, 3, 2}, []bool{true, false, true}), "the best of several")
+	require.Equal(t, 0.5, metrics.ReciprocalRank([]float64{1, 3, 2}, []bool{true, false, true}))
+	require.Equal(t, 1.0, metrics.ReciprocalRank([]float64{1, 2, 3}, []bool{true, false, true}), "the best of several")
 }
 
 // share checks precision, recall and F1.

@@ -73,8 +73,7 @@ type classes struct {
 	counts      *metrics.Classes // of a sample
 	positiveAt  int
 	answers     questions // what the options are, if the predictions tell
-	probs       []float64 // of a sample
-	hits        []bool
+	calibration *metrics.Calibration
 }
 
 func (c *classes) add(p *Prediction) error {
@@ -183,13 +182,7 @@ func (c *classes) measure(sample []int, out []float64) {
 		c.counts = metrics.NewClasses(len(c.list))
 	}
 	c.counts.Clear()
-	n := 0
-	for _, unit := range sample {
-		for _, i := range c.group[unit] {
-			c.counts.Add(c.gold[i], c.label[i])
-			n++
-		}
-	}
+	c.each(sample, func(i int) { c.counts.Add(c.gold[i], c.label[i]) })
 	out[0] = c.counts.Accuracy()
 	k := 1
 	put := func(x ...float64) { k += copy(out[k:], x) }
@@ -212,13 +205,24 @@ func (c *classes) measure(sample []int, out []float64) {
 		put(two[:]...)
 	}
 	if len(c.confidence) == len(c.gold) {
-		c.probs, c.hits = c.probs[:0], c.hits[:0]
-		for _, unit := range sample {
-			for _, i := range c.group[unit] {
-				c.probs, c.hits = append(c.probs, c.confidence[i]), append(c.hits, c.right[i])
-			}
+		c.calibration.Clear()
+		c.each(sample, func(i int) { c.calibration.Add(c.confidence[i], c.right[i]) })
+		put(c.calibration.Error())
+	}
+}
+
+// each calls f with the predictions of a sample of units.
+func (c *classes) each(sample []int, f func(i int)) {
+	if !c.anyGroup { // each prediction is a unit
+		for _, i := range sample {
+			f(i)
 		}
-		put(metrics.CalibrationError(c.probs, c.hits, metrics.CalibrationBins))
+		return
+	}
+	for _, unit := range sample {
+		for _, i := range c.group[unit] {
+			f(i)
+		}
 	}
 }
 
@@ -260,7 +264,7 @@ func (c *classes) questions(sample []int) (exact, f1 float64) {
 
 func (c *classes) names() ([]string, int) {
 	list := c.metrics()
-	c.counts = nil
+	c.counts, c.calibration = nil, metrics.NewCalibration(metrics.CalibrationBins)
 	return list, len(list)
 }
 

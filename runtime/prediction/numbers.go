@@ -16,6 +16,8 @@ type numbers struct {
 	groups      namer
 	group       []int
 	x, y        []float64 // of a sample
+	byGold      *metrics.Order
+	byScore     *metrics.Order
 }
 
 func (n *numbers) add(p *Prediction) error {
@@ -56,7 +58,8 @@ func (n *numbers) measure(sample []int, out []float64) {
 	for _, i := range sample {
 		n.x, n.y = append(n.x, n.gold[i]), append(n.y, n.score[i])
 	}
-	copy(out, []float64{metrics.Pearson(n.x, n.y), metrics.Spearman(n.x, n.y), metrics.MeanSquaredError(n.x, n.y)})
+	pearson, squares := metrics.Pearson(n.x, n.y), metrics.MeanSquaredError(n.x, n.y)
+	copy(out, []float64{pearson, n.spearman(sample), squares})
 	if !n.ranked() || len(out) <= 3 {
 		return
 	}
@@ -66,6 +69,15 @@ func (n *numbers) measure(sample []int, out []float64) {
 		g.score, g.gold = append(g.score, n.score[i]), append(g.gold, n.gold[i])
 	}
 	rank(groups, out[3:])
+}
+
+// spearman returns the rank correlation of a sample. All numbers are sorted once, and not in each sample.
+func (n *numbers) spearman(sample []int) float64 {
+	if n.byGold == nil {
+		n.byGold, n.byScore = metrics.NewOrder(n.gold), metrics.NewOrder(n.score)
+	}
+	n.x, n.y = n.byGold.Ranks(sample, n.x), n.byScore.Ranks(sample, n.y)
+	return metrics.Pearson(n.x, n.y)
 }
 
 func (n *numbers) finish(*Report) {}

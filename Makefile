@@ -10,7 +10,7 @@ SPAM  := examples/spam
 # pages' Go code. "make test" runs the short form of those that have one.
 LONG := ^(TestAdditions|TestEveryFaultOfTheDisk|TestRecordedFolders|TestInitFrom|TestGo)$$
 
-.PHONY: demo test long check list-checks lint platforms noasm race generated example arm64 speed vulnerabilities generate debertac release clean
+.PHONY: demo test long check list-checks lint platforms noasm race generated example arm64 speed paper vulnerabilities generate debertac release clean
 
 # demo compiles the spam classifier of examples/spam from its spec and runs it on 600 mails.
 demo:
@@ -30,7 +30,7 @@ long:
 	$(GO) test -trimpath -timeout 30m -run '$(LONG)' . ./cmd/debertac ./docs/tasks
 
 # check is everything that must hold before a change lands. Each part can be run alone; a part that this machine cannot run is left out with a message.
-CHECKS := test long lint platforms noasm race generated example arm64 speed vulnerabilities
+CHECKS := test long lint platforms noasm race generated example arm64 speed paper vulnerabilities
 check: $(CHECKS)
 
 list-checks:
@@ -73,6 +73,10 @@ arm64:
 # speed holds kernels to what the machine reached in the same run.
 speed: debertac
 	$(GO) run ./bench/gate -debertac $(BUILD)/debertac bench/gate/gate.dspec
+
+# paper computes the short form of the paper's tables, and holds them to their requirements.
+paper: debertac
+	$(GO) run ./bench/paper -short -debertac $(BUILD)/debertac t4 t13
 
 vulnerabilities:
 	@mkdir -p $(BUILD); if ! curl -sfm 20 -o $(BUILD)/vuln.json https://vuln.go.dev/index/db.json; then echo "vulnerabilities: left out: vuln.go.dev cannot be reached"; else \

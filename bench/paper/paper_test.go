@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/spec"
+)
+
+// TestParameters checks the exact counts of Table 13 against those of transformers' classes, in millions.
+func TestParameters(t *testing.T) {
+	var b bytes.Buffer
+	chosen, err := choose([]string{"t13"})
+	require.NoError(t, err)
+	require.NoError(t, compute(t.Context(), &lab{log: io.Discard}, chosen, "", &b))
+	for _, want := range []string{"| 124 055 040 |  |", "| 138 601 728 | +14 546 688 |", "| 124 436 736 | -14 164 992 |", "| 126 208 512 | +1 771 776 |",
+		"| 185 985 792 | +59 777 280 |"} {
+		require.Contains(t, b.String(), want)
+	}
+}
+
+// TestPositions checks that each letter is as frequent as any other, so that chance is one in eight.
+func TestPositions(t *testing.T) {
+	d := positions()
+	list := strings.Fields(d.train[0].Text)
+	require.Len(t, list, places)
+	for _, letter := range letters {
+		n := 0
+		for _, word := range list {
+			if word == string(letter) {
+				n++
+			}
+		}
+		require.Equal(t, places/len(letters), n, "%c", letter)
+	}
+}
+
+// TestReader checks each tag by the definition of the task.
+func TestReader(t *testing.T) {
+	for _, e := range copies("reader", true, 50, 0).train {
+		for i, word := range e.Words {
+			want, distance := none, int(word[1]-'0')
+			if i >= distance {
+				want = e.Words[i-distance][:1]
+			}
+			require.Equal(t, want, e.Tags[i])
+		}
+	}
+}
+
+// TestWriter checks that exactly one word writes to each place from the fifth on, and that no word writes to the places before it.
+func TestWriter(t *testing.T) {
+	for _, e := range copies("writer", false, 50, 0).train {
+		for i, tag := range e.Tags {
+			var from []string
+			for k, word := range e.Words[:i] {
+				distance := int(word[1] - '0')
+				require.True(t, distance >= 1 && distance <= reaches, word)
+				if k+distance == i {
+					from = append(from, word[:1])
+				}
+			}
+			if tag == none {
+				require.Less(t, i, reaches/2)
+				require.Empty(t, from)
+			} else {
+				require.Equal(t, []string{tag}, from)
+			}
+		}
+	}
+}
+
+// TestSpecs checks that the spec of each ablation is right, and has the terms of its name.
+func TestSpecs(t *testing.T) {
+	place, reader := positions(), copies("reader", true, 1, 1)
+	for i := range rows {
+		a := &rows[i]
+		for _, j := range []*job{locate(a, place, 1, 100), duplicate(a, reader, 1, 100)} {
+			s, faults := spec.ParseAndResolve("t4.dspec", []byte(j.spec))
+			require.NotNil(t, s, "%v\n%s", faults, j.spec)
+			require.NotNil(t, s.Head(j.head))
+			score := s.Model("m").Encoder.Attention.ScoreSource.Text
+			require.Equal(t, a.c2p, strings.Contains(score, "q[i]·kr[i-j]"), a.name)
+			require.Equal(t, a.p2c, strings.Contains(score, "qr[i-j]·k[j]"), a.name)
+			require.NotNil(t, s.Train("t"))
+		}
+		s, _ := spec.ParseAndResolve("t4.dspec", []byte(locate(a, place, 1, 100).spec))
+		require.Equal(t, a.emd, s.Head("m.letter").Decoder != nil, a.name)
+	}
+}
+
+// TestRequirements checks which results Table 4 refuses.
+func TestRequirements(t *testing.T) {
+	good := map[string][]float64{"DeBERTa": {95, 95, 95}, "−EMD": {17.5, 95, 95}, "−C2P": {95, 75, 95}, "−P2C": {95, 95, 75}}
+	check := func(row string, task int, value float64) []string {
+		r := &result{}
+		hold(r, func(k int, name string) float64 {
+			if k == task && name == row {
+				return value
+			}
+			return good[name][k]
+		}, 3)
+		return r.faults
+	}
+	require.Empty(t, check("", 0, 0))
+	for _, bad := range []struct {
+		row   string
+		task  int
+		value float64
+	}{{"DeBERTa", 0, 94.9}, {"−EMD", 0, 17.6}, {"−C2P", 1, 75.1}, {"−P2C", 2, 75.1}} {
+		require.Len(t, check(bad.row, bad.task, bad.value), 1, bad)
+	}
+	require.Len(t, check("DeBERTa", 1, 94.9), 2)
+}
+
+// TestChoose checks the names of tables.
+func TestChoose(t *testing.T) {
+	_, err := choose(nil)
+	require.ErrorContains(t, err, "no table is named")
+	_, err = choose([]string{"t4", "t5"})
+	require.ErrorContains(t, err, `there is no table "t5"`)
+}
+
+// TestFaults checks that an unfulfilled requirement is an error after the table is printed.
+func TestFaults(t *testing.T) {
+	var b bytes.Buffer
+	bad := table{"x", "", func(context.Context, *lab) (*result, error) {
+		r := &result{columns: []string{"a", "b"}}
+		r.add("1", "2")
+		r.require(false, "%d is too small", 2)
+		return r, nil
+	}}
+	err := compute(t.Context(), &lab{log: io.Discard}, []table{bad}, "", &b)
+	require.EqualError(t, err, "x: 2 is too small")
+	require.Equal(t, "| a | b |\n| --- | ---: |\n| 1 | 2 |\n\n", b.String())
+}

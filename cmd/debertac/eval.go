@@ -71,7 +71,10 @@ computes them. Shares are from 0 to 1; exact and f1 of questions are in percent,
 With --from it scores recorded predictions, without a model. A line of the file is a JSON object. What it holds depends on the task:
 `)
 	for _, t := range prediction.Tasks {
-		fmt.Fprintf(&b, "  %s: %s\n    %s\n", t.Name, t.Doc, t.Line)
+		fmt.Fprintf(&b, "  %s\n", t.Line)
+		for _, line := range wrapped(t.Name+": "+t.Doc, 90) {
+			fmt.Fprintf(&b, "    %s\n", line)
+		}
 	}
 	b.WriteString(`
 Examples:
@@ -84,6 +87,18 @@ Examples:
   debertac eval --from predictions.jsonl --task labels --json
   debertac eval --task labels --from a1.jsonl --from a2.jsonl --against b1.jsonl --against b2.jsonl`)
 	return b.String()
+}
+
+// wrapped cuts a text into lines of at most some bytes.
+func wrapped(text string, most int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > most {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(lines, line)
 }
 
 // Run evaluates a model, or scores predictions.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"math"
 	"os"
@@ -161,6 +162,11 @@ func TestDamage(t *testing.T) {
 		after, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Equal(t, damaged, after)
+	}
+	for _, tail := range []string{"\x01" + string(make([]byte, 40)), string(make([]byte, 40)) + "\x01"} { // not the zeros that a power failure leaves
+		require.NoError(t, os.WriteFile(path, append(whole[:len(whole):len(whole)], tail...), 0o666))
+		_, err := Open(path, 9)
+		require.ErrorContains(t, err, fmt.Sprintf("the record at byte %d does not have its checksum", len(whole)))
 	}
 	other := appendRecord(nil, appendEvent(nil, 0, start, nil))
 	require.NoError(t, os.WriteFile(path, other, 0o666))

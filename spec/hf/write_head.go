@@ -78,13 +78,18 @@ func (w *writer) pooler() {
 			last = i
 		}
 	}
+	w.poolerOf(w.h.Steps[:last])
+}
+
+// poolerOf sets what steps do before a classifier.
+func (w *writer) poolerOf(steps []*spec.Step) {
 	act, before, between := "", 0.0, 0.0
-	for i, s := range w.h.Steps[:last] {
+	for i, s := range steps {
 		switch s.Kind {
 		case spec.StepAct:
 			act = s.Act
 		case spec.StepDropout:
-			if slices.ContainsFunc(w.h.Steps[i:last], func(s *spec.Step) bool { return s.Kind == spec.StepLinear }) {
+			if slices.ContainsFunc(steps[i:], func(s *spec.Step) bool { return s.Kind == spec.StepLinear }) {
 				before = s.Rate
 			} else {
 				between = s.Rate
@@ -228,7 +233,7 @@ func (w *writer) vector() error {
 		w.out.Wish.Pool = pools[w.h.Take.Rows]
 		if len(w.h.Steps) > 0 {
 			w.out.Wish.Pool = "pooler"
-			w.pooler()
+			w.poolerOf(w.h.Steps)
 		}
 		w.class("Model")
 		return w.from()

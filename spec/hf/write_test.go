@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )
@@ -33,6 +34,7 @@ var kinds = []struct{ name, lines, class string }{
 	{"numbers", `take first; linear hidden; act; linear 3; loss mean_squared_error`, "ForSequenceClassification"},
 	{"tags", `take each; dropout 0.1; linear 3 as labels("O", "B-X", "I-X"); loss cross_entropy`, "ForTokenClassification"},
 	{"crf", `take each; linear 3 as labels("O", "B-X", "I-X"); crf; loss cross_entropy`, "ForTokenClassification"},
+	{"decode", `take each; linear 3 as labels("O", "B-X", "I-X"); decode bio; loss cross_entropy`, "ForTokenClassification"},
 	{"span", `take each; linear 2 as span; loss cross_entropy`, "ForQuestionAnswering"},
 	{"choices", `take first; linear hidden; act; linear 1 as choices; loss cross_entropy`, "ForMultipleChoice"},
 	{"mlm", `take masked; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy`, "ForMaskedLM"},
@@ -40,6 +42,7 @@ var kinds = []struct{ name, lines, class string }{
 	{"untied", `take masked; linear hidden; act; norm; linear vocab; loss cross_entropy`, "ForMaskedLM"},
 	{"rtd", `take each + first; norm; linear hidden; act; linear 1; loss binary_cross_entropy`, ""},
 	{"vector", `take mean`, "Model"},
+	{"pooled", `take first; linear hidden; act; loss contrastive`, "Model"},
 	{"rows", `take each`, "Model"},
 	{"no head", "", "Model"},
 	{"unlike tags", `take each; linear 2 as labels("x", "y"); loss binary_cross_entropy`, ""},
@@ -103,15 +106,19 @@ func written(t *testing.T, zoo, name, lines, class string) string {
 	}
 	m, got := imported(t, w)
 	require.Equal(t, canonical(model, nil), canonical(m, nil), "%s %s", zoo, name)
-	if got != nil && name != "crf" {
+	if got != nil && name != "crf" && name != "decode" {
 		require.Equal(t, canonical(model, on), canonical(m, got), "%s %s", zoo, name)
 		require.Equal(t, on.Task(), got.Task())
+		if on.Task() == tasktable.Labels {
+			require.Equal(t, on.Loss, got.Loss, "it decides whether labels exclude each other")
+		}
 		require.Equal(t, rates(on), rates(got), "%s %s", zoo, name)
 	} else {
-		require.Contains(t, []string{"rows", "no head", "crf"}, name)
+		require.Contains(t, []string{"rows", "no head", "crf", "decode"}, name)
 	}
 	if w.Class == "" {
 		require.NotEmpty(t, w.Notes)
+		require.NotContains(t, w.Config.Names(), "architectures")
 	} else {
 		require.True(t, strings.HasSuffix(w.Class, class), "%s %s: %s", zoo, name, w.Class)
 	}

@@ -18,13 +18,16 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/machine"
 	"github.com/debertac/debertac/cmd/debertac/model"
 	"github.com/debertac/debertac/cmd/debertac/output"
+	"github.com/debertac/debertac/cmd/debertac/runs"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/example"
 	"github.com/debertac/debertac/runtime/prediction"
+	"github.com/debertac/debertac/runtime/runfolder"
 )
 
 type evalVerb struct {
-	Path   string `arg:"" optional:"" help:"A spec, or a Hugging Face model folder. Not with --from."`
+	Path   string `arg:"" optional:"" help:"A spec, a Hugging Face model folder, or the folder of a run. Not with --from."`
+	Step   string `placeholder:"N" help:"Of a run, the checkpoint: a number of steps, best or last. Default: the best if the run was evaluated, else the last."`
 	Data   string `placeholder:"FILE" help:"Examples to compare the model with, in a format of docs/data.md; - is the standard input, lines of JSON."`
 	Format string `placeholder:"NAME" help:"@eval_format"`
 
@@ -83,6 +86,7 @@ Examples:
   debertac eval ~/models/nli --data glue/MNLI --dataset mnli --split validation
   debertac eval ~/models/ner --data test.conll --want-scheme bio
   debertac eval ~/models/squad --data dev-v2.0.json
+  debertac eval runs/spam --data test.jsonl
   debertac eval ner.dspec --weights ner.weights --data test.jsonl --long truncate
   debertac eval --from predictions.jsonl --task labels --json
   debertac eval --task labels --from a1.jsonl --from a2.jsonl --against b1.jsonl --against b2.jsonl`)
@@ -195,7 +199,7 @@ func (v *evalVerb) checkScored() error {
 	for _, f := range []struct {
 		name  string
 		given bool
-	}{{"--data", v.Data != ""}, {"--predictions", v.Predictions != ""}, {"--weights", v.Weights != ""}, {"--target", v.Target != ""},
+	}{{"--data", v.Data != ""}, {"--step", v.Step != ""}, {"--predictions", v.Predictions != ""}, {"--weights", v.Weights != ""}, {"--target", v.Target != ""},
 		{"--random-weights", v.Random != nil}, {"--tokenizer", v.Tokenizer != ""}, {"--candidates", v.Candidates != nil}, {"--share", v.Share != nil},
 		{"--generate", v.Generate}, {"--head", v.Wishes.Given()}} {
 		if f.given {
@@ -262,6 +266,15 @@ func (v *evalVerb) evaluate(m *built.Maker) (*prediction.Report, error) {
 		return nil, err
 	}
 	m.Quiet = v.On("quiet")
+	if is, err := runfolder.Is(v.Path); err != nil || is {
+		if err != nil {
+			return nil, err
+		}
+		return v.ofRun(m, data)
+	}
+	if v.Step != "" {
+		return nil, fault.Usage("", "--step belongs to the folder of a run: %s is not one", v.Path)
+	}
 	p, err := m.Make(v.Path, model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), DrawsForTokenizer: true, Target: v.Target,
 		Weights: v.Weights, Seed: v.Random, Texts: true, Accept: func(u *compiler.Unit) error { return within(&v.Handed, u) }})
 	if err != nil {
@@ -270,6 +283,29 @@ func (v *evalVerb) evaluate(m *built.Maker) (*prediction.Report, error) {
 	if p.Normalize {
 		v.TurnOn("normalize")
 	}
+	return v.against(m, p, data)
+}
+
+// ofRun evaluates a checkpoint of a run. Texts are cut as those of its training were, unless flags tell otherwise.
+func (v *evalVerb) ofRun(m *built.Maker, data *evaluation.Data) (*prediction.Report, error) {
+	if v.Weights != "" || v.Random != nil || v.Wishes.Given() || v.Tokenizer != "" || v.Target != "" {
+		return nil, fault.Usage("leave it out", "%s is the folder of a run, which has its own weights, head, target and tokenizer", v.Path)
+	}
+	p, old, err := runs.Trained(m, v.Path, v.Step)
+	if err != nil {
+		return nil, err
+	}
+	if !v.Handed.Given("long") {
+		v.SetText("long", old.Long)
+	}
+	if !v.Handed.Given("max-tokens") {
+		v.SetCount("max-tokens", *old.MaxTokens)
+	}
+	return v.against(m, p, data)
+}
+
+// against runs the program of a model on the data.
+func (v *evalVerb) against(m *built.Maker, p *built.Program, data *evaluation.Data) (*prediction.Report, error) {
 	args := append(v.Handed.Flags(), p.WeightsFlag(), flags.Value("--predictions", v.Predictions), flags.OptionalCount("--resamples", v.Resamples),
 		flags.Value("--positive", v.Positive), flags.OptionalCount("--candidates", v.Candidates), flags.Switch("--generate", v.Generate))
 	if v.Seed != nil {

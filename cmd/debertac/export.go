@@ -7,6 +7,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/export"
 	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/runs"
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
@@ -53,13 +54,9 @@ func (v *exportVerb) Run(c *console.Console) error {
 	if err != nil {
 		return err
 	}
-	word := v.Step
-	if word == "" && best != nil {
-		word = "best"
-	}
-	found, err := from.Find(word)
+	found, err := runs.Checkpoint(from, v.Step)
 	if err != nil {
-		return fault.Input(v.Folder, "%v", err)
+		return err
 	}
 	src, err := source.Load(c, from.Path(runfolder.SpecFile))
 	if err != nil {

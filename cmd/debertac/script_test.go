@@ -16,10 +16,16 @@ import (
 // child is an environment variable. It is set for a process of the tests that is to end in the middle of its work.
 const child = "DEBERTAC_TEST_CRASH"
 
+// asProgram is an environment variable. It is set for processes in which the test binary serves as debertac.
+const asProgram = "DEBERTAC_TEST_PROGRAM"
+
 // TestMain makes the test binary serve as debertac inside of scripts.
 func TestMain(m *testing.M) {
 	if os.Getenv(child) != "" { // of TestEveryFaultOfTheDisk, which needs no scripts
 		os.Exit(m.Run())
+	}
+	if os.Getenv(asProgram) != "" { // of TestKills
+		main()
 	}
 	testscript.Main(m, map[string]func(){"debertac": main})
 }

@@ -12,6 +12,7 @@
 package runfolder
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -182,10 +183,18 @@ func vacant(dir string, files map[string][]byte) error {
 	return nil
 }
 
-// Lock reserves the folder for this process until Close. If another process trains in it, the error matches disk.ErrLocked.
-func (f *Folder) Lock() error {
-	l, err := disk.TryLock(f.Path(LockFile), true)
-	if errors.Is(err, disk.ErrLocked) {
+// patience is how long Lock waits for another process. One whose parent was killed ends with its next step.
+const patience = 5 * time.Second
+
+// Lock reserves the folder for this process until Close. If another process trains in it and goes on doing so, the error matches disk.ErrLocked.
+func (f *Folder) Lock(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	l, err := disk.WaitLock(waiting, f.Path(LockFile), true, nil)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if waiting.Err() != nil {
 		return fmt.Errorf("%s: another process trains in this folder: wait for its end, or name another folder: %w", f.Dir, disk.ErrLocked)
 	}
 	if err == nil {

@@ -66,12 +66,12 @@ func TestCreate(t *testing.T) {
 // TestLock checks that one process at a time has a folder.
 func TestLock(t *testing.T) {
 	f := made(t)
-	require.NoError(t, f.Lock())
+	require.NoError(t, f.Lock(t.Context()))
 	second, err := runfolder.Open(f.Dir)
 	require.NoError(t, err)
-	require.ErrorIs(t, second.Lock(), disk.ErrLocked)
+	require.ErrorIs(t, second.Lock(t.Context()), disk.ErrLocked)
 	require.NoError(t, f.Close())
-	require.NoError(t, second.Lock())
+	require.NoError(t, second.Lock(t.Context()))
 	require.NoError(t, second.Close())
 }
 

@@ -91,7 +91,7 @@ func config(t *testing.T, dir string, f *prepared.File) *training.Config {
 		folder, err = runfolder.Create(dir, &runfolder.Run{Seed: 4}, nil)
 	}
 	require.NoError(t, err)
-	require.NoError(t, folder.Lock())
+	require.NoError(t, folder.Lock(t.Context()))
 	t.Cleanup(func() { require.NoError(t, folder.Close()) })
 	return &training.Config{
 		Program: p, Data: f, Folder: folder, Resume: true, SaveEvery: 4, EvalEvery: 5, Keep: 2,

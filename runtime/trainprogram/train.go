@@ -100,7 +100,7 @@ func (f *trainFlags) run(ctx context.Context, s *command.Session, _ []string) (e
 		return err
 	}
 	defer data.Close() // read only
-	folder, err := f.folder(f.models[i].Name, p, data)
+	folder, err := f.folder(ctx, f.models[i].Name, p, data)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (f *trainFlags) run(ctx context.Context, s *command.Session, _ []string) (e
 }
 
 // folder opens the folder of a run that goes on, or makes that of a new one, and locks it.
-func (f *trainFlags) folder(name string, p *trainer.Program, data *prepared.File) (*runfolder.Folder, error) {
+func (f *trainFlags) folder(ctx context.Context, name string, p *trainer.Program, data *prepared.File) (*runfolder.Folder, error) {
 	folder, err := runfolder.Open(f.dir)
 	switch {
 	case err == nil && !f.resume && begun(folder):
@@ -160,7 +160,7 @@ func (f *trainFlags) folder(name string, p *trainer.Program, data *prepared.File
 	if folder.Run.Prepared != data.Source {
 		return nil, command.Faulty(f.dir, "the run was begun with other data: %s was made of other files, or with another tokenizer or other settings", f.data)
 	}
-	if err := folder.Lock(); err != nil {
+	if err := folder.Lock(ctx); err != nil {
 		return nil, command.Faulty("", "%w", err)
 	}
 	return folder, nil

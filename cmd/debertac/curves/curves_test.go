@@ -27,7 +27,7 @@ func made(t *testing.T, dir, name string, seed uint64, rate float64, n int) stri
 		Command:  []string{"debertac", "train", "model.dspec", "--seed", fmt.Sprint(seed), "-o", "my run"}, Began: time.Unix(int64(seed), 0)}
 	f, err := runfolder.Create(path, run, nil)
 	require.NoError(t, err)
-	require.NoError(t, f.Lock())
+	require.NoError(t, f.Lock(t.Context()))
 	_, err = f.Begin(0)
 	require.NoError(t, err)
 	for step := 1; step <= n; step++ {

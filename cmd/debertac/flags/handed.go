@@ -96,6 +96,9 @@ func (t *Handed) Count(name string) int {
 	return 0
 }
 
+// SetCount sets the value of a flag that takes a whole number.
+func (t *Handed) SetCount(name string, n int) { t.field(name).Set(reflect.ValueOf(&n)) }
+
 // Flags returns the flags for the built program.
 func (t *Handed) Flags() []Flag {
 	var list []Flag

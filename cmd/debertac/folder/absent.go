@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/wording"
+	"github.com/debertac/debertac/runtime/runfolder"
 )
 
 // repository matches the name of a model on the Hub.
@@ -49,6 +51,9 @@ var otherWeights = []struct{ pattern, what, do string }{
 // noModel returns the error for a folder that lacks what a model needs. If the folder has the model in another form, a hint tells how to convert it.
 func (f *Folder) noModel(what string) error {
 	missing := fault.Input(f.Dir, "%s", what)
+	if is, err := runfolder.Is(f.Dir); err == nil && is {
+		return fault.Input(f.Dir, "it is the folder of a run, and a model folder is wanted").Hint("debertac export %s -o DIR", wording.Quoted(f.Dir))
+	}
 	if weights, err := f.layout(); weights != nil && err == nil {
 		return missing // the folder has weights: something else is missing
 	}

@@ -1,0 +1,107 @@
+package runs
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+
+	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/cache"
+	"github.com/debertac/debertac/cmd/debertac/export"
+	"github.com/debertac/debertac/cmd/debertac/fault"
+	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/prepare"
+	"github.com/debertac/debertac/cmd/debertac/source"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/runfolder"
+)
+
+// Checkpoint returns the checkpoint of a run that a word names: last, best, or a number of steps. Without a word it is the best one, or the last one if the
+// run was not evaluated.
+func Checkpoint(f *runfolder.Folder, word string) (runfolder.Checkpoint, error) {
+	best, err := f.Best()
+	if err != nil {
+		return runfolder.Checkpoint{}, err
+	}
+	if word == "" && best != nil {
+		word = "best"
+	}
+	c, err := f.Find(word)
+	if err != nil {
+		return c, fault.Input(f.Dir, "%v", err)
+	}
+	return c, nil
+}
+
+// Trained makes the model of a run runnable: the program of its head for inference, and the weights of a checkpoint. It also returns the flags that the run
+// was begun with, with the limit on tokens of its training.
+func Trained(m *built.Maker, dir, step string) (*built.Program, *Flags, error) {
+	f, err := runfolder.Open(dir)
+	if err != nil {
+		return nil, nil, fault.Input(dir, "%v", err)
+	}
+	old := defaults()
+	if len(f.Run.Flags) > 0 {
+		if err := json.Unmarshal(f.Run.Flags, old); err != nil {
+			return nil, nil, fault.Input(f.Path(runfolder.RunFile), "its flags cannot be read: %v", err)
+		}
+	}
+	c, err := Checkpoint(f, step)
+	if err != nil {
+		return nil, nil, err
+	}
+	src, err := source.Load(m.Console, f.Path(runfolder.SpecFile))
+	if err != nil {
+		return nil, nil, err
+	}
+	training, err := source.TrainingOf(m.Console, src, old.Target, f.Run.Training, compiler.Options{})
+	if err != nil {
+		return nil, nil, err
+	}
+	if old.MaxTokens == nil {
+		old.MaxTokens = &training.Training.Length
+	}
+	p := &built.Program{}
+	if p.Unit, err = source.InferenceOf(m.Console, src, old.Target, training.Head); err != nil {
+		return nil, nil, err
+	}
+	sum, _, err := prepare.Sum(m.Context, []string{c.Path, f.Path(runfolder.BaseFolder)})
+	if err != nil {
+		return nil, nil, err
+	}
+	own, err := m.Sum()
+	if err != nil {
+		return nil, nil, err
+	}
+	name := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", own, sum, p.Unit.Program.Meta.SpecHash))
+	p.Weights, err = m.Cached(cache.Packed, hex.EncodeToString(name[:])[:32]+".weights", "weights of "+c.Path, func(out string) error {
+		return packed(m, training, p.Unit, c.Path, f.Path(runfolder.BaseFolder), out)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	p.Binary, err = m.Binary([]*compiler.Unit{p.Unit})
+	return p, old, err
+}
+
+// packed packs the model of a checkpoint, without the states of the optimizer and with its adapters merged.
+func packed(m *built.Maker, training, unit *compiler.Unit, checkpoint, base, out string) error {
+	temp, err := disk.TempDir(filepath.Dir(out), ".model-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = disk.RemoveAll(temp) }()
+	model := filepath.Join(temp, "model")
+	if _, err := export.Folder(m.Context, export.Source{Checkpoint: checkpoint, Unit: training}, model); err != nil {
+		return err
+	}
+	dir, err := folder.OpenFile(m.Console, filepath.Join(model, "model.safetensors"), nil, base)
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // read only
+	return folder.Pack(m.Console, unit, dir, out)
+}

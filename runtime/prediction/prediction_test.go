@@ -261,3 +261,31 @@ func TestReports(t *testing.T) {
 		require.Error(t, json.Unmarshal([]byte(bad), r), bad)
 	}
 }
+
+// TestForms checks the forms that fields can have, and that the order of a set has no effect.
+func TestForms(t *testing.T) {
+	r, err := score(t, "labels", prediction.Options{}, `{"label":["a","b"],"gold":["b","a"]}`, `{"label":["b","c","b"],"gold":["c","b"]}`,
+		`{"label":[1],"gold":[2]}`)
+	require.NoError(t, err)
+	values(t, r, map[string]float64{"accuracy": 2. / 3, "f1": 0.8, "f1_macro": 3. / 5})
+	for _, answers := range []string{`["Rome"]`, `[{"text":"Rome","answer_start":3}]`, `{"text":["Rome"],"answer_start":[3]}`} {
+		r, err := score(t, "span", prediction.Options{}, `{"answer":"rome","answers":`+answers+`}`)
+		require.NoError(t, err)
+		values(t, r, map[string]float64{"exact": 100, "f1": 100})
+	}
+	// NDCG counts the first ten documents: the relevant one is the eleventh here, and then the tenth.
+	for last, want := range map[string]float64{"0": 0, "1.5": 1 / math.Log2(11)} {
+		r, err := score(t, "score", prediction.Options{}, `{"scores":[11,10,9,8,7,6,5,4,3,1,`+last+`],"gold":[0,0,0,0,0,0,0,0,0,0,1]}`)
+		require.NoError(t, err)
+		values(t, r, map[string]float64{"ndcg": want, "accuracy": map[string]float64{"0": 0, "1.5": 0.1}[last]})
+	}
+	for _, entity := range []string{`{"start":0,"end":1}`, `{"label":"x","end":1}`, `{"label":"x","start":0}`, `{"label":"x","start":0,"end":1.5}`} {
+		_, err := score(t, "entities", prediction.Options{}, `{"label":[`+entity+`],"gold":[]}`)
+		require.ErrorContains(t, err, `"label" must be a list of entities`)
+	}
+	r, err = score(t, "labels", prediction.Options{}, `{"label":1,"gold":1}`)
+	require.NoError(t, err)
+	for _, v := range r.Values {
+		require.Nil(t, v.Interval, "no intervals were asked for")
+	}
+}

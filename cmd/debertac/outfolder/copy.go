@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
@@ -38,8 +39,15 @@ func Copy(ctx context.Context, from, to string, want func(name string) bool) err
 	return copyDir(ctx, from, to, "", want)
 }
 
+// mostFolders bounds how deep folders lie in each other. A link to a folder above it would never end.
+const mostFolders = 16
+
 // copyDir copies the files of the folder dir below from.
 func copyDir(ctx context.Context, from, to, dir string, want func(string) bool) error {
+	if strings.Count(dir, "/") >= mostFolders {
+		return fault.Input(filepath.Join(from, dir), "it lies in more than %d folders of the model's folder: is it in a folder that links to itself?",
+			mostFolders)
+	}
 	entries, err := disk.ReadDir(filepath.Join(from, dir))
 	if err != nil {
 		return err

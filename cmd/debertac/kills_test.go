@@ -34,29 +34,8 @@ func TestKills(t *testing.T) {
 		kills, err = strconv.Atoi(text)
 		require.NoError(t, err)
 	}
-	tokenizer, err := filepath.Abs(filepath.Join("..", "..", "examples", "spam", "model", "spm.model"))
-	require.NoError(t, err)
-	dir := t.TempDir()
-	write := func(name, text string) {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
-	}
-	write("m.dspec", killed)
-	var data bytes.Buffer
-	for i := range 40 {
-		label := []string{"ham", "spam"}[i%2]
-		data.WriteString(`{"text": "you won prize number ` + strconv.Itoa(i) + `", "label": "` + label + `"}` + "\n")
-	}
-	write("train.jsonl", data.String())
-	store := t.TempDir()
-	command := func(args ...string) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"train"}, args...)...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), asProgram+"=1", cache.Env+"="+store)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		return cmd
-	}
-	begin := func(out string) []string {
-		return []string{"m.dspec", "--tokenizer", tokenizer, "--data", "train.jsonl", "--save-every", "4", "--keep", "3", "-o", out}
-	}
+	h := newHarm(t)
+	dir, command, begin := h.dir, h.command, h.begin
 	output, err := command(begin("whole")...).CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	took := time.Now()
@@ -104,11 +83,83 @@ func TestKills(t *testing.T) {
 	t.Logf("%d kills; a whole run takes %v", kills, span)
 }
 
+// TestStopped stops a training by SIGTERM and by Ctrl-C: it writes a checkpoint of all steps that are done, and its exit code names the signal.
+func TestStopped(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds programs")
+	}
+	h := newHarm(t)
+	for s, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
+		name := "run" + strconv.Itoa(int(s))
+		args := h.begin(name)
+		args[2], args[len(args)-1] = "long", "100000"
+		cmd := h.command(args...)
+		var text bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &text, &text
+		require.NoError(t, cmd.Start())
+		var lines []runfolder.Line
+		for len(lines) < 20 {
+			time.Sleep(20 * time.Millisecond)
+			if f, err := runfolder.Open(filepath.Join(h.dir, name)); err == nil {
+				lines, err = f.Metrics()
+				require.NoError(t, err)
+			}
+		}
+		require.NoError(t, syscall.Kill(cmd.Process.Pid, s))
+		var exit *exec.ExitError
+		require.ErrorAs(t, cmd.Wait(), &exit, "%s", text.String())
+		require.Equal(t, code, exit.ExitCode(), "%s", text.String())
+		f, err := runfolder.Open(filepath.Join(h.dir, name))
+		require.NoError(t, err)
+		c, err := f.Find("last")
+		require.NoError(t, err)
+		lines, err = f.Metrics()
+		require.NoError(t, err)
+		require.Equal(t, lines[len(lines)-1].Step, c.Step)
+		require.Contains(t, text.String(), "--resume goes on")
+	}
+}
+
+// harm is a folder with a spec and data for trainings that are interrupted.
+type harm struct {
+	t                     *testing.T
+	dir, store, tokenizer string
+}
+
+// newHarm makes the folder.
+func newHarm(t *testing.T) *harm {
+	tokenizer, err := filepath.Abs(filepath.Join("..", "..", "examples", "spam", "model", "spm.model"))
+	require.NoError(t, err)
+	h := &harm{t, t.TempDir(), t.TempDir(), tokenizer}
+	var data bytes.Buffer
+	for i := range 40 {
+		label := []string{"ham", "spam"}[i%2]
+		data.WriteString(`{"text": "you won prize number ` + strconv.Itoa(i) + `", "label": "` + label + `"}` + "\n")
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(h.dir, "m.dspec"), []byte(killed), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(h.dir, "train.jsonl"), data.Bytes(), 0o600))
+	return h
+}
+
+// command returns a command debertac train in a group of processes of its own.
+func (h *harm) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(h.t.Context(), os.Args[0], append([]string{"train"}, args...)...)
+	cmd.Dir, cmd.Env = h.dir, append(os.Environ(), asProgram+"=1", cache.Env+"="+h.store)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+// begin returns the arguments of a new run.
+func (h *harm) begin(out string) []string {
+	return []string{"m.dspec", "--train", "tune", "--tokenizer", h.tokenizer, "--data", "train.jsonl", "--keep", "3", "-o", out, "--save-every", "4"}
+}
+
 // killed is a spec whose trainings are killed.
 const killed = `dspec 1
 model mails like deberta_v3_base { dim vocab = 8064; dim hidden = 32; dim heads = 2; dim inner = 64; dim layers = 1; dim span = 8; dim seq <= 32 }
 head classify on mails { take first; dropout 0.1; linear hidden; act; linear 2 as labels("ham", "spam"); loss cross_entropy }
 train tune on mails.classify { batch 4 sequences in parts of 2; length 16 tokens; epochs 12; rate 1e-3 warmup 2 steps then linear }
+train long on mails.classify { batch 4 sequences; length 16 tokens; epochs 10000; rate 1e-3 }
 target t { isa avx2, go; emit train tune }
 `
 

@@ -17,6 +17,7 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/example"
 	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/spec"
 )
 
 // judge evaluates models: it packs the weights, and runs the program of the head for inference, the same program that users of the model run.
@@ -47,13 +48,23 @@ func (r *run) newJudge(base string) (*judge, error) {
 	if r.flags.MaxTokens != nil {
 		tokens = *r.flags.MaxTokens
 	}
-	j.args = []flags.Flag{flags.Value("--long", r.flags.Long), flags.Value("--special", r.flags.Special), flags.OptionalCount("--max-tokens", &tokens),
+	long := judgedLong(head, r.flags.Long)
+	j.args = []flags.Flag{flags.Value("--long", long), flags.Value("--special", r.flags.Special), flags.OptionalCount("--max-tokens", &tokens),
 		flags.OptionalCount("--threads", r.flags.Threads), flags.Value("--resamples", "0")}
 	if isa := r.flags.ISA; isa != "avx512bf16" { // which is for trainings
 		j.args = append(j.args, flags.Value("--isa", isa))
 	}
 	j.bin, err = r.Binary([]*compiler.Unit{j.unit})
 	return j, err
+}
+
+// judgedLong returns what becomes of long texts in an evaluation: the same as in the training. A training on the stream of all texts refuses none, so an
+// evaluation reads long ones in windows.
+func judgedLong(head *spec.Head, long string) string {
+	if task := head.Task(); long == "reject" && (task == tasktable.MLM || task == tasktable.Replaced) {
+		return "windows"
+	}
+	return long
 }
 
 // usual lists the metrics that decide which checkpoint is the best one, by task: the first that an evaluation has.

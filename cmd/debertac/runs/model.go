@@ -61,6 +61,7 @@ func Trained(m *built.Maker, dir, step string) (*built.Program, *Flags, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	old.Long = judgedLong(training.Head, old.Long)
 	if old.MaxTokens == nil {
 		old.MaxTokens = &training.Training.Length
 	}

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/debertac/debertac/runtime/disk"
 )
@@ -119,15 +120,12 @@ func (c *Cache) Get(ctx context.Context, kind Kind, name, about string, create f
 	if err := disk.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return "", err
 	}
-	if old := c.held[path]; old != nil { // damaged while it was in use
-		delete(c.held, path)
-		if err := old.Unlock(); err != nil {
-			return "", err
-		}
-	}
-	lock, err := disk.WaitLock(ctx, lockPath(path), true, func() { c.note("waiting for another process that makes %s", path) })
+	lock, err := c.lock(ctx, path)
 	if err != nil {
 		return "", err
+	}
+	if lock == nil {
+		return path, nil
 	}
 	made := false
 	defer func() {
@@ -150,6 +148,36 @@ func (c *Cache) Get(ctx context.Context, kind Kind, name, about string, create f
 		c.note("%s: note: old entries of the cache cannot be removed: %v", c.dir, err)
 	}
 	return path, lock.Share()
+}
+
+// lock waits for the lock under which an entry is made. It returns nil if another process has made the entry meanwhile: that process may use it for
+// hours, and this one uses it too.
+func (c *Cache) lock(ctx context.Context, path string) (*disk.Lock, error) {
+	said := false
+	for begin := time.Now(); ; {
+		if old := c.held[path]; old != nil { // the entry is damaged
+			delete(c.held, path)
+			if err := old.Unlock(); err != nil {
+				return nil, err
+			}
+		}
+		lock, err := disk.TryLock(lockPath(path), true)
+		if !errors.Is(err, disk.ErrLocked) {
+			return lock, err
+		}
+		if c.use(path) {
+			return nil, nil
+		}
+		if !said && time.Since(begin) > time.Second {
+			c.note("waiting for another process that makes %s", path)
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // use reports whether the entry is there and whole. If so, the entry is locked until Close.

@@ -215,6 +215,33 @@ func TestTwoProcesses(t *testing.T) {
 	require.Len(t, made, 1)
 }
 
+// TestAnEntryThatAnotherMadeIsShared checks that a process which waited for an entry uses it while the one that made it does too.
+func TestAnEntryThatAnotherMadeIsShared(t *testing.T) {
+	dir := t.TempDir()
+	first, second := New(dir, nil), New(dir, nil)
+	made := make(chan error)
+	begun := make(chan struct{})
+	go func() {
+		_, err := first.Get(t.Context(), Built, name(1), "a test", func(temp string) error {
+			close(begun)
+			time.Sleep(200 * time.Millisecond) // the second one waits now
+			return os.WriteFile(temp, []byte("text"), 0o777)
+		})
+		made <- err
+	}()
+	<-begun
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	count := 0
+	_, err := second.Get(ctx, Built, name(1), "a test", writes("other", &count))
+	require.NoError(t, err)
+	require.NoError(t, <-made)
+	require.Zero(t, count, "it was made twice")
+	require.NoError(t, first.Close())
+	require.ErrorIs(t, first.Remove(Entry{Kind: Built, Name: name(1), Path: first.Path(Built, name(1))}), disk.ErrLocked, "the second one uses it")
+	require.NoError(t, second.Close())
+}
+
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "built"), 0o777))

@@ -8,7 +8,7 @@ SPAM  := examples/spam
 
 # The tests that take longest: additions made by the recipes, every operation on a file failed in turn, every recorded folder, programs that init makes, the
 # pages' Go code. "make test" runs the short form of those that have one.
-LONG := ^(TestAdditions|TestEveryFaultOfTheDisk|TestRecordedFolders|TestInitFrom|TestGo)$$
+LONG := ^(TestAdditions|TestEveryFaultOfTheDisk|TestRecordedFolders|TestInitFrom|TestGo|TestTrainings)$$
 
 .PHONY: demo test long check list-checks lint platforms noasm race generated example arm64 speed paper vulnerabilities generate debertac release clean
 
@@ -27,7 +27,7 @@ test:
 	$(GO) test -trimpath -timeout 30m -short -run '$(LONG)' ./cmd/debertac
 
 long:
-	$(GO) test -trimpath -timeout 30m -run '$(LONG)' . ./cmd/debertac ./docs/tasks
+	$(GO) test -trimpath -timeout 30m -run '$(LONG)' . ./cmd/debertac ./docs/tasks ./docs/training
 
 # check is everything that must hold before a change lands. Each part can be run alone; a part that this machine cannot run is left out with a message.
 CHECKS := test long lint platforms noasm race generated example arm64 speed paper vulnerabilities

@@ -110,7 +110,7 @@ func TestLongTests(t *testing.T) {
 	names := regexp.MustCompile(`(?m)^LONG := \^\((.*)\)\$\$$`).FindSubmatch(text)
 	require.NotNil(t, names)
 	where := map[string][]byte{}
-	for _, pattern := range []string{"*_test.go", "cmd/debertac/*_test.go", "docs/tasks/*_test.go"} { // the packages of make long
+	for _, pattern := range []string{"*_test.go", "cmd/debertac/*_test.go", "docs/tasks/*_test.go", "docs/training/*_test.go"} { // the packages of make long
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, name := range files {

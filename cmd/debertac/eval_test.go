@@ -368,3 +368,40 @@ func TestEvalTokens(t *testing.T) {
 	writeExamples(t, data, examples)
 	require.Contains(t, eval("generate", flags...), `"exact":1,"perplexity":`)
 }
+
+// TestEvalWords compares the tags of words with those that transformers finds: its tags are the right ones here, so the accuracy is 1, and the loss is
+// recorded.
+func TestEvalWords(t *testing.T) {
+	t.Setenv(cache.Env, t.TempDir())
+	text, err := os.ReadFile(filepath.Join("testdata", "words", "words.json"))
+	require.NoError(t, err)
+	var cases []struct {
+		Folder    string
+		Loss      float64
+		Sentences []example.Example
+	}
+	require.NoError(t, json.Unmarshal(text, &cases))
+	require.Len(t, cases, 2)
+	for _, c := range cases {
+		data := filepath.Join(t.TempDir(), "data.jsonl")
+		writeWords(t, data, c.Sentences)
+		out, errs, code := interpreted([]string{"eval", filepath.Join("..", "..", "examples", "tasks", c.Folder), "--data", data, "--json", "--resamples", "0"})
+		require.Equal(t, fault.ExitDone, code, errs)
+		r := &prediction.Report{}
+		require.NoError(t, json.Unmarshal([]byte(out), r))
+		accuracy, _ := r.Get("accuracy")
+		loss, _ := r.Get("loss")
+		require.Equal(t, 1.0, accuracy, c.Folder)
+		require.InDelta(t, c.Loss, loss, 2e-5, c.Folder)
+	}
+}
+
+// writeWords writes sentences as lines.
+func writeWords(t *testing.T, path string, sentences []example.Example) {
+	t.Helper()
+	var b bytes.Buffer
+	for i := range sentences {
+		require.NoError(t, example.Encode(&b, &sentences[i]))
+	}
+	require.NoError(t, os.WriteFile(path, b.Bytes(), 0o666))
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // Sentence is a text whose words are known, for Tagger.TagWords.
@@ -71,22 +72,41 @@ func (t *Tagger) TagWords(ctx context.Context, sentences []Sentence, o TagOption
 	return results, nil
 }
 
-// firstUnits returns, for each word, the index of the unit that holds its first token, or -1.
-func firstUnits(s *Sentence, e *engine.Encoded, units []unit) []int {
-	list := make([]int, len(s.Starts))
-	token, u := 0, 0
-	for word, start := range s.Starts {
+// FirstTokens returns, for each word of a text, the index of its first token in spans, the tokens of the text, or -1 if the word has no token. starts holds
+// the first byte of each word. A token of white space alone that stands before a word belongs to it if the tokenizer numbers both as one word, such as a
+// lone ▁: so trainings of the transformers library label it as the first token of the word.
+func FirstTokens(text string, starts []int, spans []tokenizer.Span) []int {
+	list := make([]int, len(starts))
+	token := 0
+	for word, start := range starts {
 		list[word] = -1
-		for token < e.Split && (int(e.Spans[token].End) <= start || e.Spans[token].End == e.Spans[token].Start) {
+		for token < len(spans) && int(spans[token].End) <= start && !leads(text, start, spans[token:]) {
 			token++
 		}
-		if token == e.Split || word+1 < len(s.Starts) && int(e.Spans[token].Start) >= s.Starts[word+1] {
+		if token == len(spans) || word+1 < len(starts) && int(spans[token].Start) >= starts[word+1] {
 			continue // the word has no token
 		}
-		for units[u].hi <= token {
+		list[word] = token
+	}
+	return list
+}
+
+// leads reports whether the first of some tokens, which ends before a word begins, belongs to this word.
+func leads(text string, start int, spans []tokenizer.Span) bool {
+	return len(spans) > 1 && spans[0].Word == spans[1].Word && strings.TrimSpace(text[min(int(spans[0].Start), start):start]) == ""
+}
+
+// firstUnits returns, for each word, the index of the unit that holds its first token, or -1.
+func firstUnits(s *Sentence, e *engine.Encoded, units []unit) []int {
+	list := FirstTokens(s.Text, s.Starts, e.Spans[:e.Split])
+	u := 0
+	for word, token := range list {
+		for token >= 0 && units[u].hi <= token {
 			u++
 		}
-		list[word] = u
+		if token >= 0 {
+			list[word] = u
+		}
 	}
 	return list
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
 // wordLogit is a logit of a token, whatever stands beside it.
@@ -223,4 +224,24 @@ func subsets(n, k int, f func([]int)) {
 		}
 	}
 	grow(0)
+}
+
+// TestFirstTokens checks which token is the first of its word: a token of white space alone belongs to the word after it, if the tokenizer numbers it so.
+func TestFirstTokens(t *testing.T) {
+	span := func(start, end, word int32) tokenizer.Span { return tokenizer.Span{Start: start, End: end, Word: word} }
+	text, starts := "ab cd  e", []int{0, 3, 7}
+	for name, c := range map[string]struct {
+		spans []tokenizer.Span
+		want  []int
+	}{
+		"the space is in a token": {[]tokenizer.Span{span(0, 2, 0), span(2, 5, 1), span(6, 8, 2)}, []int{0, 1, 2}},
+		"a lone space":            {[]tokenizer.Span{span(0, 2, 0), span(2, 3, 1), span(3, 5, 1), span(7, 8, 2)}, []int{0, 1, 3}},
+		"a token of no length":    {[]tokenizer.Span{span(0, 2, 0), span(3, 3, 1), span(3, 5, 1), span(7, 8, 2)}, []int{0, 1, 3}},
+		"a space that is a word":  {[]tokenizer.Span{span(0, 2, 0), span(2, 3, 1), span(3, 5, 2), span(7, 8, 3)}, []int{0, 2, 3}},
+		"a word without a token":  {[]tokenizer.Span{span(0, 1, 0), span(1, 2, 0), span(7, 8, 1)}, []int{0, -1, 2}},
+		"one token of two words":  {[]tokenizer.Span{span(0, 5, 0), span(5, 6, 1), span(6, 7, 1), span(7, 8, 1)}, []int{0, 0, 1}},
+		"no tokens":               {nil, []int{-1, -1, -1}},
+	} {
+		require.Equal(t, c.want, FirstTokens(text, starts, c.spans), name)
+	}
 }

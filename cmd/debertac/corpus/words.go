@@ -33,7 +33,7 @@ func (w *worker) tags(e *example.Example) error {
 		for i := range list {
 			list[i] = -1
 		}
-		w.atFirst(at, starts, func(row, word int) { list[row] = classes[word] })
+		w.atFirst(at, text, starts, func(row, word int) { list[row] = classes[word] })
 		if w.q.Words { // the head has a row for each word
 			byWord := make([]int32, 0, len(s.Words)/2)
 			for i := 0; i < len(s.Words); i += 2 {
@@ -48,15 +48,8 @@ func (w *worker) tags(e *example.Example) error {
 }
 
 // atFirst calls use with the row of the first token of each word in a window. starts holds the first byte of each word.
-func (w *worker) atFirst(at *engine.Window, starts []int, use func(row, word int)) {
-	token := 0
-	for word, start := range starts {
-		for token < len(w.encoded.Spans) && (int(w.encoded.Spans[token].End) <= start || w.encoded.Spans[token].End == w.encoded.Spans[token].Start) {
-			token++
-		}
-		if token == len(w.encoded.Spans) || word+1 < len(starts) && int(w.encoded.Spans[token].Start) >= starts[word+1] {
-			continue // the word has no token
-		}
+func (w *worker) atFirst(at *engine.Window, text string, starts []int, use func(row, word int)) {
+	for word, token := range task.FirstTokens(text, starts, w.encoded.Spans) {
 		if row, ok := at.Row(token); ok {
 			use(row, word)
 		}

@@ -70,6 +70,9 @@ func (r *run) begin() error {
 	if is, err := runfolder.Is(c.Out); err == nil && is {
 		return fault.Input(c.Out, "it holds a run already").Hint("--resume goes on with it; a new run needs another folder")
 	}
+	if err := r.places(); err != nil {
+		return err
+	}
 	text, err := disk.ReadFile(c.Spec, maxSpec)
 	if err != nil {
 		return err
@@ -99,6 +102,34 @@ func (r *run) begin() error {
 	}
 	files[runfolder.SpecFile] = text
 	return r.make(files, weights, sum)
+}
+
+// places refuses files that do not exist, and a folder that cannot be made, before any work.
+func (r *run) places() error {
+	f := r.flags
+	for _, path := range slices.Concat([]string{f.Init, f.Generator, f.Tokenizer}, f.Data, f.Eval) {
+		if path == "" {
+			continue
+		}
+		if _, err := disk.Stat(path); err != nil {
+			return err
+		}
+	}
+	out := filepath.Clean(r.call.Out)
+	for dir := out; ; dir = filepath.Dir(dir) {
+		there, err := disk.Exists(dir)
+		switch {
+		case err != nil:
+			return err
+		case !there && dir != filepath.Dir(dir):
+			continue
+		}
+		if is, err := disk.IsDir(dir); err != nil || !is {
+			return fault.Input(out, "%s is not a folder, so the run cannot be written there", dir)
+		}
+		_, err = disk.Place(filepath.Join(dir, runfolder.RunFile))
+		return err
+	}
 }
 
 // maxSpec bounds a spec, in bytes.
@@ -302,6 +333,9 @@ func (r *run) resume() error {
 	dir := c.Out
 	if dir == "" {
 		dir = c.Spec
+	}
+	if is, err := disk.IsDir(c.Spec); err == nil && is && filepath.Clean(dir) != filepath.Clean(c.Spec) {
+		return fault.Usage("leave out -o", "-o %s and the run %s contradict each other: a run goes on in its own folder", c.Out, c.Spec)
 	}
 	var err error
 	if r.folder, err = runfolder.Open(dir); errors.Is(err, runfolder.ErrNone) || errors.Is(err, fs.ErrNotExist) {

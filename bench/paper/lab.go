@@ -41,6 +41,20 @@ type data struct {
 	name        string
 	tokens      []string // besides the special tokens
 	train, test []example.Example
+	before      []example.Example            // to pre-train on
+	more        map[string][]example.Example // further sets to evaluate on, by name
+}
+
+// sets returns all sets of examples by the names of their files.
+func (d *data) sets() map[string][]example.Example {
+	sets := map[string][]example.Example{"train": d.train, "test": d.test}
+	if d.before != nil {
+		sets["before"] = d.before
+	}
+	for name, set := range d.more {
+		sets[name] = set
+	}
+	return sets
 }
 
 // special are the special tokens of each vocabulary.
@@ -51,8 +65,9 @@ func (d *data) vocabulary() int { return len(special) + len(d.tokens) }
 
 // job is one training of a spec, and the evaluation of its model.
 type job struct {
-	spec     string // its text; the training is t, and the head model.head
-	head     string
+	spec     string // its text; the training that is evaluated is t
+	head     string // of t, as model.head
+	before   string // a training of the spec that comes before t, on the data's own set for it; "": none
 	data     *data
 	seed     int
 	evaluate []string // flags of debertac eval
@@ -60,7 +75,7 @@ type job struct {
 
 // key returns what decides the result of a job. Two jobs with one key end with the same bits, so one of them is run.
 func (j *job) key() string {
-	text := fmt.Sprintf("%s\n%s\n%s\n%d\n%q", j.spec, j.head, j.data.name, j.seed, j.evaluate)
+	text := fmt.Sprintf("%s\n%s\n%s\n%s\n%d\n%q", j.spec, j.head, j.before, j.data.name, j.seed, j.evaluate)
 	return fmt.Sprintf("%.8x", sha256.Sum256([]byte(text)))
 }
 
@@ -104,58 +119,137 @@ func (l *lab) run(ctx context.Context, jobs []*job) error {
 // result returns the metrics of a job that has been run.
 func (l *lab) result(j *job) measured { return l.done[j.key()] }
 
-// one trains and evaluates one model.
+// one trains and evaluates one model. Metrics of the data's further sets have the name of the set before their own, as in long/accuracy.
 func (l *lab) one(ctx context.Context, j *job) error {
-	name := j.key()
-	path := func(suffix string) string { return filepath.Join(l.dir, name+suffix) }
-	folder := filepath.Join(l.dir, j.data.name)
-	vocabulary := filepath.Join(folder, "vocab.txt")
-	if err := os.WriteFile(path(".dspec"), []byte(j.spec), 0o666); err != nil {
+	p := &place{base: filepath.Join(l.dir, j.key()), data: filepath.Join(l.dir, j.data.name)}
+	if err := os.WriteFile(p.of(".dspec"), []byte(j.spec), 0o666); err != nil {
 		return err
 	}
-	if _, err := l.call(ctx, "train", path(".dspec"), "--train", "t", "--tokenizer", vocabulary, "--data", filepath.Join(folder, "train.jsonl"),
-		"--seed", strconv.Itoa(j.seed), "--threads", "1", "--log-every", "20", "-o", path(".run")); err != nil {
+	var init []string
+	if j.before != "" {
+		if err := l.train(ctx, p, j, j.before, "before", p.of(".before")); err != nil {
+			return err
+		}
+		if _, err := l.call(ctx, "export", p.of(".before"), "-o", p.of(".model")); err != nil {
+			return err
+		}
+		init = []string{"--init", p.of(".model")}
+	}
+	if err := l.train(ctx, p, j, "t", "train", p.of(".run"), init...); err != nil {
 		return err
 	}
-	found, err := filepath.Glob(filepath.Join(path(".run"), "checkpoints", "*.safetensors"))
-	if err != nil || len(found) == 0 {
-		return errors.Join(err, fmt.Errorf("%s has no checkpoint", path(".run")))
-	}
-	sort.Strings(found)
-	if _, err := l.call(ctx, "pack", found[len(found)-1], "--spec", path(".dspec"), "--head", j.head, "--tokenizer", vocabulary,
-		"-o", path(".weights")); err != nil {
-		return err
-	}
-	m, err := l.evaluate(ctx, j, filepath.Join(folder, "test.jsonl"), path)
+	weights, err := p.checkpoint()
 	if err != nil {
+		return err
+	}
+	m := measured{}
+	if err := l.measure(ctx, p, j, weights, m); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.done[name] = m
+	l.done[j.key()] = m
 	fmt.Fprintf(l.log, "%s: seed %d, accuracy %.4f, loss %.4f\n", j.data.name, j.seed, m["accuracy"], m["loss"])
 	return nil
 }
 
-// evaluate computes the metrics of a job's model.
-func (l *lab) evaluate(ctx context.Context, j *job, test string, path func(suffix string) string) (measured, error) {
-	args := append([]string{"eval", path(".dspec"), "--weights", path(".weights"), "--head", j.head, "--data", test, "--json", "--resamples", "0", "--quiet",
-		"--threads", "1"}, j.evaluate...)
+// place has the paths of a job's files.
+type place struct {
+	base string // without the ending
+	data string // the folder of the data
+}
+
+func (p *place) of(ending string) string { return p.base + ending }
+
+func (p *place) vocabulary() string { return filepath.Join(p.data, "vocab.txt") }
+
+func (p *place) set(name string) string { return filepath.Join(p.data, name+".jsonl") }
+
+// checkpoint returns the last checkpoint of the job's run.
+func (p *place) checkpoint() (string, error) {
+	found, err := filepath.Glob(filepath.Join(p.of(".run"), "checkpoints", "*.safetensors"))
+	if err != nil || len(found) == 0 {
+		return "", errors.Join(err, fmt.Errorf("%s has no checkpoint", p.of(".run")))
+	}
+	sort.Strings(found)
+	return found[len(found)-1], nil
+}
+
+// train trains a training of a job's spec.
+func (l *lab) train(ctx context.Context, p *place, j *job, training, set, run string, init ...string) error {
+	_, err := l.call(ctx, append([]string{"train", p.of(".dspec"), "--train", training, "--tokenizer", p.vocabulary(), "--data", p.set(set),
+		"--seed", strconv.Itoa(j.seed), "--threads", "1", "--log-every", "20", "-o", run}, init...)...)
+	return err
+}
+
+// measure packs weights and evaluates the model on all sets.
+func (l *lab) measure(ctx context.Context, p *place, j *job, weights string, m measured) error {
+	if _, err := l.call(ctx, "pack", weights, "--spec", p.of(".dspec"), "--head", j.head, "--tokenizer", p.vocabulary(), "-o", p.of(".weights")); err != nil {
+		return err
+	}
+	if err := l.evaluate(ctx, p, j, "test", "", m); err != nil {
+		return err
+	}
+	for name := range j.data.more {
+		if err := l.evaluate(ctx, p, j, name, name+"/", m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// evaluate adds the metrics of a job's model on a set.
+func (l *lab) evaluate(ctx context.Context, p *place, j *job, set, prefix string, m measured) error {
+	args := append([]string{"eval", p.of(".dspec"), "--weights", p.of(".weights"), "--head", j.head, "--data", p.set(set), "--json", "--resamples", "0",
+		"--quiet", "--threads", "1"}, j.evaluate...)
 	out, err := l.call(ctx, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var all map[string]any
 	if err := json.Unmarshal(out, &all); err != nil {
-		return nil, fmt.Errorf("debertac eval printed %q: %w", out, err)
+		return fmt.Errorf("debertac eval printed %q: %w", out, err)
 	}
-	m := measured{}
 	for name, v := range all {
 		if x, ok := v.(float64); ok {
-			m[name] = x
+			m[prefix+name] = x
 		}
 	}
-	return m, nil
+	return nil
+}
+
+// explained is a line of `debertac explain --json`.
+type explained struct {
+	Model, Head, Training string
+	Tokens                int
+	GFLOP                 float64
+}
+
+// operations returns the billions of operations of what a line of the explanation of a spec is about, for the line that is wanted.
+func (l *lab) operations(ctx context.Context, text string, wanted func(e *explained) bool) (float64, error) {
+	path := filepath.Join(l.dir, "explained.dspec")
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		return 0, err
+	}
+	out, err := l.call(ctx, "explain", path, "--json")
+	if err != nil {
+		return 0, err
+	}
+	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
+		var line explained
+		if err := d.Decode(&line); err != nil {
+			return 0, fmt.Errorf("debertac explain printed %q: %w", out, err)
+		}
+		if wanted(&line) {
+			return line.GFLOP, nil
+		}
+	}
+	return 0, fmt.Errorf("debertac explain printed %q, without the line that is wanted", out)
+}
+
+// perStep returns the billions of operations of one step of a training.
+func (l *lab) perStep(ctx context.Context, text, training string) (float64, error) {
+	return l.operations(ctx, text, func(e *explained) bool { return e.Training == training })
 }
 
 // write writes data and their vocabulary once.
@@ -169,12 +263,12 @@ func (l *lab) write(d *data) error {
 	}
 	list := strings.Join(append(append([]string{}, special...), d.tokens...), "\n") + "\n"
 	faults := []error{os.WriteFile(filepath.Join(dir, "vocab.txt"), []byte(list), 0o666)}
-	for name, all := range map[string][]example.Example{"train.jsonl": d.train, "test.jsonl": d.test} {
+	for name, all := range d.sets() {
 		var b bytes.Buffer
 		for i := range all {
 			faults = append(faults, example.Encode(&b, &all[i]))
 		}
-		faults = append(faults, os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o666))
+		faults = append(faults, os.WriteFile(filepath.Join(dir, name+".jsonl"), b.Bytes(), 0o666))
 	}
 	return errors.Join(faults...)
 }

@@ -26,7 +26,12 @@ type table struct {
 // tables are the tables in the paper's order.
 var tables = []table{
 	{"t4", "ablations: the enhanced mask decoder, content to position, position to content", ablations},
+	{"t11", "reading at 1.5 and 4 times the length of the training", longer},
+	{"t12", "scale-invariant fine-tuning on and off: accuracy, and labels that noise flips", tuning},
 	{"t13", "parameters of the steps from v1 to v2, counted exactly", parameters},
+	{"t14", "RoBERTa and DeBERTa over five seeds, with a p-value", variance},
+	{"t15", "replaced-token detection against masked tokens at equal compute, and how tables are shared", detection},
+	{"a7", "cost of each term of the score and of the mask decoder, computed and measured", complexity},
 }
 
 // result is a table as it is printed.
@@ -121,8 +126,11 @@ func choose(names []string) ([]table, error) {
 
 // compute computes tables and prints them. Its error names the requirements that do not hold.
 func compute(ctx context.Context, l *lab, chosen []table, keep string, out io.Writer) error {
-	l.dir = keep
-	if keep == "" {
+	if l.dir = keep; keep != "" {
+		if err := os.MkdirAll(keep, 0o777); err != nil {
+			return err
+		}
+	} else {
 		dir, err := os.MkdirTemp("", "debertac-paper-")
 		if err != nil {
 			return err

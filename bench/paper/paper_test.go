@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -92,6 +96,111 @@ func TestSpecs(t *testing.T) {
 		s, _ := spec.ParseAndResolve("t4.dspec", []byte(locate(a, place, 1, 100).spec))
 		require.Equal(t, a.emd, s.Head("m.letter").Decoder != nil, a.name)
 	}
+}
+
+// TestTopicsShowInPairsAlone checks that a topic decides the object of each subject, that topics differ, and that all sets are as large as asked for.
+func TestTopicsShowInPairsAlone(t *testing.T) {
+	d := language(5, 60, 40)
+	require.Len(t, d.before, 5)
+	require.Len(t, d.train, 60)
+	require.Len(t, d.test, 40)
+	objects := map[string]map[string]string{}
+	for _, e := range append(d.train, d.test...) {
+		words := strings.Fields(e.Text)
+		require.Len(t, words, 2*pairs)
+		if objects[e.Label] == nil {
+			objects[e.Label] = map[string]string{}
+		}
+		for i := 0; i < len(words); i += 2 {
+			if known, ok := objects[e.Label][words[i]]; ok {
+				require.Equal(t, known, words[i+1])
+			}
+			objects[e.Label][words[i]] = words[i+1]
+		}
+	}
+	require.Len(t, objects, topics)
+	for label, own := range objects {
+		require.Len(t, own, subjects)
+		seen := map[string]bool{}
+		for _, o := range own {
+			seen[o] = true
+		}
+		require.Len(t, seen, subjects, "each object belongs to one subject of topic %s", label)
+	}
+	require.NotEqual(t, objects["a"], objects["b"])
+}
+
+// TestSpecsOfOtherTables checks that the specs of all rows resolve, and that each has what its row is about.
+func TestSpecsOfOtherTables(t *testing.T) {
+	resolve := func(text string) *spec.Spec {
+		s, faults := spec.ParseAndResolve("paper.dspec", []byte(text))
+		require.NotNil(t, s, "%v\n%s", faults, text)
+		require.NotNil(t, s.Train("t"))
+		return s
+	}
+	for i := range pretrainings {
+		p := &pretrainings[i]
+		before := resolve(p.spec(21, 100)).Train("before")
+		require.Equal(t, p.head != "", before != nil, p.name)
+		if before != nil {
+			require.Equal(t, strings.HasPrefix(p.name, "RTD"), before.Replace != nil, p.name)
+		}
+	}
+	topic := topicTexts(1, 1)
+	require.Nil(t, resolve(tuned(topic, "", 1, 100).spec).Train("t").Sift)
+	require.NotNil(t, resolve(tuned(topic, "sift { noise 1e-2; step 1e-1; ascend 1; weight 4 }", 1, 100).spec).Train("t").Sift)
+	m := resolve(roberta(topic, 1, 100).spec).Model("m")
+	require.Empty(t, m.Encoder.Attention.Proj("kr"))
+	require.NotZero(t, m.Embed.Absolute)
+}
+
+// TestDisturb checks that noise of the right size is added to the table of tokens, and to no other tensor, and that the optimizer's tensors are left out.
+func TestDisturb(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "a.safetensors"), filepath.Join(dir, "b.safetensors")
+	const n = 10000
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = 2 // its root mean square
+	}
+	var b bytes.Buffer
+	w, err := safetensors.NewWriter(&b, nil, []safetensors.Tensor{{Name: "embed.token", DType: safetensors.F32, Shape: []int{n}},
+		{Name: "embed.norm.weight", DType: safetensors.F32, Shape: []int{n}}, {Name: "first.embed.token", DType: safetensors.F32, Shape: []int{n}}})
+	require.NoError(t, err)
+	for _, name := range w.Order() {
+		require.NoError(t, w.WriteFloats(name, values))
+	}
+	require.NoError(t, w.Close())
+	require.NoError(t, os.WriteFile(from, b.Bytes(), 0o666))
+	require.NoError(t, disturb(from, to, 0.5, 1))
+	f, err := safetensors.Open(to)
+	require.NoError(t, err)
+	defer f.Close()
+	require.ElementsMatch(t, []string{"embed.token", "embed.norm.weight"}, f.Names())
+	got := make([]float32, n)
+	require.NoError(t, f.Floats("embed.norm.weight", got))
+	require.Equal(t, values, got)
+	require.NoError(t, f.Floats("embed.token", got))
+	square := 0.0
+	for _, v := range got {
+		square += float64(v-2) * float64(v-2)
+	}
+	require.InDelta(t, 1, math.Sqrt(square/n), 0.03)
+}
+
+// TestNumbers checks how numbers over seeds are printed.
+func TestNumbers(t *testing.T) {
+	list := []float64{0.5, 0.6, 0.7}
+	require.Equal(t, "60.0 ± 24.8", interval(list)) // 4.303 · 0.1 / √3
+	require.Equal(t, "50.0", interval(list[:1]))
+	require.Equal(t, "50.0/70.0/60.0", extremes(list))
+	require.Equal(t, "60.0 (50.0 to 70.0)", percent(list))
+	require.Equal(t, "50.0", percent(list[:1]))
+	require.Equal(t, "not defined", probability(math.NaN()))
+	require.Equal(t, "< 0.0001", probability(0.00009))
+	require.Equal(t, "0.0123", probability(0.01234))
+	require.Equal(t, "+50.0 %", more(3, 2))
+	require.Equal(t, "-1 234 567", signed(-1234567))
 }
 
 // TestRequirements checks which results Table 4 refuses.

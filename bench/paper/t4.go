@@ -120,7 +120,7 @@ func copies(name string, reader bool, train, test int) *data {
 	}
 	make := written
 	if reader {
-		make = read
+		make = func(draw *rand.Rand) example.Example { return read(draw, width) }
 	}
 	for i := range train + test {
 		if e := make(draw); i < train {
@@ -132,10 +132,21 @@ func copies(name string, reader bool, train, test int) *data {
 	return d
 }
 
-// read draws a text whose words decide from where they copy.
-func read(draw *rand.Rand) example.Example {
-	e := example.Example{Words: make([]string, width), Tags: make([]string, width)}
-	for i := range width {
+// lengthen adds sets of longer texts, whose words decide from where they copy.
+func lengthen(d *data) {
+	draw := rand.New(rand.NewPCG(11, 11))
+	d.more = map[string][]example.Example{}
+	for _, n := range lengths {
+		for range d.test {
+			d.more[n.name] = append(d.more[n.name], read(draw, n.words))
+		}
+	}
+}
+
+// read draws a text of n words that decide from where they copy.
+func read(draw *rand.Rand, n int) example.Example {
+	e := example.Example{Words: make([]string, n), Tags: make([]string, n)}
+	for i := range n {
 		distance := 1 + draw.IntN(reaches)
 		e.Words[i] = fmt.Sprintf("%c%d", letters[draw.IntN(len(letters))], distance)
 		if e.Tags[i] = none; i >= distance {
@@ -192,17 +203,22 @@ model m like deberta_base {
 }
 
 head letter on m { take each; linear %d as labels("%s", "%s"); loss cross_entropy }
+%s`, d.vocabulary(), a.score(), len(letters)+1, none, strings.Join(strings.Split(letters, ""), `", "`), tagging(steps))
+	return &job{spec: text, head: "m.letter", data: d, seed: seed}
+}
 
+// tagging returns the training of the tasks of copying.
+func tagging(steps int) string {
+	return fmt.Sprintf(`
 train t on m.letter {
     batch     32 sequences
     length    %d tokens
     steps     %d steps
     optimizer adamw(decay: 0.01 except norm bias)
-    rate      3e-3 warmup 50 steps then linear
+    rate      1.5e-3 warmup 50 steps then linear
     clip      1.0
 }
-`, d.vocabulary(), a.score(), len(letters)+1, none, strings.Join(strings.Split(letters, ""), `", "`), width+2, steps)
-	return &job{spec: text, head: "m.letter", data: d, seed: seed}
+`, width+2, steps)
 }
 
 // ablations makes Table 4. The short form has the models that the requirements of EMD and of C2P are about.

@@ -15,7 +15,7 @@ var freePlaceholders = map[string]bool{
 	"N": true, "N,…": true, "K": true, "P": true, "X": true, "T": true, "SEED": true, "NUMBER": true, "PERCENT": true, "TOKENS": true, "SIZE": true,
 	"DURATION": true,
 	"TEXT":     true, "QUESTION": true, "SENTENCE": true, "LABEL": true, "A,B": true, "A,B,…": true, "P,LABEL=P,…": true, "N,...": true, "ROUNDS": true,
-	"NAME": true, "ROLE=NAME": true, "TASK": true, "FIELD": true, "PATH": true, "V": true,
+	"NAME": true, "ROLE=NAME": true, "OLD=NEW": true, "TASK": true, "FIELD": true, "PATH": true, "V": true,
 	"MODEL.HEAD=DIR": true, "128": true, "": true,
 }
 

@@ -9,8 +9,6 @@ package prepared
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/runtime/ragged"
@@ -104,22 +102,6 @@ func prefixOf(s *Sequence) []int32 {
 		return nil
 	}
 	return []int32{s.Prefix}
-}
-
-// names returns the columns that a sequence needs.
-func (s *Sequence) names() (names []string) {
-	for _, c := range columns {
-		if len(c.get(s)) > 0 {
-			names = append(names, c.name)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Integers)) {
-		names = append(names, targetPrefix+name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Floats)) {
-		names = append(names, targetPrefix+name+floatSuffix)
-	}
-	return names
 }
 
 // encodeMeta returns the metadata of a file.

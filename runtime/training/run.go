@@ -79,7 +79,6 @@ type run struct {
 	saved   int // steps of the newest checkpoint; -1: not one yet
 	best    *runfolder.Best
 	idle    int // evaluations since the best one
-	begin   time.Time
 }
 
 // TotalSteps returns the number of steps of a whole training, and of an epoch: those of the spec, or its epochs over the rows of the data.

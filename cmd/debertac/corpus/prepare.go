@@ -145,7 +145,6 @@ type collector struct {
 	packer *packer
 	report *Report
 	at     int64 // of the example that is being written
-	told   int
 }
 
 // collect writes the results of a job.

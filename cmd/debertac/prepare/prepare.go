@@ -41,6 +41,8 @@ type Flags struct {
 	MaxTokens *int    `placeholder:"N" help:"Tokens of a sequence, special tokens included. Default: the length in the spec."`
 	AllowBad  float64 `default:"0" placeholder:"P" help:"Share of the examples that may be unusable, from 0 to 1. They are listed and left out."`
 
+	MapLabel map[string]string `placeholder:"OLD=NEW" help:"Read a label of the data as another one: --map-label 0=ham. May be given several times."`
+
 	dataset.Flags `embed:""`
 }
 
@@ -78,13 +80,13 @@ func (f *Flags) Check() error {
 }
 
 // Files opens data files as one source of examples of a task, in their order. split is the part of a data set by name that is read if the flags name none.
-func (f *Flags) Files(ctx context.Context, paths []string, task tasktable.Task, split string) *Examples {
+func (f *Flags) Files(ctx context.Context, paths []string, task tasktable.Task, split string, part Part) *Examples {
 	o := f.Flags.Options(f.Format)
 	o.Read = corpus.Reads(task)
 	if o.Task != "" && o.Split == "" {
 		o.Split = split
 	}
-	return &Examples{ctx: ctx, options: o, paths: paths}
+	return &Examples{ctx: ctx, options: o, paths: paths, labels: f.MapLabel, has: part.filter()}
 }
 
 // Examples reads the examples of files, one file after the other.
@@ -93,6 +95,8 @@ type Examples struct {
 	options dataset.Options
 	paths   []string
 	now     dataset.Source
+	labels  map[string]string // other names of labels
+	has     func(e *example.Example) bool
 }
 
 // Next returns the next example. At the end of the last file it returns io.EOF. See dataset.Source for other errors.
@@ -109,12 +113,39 @@ func (x *Examples) Next() (*example.Example, error) {
 			x.paths = x.paths[1:]
 		}
 		e, err := x.now.Next()
+		if err == nil {
+			if x.rename(e); x.has(e) {
+				return e, nil
+			}
+			continue
+		}
 		if !errors.Is(err, io.EOF) {
-			return e, err
+			return nil, err
 		}
 		if err := x.Close(); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// rename replaces labels by their other names.
+func (x *Examples) rename(e *example.Example) {
+	to := func(label *string) {
+		if name, ok := x.labels[*label]; ok {
+			*label = name
+		}
+	}
+	to(&e.Label)
+	if e.Labels != nil {
+		for i := range *e.Labels {
+			to(&(*e.Labels)[i])
+		}
+	}
+	for i := range e.Tags {
+		to(&e.Tags[i])
+	}
+	for i := range e.Entities {
+		to(&e.Entities[i].Label)
 	}
 }
 
@@ -183,7 +214,7 @@ type Data struct {
 }
 
 // source identifies what prepared data are made of: the data, the tokenizer, the settings, and what the training asks for.
-func (f *Flags) source(u *compiler.Unit, tok *folder.Lent, sum string) (string, error) {
+func (f *Flags) source(u *compiler.Unit, tok *folder.Lent, sum string, part Part) (string, error) {
 	h := sha256.New()
 	t := u.Training
 	settings := *f
@@ -192,7 +223,7 @@ func (f *Flags) source(u *compiler.Unit, tok *folder.Lent, sum string) (string, 
 	if err != nil {
 		return "", fault.Ours(err)
 	}
-	fmt.Fprintf(h, "%d %s\n%s\n%s %d %t %v %q %s\n", prepared.Format, sum, text, u.Program.Meta.SpecHash, t.Length, t.Mask != nil, t.Head.Task(),
+	fmt.Fprintf(h, "%d %s %+v\n%s\n%s %d %t %v %q %s\n", prepared.Format, sum, part, text, u.Program.Meta.SpecHash, t.Length, t.Mask != nil, t.Head.Task(),
 		t.Head.Labels, t.Head.Loss)
 	for _, a := range t.Also {
 		fmt.Fprintf(h, "%s %s\n", a.Head.FullName(), a.Head.Task())
@@ -204,7 +235,7 @@ func (f *Flags) source(u *compiler.Unit, tok *folder.Lent, sum string) (string, 
 }
 
 // Make prepares the data files for a training. Without out the result is in the cache, where it is found the next time.
-func (f *Flags) Make(m *built.Maker, u *compiler.Unit, tok *folder.Lent, paths []string, out string) (*Data, error) {
+func (f *Flags) Make(m *built.Maker, u *compiler.Unit, tok *folder.Lent, paths []string, part Part, out string) (*Data, error) {
 	set, err := f.settings()
 	if err != nil {
 		return nil, err
@@ -223,13 +254,13 @@ func (f *Flags) Make(m *built.Maker, u *compiler.Unit, tok *folder.Lent, paths [
 	if err != nil {
 		return nil, err
 	}
-	source, err := f.source(u, tok, d.Sum)
+	source, err := f.source(u, tok, d.Sum, part)
 	if err != nil {
 		return nil, err
 	}
 	create := func(path string) error {
 		d.Made = true
-		return f.create(m.Console, enc, source, paths, path, &d.Report)
+		return f.create(m.Console, enc, source, paths, part, path, &d.Report)
 	}
 	if out != "" {
 		d.Path = out
@@ -261,8 +292,8 @@ func cacheName(m *built.Maker, source string) (string, error) {
 }
 
 // create writes prepared data.
-func (f *Flags) create(c *console.Console, enc *corpus.Encoder, source string, paths []string, out string, to *corpus.Report) error {
-	examples := f.Files(c.Context, paths, enc.Task(), "")
+func (f *Flags) create(c *console.Console, enc *corpus.Encoder, source string, paths []string, part Part, out string, to *corpus.Report) error {
+	examples := f.Files(c.Context, paths, enc.Task(), "", part)
 	defer examples.Close() // read only
 	stop := c.Progress("preparing data")
 	r, err := corpus.Prepare(c.Context, examples.Next, enc, corpus.Options{

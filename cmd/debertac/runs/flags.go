@@ -24,6 +24,7 @@ type Flags struct {
 	Target    string   `placeholder:"NAME" help:"Target of the spec. Default: the first." json:",omitempty"`
 	Data      []string `sep:"none" placeholder:"FILE" help:"What to train on. May be given several times." json:",omitempty"`
 	Eval      []string `sep:"none" placeholder:"FILE" help:"What to evaluate on, during the training and at its end." json:",omitempty"`
+	HoldOut   float64  `placeholder:"P" help:"Hold this share of --data out and evaluate on it, in place of --eval." json:",omitempty"`
 	Init      string   `placeholder:"DIR|FILE" help:"Begin with these weights: a model folder, a file of weights, or another run." json:",omitempty"`
 	Generator string   `placeholder:"DIR|FILE" help:"The generator's weights, if --init has the detector alone." json:",omitempty"`
 	Tokenizer string   `placeholder:"DIR|FILE" help:"The tokenizer. Default: that of the folder of --init." json:",omitempty"`
@@ -58,7 +59,13 @@ func (f *Flags) Check() error {
 	if err := flags.Within(numbers...); err != nil {
 		return err
 	}
-	if len(f.Eval) == 0 {
+	if err := flags.Within(flags.Real("--hold-out", &f.HoldOut, 0, 0.9)); err != nil {
+		return err
+	}
+	if f.HoldOut > 0 && len(f.Eval) > 0 {
+		return fault.Usage("choose one", "--hold-out and --eval contradict each other: both name what the run is evaluated on")
+	}
+	if len(f.Eval) == 0 && f.HoldOut == 0 {
 		for _, g := range []struct {
 			name  string
 			given bool
@@ -96,6 +103,15 @@ func (f Flags) absolute() (*Flags, error) {
 		*p = path
 	}
 	return &f, nil
+}
+
+// part returns the part of the data that the run trains on, or that is held out.
+func (f *Flags) part(held bool) prepare.Part {
+	p := prepare.Part{Share: f.HoldOut, Held: held}
+	if f.HoldOut > 0 && f.Seed != nil {
+		p.Seed = *f.Seed
+	}
+	return p
 }
 
 // child returns the flags of the program that trains.

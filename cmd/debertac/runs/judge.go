@@ -41,7 +41,7 @@ func (r *run) newJudge(base string) (*judge, error) {
 	if j.unit, err = source.InferenceOf(r.Console, r.src, r.flags.Target, head); err != nil {
 		return nil, err
 	}
-	if j.data, err = r.examples(r.flags.Eval); err != nil {
+	if j.data, err = r.examples(evaluated(r.flags)); err != nil {
 		return nil, err
 	}
 	tokens := r.unit.Training.Length
@@ -56,6 +56,14 @@ func (r *run) newJudge(base string) (*judge, error) {
 	}
 	j.bin, err = r.Binary([]*compiler.Unit{j.unit})
 	return j, err
+}
+
+// evaluated returns the files that a run is evaluated on: those of --eval, or those of --data, of which a share is held out.
+func evaluated(f *Flags) []string {
+	if f.HoldOut > 0 {
+		return f.Data
+	}
+	return f.Eval
 }
 
 // judgedLong returns what becomes of long texts in an evaluation: the same as in the training. A training on the stream of all texts refuses none, so an
@@ -75,7 +83,11 @@ var usual = map[tasktable.Task]string{
 
 // examples reads the examples of files. Ones that cannot be used are refused as those of the training are.
 func (r *run) examples(paths []string) (*evaluation.Data, error) {
-	x := r.flags.Files(r.Context, paths, r.unit.Head.Task(), "validation")
+	split := "validation"
+	if r.flags.HoldOut > 0 {
+		split = "" // that of the training
+	}
+	x := r.flags.Files(r.Context, paths, r.unit.Head.Task(), split, r.flags.part(true))
 	defer x.Close() // read only
 	bad, all := 0, 0
 	d, err := evaluation.Load(sourceFunc(func() (*example.Example, error) {

@@ -140,14 +140,14 @@ func (r *run) compile(path, base string) (err error) {
 	if err := r.read(path, base); err != nil {
 		return err
 	}
-	if r.data, err = r.flags.Make(r.Maker, r.unit, r.tok, r.flags.Data, ""); err != nil {
+	if r.data, err = r.flags.Make(r.Maker, r.unit, r.tok, r.flags.Data, r.flags.part(false), ""); err != nil {
 		return err
 	}
 	if !r.call.JSON {
 		r.data.Describe(r.Console)
 		r.data.Label(r.Console, r.unit.Head)
 	}
-	if len(r.flags.Eval) > 0 {
+	if len(r.flags.Eval) > 0 || r.flags.HoldOut > 0 {
 		if r.judge, err = r.newJudge(base); err != nil {
 			return err
 		}
@@ -181,7 +181,7 @@ func Prepare(m *built.Maker, path, target, train, tokenizer string, data []strin
 	if err := r.read(path, tokenizer); err != nil {
 		return nil, err
 	}
-	return r.flags.Make(m, r.unit, r.tok, data, out)
+	return r.flags.Make(m, r.unit, r.tok, data, prepare.Part{}, out)
 }
 
 // trainingOf returns the name of the training that a flag names, or that of the only one.
@@ -301,11 +301,15 @@ func (r *run) make(files map[string][]byte, weights, sum string) error {
 		about.Settings[name] = value
 	}
 	if r.judge != nil {
-		sum, size, err := prepare.Sum(r.Context, f.Eval)
+		files := f.Eval
+		if f.HoldOut > 0 {
+			files = f.Data
+		}
+		sum, size, err := prepare.Sum(r.Context, files)
 		if err != nil {
 			return err
 		}
-		about.Eval = []runfolder.Data{{Path: joined(whole.Eval), SHA256: sum, Bytes: size, Examples: r.judge.data.N}}
+		about.Eval = []runfolder.Data{{Path: joined(evaluated(whole)), SHA256: sum, Bytes: size, Examples: r.judge.data.N}}
 	}
 	if r.folder, err = runfolder.Create(r.call.Out, about, files); err != nil {
 		return fault.Input(r.call.Out, "%v", err)

@@ -56,6 +56,12 @@ func (f *Flags) args() []string {
 	if f.Special != plain.Special {
 		list = append(list, flags.Value("--special", f.Special))
 	}
+	for _, old := range sorted(f.MapLabel) {
+		list = append(list, flags.Value("--map-label", old+"="+f.MapLabel[old]))
+	}
+	if f.HoldOut > 0 {
+		list = append(list, flags.Value("--hold-out", strconv.FormatFloat(f.HoldOut, 'g', -1, 64)))
+	}
 	if f.AllowBad > 0 {
 		list = append(list, flags.Value("--allow-bad", strconv.FormatFloat(f.AllowBad, 'g', -1, 64)))
 	}

@@ -264,7 +264,7 @@ func (r *run) step(ctx context.Context) error {
 	values := map[string]float64{"loss": float64(result.Loss), "rate": result.Rate, "grad_norm": float64(result.Norm),
 		"tokens_per_s": float64(tokens) / max(time.Since(begin).Seconds(), 1e-9), "epoch": float64(r.t.Next()) / float64(r.order.StepsPerEpoch())}
 	for i, v := range result.Losses {
-		values["loss_"+r.Program.Losses[i].Name] = float64(v)
+		values[r.Program.Losses[i].Name] = float64(v)
 	}
 	return r.log(EventStep, values)
 }

@@ -259,6 +259,10 @@ func (w *watch) ended() error {
 	if err != nil {
 		return err
 	}
+	if w.step == w.first {
+		w.Note("%s has nothing left to do: %s are done", w.folder.Dir, wording.Counted(w.step, "step", "steps"))
+		return nil
+	}
 	text := fmt.Sprintf("%s in %v, loss %.4f", wording.Counted(w.step-w.first, "step", "steps"), time.Since(w.begin).Round(100*time.Millisecond), w.loss)
 	if best != nil {
 		text += fmt.Sprintf("; best %s %.4g after step %d", best.Metric, best.Value, best.Step)

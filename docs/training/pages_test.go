@@ -40,13 +40,12 @@ func commands(page string) (list []command) {
 	return list
 }
 
-// small stands in front of debertac: its trainings end after 3 steps.
+// small stands in front of debertac: its trainings end after 3 steps, and are evaluated there.
 const small = `#!/bin/sh
-verb=$1
-shift
-case "$verb" in
-train) exec "$DEBERTAC" train "$@" --max-steps 3 ;;
-*) exec "$DEBERTAC" "$verb" "$@" ;;
+case "$*" in
+"train "*" --eval "*) exec "$DEBERTAC" "$@" --max-steps 3 --eval-every 3 ;;
+"train "*) exec "$DEBERTAC" "$@" --max-steps 3 ;;
+*) exec "$DEBERTAC" "$@" ;;
 esac
 `
 

@@ -26,6 +26,7 @@ type table struct {
 // tables are the tables in the paper's order.
 var tables = []table{
 	{"t4", "ablations: the enhanced mask decoder, content to position, position to content", ablations},
+	{"t10", "perplexity of the next token: positions in the input or the decoder, and MLM beside it", generation},
 	{"t11", "reading at 1.5 and 4 times the length of the training", longer},
 	{"t12", "scale-invariant fine-tuning on and off: accuracy, and labels that noise flips", tuning},
 	{"t13", "parameters of the steps from v1 to v2, counted exactly", parameters},

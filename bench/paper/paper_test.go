@@ -146,6 +146,13 @@ func TestSpecsOfOtherTables(t *testing.T) {
 			require.Equal(t, strings.HasPrefix(p.name, "RTD"), before.Replace != nil, p.name)
 		}
 	}
+	for i := range causals {
+		c := &causals[i]
+		s := resolve(c.job(language(0, 1, 1), 1, 100).spec)
+		require.Equal(t, c.on != "", s.Head("ar.lm").Decoder != nil, c.name)
+		require.Equal(t, c.name == "DeBERTa-MT", s.Head("base.mlm") != nil, c.name)
+		require.Equal(t, c.name == "RoBERTa" || c.name == "DeBERTa-AP", s.Model("ar").Embed.Absolute != nil, c.name)
+	}
 	topic := topicTexts(1, 1)
 	require.Nil(t, resolve(tuned(topic, "", 1, 100).spec).Train("t").Sift)
 	require.NotNil(t, resolve(tuned(topic, "sift { noise 1e-2; step 1e-1; ascend 1; weight 4 }", 1, 100).spec).Train("t").Sift)

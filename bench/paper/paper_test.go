@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -155,7 +156,7 @@ func TestSpecsOfOtherTables(t *testing.T) {
 	}
 	topic := topicTexts(1, 1)
 	require.Nil(t, resolve(tuned(topic, "", 1, 100).spec).Train("t").Sift)
-	require.NotNil(t, resolve(tuned(topic, "sift { noise 1e-2; step 1e-1; ascend 1; weight 4 }", 1, 100).spec).Train("t").Sift)
+	require.NotNil(t, resolve(tuned(topic, fmt.Sprintf(sifting, 4), 1, 100).spec).Train("t").Sift)
 	m := resolve(roberta(topic, 1, 100).spec).Model("m")
 	require.Empty(t, m.Encoder.Attention.Proj("kr"))
 	require.NotZero(t, m.Embed.Absolute)

@@ -268,6 +268,13 @@ func (w *watch) ended() error {
 		text += fmt.Sprintf("; best %s %.4g after step %d", best.Metric, best.Value, best.Step)
 	}
 	w.Note("%s", text)
+	if w.judge != nil && best == nil {
+		every := w.folder.Run.StepsPerEpoch
+		if n := w.flags.EvalEvery; n != nil {
+			every = *n
+		}
+		w.Note("note: nothing was evaluated, because the first evaluation follows step %d; --eval-every N sets another number of steps", every)
+	}
 	w.Note("debertac export %s -o DIR writes the model", wording.Quoted(w.folder.Dir))
 	return nil
 }

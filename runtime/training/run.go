@@ -24,7 +24,7 @@ type Config struct {
 
 	Resume    bool // go on after the last checkpoint
 	Stop      int  // stop after this step; 0: after the last one of the training
-	SaveEvery int  // steps between two checkpoints; 0: an epoch
+	SaveEvery int  // steps between two checkpoints; 0: an epoch, or MostUnsaved
 	EvalEvery int  // steps between two evaluations; 0: an epoch
 	LogEvery  int  // steps between two lines of metrics; 0: 1
 	Keep      int  // checkpoints that stay besides the best one; 0: 1
@@ -63,6 +63,9 @@ const (
 	EventCheckpoint = "checkpoint"
 	EventEnd        = "end"
 )
+
+// MostUnsaved is the number of steps after which a checkpoint is written if the settings ask for none and an epoch has more steps.
+const MostUnsaved = 1000
 
 // EvaluationFile is the file in the folder of a run that holds the model while it is evaluated.
 const EvaluationFile = "evaluated.safetensors"
@@ -138,10 +141,11 @@ func (r *run) open() (err error) {
 	if r.Folder.Run.Steps > 0 {
 		r.steps = r.Folder.Run.Steps
 	}
-	for _, n := range []*int{&r.SaveEvery, &r.EvalEvery} {
-		if *n == 0 {
-			*n = perEpoch
-		}
+	if r.SaveEvery == 0 {
+		r.SaveEvery = min(perEpoch, MostUnsaved)
+	}
+	if r.EvalEvery == 0 {
+		r.EvalEvery = perEpoch
 	}
 	r.LogEvery, r.Keep = max(r.LogEvery, 1), max(r.Keep, 1)
 	if r.stop = r.steps; r.Stop > 0 {
@@ -165,6 +169,9 @@ func (r *run) open() (err error) {
 		return err
 	}
 	if err := r.resume(); err != nil {
+		return err
+	}
+	if err := r.removeModel(); err != nil { // of an evaluation that was killed
 		return err
 	}
 	lines, err := r.Folder.Begin(r.t.Next())

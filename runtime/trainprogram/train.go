@@ -43,7 +43,7 @@ func (h held) newTrain(fs *flag.FlagSet) command.Action {
 	fs.BoolVar(&f.resume, "resume", false, "go on with a run after its last checkpoint")
 	fs.Uint64Var(&f.seed, "seed", 0, "`SEED` of a new run: of the order of the examples, dropout, masking, and new tensors")
 	fs.IntVar(&c.Stop, "max-steps", 0, "stop after step `N` of the training; 0: after the last one")
-	fs.IntVar(&c.SaveEvery, "save-every", 0, "write a checkpoint every `N` steps; 0: after each pass over the data")
+	fs.IntVar(&c.SaveEvery, "save-every", 0, "write a checkpoint every `N` steps; 0: after each pass over the data, and every 1000 steps")
 	fs.IntVar(&c.EvalEvery, "eval-every", 0, "evaluate every `N` steps; 0: after each pass over the data. Needs --ask")
 	fs.IntVar(&c.LogEvery, "log-every", 1, "write metrics every `N` steps")
 	fs.IntVar(&c.Keep, "keep", 1, "how many checkpoints `N` stay, besides the best one")

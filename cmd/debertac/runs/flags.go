@@ -31,7 +31,7 @@ type Flags struct {
 	Seed      *uint64  `placeholder:"NUMBER" help:"Decides the order of the examples, dropout, masks, and new tensors (0)." json:",omitempty"`
 
 	MaxSteps  *int `placeholder:"N" help:"Stop after step N. The learning rates stay those of the whole training." json:",omitempty"`
-	SaveEvery *int `placeholder:"N" help:"Write a checkpoint every N steps. Default: after each pass over the data." json:",omitempty"`
+	SaveEvery *int `placeholder:"N" help:"Write a checkpoint every N steps. Default: after each pass over the data, or 1000." json:",omitempty"`
 	EvalEvery *int `placeholder:"N" help:"Evaluate every N steps. Default: after each pass over the data." json:",omitempty"`
 	LogEvery  *int `placeholder:"N" help:"Write metrics every N steps (1)." json:",omitempty"`
 	Keep      *int `placeholder:"N" help:"How many checkpoints stay, besides the best one (1)." json:",omitempty"`

@@ -121,6 +121,9 @@ type sourceFunc func() (*example.Example, error)
 // Next calls the function.
 func (f sourceFunc) Next() (*example.Example, error) { return f() }
 
+// evaluatedWeights is the file in the folder of a run that holds packed weights while they are evaluated.
+const evaluatedWeights = ".evaluated.weights"
+
 // metrics evaluates the model in a file of weights.
 func (j *judge) metrics(weights string) (map[string]float64, error) {
 	dir, err := folder.OpenFile(j.m.Console, weights, nil, j.base)
@@ -128,7 +131,7 @@ func (j *judge) metrics(weights string) (map[string]float64, error) {
 		return nil, err
 	}
 	defer dir.Close() // read only
-	packed := filepath.Join(filepath.Dir(weights), ".evaluated.weights")
+	packed := filepath.Join(filepath.Dir(weights), evaluatedWeights)
 	defer func() { _ = disk.RemoveAll(packed) }()
 	if err := folder.Pack(j.m.Console, j.unit, dir, packed); err != nil {
 		return nil, err

@@ -351,6 +351,9 @@ func (r *run) resume() error {
 	if r.flags, err = c.recorded(r.folder); err != nil {
 		return err
 	}
+	if err := disk.RemoveAll(r.folder.Path(evaluatedWeights)); err != nil { // of an evaluation that was killed
+		return err
+	}
 	if err := r.compile(r.folder.Path(runfolder.SpecFile), r.folder.Path(runfolder.BaseFolder)); err != nil {
 		return err
 	}

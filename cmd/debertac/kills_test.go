@@ -120,6 +120,42 @@ func TestStopped(t *testing.T) {
 	}
 }
 
+// TestTwoBegin begins two trainings with different seeds in one folder at once: one of them trains, and the folder is all its own.
+func TestTwoBegin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds programs")
+	}
+	h := newHarm(t)
+	output, err := h.command(append(h.begin("alone"), "--seed", "1")...).CombinedOutput() // the programs are in the cache from now on
+	require.NoError(t, err, "%s", output)
+	for range 4 {
+		var both [2]*exec.Cmd
+		var text [2]bytes.Buffer
+		for i := range both {
+			both[i] = h.command(append(h.begin("both"), "--seed", strconv.Itoa(i+1))...)
+			both[i].Stdout, both[i].Stderr = &text[i], &text[i]
+			require.NoError(t, both[i].Start())
+		}
+		done := -1
+		for i, cmd := range both {
+			if cmd.Wait() == nil {
+				require.Equal(t, -1, done, "both have trained in one folder")
+				done = i
+				continue
+			}
+			require.Regexp(t, "holds a run already|another process begins a run", text[i].String())
+		}
+		require.GreaterOrEqual(t, done, 0, "%s%s", text[0].String(), text[1].String())
+		f, err := runfolder.Open(filepath.Join(h.dir, "both"))
+		require.NoError(t, err)
+		require.Equal(t, uint64(done+1), f.Run.Seed)
+		if done == 0 {
+			compareRuns(t, filepath.Join(h.dir, "alone"), filepath.Join(h.dir, "both"))
+		}
+		require.NoError(t, os.RemoveAll(filepath.Join(h.dir, "both")))
+	}
+}
+
 // harm is a folder with a spec and data for trainings that are interrupted.
 type harm struct {
 	t                     *testing.T

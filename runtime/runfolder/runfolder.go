@@ -88,8 +88,28 @@ type Folder struct {
 	Dir string
 	Run Run
 
+	made    bool // Create has made the folder itself
 	lock    *disk.Lock
 	metrics *disk.Log
+}
+
+// Abandon removes what Create has made if the run has not done a step: a run that could not begin leaves nothing.
+func (f *Folder) Abandon() error {
+	lines, err := f.Metrics()
+	if err != nil || len(lines) > 0 {
+		return err
+	}
+	if list, err := f.Checkpoints(); err != nil || len(list) > 0 {
+		return err
+	}
+	if f.made {
+		return disk.RemoveAll(f.Dir)
+	}
+	entries, err := disk.ReadDir(f.Dir)
+	for _, e := range entries {
+		err = errors.Join(err, disk.RemoveAll(f.Path(e.Name())))
+	}
+	return err
 }
 
 // ErrNone is matched by the error of Open for a folder that is not a run's.
@@ -130,13 +150,32 @@ func Open(dir string) (*Folder, error) {
 // base/config.json. run.json is written last, so a folder that has it is whole. A folder that holds anything but the rests of a Create that was killed is
 // refused.
 func Create(dir string, run *Run, files map[string][]byte) (*Folder, error) {
-	if err := vacant(dir, files); err != nil {
+	if err := vacant(dir, files); err != nil { // before anything is made
 		return nil, err
 	}
 	f := &Folder{Dir: dir, Run: *run}
 	f.Run.Format = Format
 	text, err := json.MarshalIndent(&f.Run, "", "  ")
 	if err != nil {
+		return nil, err
+	}
+	there, err := disk.Exists(dir)
+	if err != nil {
+		return nil, err
+	}
+	f.made = !there
+	if err := disk.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	l, err := disk.TryLock(f.Path(LockFile), true) // two processes may begin a run here at once
+	if errors.Is(err, disk.ErrLocked) {
+		return nil, fmt.Errorf("%s: another process begins a run in this folder: name another one: %w", dir, disk.ErrLocked)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer l.Unlock()
+	if err := vacant(dir, files); err != nil {
 		return nil, err
 	}
 	for _, d := range []string{Checkpoints, BaseFolder} {

@@ -75,6 +75,29 @@ func TestLock(t *testing.T) {
 	require.NoError(t, second.Close())
 }
 
+// TestAbandon checks that a run is removed before its first step, and stays afterwards.
+func TestAbandon(t *testing.T) {
+	f := made(t)
+	_, err := f.Begin(0)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.NoError(t, f.Abandon())
+	_, err = os.Stat(f.Dir)
+	require.ErrorIs(t, err, os.ErrNotExist)
+
+	dir := t.TempDir()
+	f, err = runfolder.Create(dir, &runfolder.Run{}, nil)
+	require.NoError(t, err)
+	require.NoError(t, f.Abandon())
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+
+	f = made(t, 3)
+	require.NoError(t, f.Abandon())
+	require.Equal(t, []int{3}, stepsOf(t, f))
+}
+
 // TestMetrics checks that metrics come back, that a line that was cut off is dropped, and that a run that goes on begins after its checkpoint.
 func TestMetrics(t *testing.T) {
 	f := made(t, 10, 20, 30)

@@ -86,7 +86,8 @@ func (r *run) compare(step int, value float64) {
 }
 
 // recall restores the best evaluation, and how many have followed it, from the metrics of a run that goes on.
-func (r *run) recall(lines []runfolder.Line) {
+// An evaluation whose checkpoint does not exist any more cannot be the best one.
+func (r *run) recall(lines []runfolder.Line, points []runfolder.Checkpoint) {
 	if r.Metric.Name == "" && r.best != nil {
 		r.Metric.Name = r.best.Metric
 	}
@@ -98,8 +99,12 @@ func (r *run) recall(lines []runfolder.Line) {
 				evaluated[metric] = v
 			}
 		}
-		if len(evaluated) > 0 && r.name(evaluated) {
+		switch {
+		case len(evaluated) == 0 || !r.name(evaluated):
+		case slices.ContainsFunc(points, func(c runfolder.Checkpoint) bool { return c.Step == l.Step }):
 			r.compare(l.Step, evaluated[r.Metric.Name])
+		default:
+			r.idle++
 		}
 	}
 }

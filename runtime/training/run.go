@@ -181,7 +181,11 @@ func (r *run) open() (err error) {
 	if r.best, err = r.Folder.Best(); err != nil {
 		return err
 	}
-	r.recall(lines)
+	points, err := r.Folder.Checkpoints()
+	if err != nil {
+		return err
+	}
+	r.recall(lines, points)
 	if err := r.Folder.Prune(r.Keep); err != nil { // it may have been stopped before that
 		return err
 	}

@@ -204,6 +204,10 @@ func TestRefused(t *testing.T) {
 	tag := training(t, "", `take each; linear 2 as labels("O", "DAY"); loss cross_entropy`, "")
 	choice := training(t, "", "take first; linear hidden; act; linear 1 as choices; loss cross_entropy", "")
 	score := training(t, "", "take first; linear hidden; act; linear 1 as score; loss mean_squared_error", "")
+	ner := training(t, "checkpoint own",
+		`take words(first); linear 32; prompt labels mark "[MASK]" end "[SEP]"; spans <= 2 markers; loss binary_cross_entropy`, "")
+	prefix := training(t, "encoder.attention.mask j <= i or prefix[j]",
+		"take each; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy", "")
 	two := []string{"ham", "spam"}
 	for _, c := range []struct {
 		train *spec.Train
@@ -225,6 +229,12 @@ func TestRefused(t *testing.T) {
 			"overlaps another one"},
 		{choice, example.Example{Question: "x", Options: []string{"a"}, Label: "0"}, "it has 1 options"},
 		{choice, example.Example{Question: "x", Options: []string{"a", "b"}, Label: "2"}, `its label "2" is not the number of an option, from 0 to 1`},
+		{score, example.Example{Text: "x", Label: "1e39"}, "its score is 1e+39, it must be a number from -1e+15 to 1e+15"},
+		{choice, example.Example{Question: "x", Options: []string{"a", "b", "c", "d", "e"}, Label: "2"},
+			"it has 5 sequences, and a pass of the training takes up to 4"},
+		{tag, example.Example{Words: []string{"\u200b"}, Tags: []string{"O"}}, "no word of it has a token that the model reads"},
+		{ner, example.Example{Text: "x"}, "it has no entities; a text without any has an empty list"},
+		{prefix, example.Example{Text: "x"}, "it has no target"},
 		{score, example.Example{Text: "x"}, "it has no score"},
 		{score, example.Example{Text: "x", Label: "high"}, `its label "high" is not a number`},
 		{score, example.Example{Text: "x", Label: "NaN"}, "its score is NaN"},
@@ -237,6 +247,13 @@ func TestRefused(t *testing.T) {
 	}
 	_, _, err := encoded(t, training(t, "", "take each; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy", ""), corpus.Settings{})
 	require.ErrorContains(t, err, "the head m.h predicts each token, and its model sees all of them: write `mask j <= i`")
+	_, _, err = encoded(t, span, corpus.Settings{Long: runtime.Truncate}, example.Example{Question: "x", Context: strings.Repeat("you won ", 9) + "monday",
+		Answers: []example.Answer{{Text: "monday", Start: -1}}})
+	require.ErrorContains(t, err, "1 of 1 examples cannot be used")
+	_, _, err = encoded(t, ner, corpus.Settings{Long: runtime.Truncate})
+	require.ErrorContains(t, err, "--long truncate: texts with entities are not cut for a training")
+	_, _, err = encoded(t, class, corpus.Settings{MaxTokens: 2})
+	require.ErrorContains(t, err, "--max-tokens 2: it leaves no room beside 2 special tokens")
 	_, _, err = encoded(t, class, corpus.Settings{MaxTokens: 13})
 	require.ErrorContains(t, err, "--max-tokens 13: the training t takes sequences of up to 12 tokens")
 	_, _, err = encoded(t, class, corpus.Settings{})

@@ -109,7 +109,13 @@ func NewEncoder(train *spec.Train, tok *token.Tokenizer, set Settings) (*Encoder
 	if err := e.streams(task); err != nil {
 		return nil, err
 	}
+	if frame := e.tok.Frame(); e.set.MaxTokens <= frame.Size(false) {
+		return nil, fmt.Errorf("--max-tokens %d: it leaves no room beside %d special tokens", e.set.MaxTokens, frame.Size(false))
+	}
 	if task == tasktable.Entities {
+		if set.Long != runtime.Reject {
+			return nil, fmt.Errorf("--long %v: texts with entities are not cut for a training: leave the flag out, or raise `length` in the spec", set.Long)
+		}
 		if e.words, err = e.promptWords(); err != nil {
 			return nil, err
 		}
@@ -190,7 +196,27 @@ func (w *worker) encode(e *example.Example) result {
 		}
 		w.out.err = err
 	}
+	for _, row := range w.out.rows {
+		if most := w.passes(); len(row) > most && w.out.err == nil {
+			w.out.err = faulty("it has %d sequences, and a pass of the training takes up to %d: raise `batch` in the spec, or the sequences of its parts",
+				len(row), most)
+		}
+	}
 	return w.out
+}
+
+// passes returns how many sequences a pass of the training takes.
+func (e *Encoder) passes() int {
+	if e.train.Part > 0 {
+		return e.train.Part
+	}
+	return e.train.Batch
+}
+
+// Check returns a function that tells why an example cannot be used by the head, or nil.
+func (e *Encoder) Check() func(x *example.Example) error {
+	w := e.worker()
+	return func(x *example.Example) error { return w.encode(x).err }
 }
 
 // text encodes a text and calls use for each of its sequences, of which there are several if the policy makes windows of it.

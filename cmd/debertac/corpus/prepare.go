@@ -23,6 +23,8 @@ type Options struct {
 	RowError func(err error) (place, reason string, ok bool)
 	// Place returns where an example is, for messages.
 	Place func(e *example.Example) string
+	// Accept is called when all examples have been read, and refuses the data by an error; nil: they are accepted.
+	Accept func() error
 	// Progress is told after some examples how many there were; nil: nobody is.
 	Progress func(examples int)
 }
@@ -241,6 +243,15 @@ func (c *collector) bad(text string) error {
 	return nil
 }
 
+// Reason returns what is wrong with data as a whole; ok is false for other errors.
+func Reason(err error) (reason string, ok bool) {
+	var f *fault
+	if !errors.As(err, &f) {
+		return "", false
+	}
+	return f.reason, true
+}
+
 // BadError is the error of data with more unusable examples than are allowed.
 type BadError struct {
 	Report *Report
@@ -269,13 +280,18 @@ func (c *collector) finish() (*Report, error) {
 		return nil, &BadError{Report: c.report, Of: meta.Examples}
 	}
 	if meta.Rows == 0 {
-		return nil, errors.New("there is no example")
+		return nil, &fault{"there is no example with a text"}
 	}
 	meta.Task, meta.Source, meta.Mask = string(c.e.head.Task()), c.o.Source, c.e.tok.Specials().MASK
 	meta.Grouped = meta.Most > 1 || c.e.head.Task() == tasktable.Choices
 	meta.Words = c.e.words
 	if w := c.e.words; w != nil && len(w.Names) == 0 {
-		return nil, errors.New("no example has an entity, so there is no label to learn")
+		return nil, &fault{"no example has an entity, so there is no label to learn"}
+	}
+	if c.o.Accept != nil {
+		if err := c.o.Accept(); err != nil {
+			return nil, err
+		}
 	}
 	meta.Bad = c.report.Bad
 	if err := c.w.Commit(); err != nil {

@@ -100,7 +100,7 @@ func (w *worker) scores(e *example.Example) error {
 // number returns the number that an example asks for: its score, or its label if that is a number.
 func number(e *example.Example) (float64, error) {
 	if e.Score != nil {
-		return *e.Score, nil
+		return *e.Score, inRange(*e.Score)
 	}
 	v, err := strconv.ParseFloat(e.Label, 64)
 	switch {
@@ -108,10 +108,19 @@ func number(e *example.Example) (float64, error) {
 		return 0, faulty("it has no score")
 	case err != nil:
 		return 0, faulty("its label %q is not a number", e.Label)
-	case math.IsNaN(v) || math.IsInf(v, 0):
-		return 0, faulty("its score is %v, it must be a finite number", v)
 	}
-	return v, nil
+	return v, inRange(v)
+}
+
+// mostScore bounds scores: the square of a larger one is beyond float32.
+const mostScore = 1e15
+
+// inRange refuses a score that a loss cannot work with.
+func inRange(v float64) error {
+	if math.IsNaN(v) || math.Abs(v) > mostScore {
+		return faulty("its score is %v, it must be a number from %g to %g", v, -mostScore, mostScore)
+	}
+	return nil
 }
 
 // ranking encodes the documents of a query, or the answers to a text, as one row.
@@ -139,6 +148,9 @@ func (w *worker) ranking(e *example.Example) error {
 		v := float64(len(e.Documents) - 1 - i) // the better ones come first
 		if e.Scores != nil {
 			v = e.Scores[i]
+		}
+		if err := inRange(v); err != nil {
+			return err
 		}
 		if w.head.Loss == tasktable.Listwise && v < 0 {
 			return faulty("score %d is %g, and the loss listwise takes numbers from 0 on", i+1, v)
@@ -224,13 +236,14 @@ func (w *worker) answers(e *example.Example) error {
 			return faulty("its answer %q does not stand at byte %d of the context", a.Text, a.Start)
 		}
 	}
-	return w.text(runtime.Text{First: e.Question, Second: e.Context, Pair: true}, func(s *prepared.Sequence, at *engine.Window) error {
+	seen := from < 0 // some window has the answer, or no answer is right
+	err := w.text(runtime.Text{First: e.Question, Second: e.Context, Pair: true}, func(s *prepared.Sequence, at *engine.Window) error {
 		start, end := int32(0), int32(0)
 		if first, last, ok := w.tokensOf(from, to); ok {
 			a, in := at.Row(first)
 			b, too := at.Row(last)
 			if in && too {
-				start, end = int32(a), int32(b)
+				start, end, seen = int32(a), int32(b), true
 			}
 		} else if from >= 0 {
 			return faulty("its answer %q has no tokens", e.Answers[0].Text)
@@ -239,6 +252,19 @@ func (w *worker) answers(e *example.Example) error {
 		w.out.rows = append(w.out.rows, []prepared.Sequence{*s})
 		return nil
 	})
+	if err == nil && !seen {
+		return faulty("its answer %q is in no sequence: it is cut off, or longer than the overlap of windows", short(e.Answers[0].Text))
+	}
+	return err
+}
+
+// short returns the beginning of a text for a message.
+func short(text string) string {
+	const most = 60
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return text
 }
 
 // tokensOf returns the first and the last token of the second text that overlap the bytes from..to.

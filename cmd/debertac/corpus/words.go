@@ -28,7 +28,8 @@ func (w *worker) tags(e *example.Example) error {
 		classes[i] = int32(n)
 		w.out.labels = append(w.out.labels, w.head.Labels[n])
 	}
-	return w.text(runtime.Text{First: text}, func(s *prepared.Sequence, at *engine.Window) error {
+	learns := false // some token has a label
+	err = w.text(runtime.Text{First: text}, func(s *prepared.Sequence, at *engine.Window) error {
 		list := make([]int32, len(s.IDs))
 		for i := range list {
 			list[i] = -1
@@ -41,10 +42,17 @@ func (w *worker) tags(e *example.Example) error {
 			}
 			list = byWord
 		}
+		for _, class := range list {
+			learns = learns || class >= 0
+		}
 		s.Integers = map[string][]int32{target: list}
 		w.out.rows = append(w.out.rows, []prepared.Sequence{*s})
 		return nil
 	})
+	if err == nil && !learns {
+		return faulty("no word of it has a token that the model reads, so there is nothing to learn")
+	}
+	return err
 }
 
 // atFirst calls use with the row of the first token of each word in a window. starts holds the first byte of each word.
@@ -132,8 +140,11 @@ func (w *worker) tagIn(label string, first bool) string {
 // other texts of the batch.
 func (w *worker) entities(e *example.Example) error {
 	words, spans, err := wordsOf(e)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case e.Entities == nil:
+		return faulty("it has no entities; a text without any has an empty list")
 	}
 	if len(words) == 0 {
 		return faulty("it has no words")
@@ -283,6 +294,9 @@ func (w *worker) written(e *example.Example) error {
 		if list[i] = -1; i+1 >= border && i+1 < len(s.IDs) {
 			list[i] = s.IDs[i+1]
 		}
+	}
+	if border+len(w.q.Frame.Close) >= len(s.IDs) {
+		return faulty("its target is empty, or cut off")
 	}
 	s.Integers = map[string][]int32{}
 	w.heads(func(_ *spec.Head, name string) { s.Integers[name] = list })

@@ -86,7 +86,7 @@ func (f *Flags) Files(ctx context.Context, paths []string, task tasktable.Task, 
 	if o.Task != "" && o.Split == "" {
 		o.Split = split
 	}
-	return &Examples{ctx: ctx, options: o, paths: paths, labels: f.MapLabel, has: part.filter()}
+	return &Examples{ctx: ctx, options: o, paths: paths, labels: f.MapLabel, used: map[string]bool{}, has: part.filter()}
 }
 
 // Examples reads the examples of files, one file after the other.
@@ -96,6 +96,7 @@ type Examples struct {
 	paths   []string
 	now     dataset.Source
 	labels  map[string]string // other names of labels
+	used    map[string]bool   // those of labels that the data have
 	has     func(e *example.Example) bool
 }
 
@@ -132,6 +133,7 @@ func (x *Examples) Next() (*example.Example, error) {
 func (x *Examples) rename(e *example.Example) {
 	to := func(label *string) {
 		if name, ok := x.labels[*label]; ok {
+			x.used[*label] = true
 			*label = name
 		}
 	}
@@ -147,6 +149,16 @@ func (x *Examples) rename(e *example.Example) {
 	for i := range e.Entities {
 		to(&e.Entities[i].Label)
 	}
+}
+
+// unused returns a label that is to be renamed and that the data do not have, or "".
+func (x *Examples) unused() string {
+	for _, old := range slices.Sorted(maps.Keys(x.labels)) {
+		if !x.used[old] {
+			return old
+		}
+	}
+	return ""
 }
 
 // Close closes the file that is open.
@@ -234,8 +246,8 @@ func (f *Flags) source(u *compiler.Unit, tok *folder.Lent, sum string, part Part
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// Make prepares the data files for a training. Without out the result is in the cache, where it is found the next time.
-func (f *Flags) Make(m *built.Maker, u *compiler.Unit, tok *folder.Lent, paths []string, part Part, out string) (*Data, error) {
+// Encoder returns an encoder of examples for a training.
+func (f *Flags) Encoder(u *compiler.Unit, tok *folder.Lent) (*corpus.Encoder, error) {
 	set, err := f.settings()
 	if err != nil {
 		return nil, err
@@ -246,6 +258,15 @@ func (f *Flags) Make(m *built.Maker, u *compiler.Unit, tok *folder.Lent, paths [
 	enc, err := corpus.NewEncoder(u.Training, tok.Token, set)
 	if err != nil {
 		return nil, fault.Input(u.Training.Pos.File, "%v", err)
+	}
+	return enc, nil
+}
+
+// Make prepares the data files for a training. Without out the result is in the cache, where it is found the next time.
+func (f *Flags) Make(m *built.Maker, u *compiler.Unit, tok *folder.Lent, paths []string, part Part, out string) (*Data, error) {
+	enc, err := f.Encoder(u, tok)
+	if err != nil {
+		return nil, err
 	}
 	stop := m.Progress("reading data")
 	d := &Data{}
@@ -305,7 +326,13 @@ func (f *Flags) create(c *console.Console, enc *corpus.Encoder, source string, p
 			}
 			return row.Place(), row.Reason, true
 		},
-		Place: place,
+		Place: Place,
+		Accept: func() error {
+			if old := examples.unused(); old != "" {
+				return fault.Usage("leave it out", "--map-label %s=%s: no label of the data is %q", old, f.MapLabel[old], old)
+			}
+			return nil
+		},
 	})
 	stop()
 	var bad *corpus.BadError
@@ -314,6 +341,9 @@ func (f *Flags) create(c *console.Console, enc *corpus.Encoder, source string, p
 			c.Note("%s", text)
 		}
 		return fault.Input(wording.List(paths), "%v: mend them, or leave them out", bad).Hint("--allow-bad SHARE, such as 0.01")
+	}
+	if reason, ok := corpus.Reason(err); ok {
+		return fault.Input(wording.List(paths), "%s", reason)
 	}
 	if err != nil {
 		return err
@@ -328,8 +358,8 @@ func (f *Flags) create(c *console.Console, enc *corpus.Encoder, source string, p
 // byElement lists the endings of files in which examples are counted by elements or rows, not by lines.
 var byElement = []string{".json", ".parquet"}
 
-// place returns where an example is, for messages.
-func place(e *example.Example) string {
+// Place returns where an example is, for messages.
+func Place(e *example.Example) string {
 	name := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(e.File), ".gz"), ".zst")
 	if slices.Contains(byElement, filepath.Ext(name)) {
 		return fmt.Sprintf("%s: example %d", e.File, e.At)

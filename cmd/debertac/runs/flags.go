@@ -59,6 +59,14 @@ func (f *Flags) Check() error {
 	if err := flags.Within(numbers...); err != nil {
 		return err
 	}
+	for name, list := range map[string][]string{"--data": f.Data, "--eval": f.Eval} {
+		if slices.Contains(list, "") {
+			return fault.Usage("name a file", "%s has an empty name", name)
+		}
+	}
+	if _, ok := f.MapLabel[""]; ok {
+		return fault.Usage("--map-label OLD=NEW", "--map-label: the old label is empty")
+	}
 	if err := flags.Within(flags.Real("--hold-out", &f.HoldOut, 0, 0.9)); err != nil {
 		return err
 	}

@@ -4,13 +4,16 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"github.com/debertac/debertac/cmd/debertac/built"
+	"github.com/debertac/debertac/cmd/debertac/corpus"
 	"github.com/debertac/debertac/cmd/debertac/dataset"
 	"github.com/debertac/debertac/cmd/debertac/evaluation"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/flags"
 	"github.com/debertac/debertac/cmd/debertac/folder"
+	"github.com/debertac/debertac/cmd/debertac/prepare"
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
@@ -89,14 +92,23 @@ func (r *run) examples(paths []string) (*evaluation.Data, error) {
 	}
 	x := r.flags.Files(r.Context, paths, r.unit.Head.Task(), split, r.flags.part(true))
 	defer x.Close() // read only
+	check, err := r.checks()
+	if err != nil {
+		return nil, err
+	}
 	bad, all := 0, 0
 	d, err := evaluation.Load(sourceFunc(func() (*example.Example, error) {
 		for {
 			e, err := x.Next()
 			all++
 			var row *dataset.RowError
-			if !errors.As(err, &row) {
-				return e, err
+			switch {
+			case err == nil:
+				if err = check(e); err == nil {
+					return e, nil
+				}
+			case !errors.As(err, &row):
+				return nil, err
 			}
 			bad++
 			r.Note("%v", err)
@@ -109,10 +121,35 @@ func (r *run) examples(paths []string) (*evaluation.Data, error) {
 		return nil, fault.Input(wording.List(paths), "%d of %d examples cannot be used: mend them, or leave them out", bad, all).
 			Hint("--allow-bad SHARE, such as 0.01")
 	}
+	if d.N == 0 && r.flags.HoldOut > 0 {
+		return nil, fault.Usage("a larger share", "--hold-out %g: it holds out no example of %s", r.flags.HoldOut, wording.List(paths))
+	}
 	if d.N == 0 {
 		return nil, fault.Input(wording.List(paths), "there is no example to evaluate on")
 	}
 	return d, nil
+}
+
+// checked lists the tasks whose evaluations need what their trainings need of an example.
+var checked = []tasktable.Task{tasktable.Labels, tasktable.Tags, tasktable.Choices}
+
+// checks returns a function that refuses examples that an evaluation cannot use, so that they are known before the first step.
+func (r *run) checks() (func(e *example.Example) error, error) {
+	if !slices.Contains(checked, r.unit.Head.Task()) {
+		return func(*example.Example) error { return nil }, nil
+	}
+	enc, err := r.flags.Encoder(r.unit, r.tok)
+	if err != nil {
+		return nil, err
+	}
+	check := enc.Check()
+	return func(e *example.Example) error {
+		reason, bad := corpus.Reason(check(e))
+		if !bad {
+			return nil
+		}
+		return errors.New(prepare.Place(e) + ": " + reason)
+	}, nil
 }
 
 // sourceFunc makes a source of examples of a function.

@@ -354,6 +354,9 @@ func (r *run) resume() error {
 	if err := disk.RemoveAll(r.folder.Path(evaluatedWeights)); err != nil { // of an evaluation that was killed
 		return err
 	}
+	if err := r.unchanged(); err != nil {
+		return err
+	}
 	if err := r.compile(r.folder.Path(runfolder.SpecFile), r.folder.Path(runfolder.BaseFolder)); err != nil {
 		return err
 	}
@@ -371,6 +374,32 @@ func (r *run) resume() error {
 	}
 	if c.Out != "" && c.Spec != c.Out {
 		return r.sameSpec()
+	}
+	return nil
+}
+
+// unchanged refuses a run whose spec or tokenizer is not what it was when the run began.
+func (r *run) unchanged() error {
+	path := r.folder.Path(runfolder.SpecFile)
+	text, err := disk.ReadFile(path, maxSpec)
+	if err != nil {
+		return err
+	}
+	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != r.folder.Run.Spec {
+		return fault.Input(path, "the spec has changed since the run began, and a run goes on with the same spec only").
+			Hint("a new run can begin with the weights of this one: --init %s", r.folder.Dir)
+	}
+	base := r.folder.Path(runfolder.BaseFolder)
+	tok, err := folder.Lend(r.Console, base, nil)
+	if err != nil {
+		return err
+	}
+	var sum hashWriter
+	if err := tok.Hash(&sum); err != nil {
+		return err
+	}
+	if sum.sum() != r.folder.Run.Tokenizer {
+		return fault.Input(base, "the tokenizer has changed since the run began: the weights mean nothing with another one")
 	}
 	return nil
 }

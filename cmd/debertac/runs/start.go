@@ -71,7 +71,7 @@ func (f *Flags) args() []string {
 // start runs the program that trains, and answers it.
 func (r *run) start() error {
 	list := append(r.flags.child(), flags.Value("--data", r.data.Path), flags.Value("--run", r.folder.Dir), flags.Switch("--json", true),
-		flags.Switch("--resume", true), flags.Switch("--ask", r.judge != nil))
+		flags.Switch("--resume", r.call.Resume), flags.Switch("--ask", r.judge != nil))
 	if r.judge != nil && r.flags.Metric == "" {
 		list = append(list, flags.Value("--metric", usual[r.unit.Head.Task()]))
 	}
@@ -105,6 +105,9 @@ func (r *run) start() error {
 	w.clear()
 	in.Close() // the program reads no more replies
 	if err := r.ChildFault(cmd.Wait()); err != nil {
+		if !r.call.Resume && w.step == 0 {
+			return errors.Join(err, r.folder.Abandon())
+		}
 		if r.Context.Err() != nil && w.step > 0 {
 			r.Note("stopped after step %d; debertac train %s --resume goes on", w.step, wording.Quoted(r.folder.Dir))
 		}
@@ -191,9 +194,11 @@ func (w *watch) show(e *training.Event) {
 	switch e.Kind {
 	case training.EventBegin:
 		w.first, w.begin = e.Step, time.Now()
-		text := fmt.Sprintf("%s of %s in %s", wording.Counted(e.Steps-e.Step, "step", "steps"), w.folder.Run.Training, w.folder.Dir)
+		text := fmt.Sprintf("%s of %s in %s", wording.Counted(max(0, w.last(e.Steps)-e.Step), "step", "steps"), w.folder.Run.Training, w.folder.Dir)
 		if e.Step > 0 {
 			text += fmt.Sprintf(", after %d that are done", e.Step)
+		} else if w.call.Resume {
+			text += ", from the beginning, because there is no checkpoint"
 		}
 		if e.Drawn > 0 && w.folder.Run.Base != "" && e.Step == 0 {
 			text += fmt.Sprintf("; %s drawn, because the weights lack them", wording.Counted(e.Drawn, "tensor is", "tensors are"))
@@ -206,6 +211,14 @@ func (w *watch) show(e *training.Event) {
 		w.clear()
 		w.Note("step %d: %s", e.Step, numbers(e.Values))
 	}
+}
+
+// last returns the step after which the run stops.
+func (w *watch) last(steps int) int {
+	if w.flags.MaxSteps != nil {
+		return min(steps, *w.flags.MaxSteps)
+	}
+	return steps
 }
 
 // numbers returns metrics as text.
@@ -261,6 +274,9 @@ func (w *watch) ended() error {
 	}
 	if w.step == w.first {
 		w.Note("%s has nothing left to do: %s are done", w.folder.Dir, wording.Counted(w.step, "step", "steps"))
+		if w.step < w.folder.Run.Steps && w.flags.MaxSteps != nil {
+			w.Note("it was told to stop there: --max-steps %d goes on to the end of the training", w.folder.Run.Steps)
+		}
 		return nil
 	}
 	text := fmt.Sprintf("%s in %v, loss %.4f", wording.Counted(w.step-w.first, "step", "steps"), time.Since(w.begin).Round(100*time.Millisecond), w.loss)

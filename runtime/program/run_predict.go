@@ -42,7 +42,8 @@ func (f *taskFlags) predicting(core *engine.Core, h *engine.Head, p *page) (serv
 		m, err := task.NewPerplexer(core, h.Name)
 		return &perplexityService{f.texts(), m}, err
 	case causal && (f.given["targets"] || f.given["top"]):
-		return nil, usage("--targets and --top belong to filling masks; this model is causal and continues texts (--top-k bounds what it draws from)")
+		return nil, usage("--targets and --top belong to filling masks; this model is causal (is_decoder in its config.json, `mask j <= i` in its spec) " +
+			"and continues texts (--top-k bounds what it draws from)")
 	case causal:
 		return f.generating(core, h, p)
 	case f.given["pair"]:

@@ -210,10 +210,13 @@ func TestRead(t *testing.T) {
 	require.NoError(t, err)
 	lines := strings.SplitAfter(string(text), "\n")
 	for want, bad := range map[string]string{
-		"metrics.jsonl:2: it is not a line of metrics": lines[0] + "nonsense\n" + lines[2],
-		"metrics.jsonl:3: it is not a line of metrics": lines[0] + lines[1] + `{"loss":1}` + "\n",
-		"metrics.jsonl:1: it is not a line of metrics": `{"step":1,"loss":"low"}` + "\n" + lines[1],
-		"the run has no metrics yet":                   "",
+		"metrics.jsonl:2: it is not a line of metrics":                            lines[0] + "nonsense\n" + lines[2],
+		"metrics.jsonl:3: it is not a line of metrics":                            lines[0] + lines[1] + `{"loss":1}` + "\n",
+		"metrics.jsonl:1: it is not a line of metrics":                            `{"step":1,"loss":"low"}` + "\n" + lines[1],
+		"run: the run has no metrics yet":                                         "",
+		"the run has no metrics yet":                                              `{"step":1,"epoch":1}` + "\n",
+		"has no metrics yet":                                                      `{"step":1}` + "\n",
+		"loss is 1e+308 after 1 step, and numbers beyond ±1e+100 cannot be drawn": `{"step":1,"loss":1e308}` + "\n" + `{"step":5,"loss":-1e308}` + "\n",
 	} {
 		require.NoError(t, os.WriteFile(metrics, []byte(bad), 0o666))
 		_, err := Read([]string{other, path})
@@ -227,6 +230,35 @@ func TestRead(t *testing.T) {
 	require.NoError(t, err)
 	_, err = Read([]string{dir})
 	require.ErrorContains(t, err, "has no run.json")
+}
+
+// TestExtremes draws numbers for which an axis has few distinct numbers, or none, between its ends.
+func TestExtremes(t *testing.T) {
+	path := made(t, t.TempDir(), "run", 1, 0.03, 3)
+	for _, values := range [][2]float64{{1e100, -1e100}, {1e100, 1e100}, {1e17, 1e17}, {1e17, 1e17 + 16}, {-1e100, math.Nextafter(-1e100, 0)},
+		{5e-324, 1e-323}, {1, math.Nextafter(1, 2)}, {0, 5e-324}, {1 << 53, 1<<53 + 2}} {
+		for _, last := range []int{1, 2, 1 << 53} {
+			text := fmt.Sprintf("{\"step\":1,\"loss\":%g}\n{\"step\":%d,\"loss\":%g}\n", values[0], last, values[1])
+			require.NoError(t, os.WriteFile(filepath.Join(path, "metrics.jsonl"), []byte(text), 0o666))
+			runs, err := Read([]string{path})
+			require.NoError(t, err)
+			_, err = SVG(runs, Options{Smooth: 0.9})
+			require.NoError(t, err, text)
+		}
+	}
+}
+
+// TestNothingInCommon checks that a band over runs that were logged after other steps is refused.
+func TestNothingInCommon(t *testing.T) {
+	dir := t.TempDir()
+	one, two := made(t, dir, "a-1", 1, 0.03, 3), made(t, dir, "a-2", 2, 0.03, 3)
+	for i, path := range []string{one, two} {
+		require.NoError(t, os.WriteFile(filepath.Join(path, "metrics.jsonl"), fmt.Appendf(nil, "{\"step\":%d,\"loss\":1}\n", i+1), 0o666))
+	}
+	runs, err := Read([]string{one, two})
+	require.NoError(t, err)
+	_, err = SVG(runs, Options{Band: true})
+	require.ErrorContains(t, err, "the runs have no metric after the same number of steps")
 }
 
 // TestFacts compares all that the page tells of a run.

@@ -130,10 +130,18 @@ func reach(list []panel) (first, last float64) {
 			}
 		}
 	}
-	if first == last {
-		return first - 1, last + 1
+	return apart(first, last)
+}
+
+// apart returns the ends of an axis for numbers from low to high. Ends that are equal, or so near each other that float64 has few numbers between them, are moved
+// apart: the search for the marks of an axis does not end where adding 1 to a float64 does not change it.
+func apart(low, high float64) (float64, float64) {
+	size := max(math.Abs(low), math.Abs(high))
+	if low == high || high-low < size*1e-12 {
+		pad := max(1, size*1e-9)
+		return low - pad, high + pad
 	}
-	return first, last
+	return low, high
 }
 
 // legend draws the names of the curves at the top.
@@ -165,6 +173,7 @@ func (p *panel) plot() (*plot.Plot, error) {
 			return nil, err
 		}
 	}
+	q.Y.Min, q.Y.Max = apart(q.Y.Min, q.Y.Max)
 	return q, nil
 }
 

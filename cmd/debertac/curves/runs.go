@@ -38,8 +38,11 @@ func Read(dirs []string) ([]*Run, error) {
 		if r.Lines, err = f.Metrics(); err != nil {
 			return nil, fault.Input(dir, "%v", err)
 		}
-		if len(r.Lines) == 0 {
+		if len(namesOf([]*Run{r})) == 0 { // no line, or none with more than the step and the epoch
 			return nil, fault.Input(dir, "the run has no metrics yet")
+		}
+		if err := r.drawable(f.Path(runfolder.MetricsFile)); err != nil {
+			return nil, err
 		}
 		if r.Best, err = f.Best(); err != nil {
 			return nil, fault.Input(dir, "%v", err)
@@ -53,6 +56,22 @@ func Read(dirs []string) ([]*Run, error) {
 		}
 	}
 	return runs, nil
+}
+
+// largest bounds the numbers that are drawn. Differences of larger ones, and the squares of a band, overflow, and an axis without an end is never done.
+const largest = 1e100
+
+// drawable refuses numbers that no axis can show.
+func (r *Run) drawable(path string) error {
+	for _, l := range r.Lines {
+		for _, name := range slices.Sorted(maps.Keys(l.Values)) {
+			if v := l.Values[name]; math.Abs(v) > largest {
+				return fault.Input(path, "%s is %g after %s, and numbers beyond ±%g cannot be drawn: remove the number from the line", name, v,
+					wording.Counted(l.Step, "step", "steps"), largest)
+			}
+		}
+	}
+	return nil
 }
 
 // Options decide what is drawn.
@@ -128,7 +147,12 @@ func panels(runs []*Run, o Options) ([]panel, []group, error) {
 			p.title = "loss (dashed: of evaluations)"
 			p.add(groups, runfolder.EvalPrefix+"loss", true, o)
 		}
-		list = append(list, p)
+		if len(p.curves) > 0 { // a band has no curve if its runs have no step in common
+			list = append(list, p)
+		}
+	}
+	if len(list) == 0 {
+		return nil, nil, fault.Usage("without --band each run is drawn by itself", "--band: the runs have no metric after the same number of steps")
 	}
 	return list, groups, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/outfolder"
 	"github.com/debertac/debertac/cmd/debertac/output"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/published"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -114,7 +115,7 @@ func (p *plan) write(ctx context.Context, source *outfolder.Source, dir string, 
 		}
 		dtype := p.dtype(info.DType)
 		added = append(added, outfolder.Tensor{Tensor: safetensors.Tensor{Name: name, DType: dtype, Shape: info.Shape}, Bytes: func() ([]byte, error) {
-			v, err := p.read(p.adapter.Floats, p.added[name], info.Elements())
+			v, err := p.read(p.adapter, p.added[name], info.Elements())
 			if err != nil {
 				return nil, err
 			}
@@ -159,9 +160,9 @@ func (p *plan) changed(name string, c *change) (outfolder.Tensor, error) {
 	}
 	t := outfolder.Tensor{Tensor: safetensors.Tensor{Name: p.prefix + name, DType: info.DType, Shape: info.Shape}}
 	t.Bytes = func() ([]byte, error) {
-		from, of := p.model.Floats, name
+		from, of := p.model, name
 		if c.whole != "" {
-			from, of = p.adapter.Floats, c.whole
+			from, of = p.adapter, c.whole
 		}
 		w, err := p.read(from, of, info.Elements())
 		if err != nil {
@@ -172,7 +173,7 @@ func (p *plan) changed(name string, c *change) (outfolder.Tensor, error) {
 		}
 		for _, x := range w {
 			if math.IsNaN(x) || math.IsInf(x, 0) {
-				return nil, fmt.Errorf("%s: the merged tensor holds %v: the adapter or the model is damaged", name, x)
+				return nil, p.fault(name, "merged with the model's tensor it holds %v, because its numbers are too large", x)
 			}
 		}
 		return outfolder.Encode(name, info.DType, w)
@@ -180,11 +181,16 @@ func (p *plan) changed(name string, c *change) (outfolder.Tensor, error) {
 	return t, nil
 }
 
-// read reads a tensor of n numbers.
-func (p *plan) read(floats func(string, []float32) error, name string, n int) ([]float64, error) {
+// read reads a tensor of n numbers. NaN and Inf are refused: a model that has them computes nothing else.
+func (p *plan) read(from published.Weights, name string, n int) ([]float64, error) {
 	v := make([]float32, n)
-	if err := floats(name, v); err != nil {
+	if err := from.Floats(name, v); err != nil {
 		return nil, err
+	}
+	for i, x := range v {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return nil, &safetensors.Error{File: from.Name(), Tensor: name, Reason: fmt.Sprintf("its number %d is %v: the file is damaged", i, x)}
+		}
 	}
 	return outfolder.Wide(v), nil
 }
@@ -192,7 +198,7 @@ func (p *plan) read(floats func(string, []float32) error, name string, n int) ([
 // apply adds what the adapter has for a tensor w.
 func (p *plan) apply(w []float64, info safetensors.Info, c *change) error {
 	if c.add != "" {
-		v, err := p.read(p.adapter.Floats, c.add, len(w))
+		v, err := p.read(p.adapter, c.add, len(w))
 		if err != nil {
 			return err
 		}
@@ -209,11 +215,11 @@ func (p *plan) apply(w []float64, info safetensors.Info, c *change) error {
 	}
 	rank, in := shape.Shape[0], shape.Shape[1]
 	out := len(w) / in
-	down, err := p.read(p.adapter.Floats, c.down, rank*in)
+	down, err := p.read(p.adapter, c.down, rank*in)
 	if err != nil {
 		return err
 	}
-	up, err := p.read(p.adapter.Floats, c.up, out*rank)
+	up, err := p.read(p.adapter, c.up, out*rank)
 	if err != nil {
 		return err
 	}

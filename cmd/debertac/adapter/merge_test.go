@@ -186,9 +186,11 @@ func TestRefused(t *testing.T) {
 		"this kind of tensor of an adapter":     {tensors: renamed(query+".lora_A.weight", query+".lora_C.weight")},
 		"tensors begin with base_model.model.":  {tensors: renamed(query+".lora_A.weight", "query.lora_A.weight")},
 		"the adapter is of another model":       {tensors: renamed(query+".lora_A.weight", strings.Replace(query, "layer.0", "layer.9", 1)+".lora_A.weight")},
-		"the merged tensor holds NaN": {tensors: func(_ map[string]safetensors.Tensor, v map[string][]float32) {
-			v[query+".lora_B.weight"][3] = float32(math.NaN())
-		}},
+		"adapter_model.safetensors: tensor \"" + query + ".lora_B.weight\": its number 3 is NaN: the file is damaged": {
+			tensors: func(_ map[string]safetensors.Tensor, v map[string][]float32) {
+				v[query+".lora_B.weight"][3] = float32(math.NaN())
+			},
+		},
 		"the file holds no tensors": {tensors: func(l map[string]safetensors.Tensor, _ map[string][]float32) { clear(l) }},
 		"layer.0.attention.self.query_proj.weight": {tensors: func(l map[string]safetensors.Tensor, _ map[string][]float32) {
 			delete(l, query+".lora_A.weight")

@@ -80,7 +80,7 @@ var rooms = []struct {
 	{"runtime/prepared", []string{"runtime/disk", "runtime/ragged", "runtime/safetensors"}, nil},
 	{"runtime/training", []string{"runtime/disk", "runtime/dropout", "runtime/prepared", "runtime/ragged", "runtime/runfolder", "runtime/tfevents",
 		"runtime/trainer"}, nil},
-	{"runtime/runfolder", []string{"runtime/disk"}, nil},
+	{"runtime/runfolder", []string{"runtime/disk", "runtime/ragged"}, nil},
 	{"runtime/bf16", nil, nil},
 	{"runtime/engine", []string{"runtime!", "runtime/cpu", "runtime/disk", "runtime/mapped", "runtime/pool", "runtime/ragged", "runtime/resource",
 		"runtime/safetensors", "runtime/tasktable", "runtime/tokenizer"}, []string{"golang.org/x/sys"}},

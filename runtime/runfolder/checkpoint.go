@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // Checkpoint is a file of a run that has all tensors, and the state of the optimizer, after a number of steps.
@@ -125,7 +126,10 @@ func (f *Folder) Best() (*Best, error) {
 	}
 	b := &Best{}
 	if err := json.Unmarshal(text, b); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", f.Path(BestFile), err)
+		return nil, ragged.Errorf("%s is damaged: %v", f.Path(BestFile), err)
+	}
+	if b.Step < 0 || b.Metric == "" {
+		return nil, ragged.Errorf("%s is damaged: it names no metric, or a step below 0", f.Path(BestFile))
 	}
 	return b, nil
 }

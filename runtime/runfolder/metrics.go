@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // Line is a line of the metrics: numbers by their names after a number of steps. Lines of steps have loss, rate, grad_norm and tokens_per_s; lines of
@@ -97,7 +98,7 @@ func (f *Folder) readMetrics(last int) (lines []Line, size int64, err error) {
 		}
 		var l Line
 		if err := json.Unmarshal(line, &l); err != nil {
-			return nil, 0, fmt.Errorf("%s:%d: it is not a line of metrics: %w", f.Path(MetricsFile), n, err)
+			return nil, 0, ragged.Errorf("%s:%d: it is not a line of metrics: %v", f.Path(MetricsFile), n, err)
 		}
 		if l.Step > last {
 			break

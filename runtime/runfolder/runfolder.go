@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/ragged"
 )
 
 // The names in a run's folder.
@@ -135,10 +136,16 @@ func Open(dir string) (*Folder, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s has no %s: %w", dir, RunFile, ErrNone)
 	case err != nil:
+		if is, failed := disk.IsDir(dir); failed == nil && !is {
+			return nil, fmt.Errorf("%s is a file: name the folder of a run: %w", dir, ErrNone)
+		}
 		return nil, err
 	}
 	if err := json.Unmarshal(text, &f.Run); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", f.Path(RunFile), err)
+		return nil, ragged.Errorf("%s is damaged: %v", f.Path(RunFile), err)
+	}
+	if f.Run.Format == 0 {
+		return nil, ragged.Errorf("%s is damaged: it has no format", f.Path(RunFile))
 	}
 	if f.Run.Format != Format {
 		return nil, fmt.Errorf("%s has format %d; this version reads format %d", f.Path(RunFile), f.Run.Format, Format)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/runfolder"
 )
 
@@ -51,12 +52,16 @@ func TestCreate(t *testing.T) {
 	_, err = runfolder.Open(other)
 	require.ErrorIs(t, err, runfolder.ErrNone)
 	require.NoError(t, os.WriteFile(filepath.Join(other, "thesis.tex"), nil, 0o600))
+	_, err = runfolder.Open(filepath.Join(other, "thesis.tex"))
+	require.ErrorIs(t, err, runfolder.ErrNone)
+	require.ErrorContains(t, err, "thesis.tex is a file: name the folder of a run")
 	_, err = runfolder.Create(other, &runfolder.Run{}, nil)
 	require.ErrorContains(t, err, "holds thesis.tex and is not the folder of a run")
 	require.NoError(t, os.Remove(f.Path(runfolder.RunFile))) // as if it had been killed before the last write
 	_, err = runfolder.Create(f.Dir, &runfolder.Run{}, map[string][]byte{runfolder.SpecFile: nil})
 	require.NoError(t, err)
-	for text, want := range map[string]string{"{": "is damaged", `{"format":2}`: "has format 2; this version reads format 1"} {
+	for text, want := range map[string]string{"{": "is damaged", `{"format":2}`: "has format 2; this version reads format 1",
+		"{}": "run.json is damaged: it has no format", "null": "run.json is damaged: it has no format"} {
 		require.NoError(t, os.WriteFile(f.Path(runfolder.RunFile), []byte(text), 0o600))
 		_, err = runfolder.Open(f.Dir)
 		require.ErrorContains(t, err, want)
@@ -141,6 +146,13 @@ func TestMetrics(t *testing.T) {
 	require.NoError(t, os.WriteFile(f.Path(runfolder.MetricsFile), []byte("{\"step\":1}\n{\"step\":\"x\"}\n"), 0o600))
 	_, err = f.Metrics()
 	require.ErrorContains(t, err, "metrics.jsonl:2: it is not a line of metrics")
+	require.ErrorIs(t, err, ragged.ErrInput)
+	for _, text := range []string{"", "{}", "null", `{"step":-1,"metric":"f1"}`} {
+		require.NoError(t, os.WriteFile(f.Path(runfolder.BestFile), []byte(text), 0o600))
+		_, err = f.Best()
+		require.ErrorContains(t, err, "best.json is damaged: ")
+		require.ErrorIs(t, err, ragged.ErrInput)
+	}
 }
 
 var zero float64

@@ -133,8 +133,8 @@ func reach(list []panel) (first, last float64) {
 	return apart(first, last)
 }
 
-// apart returns the ends of an axis for numbers from low to high. Ends that are equal, or so near each other that float64 has few numbers between them, are moved
-// apart: the search for the marks of an axis does not end where adding 1 to a float64 does not change it.
+// apart returns the ends of an axis for numbers from low to high. Ends that are equal, or so near each other that float64 has few numbers between them, are
+// moved apart: the search for the marks of an axis does not end where adding 1 to a float64 does not change it.
 func apart(low, high float64) (float64, float64) {
 	size := max(math.Abs(low), math.Abs(high))
 	if low == high || high-low < size*1e-12 {

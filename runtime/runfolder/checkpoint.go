@@ -42,14 +42,20 @@ func (f *Folder) Checkpoints() (list []Checkpoint, err error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		digits, ok := strings.CutPrefix(e.Name(), before)
-		digits, whole := strings.CutSuffix(digits, after)
-		if step, err := strconv.Atoi(digits); ok && whole && err == nil && step >= 0 {
+		if step, ok := StepOf(e.Name()); ok {
 			list = append(list, Checkpoint{step, filepath.Join(dir, e.Name())})
 		}
 	}
 	slices.SortFunc(list, func(a, b Checkpoint) int { return a.Step - b.Step })
 	return list, nil
+}
+
+// StepOf returns the number of steps that the name of a checkpoint's file tells, and whether the path is named as a checkpoint is.
+func StepOf(path string) (step int, ok bool) {
+	digits, ok := strings.CutPrefix(filepath.Base(path), before)
+	digits, whole := strings.CutSuffix(digits, after)
+	step, err := strconv.Atoi(digits)
+	return step, ok && whole && err == nil && step >= 0
 }
 
 // Find returns the checkpoint that a word names: last, best, or the number of its steps.

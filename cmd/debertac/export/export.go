@@ -10,6 +10,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/debertac/debertac/cmd/debertac/adapter"
 	"github.com/debertac/debertac/cmd/debertac/fault"
@@ -19,6 +20,7 @@ import (
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/published"
+	"github.com/debertac/debertac/runtime/runfolder"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
@@ -142,14 +144,20 @@ func (s *Source) open(out string) (*checked, *disk.Folder, error) {
 // The keys of a checkpoint's metadata, see package trainer.
 const (
 	keySpec = "debertac.spec"
+	keyStep = "debertac.step"
 	keySums = "debertac.crc32c"
 )
 
-// check returns the checksums of a checkpoint, if it has some. A checkpoint of another spec is an error.
+// check returns the checksums of a checkpoint, if it has some. A checkpoint of another spec, or of another step than its name
+// tells, is an error.
 func (s *Source) check(f *safetensors.File) (sums map[string]uint32, err error) {
 	m := f.Metadata()
 	if have, want := m[keySpec], s.Unit.Program.Meta.SpecHash; have != "" && have != want {
 		return nil, fault.Input(s.Checkpoint, "it is a checkpoint of another model: its spec has the hash %.12s, that of the run has %.12s", have, want)
+	}
+	if step, ok := runfolder.StepOf(s.Checkpoint); ok && m[keyStep] != "" && m[keyStep] != strconv.Itoa(step) {
+		return nil, fault.Input(s.Checkpoint, "it is the checkpoint after step %s, and its name tells another step: name it as it was, or export another one",
+			m[keyStep])
 	}
 	if m[keySums] != "" {
 		if err := json.Unmarshal([]byte(m[keySums]), &sums); err != nil {

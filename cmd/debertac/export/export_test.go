@@ -382,6 +382,16 @@ func TestHeadsWithoutAClass(t *testing.T) {
 	}
 }
 
+// TestWrongName checks that a checkpoint under the name of another step is refused.
+func TestWrongName(t *testing.T) {
+	u := trained(t, text(cases[0].model, cases[0].head, ""))
+	path := checkpoint(t, u, 5)
+	other := filepath.Join(filepath.Dir(path), "step-00000020.safetensors")
+	require.NoError(t, os.Rename(path, other))
+	_, err := export.Folder(t.Context(), export.Source{Checkpoint: other, Unit: u}, filepath.Join(t.TempDir(), "out"))
+	require.ErrorContains(t, err, "step-00000020.safetensors: it is the checkpoint after step 10, and its name tells another step")
+}
+
 // TestDamagedCheckpoints checks that a checkpoint that is damaged, or of another training, is refused, and that nothing is written then.
 func TestDamagedCheckpoints(t *testing.T) {
 	spec := text(cases[0].model, cases[0].head, "")

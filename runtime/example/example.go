@@ -14,9 +14,11 @@ import (
 // Example is one example of a data set. Which fields are set depends on the task; fields that are not set have their zero values. As JSON it is an object
 // without the fields that are not set.
 type Example struct {
-	ID   string `json:"id,omitempty"`
-	At   int64  `json:"at,omitempty"` // its number in the file that it comes from: a line, a row or an element, from 1
-	File string `json:"-"`            // that it comes from, for messages; "": not known
+	ID    string `json:"id,omitempty"`
+	At    int64  `json:"at,omitempty"`    // its number in the file that it comes from: a line, a row or an element, from 1
+	File  string `json:"-"`               // that it comes from, for messages; "": not known
+	Unit  string `json:"-"`               // in which At counts: line, row, element, question or article; "": line
+	Where string `json:"where,omitempty"` // its place, for the messages of a program that does not know the file; "": not known
 
 	Text string  `json:"text,omitempty"`
 	Pair *string `json:"pair,omitempty"` // the second text of a pair; nil: there is no pair
@@ -46,6 +48,17 @@ type Example struct {
 	Negatives []string `json:"negatives,omitempty"` // texts that do not
 
 	Target string `json:"target,omitempty"` // the text that a model is to write after Text
+}
+
+// Place returns where the example is in its file, for messages: "file:line", or the file with the number of the row, element or question.
+func (e *Example) Place() string { return Place(e.File, e.Unit, e.At) }
+
+// Place returns where something is in a file, for messages. unit is what number counts, from 1; "" is line.
+func Place(file, unit string, number int64) string {
+	if unit == "" || unit == "line" {
+		return fmt.Sprintf("%s:%d", file, number)
+	}
+	return fmt.Sprintf("%s: %s %d", file, unit, number)
 }
 
 // Entity is a part of a text with a label.

@@ -213,13 +213,16 @@ func (e *evalFlags) read(ctx context.Context, s *session) ([]*example.Example, e
 	return nil, ctx.Err()
 }
 
-// ofExample returns an error about an example, which names its number in the data.
+// ofExample returns an error about an example, which names its place in its file, or its number in the data.
 func ofExample(x *example.Example, n int, err error) error {
 	at := x.At
 	if at == 0 {
 		at = int64(n + 1)
 	}
 	name := fmt.Sprintf("example %d", at)
+	if x.Where != "" {
+		name = x.Where
+	}
 	if x.ID != "" {
 		name += fmt.Sprintf(" (id %s)", command.Shorten(x.ID, 40))
 	}

@@ -70,6 +70,7 @@ func TestEvalFlags(t *testing.T) {
 		`example 1: the model has no label "x" (it has: ham, spam`:  `{"text":"x","label":"x"}`,
 		`example 1: it has 2 labels, and this model chooses one`:    `{"text":"x","labels":["ham","spam"]}`,
 		`example 9: it cannot be encoded: a text of 40000000 bytes`: data + `{"text":"gigantic","label":"ham","at":9}` + "\n" + data,
+		`dev.json: element 4: the model has no label "x"`:           `{"text":"x","label":"x","where":"dev.json: element 4"}`,
 		`example 1 (id the-id): `:                                   `{"text":"unencodable","label":"ham","id":"the-id"}`,
 		`it has no "text", which this head reads; it has "context"`: `{"context":"x","label":"ham"}`,
 	} {

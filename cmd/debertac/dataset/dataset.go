@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strconv"
 
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/runtime/disk"
@@ -67,12 +66,7 @@ type RowError struct {
 func (e *RowError) Error() string { return e.Place() + ": " + e.Reason }
 
 // Place returns where the row is: "file:line", or the file with the number of the row, element or question.
-func (e *RowError) Place() string {
-	if e.Unit == unitLine {
-		return e.File + ":" + strconv.FormatInt(e.Number, 10)
-	}
-	return fmt.Sprintf("%s: %s %d", e.File, e.Unit, e.Number)
-}
+func (e *RowError) Place() string { return example.Place(e.File, e.Unit, e.Number) }
 
 // source is an open file.
 type source struct {
@@ -166,7 +160,7 @@ func (s *source) Next() (*example.Example, error) {
 			return nil, &RowError{File: s.file, Unit: s.unit, Number: r.example.At, Reason: "it has no " + set.String()}
 		}
 	}
-	r.example.File = s.file
+	r.example.File, r.example.Unit = s.file, s.unit
 	return r.example, nil
 }
 

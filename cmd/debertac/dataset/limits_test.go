@@ -72,6 +72,35 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
+// TestAfterCompressed checks that several members of a gzip file are read, and that anything else after one is told from a file that is cut short.
+func TestAfterCompressed(t *testing.T) {
+	one := string(packed(t, ".gz", []byte("{\"text\":\"a\"}\n")))
+	require.Len(t, read(t, write(t, "a.jsonl.gz", one+one+one), dataset.Options{}), 3)
+	for _, junk := range []string{"x", "junk that is longer than a header"} {
+		got := read(t, write(t, "a.jsonl.gz", one+one+junk), dataset.Options{})
+		require.Contains(t, got[len(got)-1], "it cannot be decompressed (gzip): something follows the compressed data that is not compressed: remove it")
+	}
+}
+
+// TestPlaces checks that an example tells its place in the unit of its format.
+func TestPlaces(t *testing.T) {
+	for name, c := range map[string]struct{ text, format, want string }{
+		"a.jsonl": {"{\"text\":\"a\"}\n{\"text\":\"b\"}\n", "", "a.jsonl:2"},
+		"a.json":  {`[{"text":"a"},{"text":"b"}]`, "", "a.json: element 2"},
+		"r.jsonl": {`{"article":"a","questions":["p _","q _"],"options":[["a","b"],["c","d"]],"answers":["A","B"],"id":"x"}`, "race", "r.jsonl: question 2"},
+	} {
+		path := write(t, name, c.text)
+		s, err := dataset.Open(t.Context(), path, dataset.Options{Format: c.format})
+		require.NoError(t, err)
+		_, err = s.Next()
+		require.NoError(t, err)
+		e, err := s.Next()
+		require.NoError(t, err, name)
+		require.Equal(t, c.want, filepath.Base(e.Place()))
+		require.NoError(t, s.Close())
+	}
+}
+
 // random returns a text that cannot be compressed well.
 func random(n int) string {
 	var b strings.Builder

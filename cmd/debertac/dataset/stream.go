@@ -23,19 +23,56 @@ const zstdWindow = 128 << 20
 // packings lists the compressions that are read, with the extensions and the first bytes of their files.
 var packings = []struct {
 	name, extension, start string
-	open                   func(r io.Reader) (io.Reader, func(), error)
+	open                   func(r *bufio.Reader) (io.Reader, func(), error)
 }{
-	{"gzip", ".gz", "\x1f\x8b", func(r io.Reader) (io.Reader, func(), error) {
+	{"gzip", ".gz", gzipStart, func(r *bufio.Reader) (io.Reader, func(), error) {
 		z, err := gzip.NewReader(r)
-		return z, func() {}, err
+		if err != nil {
+			return nil, func() {}, err
+		}
+		z.Multistream(false)
+		return &members{z: z, r: r}, func() {}, nil
 	}},
-	{"zstd", ".zst", "\x28\xb5\x2f\xfd", func(r io.Reader) (io.Reader, func(), error) {
+	{"zstd", ".zst", "\x28\xb5\x2f\xfd", func(r *bufio.Reader) (io.Reader, func(), error) {
 		z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			return nil, func() {}, err
 		}
 		return z, z.Close, nil
 	}},
+}
+
+// gzipStart is what every member of a gzip file begins with.
+const gzipStart = "\x1f\x8b"
+
+// members reads the members of a gzip file one after the other. It tells a file that is cut short from one in which something else follows.
+type members struct {
+	z *gzip.Reader
+	r *bufio.Reader
+}
+
+// Read reads decompressed bytes.
+func (m *members) Read(p []byte) (int, error) {
+	for {
+		n, err := m.z.Read(p)
+		if n > 0 && errors.Is(err, io.EOF) {
+			return n, nil // the next call looks for another member
+		}
+		if !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		next, err := m.r.Peek(len(gzipStart))
+		switch {
+		case len(next) == 0:
+			return 0, err // the end, or a failure to read
+		case string(next) != gzipStart:
+			return 0, errors.New("something follows the compressed data that is not compressed: remove it")
+		}
+		if err := m.z.Reset(m.r); err != nil {
+			return 0, err
+		}
+		m.z.Multistream(false)
+	}
 }
 
 // signatures lists the first bytes of files that hold no rows that could be read.

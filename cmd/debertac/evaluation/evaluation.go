@@ -53,6 +53,9 @@ func Load(src Source) (*Data, error) {
 		case err != nil:
 			return nil, err
 		}
+		if e.File != "" {
+			e.Where = e.Place()
+		}
 		if err := example.Encode(&b, e); err != nil {
 			return nil, err
 		}

@@ -13,7 +13,6 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/built"
 	"github.com/debertac/debertac/cmd/debertac/cache"
@@ -326,7 +325,7 @@ func (f *Flags) create(c *console.Console, enc *corpus.Encoder, source string, p
 			}
 			return row.Place(), row.Reason, true
 		},
-		Place: Place,
+		Place: (*example.Example).Place,
 		Accept: func() error {
 			if old := examples.unused(); old != "" {
 				return fault.Usage("leave it out", "--map-label %s=%s: no label of the data is %q", old, f.MapLabel[old], old)
@@ -353,18 +352,6 @@ func (f *Flags) create(c *console.Console, enc *corpus.Encoder, source string, p
 	}
 	*to = *r
 	return nil
-}
-
-// byElement lists the endings of files in which examples are counted by elements or rows, not by lines.
-var byElement = []string{".json", ".parquet"}
-
-// Place returns where an example is, for messages.
-func Place(e *example.Example) string {
-	name := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(e.File), ".gz"), ".zst")
-	if slices.Contains(byElement, filepath.Ext(name)) {
-		return fmt.Sprintf("%s: example %d", e.File, e.At)
-	}
-	return fmt.Sprintf("%s:%d", e.File, e.At)
 }
 
 // Describe prints a report for people.

@@ -13,7 +13,6 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/flags"
 	"github.com/debertac/debertac/cmd/debertac/folder"
-	"github.com/debertac/debertac/cmd/debertac/prepare"
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
@@ -148,7 +147,7 @@ func (r *run) checks() (func(e *example.Example) error, error) {
 		if !bad {
 			return nil
 		}
-		return errors.New(prepare.Place(e) + ": " + reason)
+		return errors.New(e.Place() + ": " + reason)
 	}, nil
 }
 

@@ -3,6 +3,8 @@ package dataset_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/debertac/debertac/cmd/debertac/dataset"
 )
 
@@ -75,6 +77,13 @@ func TestBadObjects(t *testing.T) {
 		{"a.json", "{\"rows\":[\n{\"text\":\"a\"}]}", dataset.Options{Format: "json"}, `
 			! a.json: the object has no field "data" with a list of rows`},
 	})
+}
+
+// TestOtherRoles checks that the error for a file without what a task reads names that, and not a field that the file has.
+func TestOtherRoles(t *testing.T) {
+	o := dataset.Options{Read: []string{"id", "question", "context", "answers"}}
+	got := read(t, write(t, "a.jsonl", `{"text":"x","labels":["y"]}`), o)
+	require.Equal(t, []string{`! a.jsonl:1: there is no field "question" (there are: text, labels): --field question=NAME names another`}, got)
 }
 
 // TestBadTables checks the messages about rows of tables.

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -231,7 +232,11 @@ func (c *fields) lacking(has roleSet, have func() string) error {
 		}
 	}
 	if has&content == 0 {
-		return c.without(rolesOf("text"), have)
+		set := rolesOf("text")
+		if c.names[textRole] == "" { // the task reads other texts, such as questions
+			set = c.wanted(content)
+		}
+		return c.without(set, have)
 	}
 	switch both := has & compares; {
 	case both != 0 && both != compares:
@@ -240,6 +245,16 @@ func (c *fields) lacking(has roleSet, have func() string) error {
 		return fmt.Errorf("there are documents, and a chosen and a rejected answer: leave one of them out (there are: %s)", have())
 	}
 	return nil
+}
+
+// wanted returns the roles of a set that are read, or the whole set if none is.
+func (c *fields) wanted(set roleSet) (some roleSet) {
+	for i, name := range c.names {
+		if name != "" && set.has(i) {
+			some |= 1 << i
+		}
+	}
+	return cmp.Or(some, set)
 }
 
 // without returns the error for a row that has none of the roles of a set.

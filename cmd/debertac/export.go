@@ -106,12 +106,12 @@ func (v *exportVerb) Run(c *console.Console) error {
 }
 
 // sameTokenizer refuses a run whose folder no longer holds the tokenizer that the run began with: a model with another one reads other tokens.
-func sameTokenizer(c *console.Console, run *runfolder.Folder) error {
-	want := run.Run.Tokenizer
+func sameTokenizer(c *console.Console, from *runfolder.Folder) error {
+	want := from.Run.Tokenizer
 	if want == "" {
 		return nil
 	}
-	base := run.Path(runfolder.BaseFolder)
+	base := from.Path(runfolder.BaseFolder)
 	quiet := *c // train has printed the tokenizer's notes
 	quiet.Quiet = true
 	lent, err := folder.Lend(&quiet, base, nil)

@@ -3,6 +3,7 @@
 package growthtest
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -13,13 +14,14 @@ const tries = 5
 // least is a time that is always fine: shorter ones are noise.
 const least = time.Millisecond
 
-// Check fails a test if a computation on a larger input takes more than most times as long as on a smaller one, in each of several measurements.
+// Check fails a test if a computation on a larger input takes more than most times as long as on a smaller one: the shortest of several measurements of the
+// larger one is compared with the longest of the smaller one.
 func Check(t testing.TB, what string, most float64, smaller, larger func()) {
 	t.Helper()
-	var a, b time.Duration
+	a, b := least, time.Duration(math.MaxInt64)
 	for range tries {
-		a, b = took(smaller), took(larger)
-		if float64(b) <= most*float64(max(a, least)) {
+		a, b = max(a, took(smaller)), min(b, took(larger))
+		if float64(b) <= most*float64(a) {
 			return
 		}
 	}

@@ -291,13 +291,6 @@ func (v *evalVerb) ofRun(m *built.Maker, data *evaluation.Data) (*prediction.Rep
 	if v.Weights != "" || v.Random != nil || v.Wishes.Given() || v.Tokenizer != "" || v.Target != "" {
 		return nil, fault.Usage("leave it out", "%s is the folder of a run, which has its own weights, head, target and tokenizer", v.Path)
 	}
-	of, err := runfolder.Open(v.Path)
-	if err != nil {
-		return nil, fault.Input(v.Path, "%v", err)
-	}
-	if err := sameTokenizer(m.Console, of); err != nil {
-		return nil, err
-	}
 	p, old, err := runs.Trained(m, v.Path, v.Step)
 	if err != nil {
 		return nil, err

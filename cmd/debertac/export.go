@@ -1,15 +1,12 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"path/filepath"
 	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/export"
 	"github.com/debertac/debertac/cmd/debertac/fault"
-	"github.com/debertac/debertac/cmd/debertac/folder"
 	"github.com/debertac/debertac/cmd/debertac/runs"
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/wording"
@@ -61,7 +58,7 @@ func (v *exportVerb) Run(c *console.Console) error {
 	if err != nil {
 		return err
 	}
-	if err := sameTokenizer(c, from); err != nil {
+	if err := runs.SameTokenizer(c, from); err != nil {
 		return err
 	}
 	src, err := source.Load(c, from.Path(runfolder.SpecFile))
@@ -102,29 +99,6 @@ func (v *exportVerb) Run(c *console.Console) error {
 	}
 	c.Note("%s: %s, %s, after %s%s", v.Out, what, wording.Counted(w.Tensors, "tensor", "tensors"), wording.Counted(found.Step, "step", "steps"),
 		why(best, found))
-	return nil
-}
-
-// sameTokenizer refuses a run whose folder no longer holds the tokenizer that the run began with: a model with another one reads other tokens.
-func sameTokenizer(c *console.Console, from *runfolder.Folder) error {
-	want := from.Run.Tokenizer
-	if want == "" {
-		return nil
-	}
-	base := from.Path(runfolder.BaseFolder)
-	quiet := *c // train has printed the tokenizer's notes
-	quiet.Quiet = true
-	lent, err := folder.Lend(&quiet, base, nil)
-	if err != nil {
-		return err
-	}
-	sum := sha256.New()
-	if err := lent.Hash(sum); err != nil {
-		return err
-	}
-	if have := hex.EncodeToString(sum.Sum(nil)); have != want {
-		return fault.Input(base, "its tokenizer is not the one that the run began with (sha256 %.12s… then, %.12s… now): put its files back", want, have)
-	}
 	return nil
 }
 

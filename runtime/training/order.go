@@ -101,7 +101,10 @@ func (p *permutation) rows(from, to int) []int {
 	return rows
 }
 
+// PerStep returns the rows of a batch of this many sequences if a row has up to most of them.
+func PerStep(batch, most int) int { return max(1, batch/max(1, most)) }
+
 // orderOf returns the order of a file for a training with batches of this many sequences.
 func orderOf(f *prepared.File, batch, window int, seed uint64) *Order {
-	return &Order{Rows: f.Rows, PerStep: max(1, batch/max(1, f.Most)), Seed: seed, Window: window, Length: f.Length}
+	return &Order{Rows: f.Rows, PerStep: PerStep(batch, f.Most), Seed: seed, Window: window, Length: f.Length}
 }

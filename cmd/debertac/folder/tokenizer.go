@@ -95,22 +95,22 @@ func Lend(c *console.Console, path string, ignore []string) (*Lent, error) {
 	return &Lent{path, t, kindsOfTokenizer[t.Kind()]}, nil
 }
 
-// besides lists the files with further settings of a tokenizer.
-var besides = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
+// Besides lists the files with further settings of a tokenizer.
+var Besides = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 
-// single is the file system of a folder in which only one tokenizer file and the files of besides can be seen. In it the tokenizer file has the usual
+// single is the file system of a folder in which only one tokenizer file and the files of Besides can be seen. In it the tokenizer file has the usual
 // name of its format.
 type single struct {
 	fs.FS
 	file, name string
 }
 
-// Open opens the file under its new name, or one of besides.
+// Open opens the file under its new name, or one of Besides.
 func (s single) Open(name string) (fs.File, error) {
 	switch {
 	case name == s.name:
 		return s.FS.Open(s.file)
-	case slices.Contains(besides, name):
+	case slices.Contains(Besides, name):
 		return s.FS.Open(name)
 	}
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}

@@ -12,7 +12,6 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/evaluation"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/flags"
-	"github.com/debertac/debertac/cmd/debertac/folder"
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
@@ -162,14 +161,9 @@ const evaluatedWeights = ".evaluated.weights"
 
 // metrics evaluates the model in a file of weights.
 func (j *judge) metrics(weights string) (map[string]float64, error) {
-	dir, err := folder.OpenFile(j.m.Console, weights, nil, j.base)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close() // read only
 	packed := filepath.Join(filepath.Dir(weights), evaluatedWeights)
 	defer func() { _ = disk.RemoveAll(packed) }()
-	if err := folder.Pack(j.m.Console, j.unit, dir, packed); err != nil {
+	if err := packFile(j.m, j.unit, weights, j.base, packed); err != nil {
 		return nil, err
 	}
 	p := &built.Program{Binary: j.bin, Weights: packed, Unit: j.unit}

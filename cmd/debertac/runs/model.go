@@ -9,6 +9,7 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/built"
 	"github.com/debertac/debertac/cmd/debertac/cache"
+	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/export"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/folder"
@@ -36,12 +37,36 @@ func Checkpoint(f *runfolder.Folder, word string) (runfolder.Checkpoint, error) 
 	return c, nil
 }
 
+// SameTokenizer refuses a run whose folder no longer holds the tokenizer that the run began with: a model with another one reads other tokens.
+func SameTokenizer(c *console.Console, from *runfolder.Folder) error {
+	want := from.Run.Tokenizer
+	if want == "" {
+		return nil
+	}
+	base := from.Path(runfolder.BaseFolder)
+	lent, err := folder.Lend(c, base, nil)
+	if err != nil {
+		return err
+	}
+	have, err := TokenizerSum(lent)
+	if err != nil {
+		return err
+	}
+	if have != want {
+		return fault.Input(base, "its tokenizer is not the one that the run began with (sha256 %.12s… then, %.12s… now): put its files back", want, have)
+	}
+	return nil
+}
+
 // Trained makes the model of a run runnable: the program of its head for inference, and the weights of a checkpoint. It also returns the flags that the run
 // was begun with, with the limit on tokens of its training.
 func Trained(m *built.Maker, dir, step string) (*built.Program, *Flags, error) {
 	f, err := runfolder.Open(dir)
 	if err != nil {
 		return nil, nil, fault.Input(dir, "%v", err)
+	}
+	if err := SameTokenizer(m.Console, f); err != nil {
+		return nil, nil, err
 	}
 	old := defaults()
 	if len(f.Run.Flags) > 0 {
@@ -99,7 +124,12 @@ func packed(m *built.Maker, training, unit *compiler.Unit, checkpoint, base, out
 	if _, err := export.Folder(m.Context, export.Source{Checkpoint: checkpoint, Unit: training}, model); err != nil {
 		return err
 	}
-	dir, err := folder.OpenFile(m.Console, filepath.Join(model, "model.safetensors"), nil, base)
+	return packFile(m, unit, filepath.Join(model, "model.safetensors"), base, out)
+}
+
+// packFile packs a file of weights with the tokenizer of a folder or file.
+func packFile(m *built.Maker, unit *compiler.Unit, weights, base, out string) error {
+	dir, err := folder.OpenFile(m.Console, weights, nil, base)
 	if err != nil {
 		return err
 	}

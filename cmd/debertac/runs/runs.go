@@ -20,6 +20,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/runfolder"
+	"github.com/debertac/debertac/runtime/training"
 )
 
 // Call is a command line of debertac train.
@@ -84,7 +85,10 @@ func (r *run) begin() error {
 	if f.Tokenizer != "" {
 		base = f.Tokenizer
 	}
-	if err := r.compile(c.Spec, base); err != nil {
+	if err := r.read(c.Spec, base); err != nil {
+		return err
+	}
+	if err := r.ready(base); err != nil {
 		return err
 	}
 	sum := ""
@@ -135,11 +139,8 @@ func (r *run) places() error {
 // maxSpec bounds a spec, in bytes.
 const maxSpec = 16 << 20
 
-// compile reads the spec, reads the tokenizer, prepares the data, and builds the programs.
-func (r *run) compile(path, base string) (err error) {
-	if err := r.read(path, base); err != nil {
-		return err
-	}
+// ready prepares the data and builds the programs.
+func (r *run) ready(base string) (err error) {
 	if r.data, err = r.flags.Make(r.Maker, r.unit, r.tok, r.flags.Data, r.flags.part(false), ""); err != nil {
 		return err
 	}
@@ -217,13 +218,9 @@ func (r *run) weights() (path, base string, err error) {
 		if err != nil {
 			return "", "", err
 		}
-		word := "last"
-		if best, err := other.Best(); err == nil && best != nil {
-			word = "best"
-		}
-		c, err := other.Find(word)
+		c, err := Checkpoint(other, "")
 		if err != nil {
-			return "", "", fault.Input(init, "%v", err)
+			return "", "", err
 		}
 		return c.Path, other.Path(runfolder.BaseFolder), nil
 	}
@@ -238,8 +235,8 @@ func (r *run) weights() (path, base string, err error) {
 }
 
 // baseNames lists the files of a model folder that a run keeps, because a model that is exported has them.
-var baseNames = []string{"config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "spm.model", "spiece.model",
-	"sentencepiece.bpe.model", "vocab.json", "merges.txt", "vocab.txt", "gliner_config.json", "sentence_bert_config.json"}
+var baseNames = append([]string{"config.json", "tokenizer.json", "spm.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "merges.txt",
+	"vocab.txt", "gliner_config.json", "sentence_bert_config.json"}, folder.Besides...)
 
 // baseFiles reads the files of a folder, or the one file, that a run keeps.
 func baseFiles(base string) (map[string][]byte, error) {
@@ -250,7 +247,7 @@ func baseFiles(base string) (map[string][]byte, error) {
 	}
 	dir, names := base, baseNames
 	if !is {
-		dir, names = filepath.Dir(base), []string{filepath.Base(base), "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
+		dir, names = filepath.Dir(base), append([]string{filepath.Base(base)}, folder.Besides...)
 	}
 	for _, name := range names {
 		text, err := disk.ReadFile(filepath.Join(dir, name), folder.MostText)
@@ -280,14 +277,14 @@ func (r *run) make(files map[string][]byte, weights, sum string) error {
 	if err != nil {
 		return fault.Ours(err)
 	}
-	var tok hashWriter
-	if err := r.tok.Hash(&tok); err != nil {
+	tok, err := TokenizerSum(r.tok)
+	if err != nil {
 		return err
 	}
 	spec := sha256.Sum256(files[runfolder.SpecFile])
 	about := &runfolder.Run{
 		Training: r.unit.Training.Name, Head: r.unit.Head.FullName(), Task: string(r.unit.Head.Task()), Spec: hex.EncodeToString(spec[:]),
-		Program: r.unit.Program.Meta.SpecHash, Tokenizer: tok.sum(), Base: weights, Weights: sum, Prepared: r.data.Report.Source,
+		Program: r.unit.Program.Meta.SpecHash, Tokenizer: tok, Base: weights, Weights: sum, Prepared: r.data.Report.Source,
 		Steps: steps, StepsPerEpoch: perEpoch, Flags: recorded, Command: whole.command(), Version: version.Read().Version,
 		Began:    time.Now().UTC().Truncate(time.Second),
 		Settings: map[string]string{},
@@ -301,13 +298,11 @@ func (r *run) make(files map[string][]byte, weights, sum string) error {
 		about.Settings[name] = value
 	}
 	if r.judge != nil {
-		files := f.Eval
-		if f.HoldOut > 0 {
-			files = f.Data
-		}
-		sum, size, err := prepare.Sum(r.Context, files)
-		if err != nil {
-			return err
+		sum, size := r.data.Sum, r.data.Bytes
+		if f.HoldOut == 0 {
+			if sum, size, err = prepare.Sum(r.Context, f.Eval); err != nil {
+				return err
+			}
 		}
 		about.Eval = []runfolder.Data{{Path: joined(evaluated(whole)), SHA256: sum, Bytes: size, Examples: r.judge.data.N}}
 	}
@@ -320,8 +315,8 @@ func (r *run) make(files map[string][]byte, weights, sum string) error {
 // steps returns the number of steps of the whole training, and of an epoch.
 func (r *run) steps() (steps, perEpoch int, err error) {
 	t, meta := r.unit.Training, &r.data.Report.Meta
-	per := max(1, t.Batch/max(1, meta.Most))
-	perEpoch = (meta.Rows + per - 1) / per
+	order := training.Order{Rows: meta.Rows, PerStep: training.PerStep(t.Batch, meta.Most)}
+	perEpoch = order.StepsPerEpoch()
 	if t.Epochs > 0 {
 		if steps = t.Epochs * perEpoch; perEpoch > (1<<31-1)/t.Epochs {
 			return 0, 0, fault.Input(r.src.Tree.Name, "%d epochs of %d batches are more steps than a training can have", t.Epochs, perEpoch)
@@ -354,10 +349,11 @@ func (r *run) resume() error {
 	if err := disk.RemoveAll(r.folder.Path(evaluatedWeights)); err != nil { // of an evaluation that was killed
 		return err
 	}
-	if err := r.unchanged(); err != nil {
+	base := r.folder.Path(runfolder.BaseFolder)
+	if err := r.sameFolder(base); err != nil {
 		return err
 	}
-	if err := r.compile(r.folder.Path(runfolder.SpecFile), r.folder.Path(runfolder.BaseFolder)); err != nil {
+	if err := r.ready(base); err != nil {
 		return err
 	}
 	about := &r.folder.Run
@@ -378,8 +374,8 @@ func (r *run) resume() error {
 	return nil
 }
 
-// unchanged refuses a run whose spec or tokenizer is not what it was when the run began.
-func (r *run) unchanged() error {
+// sameFolder reads the spec and the tokenizer of the folder, and refuses them if they are not what they were when the run began.
+func (r *run) sameFolder(base string) error {
 	path := r.folder.Path(runfolder.SpecFile)
 	text, err := disk.ReadFile(path, maxSpec)
 	if err != nil {
@@ -389,16 +385,14 @@ func (r *run) unchanged() error {
 		return fault.Input(path, "the spec has changed since the run began, and a run goes on with the same spec only").
 			Hint("a new run can begin with the weights of this one: --init %s", r.folder.Dir)
 	}
-	base := r.folder.Path(runfolder.BaseFolder)
-	tok, err := folder.Lend(r.Console, base, nil)
+	if err := r.read(path, base); err != nil {
+		return err
+	}
+	sum, err := TokenizerSum(r.tok)
 	if err != nil {
 		return err
 	}
-	var sum hashWriter
-	if err := tok.Hash(&sum); err != nil {
-		return err
-	}
-	if sum.sum() != r.folder.Run.Tokenizer {
+	if sum != r.folder.Run.Tokenizer {
 		return fault.Input(base, "the tokenizer has changed since the run began: the weights mean nothing with another one")
 	}
 	return nil
@@ -421,18 +415,11 @@ func (r *run) sameSpec() error {
 	return nil
 }
 
-// hashWriter computes a sha256 of what is written.
-type hashWriter struct{ text []byte }
-
-// Write adds bytes.
-func (h *hashWriter) Write(p []byte) (int, error) {
-	h.text = append(h.text, p...)
-	return len(p), nil
-}
-
-func (h *hashWriter) sum() string {
-	sum := sha256.Sum256(h.text)
-	return hex.EncodeToString(sum[:])
+// TokenizerSum returns the sha256 of a tokenizer, as run.json has it.
+func TokenizerSum(tok *folder.Lent) (string, error) {
+	h := sha256.New()
+	err := tok.Hash(h)
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // command returns the command that repeats a run.

@@ -226,7 +226,7 @@ func (c *classes) each(sample []int, f func(i int)) {
 	}
 }
 
-// proposed reports whether each prediction judges an answer that is proposed to a question, of which the one that is most probably right counts (ReCoRD).
+// proposed reports whether each prediction judges one of the answers that are proposed to a question. The answer that is most probably right counts (ReCoRD).
 func (c *classes) proposed() bool {
 	return !c.chosen && c.anyGroup && c.positiveAt >= 0 && c.answers.units() == len(c.gold) && len(c.confidence) == len(c.gold)
 }

@@ -90,23 +90,10 @@ func (v *tagEvaluator) gold(x *example.Example) ([]string, error) {
 			if tags[i] != "O" {
 				return nil, fmt.Errorf("the entity %s at word %d overlaps another one, and a word has one label", e.Label, e.Start)
 			}
-			tags[i] = v.tagOf(e.Label, i == e.Start)
+			tags[i] = task.WordTag(e.Label, i == e.Start, v.labels)
 		}
 	}
 	return tags, nil
-}
-
-func (v *tagEvaluator) tagOf(label string, begins bool) string {
-	prefix := "I-"
-	if begins {
-		prefix = "B-"
-	}
-	for _, name := range []string{prefix + label, "I-" + label} {
-		if _, ok := v.labels[name]; ok {
-			return name
-		}
-	}
-	return label
 }
 
 func (v *tagEvaluator) predict(ctx context.Context, examples []*example.Example) ([]prediction.Prediction, error) {
@@ -201,16 +188,24 @@ func goldSpans(x *example.Example) (text string, spans []span, err error) {
 	return text, spans, nil
 }
 
-// entities compares the entities of texts.
-func (v *tagEvaluator) entities(ctx context.Context, examples []*example.Example) ([]prediction.Prediction, error) {
-	list := make([]prediction.Prediction, len(examples))
-	texts := make([]string, len(examples))
+// golden returns the texts of examples, and predictions that have the right entities alone.
+func golden(examples []*example.Example) (texts []string, list []prediction.Prediction, err error) {
+	texts, list = make([]string, len(examples)), make([]prediction.Prediction, len(examples))
 	for i, x := range examples {
 		text, gold, err := goldSpans(x)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		texts[i], list[i].Gold = text, gold
+	}
+	return texts, list, nil
+}
+
+// entities compares the entities of texts.
+func (v *tagEvaluator) entities(ctx context.Context, examples []*example.Example) ([]prediction.Prediction, error) {
+	texts, list, err := golden(examples)
+	if err != nil {
+		return nil, err
 	}
 	results, err := v.tagger.Tag(ctx, texts, v.o)
 	if err != nil {
@@ -306,14 +301,9 @@ func (v *entityEvaluator) check(x *example.Example) error {
 }
 
 func (v *entityEvaluator) predict(ctx context.Context, examples []*example.Example) ([]prediction.Prediction, error) {
-	list := make([]prediction.Prediction, len(examples))
-	texts := make([]string, len(examples))
-	for i, x := range examples {
-		text, gold, err := goldSpans(x)
-		if err != nil {
-			return nil, err
-		}
-		texts[i], list[i].Gold = text, gold
+	texts, list, err := golden(examples)
+	if err != nil {
+		return nil, err
 	}
 	for from := 0; from < len(examples); {
 		labels, end := v.wanted(examples[from]), from+1

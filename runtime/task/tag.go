@@ -120,8 +120,20 @@ func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagge
 	}
 	o.BIO = o.BIO || t.Decode == "bio"
 	results := make([]Tagged, len(texts))
+	seen, err := t.each(ctx, texts, func(i int, e *engine.Encoded, r *rows) error { return t.decode(&results[i], texts[i], e, r, &o, least) })
+	if err != nil {
+		return nil, err
+	}
+	for i := range results {
+		results[i].Seen = seen[i]
+	}
+	return results, nil
+}
+
+// each calls use with the rows of each text, when those of all its windows are known.
+func (t *Tagger) each(ctx context.Context, texts []string, use func(i int, e *engine.Encoded, r *rows) error) ([]runtime.Seen, error) {
 	var r *rows
-	seen, err := t.run(ctx, singles(texts), stream{
+	return t.run(ctx, singles(texts), stream{
 		spans: true,
 		take: func(w *engine.Window, e *engine.Encoded, out []float32) error {
 			if w.Index == 0 {
@@ -130,16 +142,9 @@ func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagge
 			if r.take(w, out); w.Index < w.Count-1 {
 				return nil
 			}
-			return t.decode(&results[w.Text], texts[w.Text], e, r, &o, least)
+			return use(w.Text, e, r)
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	for i := range results {
-		results[i].Seen = seen[i]
-	}
-	return results, nil
 }
 
 // decode makes the result of a text from the rows of its tokens.

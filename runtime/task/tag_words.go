@@ -27,6 +27,20 @@ func SentenceOf(words []string) Sentence {
 	return s
 }
 
+// WordTag returns the tag of a word of an entity: B-X for its first word and I-X for the others if labels has them, I-X if it has no B-X, else X.
+func WordTag(entity string, begins bool, labels map[string]int) string {
+	prefix := "I-"
+	if begins {
+		prefix = "B-"
+	}
+	for _, name := range []string{prefix + entity, "I-" + entity} {
+		if _, ok := labels[name]; ok {
+			return name
+		}
+	}
+	return entity
+}
+
 // WordTags is the result for one sentence.
 type WordTags struct {
 	Labels []int // the index of each word's label; -1: the word has no token, or was cut off
@@ -50,19 +64,7 @@ func (t *Tagger) TagWords(ctx context.Context, sentences []Sentence, o TagOption
 	}
 	o.BIO = o.BIO || t.Decode == "bio"
 	results := make([]WordTags, len(sentences))
-	var r *rows
-	seen, err := t.run(ctx, singles(texts), stream{
-		spans: true,
-		take: func(w *engine.Window, e *engine.Encoded, out []float32) error {
-			if w.Index == 0 {
-				r = newRows(e, t.C, t.Rows == engine.PerWord)
-			}
-			if r.take(w, out); w.Index < w.Count-1 {
-				return nil
-			}
-			return t.tagWords(&results[w.Text], &sentences[w.Text], e, r, &o)
-		},
-	})
+	seen, err := t.each(ctx, texts, func(i int, e *engine.Encoded, r *rows) error { return t.tagWords(&results[i], &sentences[i], e, r, &o) })
 	if err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func (w *worker) classes(e *example.Example) error {
 	return nil
 }
 
-// scores encodes a text with a number, or the documents of a query in one row, of which the loss compares the numbers.
+// scores encodes a text with a number. For a loss that compares texts it encodes the documents of a query as one row.
 func (w *worker) scores(e *example.Example) error {
 	if slices.Contains([]string{tasktable.Pairwise, tasktable.Listwise}, w.head.Loss) {
 		return w.ranking(e)

@@ -90,11 +90,8 @@ func (w *worker) labelled(e *example.Example) (text string, starts []int, labels
 	default:
 		return "", nil, nil, faulty("it needs words with tags, or a text with entities")
 	}
-	at := 0
-	for _, word := range e.Words {
-		starts, at = append(starts, at), at+len(word)+1
-	}
-	return strings.Join(e.Words, " "), starts, labels, nil
+	sentence := task.SentenceOf(e.Words)
+	return sentence.Text, sentence.Starts, labels, nil
 }
 
 // tagsOf returns the label of each of n words from entities: B-X and I-X if the head has such labels, else X. place returns the place of a word.
@@ -113,27 +110,13 @@ func (w *worker) tagsOf(n int, entities []example.Entity, place func(i int) (sta
 			if tags[i] != "O" {
 				return nil, faulty("the entity %s at %d overlaps another one, and a word has one label", x.Label, x.Start)
 			}
-			tags[i], first = w.tagIn(x.Label, first), false
+			tags[i], first = task.WordTag(x.Label, first, w.labels), false
 		}
 		if first {
 			return nil, faulty("the entity %s at %d has no word", x.Label, x.Start)
 		}
 	}
 	return tags, nil
-}
-
-// tagIn returns the label of a word of an entity.
-func (w *worker) tagIn(label string, first bool) string {
-	prefix := "I-"
-	if first {
-		prefix = "B-"
-	}
-	for _, name := range []string{prefix + label, "I-" + label} {
-		if _, ok := w.labels[name]; ok {
-			return name
-		}
-	}
-	return label
 }
 
 // entities encodes words with entities of any labels. The prompt is written when a batch is made, because the labels that a text is asked for depend on the

@@ -2,6 +2,7 @@ package adapter_test
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -20,17 +21,29 @@ func held(t *testing.T, shapes map[string][]int, values map[string][]float32) *s
 	for n, s := range shapes {
 		list = append(list, safetensors.Tensor{Name: n, DType: safetensors.F32, Shape: s})
 	}
+	return inMemory(t, list, values)
+}
+
+// inMemory returns a file in memory with tensors of float32.
+func inMemory(t *testing.T, list []safetensors.Tensor, values map[string][]float32) *safetensors.File {
+	t.Helper()
 	var b bytes.Buffer
-	w, err := safetensors.NewWriter(&b, nil, list)
-	require.NoError(t, err)
-	for _, n := range w.Order() {
-		require.NoError(t, w.WriteFloats(n, values[n]))
-	}
-	require.NoError(t, w.Close())
+	write(t, &b, list, func(w *safetensors.Writer, name string) error { return w.WriteFloats(name, values[name]) })
 	f, err := safetensors.OpenBytes("checkpoint", b.Bytes())
 	require.NoError(t, err)
 	t.Cleanup(func() { f.Close() })
 	return f
+}
+
+// write writes a file of tensors; data writes the numbers of one.
+func write(t *testing.T, to io.Writer, list []safetensors.Tensor, data func(w *safetensors.Writer, name string) error) {
+	t.Helper()
+	w, err := safetensors.NewWriter(to, nil, list)
+	require.NoError(t, err)
+	for _, n := range w.Order() {
+		require.NoError(t, data(w, n))
+	}
+	require.NoError(t, w.Close())
 }
 
 // TestAddToAPart adds adapters of rank 1 to two parts of a matrix whose heads hold three parts each, as in_proj of DeBERTa v1, with numbers that can be
@@ -115,12 +128,7 @@ func short(t *testing.T, path string) {
 	require.NoError(t, f.Close())
 	out, err := os.Create(path)
 	require.NoError(t, err)
-	w, err := safetensors.NewWriter(out, nil, list)
-	require.NoError(t, err)
-	for _, n := range w.Order() {
-		require.NoError(t, w.Write(n, data[n]))
-	}
-	require.NoError(t, w.Close())
+	write(t, out, list, func(w *safetensors.Writer, name string) error { return w.Write(name, data[name]) })
 	require.NoError(t, out.Close())
 }
 

@@ -1,7 +1,6 @@
 package adapter_test
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -60,17 +59,7 @@ target t { emit train tune }
 			trained.Head = append(trained.Head, param.Name)
 		}
 	}
-	var b bytes.Buffer
-	w, err := safetensors.NewWriter(&b, nil, list)
-	require.NoError(t, err)
-	for _, n := range w.Order() {
-		require.NoError(t, w.WriteFloats(n, values[n]))
-	}
-	require.NoError(t, w.Close())
-	f, err := safetensors.OpenBytes("checkpoint", b.Bytes())
-	require.NoError(t, err)
-	t.Cleanup(func() { f.Close() })
-	trained.Tensors = f
+	trained.Tensors = inMemory(t, list, values)
 	return trained
 }
 

@@ -92,19 +92,28 @@ func numbers(object value, names ...string) (string, error) {
 	return strings.Join(parts, "-"), nil
 }
 
+// ofPassage reads a member of the field passage of a row.
+func ofPassage[T any](v map[string]value, name string, get func(value) (T, error)) (T, error) {
+	got, err := needed(v["passage"], name, get)
+	if err != nil {
+		err = fmt.Errorf("field %q: %w", "passage", err)
+	}
+	return got, err
+}
+
 // paragraph reads a paragraph of MultiRC with its questions and answers.
 func (t *Task) paragraph(v map[string]value) (all []*example.Example, err error) {
 	at, err := given(v, "idx", value.integer)
 	if err != nil {
 		return nil, err
 	}
-	text, err := needed(v["passage"], "text", value.text)
+	text, err := ofPassage(v, "text", value.text)
 	if err != nil {
-		return nil, fmt.Errorf("field %q: %w", "passage", err)
+		return nil, err
 	}
-	questions, err := needed(v["passage"], "questions", value.list)
+	questions, err := ofPassage(v, "questions", value.list)
 	if err != nil {
-		return nil, fmt.Errorf("field %q: %w", "passage", err)
+		return nil, err
 	}
 	for i, q := range questions {
 		question, err := needed(q, "question", value.text)
@@ -157,14 +166,14 @@ func makeReCoRD(t *Task, v map[string]value, _ *row) (all []*example.Example, er
 	if err != nil {
 		return nil, err
 	}
-	text, err := needed(v["passage"], "text", value.text)
+	text, err := ofPassage(v, "text", value.text)
 	if err != nil {
-		return nil, fmt.Errorf("field %q: %w", "passage", err)
+		return nil, err
 	}
 	p := newPlaces(text)
-	entities, err := needed(v["passage"], "entities", listOf(func(e value) (string, error) { return mention(p, e) }))
+	entities, err := ofPassage(v, "entities", listOf(func(e value) (string, error) { return mention(p, e) }))
 	if err != nil {
-		return nil, fmt.Errorf("field %q: %w", "passage", err)
+		return nil, err
 	}
 	queries, err := given(v, "qas", value.list)
 	if err != nil {

@@ -20,6 +20,11 @@ import (
 // zstdWindow is the limit on the memory of decompression, in bytes; zstd -d has the same limit.
 const zstdWindow = 128 << 20
 
+// NewZstd returns a reader of what zstd has compressed, with a limit on its memory. It must be closed.
+func NewZstd(r io.Reader) (*zstd.Decoder, error) {
+	return zstd.NewReader(r, zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderConcurrency(1))
+}
+
 // packings lists the compressions that are read, with the extensions and the first bytes of their files.
 var packings = []struct {
 	name, extension, start string
@@ -34,7 +39,7 @@ var packings = []struct {
 		return &members{z: z, r: r}, func() {}, nil
 	}},
 	{"zstd", ".zst", "\x28\xb5\x2f\xfd", func(r *bufio.Reader) (io.Reader, func(), error) {
-		z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderConcurrency(1))
+		z, err := NewZstd(r)
 		if err != nil {
 			return nil, func() {}, err
 		}

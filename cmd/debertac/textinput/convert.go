@@ -11,8 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
-
+	"github.com/debertac/debertac/cmd/debertac/dataset"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/parquetfile"
 	"github.com/debertac/debertac/cmd/debertac/wording"
@@ -26,9 +25,6 @@ const (
 	parquetExtension = ".parquet"
 	zstdExtension    = ".zst"
 )
-
-// zstdWindow is the limit on the memory of decompression, in bytes; zstd -d has the same limit.
-const zstdWindow = 128 << 20
 
 // converts reports, by the name of a file, whether it has to be converted.
 func converts(name string) bool {
@@ -87,7 +83,7 @@ func (i *Args) decompress(ctx context.Context) (*Converted, error) {
 	if _, err := b.Peek(1); errors.Is(err, io.EOF) {
 		return nil, errors.Join(fault.Input(input, "its name ends in %s, but it is not a zstd file: it is empty", zstdExtension), f.Close())
 	}
-	z, err := zstd.NewReader(b, zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderConcurrency(1))
+	z, err := dataset.NewZstd(b)
 	if err != nil {
 		return nil, errors.Join(broken(err), f.Close())
 	}

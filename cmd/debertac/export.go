@@ -8,9 +8,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/export"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/runs"
-	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/wording"
-	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/runfolder"
 )
@@ -46,37 +44,26 @@ func (v *exportVerb) Run(c *console.Console) error {
 	if v.Adapter && v.Generator {
 		return fault.Usage("choose one", "--adapter and --generator exclude each other: trainings with lora train one model")
 	}
-	from, err := runfolder.Open(v.Folder)
+	from, err := runs.Open(c, v.Folder)
 	if err != nil {
-		return fault.Input(v.Folder, "%v", err)
+		return err
 	}
 	best, err := from.Best()
 	if err != nil {
 		return err
 	}
-	found, err := runs.Checkpoint(from, v.Step)
+	found, err := from.Checkpoint(v.Step)
 	if err != nil {
 		return err
 	}
-	if err := runs.SameTokenizer(c, from); err != nil {
-		return err
-	}
-	src, err := source.Load(c, from.Path(runfolder.SpecFile))
-	if err != nil {
-		return err
-	}
-	unit, err := source.TrainingOf(c, src, "", from.Run.Training, compiler.Options{})
-	if err != nil {
-		return err
-	}
-	s := export.Source{Checkpoint: found.Path, Unit: unit, BaseName: baseName(from.Run.Base), Generator: v.Generator}
+	s := export.Source{Checkpoint: found.Path, Unit: from.Unit, BaseName: baseName(from.Run.Base), Generator: v.Generator}
 	base := from.Path(runfolder.BaseFolder)
 	if there, err := disk.IsDir(base); err != nil {
 		return err
 	} else if there {
 		s.Base = base
 	}
-	if s.Card, err = card(from, found.Step, v.Out); err != nil {
+	if s.Card, err = card(from.Folder, found.Step, v.Out); err != nil {
 		return err
 	}
 	write := export.Folder

@@ -318,7 +318,11 @@ func callers(t *testing.T, dirs []string, root func(typename string) bool) map[s
 	functions := functionsIn(t, dirs)
 	direct := map[string]names{} // of "p:f", "p:T.f", and ".f", which is any method
 	for caller, fn := range functions {
+		local := localNames(fn.decl)
 		note := func(called string) {
+			if local[strings.TrimPrefix(called, fn.pkg+":")] {
+				return
+			}
 			if direct[called] == nil {
 				direct[called] = names{}
 			}
@@ -336,7 +340,7 @@ func callers(t *testing.T, dirs []string, root func(typename string) bool) map[s
 				switch {
 				case ok && recv != "" && x.Name == recv && functions[of+"."+n.Sel.Name].decl != nil:
 					note(of + "." + n.Sel.Name)
-				case ok && functions[x.Name+":"+n.Sel.Name].decl != nil: // of another package
+				case ok && !local[x.Name] && functions[x.Name+":"+n.Sel.Name].decl != nil: // of another package
 					note(x.Name + ":" + n.Sel.Name)
 				default:
 					note("." + n.Sel.Name)
@@ -378,6 +382,58 @@ func callers(t *testing.T, dirs []string, root func(typename string) bool) map[s
 		follow(lead[name], name)
 	}
 	return lead
+}
+
+// localNames returns the names that a function declares: its parameters, results and variables. They do not stand for functions of the package.
+func localNames(fn *ast.FuncDecl) names {
+	list := names{}
+	ast.Inspect(fn, func(n ast.Node) bool {
+		var declared []ast.Expr
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			if n.Tok == token.DEFINE {
+				declared = n.Lhs
+			}
+		case *ast.RangeStmt:
+			if n.Tok == token.DEFINE {
+				declared = []ast.Expr{n.Key, n.Value}
+			}
+		case *ast.ValueSpec:
+			for _, id := range n.Names {
+				declared = append(declared, id)
+			}
+		case *ast.Field:
+			for _, id := range n.Names {
+				declared = append(declared, id)
+			}
+		}
+		for _, x := range declared {
+			if id, ok := x.(*ast.Ident); ok {
+				list[id.Name] = true
+			}
+		}
+		return true
+	})
+	return list
+}
+
+// TestLocalNames checks that a variable with the name of a function does not count as a call of it.
+func TestLocalNames(t *testing.T) {
+	dir := t.TempDir()
+	const source = `package p
+func run() {}
+func calls() { run() }
+func passes() { f(run) }
+func assigns() { run := 1; _ = run }
+func takes(run int) int { return run }
+func results() (run int) { return }
+func ranges() { for _, run := range x { _ = run } }
+func declares() { var run int; _ = run }
+`
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "p.go"), []byte(source), 0o600))
+	all := callers(t, []string{dir}, func(string) bool { return false })
+	pkg := filepath.Base(dir) + ":"
+	require.Equal(t, names{pkg + "run": true, pkg + "calls": true, pkg + "passes": true}, all[pkg+"run"])
 }
 
 // verbsOf returns the verbs of debertac among callers. The list is empty if there are no verbs, as for main and for tables.

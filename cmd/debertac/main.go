@@ -150,6 +150,7 @@ func takeParser() (*kong.Kong, error) {
 			"A first look: debertac run MODEL_FOLDER \"some text\"."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		helpTexts(),
+		kong.KindMapper(reflect.Map, kong.MapperFunc(pairs)),
 	)
 }
 

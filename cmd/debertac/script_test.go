@@ -68,7 +68,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tensors": tensors, "empty": empty, "special": special,
-			"still": still, "islink": islink, "lost": lost},
+			"replace": replace, "still": still, "islink": islink, "lost": lost},
 	})
 }
 
@@ -123,6 +123,18 @@ func empty(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Check(os.Truncate(filepath.Join(args[0], e.Name()), 0))
 		}
 	}
+}
+
+// replace is the script command "replace OLD NEW FILE": it replaces a text that stands once in a file.
+func replace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: replace OLD NEW FILE")
+	}
+	text := ts.ReadFile(args[2])
+	if strings.Count(text, args[0]) != 1 {
+		ts.Fatalf("%q does not stand once in %s", args[0], args[2])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.Replace(text, args[0], args[1], 1)), 0o600))
 }
 
 // tensors is the script command "tensors OUT IN …": it copies the tensors of several safetensors files into one.

@@ -101,6 +101,9 @@ func (r *Reader) Next() (*Example, error) {
 	if d.More() {
 		return nil, fmt.Errorf("line %d: there is text after the example", r.line)
 	}
+	if name, ok := Twice(line); ok {
+		return nil, fmt.Errorf("line %d: the field %q stands twice", r.line, name)
+	}
 	return e, nil
 }
 

@@ -38,10 +38,11 @@ func TestLines(t *testing.T) {
 // TestBadLines checks the messages about lines that are not examples.
 func TestBadLines(t *testing.T) {
 	for text, want := range map[string]string{
-		"{}\n{\"texd\":\"x\"}\n": `line 2: it is not an example: json: unknown field "texd"`,
-		"{}\n[1]":                "line 2: it is not an example",
-		"{} {}\n":                "line 1: there is text after the example",
-		"\n":                     "line 1: it is not an example: EOF",
+		"{}\n{\"texd\":\"x\"}\n":  `line 2: it is not an example: json: unknown field "texd"`,
+		"{}\n[1]":                 "line 2: it is not an example",
+		"{} {}\n":                 "line 1: there is text after the example",
+		"\n":                      "line 1: it is not an example: EOF",
+		`{"text":"x","text":"y"}`: `line 1: the field "text" stands twice`,
 	} {
 		r := example.NewReader(strings.NewReader(text))
 		var err error
@@ -49,5 +50,22 @@ func TestBadLines(t *testing.T) {
 			_, err = r.Next()
 		}
 		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestTwice checks that a field that stands twice is found at any depth, and nothing else is.
+func TestTwice(t *testing.T) {
+	deep := strings.Repeat(`[`, 1<<16)
+	for text, want := range map[string]string{
+		`{"a":1,"b":2,"a":3}`: "a", `{"a":[{"b":1,"c":{}},{"c":1,"c":1}]}`: "c", `{"a":{"a":{"a":1}},"\u0061":2}`: "a", `[{"":1,"":2}]`: "",
+	} {
+		name, ok := example.Twice([]byte(text))
+		require.True(t, ok, text)
+		require.Equal(t, want, name)
+	}
+	for _, text := range []string{`{"a":{"a":"a"},"b":["a","a"],"c":"a"}`, `"a"`, `3`, ``, `[]{"a":1,"a":2}`, `{"a":`, deep, `{"a":null,"b":{},"c":[]}`,
+		`[{"a":1},{"a":1}]`} {
+		_, ok := example.Twice([]byte(text))
+		require.False(t, ok, text)
 	}
 }

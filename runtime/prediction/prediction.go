@@ -129,6 +129,9 @@ func decode(text []byte) (*Prediction, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is text after the object")
 	}
+	if name, ok := example.Twice(text); ok {
+		return nil, fmt.Errorf("the field %q stands twice", name)
+	}
 	return p, nil
 }
 

@@ -3,7 +3,6 @@ package program
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/gunzip"
 )
 
 // The formats of input files.
@@ -172,8 +172,8 @@ func (o opening) source(in *input, format, hint string) (source, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, faulty(in.name, "it cannot be read: %w", err)
 	}
-	if bytes.Equal(head, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(b)
+	if string(head) == gunzip.Start {
+		z, err := gunzip.NewReader(b)
 		if err != nil {
 			return nil, faulty(in.name, "damaged gzip file: %w", err)
 		}

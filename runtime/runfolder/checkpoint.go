@@ -131,13 +131,13 @@ func (f *Folder) Best() (*Best, error) {
 		return nil, err
 	}
 	b := &Best{}
-	if err := json.Unmarshal(text, b); err != nil {
-		return nil, ragged.Errorf("%s is damaged: %v", f.Path(BestFile), err)
+	if err := decode(f.Path(BestFile), text, b); err != nil {
+		return nil, err
 	}
-	if b.Step < 0 || b.Metric == "" {
-		return nil, ragged.Errorf("%s is damaged: it names no metric, or a step below 0", f.Path(BestFile))
+	if b.Metric == "" {
+		return nil, ragged.Errorf("%s: field \"metric\": it is empty, and must be the name of a metric", f.Path(BestFile))
 	}
-	return b, nil
+	return b, within(f.Path(BestFile), number{"step", int64(b.Step), 0, MostSteps})
 }
 
 // SetBest records the best evaluation; nil removes the record.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/example"
 	"github.com/debertac/debertac/runtime/ragged"
 )
 
@@ -60,13 +61,26 @@ func (l *Line) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a line. A value that is not a number is an error.
 func (l *Line) UnmarshalJSON(text []byte) error {
-	values := map[string]float64{}
-	if err := json.Unmarshal(text, &values); err != nil {
+	given := map[string]*float64{}
+	if err := json.Unmarshal(text, &given); err != nil {
 		return err
 	}
+	if name, ok := example.Twice(text); ok {
+		return fmt.Errorf("the field %q stands twice", name)
+	}
+	values := map[string]float64{}
+	for name, v := range given {
+		if v == nil {
+			return fmt.Errorf("%q is null, and must be a number", name)
+		}
+		values[name] = *v
+	}
 	step, ok := values["step"]
-	if !ok || step != math.Trunc(step) || step < 0 || step > 1<<53 {
-		return errors.New(`it has no "step" that is a whole number`)
+	switch {
+	case !ok:
+		return errors.New(`it has no "step"`)
+	case step != math.Trunc(step) || step < 0 || step > MostSteps:
+		return fmt.Errorf(`"step" is %v, and must be a whole number from 0 to %d`, step, MostSteps)
 	}
 	delete(values, "step")
 	l.Step, l.Values = int(step), values

@@ -49,16 +49,18 @@ type Run struct {
 	Head     string `json:"head"`     // full name of the head that is trained, MODEL.HEAD
 	Task     string `json:"task"`     // of the head, see package tasktable
 
-	Spec          string `json:"spec_sha256"`                // of model.dspec
-	Program       string `json:"program_sha256"`             // of the canonical spec, as in checkpoints
-	Tokenizer     string `json:"tokenizer_sha256,omitempty"` // of its files
-	Base          string `json:"base,omitempty"`             // the folder or file that the weights came from; "": they were drawn by the seed
-	Weights       string `json:"weights_sha256,omitempty"`   // of the files that the weights came from
-	Data          []Data `json:"data"`                       // what it trains on
-	Eval          []Data `json:"eval,omitempty"`             // what it is evaluated on
-	Seed          uint64 `json:"seed"`
-	Steps         int    `json:"steps"`           // of the whole training
-	StepsPerEpoch int    `json:"steps_per_epoch"` // batches of a pass over the data
+	Spec      string `json:"spec_sha256"`                // of model.dspec
+	Program   string `json:"program_sha256"`             // of the canonical spec, as in checkpoints
+	Tokenizer string `json:"tokenizer_sha256,omitempty"` // of its files
+	// Files holds the sha256 of each file of base/, by its name. Runs of earlier versions have none.
+	Files         map[string]string `json:"base_sha256,omitempty"`
+	Base          string            `json:"base,omitempty"`           // the folder or file that the weights came from; "": they were drawn by the seed
+	Weights       string            `json:"weights_sha256,omitempty"` // of the files that the weights came from
+	Data          []Data            `json:"data"`                     // what it trains on
+	Eval          []Data            `json:"eval,omitempty"`           // what it is evaluated on
+	Seed          uint64            `json:"seed"`
+	Steps         int               `json:"steps"`           // of the whole training
+	StepsPerEpoch int               `json:"steps_per_epoch"` // batches of a pass over the data
 
 	Prepared string            `json:"prepared_sha256"` // of all that the prepared data were made of, see package prepared
 	Settings map[string]string `json:"settings"`        // the flags that were given, by name, for people
@@ -141,8 +143,8 @@ func Open(dir string) (*Folder, error) {
 		}
 		return nil, err
 	}
-	if err := json.Unmarshal(text, &f.Run); err != nil {
-		return nil, ragged.Errorf("%s is damaged: %v", f.Path(RunFile), err)
+	if err := decode(f.Path(RunFile), text, &f.Run); err != nil {
+		return nil, err
 	}
 	if f.Run.Format == 0 {
 		return nil, ragged.Errorf("%s is damaged: it has no format", f.Path(RunFile))
@@ -150,7 +152,7 @@ func Open(dir string) (*Folder, error) {
 	if f.Run.Format != Format {
 		return nil, fmt.Errorf("%s has format %d; this version reads format %d", f.Path(RunFile), f.Run.Format, Format)
 	}
-	return f, nil
+	return f, f.Run.check(f.Path(RunFile))
 }
 
 // Create makes the folder of a new run, and the folders above it. files holds the contents of further files by their names, such as model.dspec and

@@ -147,10 +147,49 @@ func TestMetrics(t *testing.T) {
 	_, err = f.Metrics()
 	require.ErrorContains(t, err, "metrics.jsonl:2: it is not a line of metrics")
 	require.ErrorIs(t, err, ragged.ErrInput)
-	for _, text := range []string{"", "{}", "null", `{"step":-1,"metric":"f1"}`} {
+	for line, want := range map[string]string{`{"loss":1}`: `it has no "step"`,
+		`{"step":1.5}`: `"step" is 1.5, and must be a whole number from 0 to 2147483647`,
+		`{"step":-1}`:  `"step" is -1`, `{"step":3e9}`: `"step" is 3e+09`, `{"step":1,"loss":null}`: `"loss" is null, and must be a number`,
+		`{"step":1,"loss":1,"loss":2}`: `the field "loss" stands twice`, `null`: `it has no "step"`, `{"step":1,"loss":1e999}`: `1e999`} {
+		require.NoError(t, os.WriteFile(f.Path(runfolder.MetricsFile), []byte(line+"\n"), 0o600))
+		_, err = f.Metrics()
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "metrics.jsonl:1: ")
+	}
+	for text, want := range map[string]string{"": "best.json is damaged: ", "{}": `field "metric": it is empty`, "null": `field "metric": it is empty`,
+		`{"step":-1,"metric":"f1"}`:                    `field "step": it is -1, and must be from 0 to 2147483647`,
+		`{"step":"1","metric":"f1"}`:                   `field "step": it is the string, and must be a whole number`,
+		`{"step":1,"metric":"f1","value":"high"}`:      `field "value": it is the string, and must be a number`,
+		`{"step":1,"metric":"f1","metric":"accuracy"}`: `the field "metric" stands twice`} {
 		require.NoError(t, os.WriteFile(f.Path(runfolder.BestFile), []byte(text), 0o600))
 		_, err = f.Best()
-		require.ErrorContains(t, err, "best.json is damaged: ")
+		require.ErrorContains(t, err, f.Path(runfolder.BestFile))
+		require.ErrorContains(t, err, want)
+		require.ErrorIs(t, err, ragged.ErrInput)
+	}
+}
+
+// TestEdited checks the messages about values of run.json that no run has.
+func TestEdited(t *testing.T) {
+	f := made(t)
+	for text, want := range map[string]string{
+		`"steps":-1`:                 `field "steps": it is -1, and must be from 0 to 2147483647`,
+		`"steps":1e3`:                `field "steps": it is the number 1e3, and must be a whole number`,
+		`"steps":4294967296`:         `field "steps": it is 4294967296, and must be from 0 to 2147483647`,
+		`"steps_per_epoch":-7`:       `field "steps_per_epoch": it is -7`,
+		`"seed":-1`:                  `field "seed": it is the number -1, and must be a whole number, at least 0`,
+		`"seed":0.5`:                 `field "seed": it is the number 0.5`,
+		`"training":3`:               `field "training": it is the number, and must be a text`,
+		`"data":{}`:                  `field "data": it is the object, and must be a list`,
+		`"data":[{"examples":-1}]`:   `field "data[0].examples": it is -1`,
+		`"eval":[{"bytes":-2}]`:      `field "eval[0].bytes": it is -2`,
+		`"seed":1,"seed":2`:          `the field "seed" stands twice`,
+		`"command":"debertac train"`: `field "command": it is the string, and must be a list`,
+	} {
+		require.NoError(t, os.WriteFile(f.Path(runfolder.RunFile), []byte(`{"format":1,`+text+`}`), 0o600))
+		_, err := runfolder.Open(f.Dir)
+		require.ErrorContains(t, err, f.Path(runfolder.RunFile))
+		require.ErrorContains(t, err, want)
 		require.ErrorIs(t, err, ragged.ErrInput)
 	}
 }

@@ -32,14 +32,16 @@ type Config struct {
 	Metric    Metric
 
 	// Evaluate evaluates the model in a file, which is removed afterwards, and returns its metrics; nil: no evaluation.
+	// A metric that is not defined for the data is NaN.
 	Evaluate func(ctx context.Context, model string, step int) (map[string]float64, error)
-	Watch    func(Event) error // is told what happens; nil: nobody is
+	// Names returns the names of the metrics that Evaluate will return, for the model in a file; nil: the first evaluation tells them.
+	Names func(ctx context.Context, model string) ([]string, error)
+	Watch func(Event) error // is told what happens; nil: nobody is
 }
 
 // Metric is the metric that decides which checkpoint is the best one.
 type Metric struct {
-	Name     string // without eval_; of several, with commas between them, the first that an evaluation has; "": the first of Preferred that it has
-	Lower    bool   // a lower value is better
+	Name     string // without eval_; of several, with commas between them, the first that an evaluation has; "": the usual one of those that it has
 	Patience int    // evaluations without a better value after which the run stops; 0: it goes on to the end
 }
 
@@ -84,23 +86,43 @@ type run struct {
 	idle    int // evaluations since the best one
 }
 
-// TotalSteps returns the number of steps of a whole training, and of an epoch: those of the spec, or its epochs over the rows of the data.
+// Length is what decides how many steps a training has.
+type Length struct {
+	Steps, Epochs int // that the spec names; 0: it does not
+	Batch         int // sequences of a batch
+	Rows, Most    int // of the data, and the sequences of a row at most
+}
+
+// Total returns the number of steps of a whole training, and of an epoch: those of the spec, or its epochs over the rows of the data.
+func (l Length) Total() (steps, perEpoch int, err error) {
+	if l.Rows == 0 {
+		return 0, 0, ragged.Errorf("there are no examples")
+	}
+	perEpoch = (&Order{Rows: l.Rows, PerStep: PerStep(l.Batch, l.Most)}).StepsPerEpoch()
+	switch {
+	case l.Epochs > 0 && perEpoch > runfolder.MostSteps/l.Epochs:
+		return 0, 0, ragged.Errorf("%d epochs of %d batches are more than %d steps", l.Epochs, perEpoch, runfolder.MostSteps)
+	case l.Epochs > 0:
+		return l.Epochs * perEpoch, perEpoch, nil
+	case l.Steps < 1:
+		return 0, 0, ragged.Errorf("the spec has neither `steps` nor `epochs`, so the training has no end")
+	}
+	return l.Steps, perEpoch, nil
+}
+
+// TotalSteps returns Total of a program that trains on a file.
 func TotalSteps(p *trainer.Program, f *prepared.File) (steps, perEpoch int, err error) {
 	if f.Rows == 0 {
 		return 0, 0, ragged.Errorf("%s has no examples", f.Name())
 	}
-	perEpoch = orderOf(f, p.Batch, 0, 0).StepsPerEpoch()
-	if p.Epochs > 0 {
-		const most = 1<<31 - 1
-		if perEpoch > most/p.Epochs {
-			return 0, 0, ragged.Errorf("%d epochs of %d batches are more than %d steps", p.Epochs, perEpoch, most)
-		}
-		return p.Epochs * perEpoch, perEpoch, nil
+	l := Length{Epochs: p.Epochs, Batch: p.Batch, Rows: f.Rows, Most: f.Most}
+	if len(p.Optimizers) > 0 {
+		l.Steps = p.Optimizers[0].Rate.Steps
 	}
-	if len(p.Optimizers) == 0 || p.Optimizers[0].Rate.Steps < 1 {
-		return 0, 0, ragged.Errorf("the spec of %s has neither `steps` nor `epochs`, so the training has no end", p.Name)
+	if steps, perEpoch, err = l.Total(); err != nil {
+		err = ragged.Errorf("%s: %v", p.Name, err)
 	}
-	return p.Optimizers[0].Rate.Steps, perEpoch, nil
+	return steps, perEpoch, err
 }
 
 // Run trains until the last step, until Stop, until no evaluation gets better, or until ctx ends. In the last case it writes a checkpoint and returns the error
@@ -111,25 +133,32 @@ func Run(ctx context.Context, c *Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.named(ctx); err != nil {
+		return err
+	}
 	if err := r.tell(Event{Kind: EventBegin, Steps: r.steps, Drawn: len(r.t.Drawn())}); err != nil {
 		return err
 	}
-	for r.t.Next() < r.stop {
+	for r.t.Next() < r.stop && !r.exhausted() {
 		if err := r.step(ctx); err != nil {
 			return r.ended(ctx, err)
 		}
-		done, err := r.after(ctx)
-		if err != nil {
+		if err := r.after(ctx); err != nil {
 			return r.ended(ctx, err)
-		}
-		if done {
-			break
 		}
 	}
 	if err := r.save(); err != nil {
 		return err
 	}
-	return r.tell(Event{Kind: EventEnd, Steps: r.steps})
+	end := Event{Kind: EventEnd, Steps: r.steps}
+	if r.exhausted() && r.t.Next() < r.stop {
+		since := ""
+		if r.best != nil {
+			since = fmt.Sprintf(" since step %d", r.best.Step)
+		}
+		end.Text = fmt.Sprintf("no evaluation%s was better by %s; --patience with a number above %d goes on", since, r.Metric.Name, r.Metric.Patience)
+	}
+	return r.tell(end)
 }
 
 // open opens the trainer, and the folder at the last checkpoint.
@@ -306,27 +335,21 @@ func (r *run) log(kind string, values map[string]float64) error {
 	return r.tell(Event{Kind: kind, Steps: r.steps, Values: values})
 }
 
-// after evaluates and saves where the settings ask for it. done reports that the run stops early.
-func (r *run) after(ctx context.Context) (done bool, err error) {
+// after evaluates and saves where the settings ask for it.
+func (r *run) after(ctx context.Context) error {
 	n := r.t.Next()
-	last := n == r.stop
 	if r.Evaluate != nil && (n%r.EvalEvery == 0 || n == r.steps) {
 		if err := r.evaluate(ctx); err != nil {
-			return false, err
+			return err
 		}
-		if r.best.Step == n { // its checkpoint must exist
-			if err := r.save(); err != nil {
-				return false, err
-			}
-		}
-		if p := r.Metric.Patience; p > 0 && r.idle >= p {
-			return true, nil
+		if r.best != nil && r.best.Step == n { // its checkpoint must exist
+			return r.save()
 		}
 	}
-	if n%r.SaveEvery == 0 || last {
-		return false, r.save()
+	if n%r.SaveEvery == 0 || n == r.stop {
+		return r.save()
 	}
-	return false, nil
+	return nil
 }
 
 // save writes a checkpoint unless the newest one has all steps. The metrics are on the disk before it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -242,7 +243,59 @@ func TestPatience(t *testing.T) {
 		best, err := c.Folder.Find("best")
 		require.NoError(t, err)
 		require.Equal(t, 6, best.Step)
+
+		require.NoError(t, c.Folder.Close()) // one that goes on has nothing left to do, unless it is to be more patient
+		for _, want := range []struct{ patience, steps int }{{3, 12}, {5, 16}} {
+			c = config(t, dir, data(t, 30))
+			set(c)
+			told := ""
+			c.Metric.Patience, c.Watch = want.patience, func(e training.Event) error { told = e.Text; return nil }
+			require.NoError(t, training.Run(t.Context(), c))
+			require.Equal(t, fmt.Sprintf("no evaluation since step 6 was better by loss; --patience with a number above %d goes on", want.patience), told)
+			last, err := c.Folder.Find("last")
+			require.NoError(t, err)
+			require.Equal(t, want.steps, last.Step)
+			require.NoError(t, c.Folder.Close())
+		}
 	}
+}
+
+// TestDirections checks that the best evaluation by each metric is the one that is better: of errors and losses the lowest one.
+func TestDirections(t *testing.T) {
+	for name, best := range map[string]int{"loss": 10, "perplexity": 10, "ece": 10, "mean_squared_error": 10, "accuracy": 15, "f1": 15, "mcc": 15} {
+		dir := filepath.Join(t.TempDir(), "run")
+		c := config(t, dir, data(t, 30))
+		c.Metric.Name = name
+		c.Evaluate = func(_ context.Context, _ string, step int) (map[string]float64, error) {
+			return map[string]float64{name: map[int]float64{5: math.NaN(), 10: 1, 15: 3, 20: 2, 24: math.Inf(1)}[step], "other": 1}, nil
+		}
+		require.NoError(t, training.Run(t.Context(), c), "metrics that are not finite are no better than others")
+		b, err := c.Folder.Best()
+		require.NoError(t, err)
+		require.Equal(t, &runfolder.Best{Step: best, Metric: name, Value: map[int]float64{10: 1, 15: 3}[best]}, b)
+	}
+}
+
+// TestNames checks that a metric that evaluations do not have is refused before the first step.
+func TestNames(t *testing.T) {
+	names := func(context.Context, string) ([]string, error) { return []string{"loss", "f1", "best_f1_thresh"}, nil }
+	for name, want := range map[string]string{"accuracy": `the evaluation has no metric "accuracy" (it has: f1, loss)`, "mcc,exact": `no metric "mcc,exact"`,
+		"best_f1_thresh": `no metric "best_f1_thresh" (it has: f1, loss)`} {
+		c := config(t, filepath.Join(t.TempDir(), "run"), data(t, 30))
+		c.Metric.Name, c.Names = name, names
+		c.Watch = func(e training.Event) error { return errors.New("it begins") }
+		require.ErrorContains(t, training.Run(t.Context(), c), want)
+		_, err := os.Stat(c.Folder.Path(training.EvaluationFile))
+		require.ErrorIs(t, err, os.ErrNotExist)
+	}
+	c := config(t, filepath.Join(t.TempDir(), "run"), data(t, 30))
+	c.Metric.Name, c.Names, c.Evaluate = "mcc,f1", names, func(context.Context, string, int) (map[string]float64, error) {
+		return map[string]float64{"f1": 1, "loss": 2}, nil
+	}
+	require.NoError(t, training.Run(t.Context(), c))
+	best, err := c.Folder.Best()
+	require.NoError(t, err)
+	require.Equal(t, "f1", best.Metric)
 }
 
 // TestRefused checks the messages about data and evaluations that do not fit.

@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/debertac/debertac/runtime"
@@ -27,7 +30,7 @@ type trainFlags struct {
 	data, dir      string
 	scratch        bool
 	resume, asJSON bool
-	ask            bool
+	ask, named     bool
 	seed           uint64
 	every          time.Duration
 	config         training.Config
@@ -52,6 +55,7 @@ func (h held) newTrain(fs *flag.FlagSet) command.Action {
 		"them, the first one that evaluations have")
 	fs.IntVar(&c.Metric.Patience, "patience", 0, "stop after `N` evaluations that were no better; 0: go on to the end")
 	fs.BoolVar(&f.ask, "ask", false, "ask for evaluations: print the file of the model, and read the metrics as a line of JSON from standard input")
+	fs.BoolVar(&f.named, "check-metric", false, "ask for the names of the metrics before the first step, and end if --metric is not one of them. Needs --ask")
 	fs.BoolVar(&f.asJSON, "json", false, "print one JSON object per event")
 	fs.DurationVar(&f.every, "print-every", 10*time.Second, "the `TIME` between two lines on standard error, without --json")
 	return f.run
@@ -77,6 +81,8 @@ func (f *trainFlags) check() error {
 		return command.Usage("either --weights FILE or --scratch is needed")
 	case f.ask && !f.asJSON:
 		return command.Usage("--ask needs --json: an evaluation is asked for as a JSON object")
+	case f.named && (!f.ask || c.Metric.Name == ""):
+		return command.Usage("--check-metric needs --metric and --ask")
 	case c.Metric.Patience > 0 && !f.ask:
 		return command.Usage("--patience needs evaluations: --ask")
 	}
@@ -122,6 +128,9 @@ func (f *trainFlags) run(ctx context.Context, s *command.Session, _ []string) (e
 	if f.ask {
 		w.replies = bufio.NewReader(s.In)
 		c.Evaluate = w.evaluate
+	}
+	if f.named {
+		c.Names = w.names
 	}
 	defer interrupt.Hold()()
 	err = training.Run(ctx, &c)
@@ -202,18 +211,46 @@ func (w *watcher) watch(e training.Event) error {
 	return nil
 }
 
-// Reply is the answer to an event of the kind evaluate: a line of JSON on standard input.
+// Reply is the answer to an event of the kind evaluate or names: a line of JSON on standard input.
 type Reply struct {
-	Metrics map[string]float64 `json:"metrics"`
-	Error   string             `json:"error,omitempty"` // the reason if it failed; the run ends with it
+	Metrics   map[string]float64 `json:"metrics"`
+	Undefined []string           `json:"undefined,omitempty"` // metrics that are not finite numbers, which JSON does not have; or for names, the names alone
+	Error     string             `json:"error,omitempty"`     // the reason if it failed; the run ends with it
 }
 
-// EventEvaluate is the kind of the event that asks for an evaluation of the model at its path.
-const EventEvaluate = "evaluate"
+// EventEvaluate is the kind of the event that asks for an evaluation of the model at its path, and EventNames of the one that asks for the names of the
+// metrics of such evaluations.
+const (
+	EventEvaluate = "evaluate"
+	EventNames    = "names"
+)
 
 // evaluate asks for an evaluation and waits for the reply.
 func (w *watcher) evaluate(ctx context.Context, model string, step int) (map[string]float64, error) {
-	if err := command.PrintJSON(w.s.Out, training.Event{Kind: EventEvaluate, Step: step, Path: model}); err != nil {
+	r, err := w.ask(ctx, training.Event{Kind: EventEvaluate, Step: step, Path: model})
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]float64{}
+	for _, name := range r.Undefined {
+		all[name] = math.NaN()
+	}
+	maps.Copy(all, r.Metrics)
+	return all, nil
+}
+
+// names asks for the names of metrics and waits for the reply.
+func (w *watcher) names(ctx context.Context, model string) ([]string, error) {
+	r, err := w.ask(ctx, training.Event{Kind: EventNames, Path: model})
+	if err != nil {
+		return nil, err
+	}
+	return append(slices.Sorted(maps.Keys(r.Metrics)), r.Undefined...), nil
+}
+
+// ask prints an event and waits for the reply.
+func (w *watcher) ask(ctx context.Context, e training.Event) (*Reply, error) {
+	if err := command.PrintJSON(w.s.Out, e); err != nil {
 		return nil, err
 	}
 	line, err := w.replies.ReadBytes('\n')
@@ -226,12 +263,12 @@ func (w *watcher) evaluate(ctx context.Context, model string, step int) (map[str
 	if err != nil {
 		return nil, err
 	}
-	var r Reply
-	if err := json.Unmarshal(line, &r); err != nil {
+	r := &Reply{}
+	if err := json.Unmarshal(line, r); err != nil {
 		return nil, fmt.Errorf("the reply to an evaluation is not a line of JSON: %w", err)
 	}
 	if r.Error != "" {
-		return nil, command.Faulty("", "the evaluation after step %d failed: %s", step, r.Error)
+		return nil, command.Faulty("", "the evaluation after step %d failed: %s", e.Step, r.Error)
 	}
-	return r.Metrics, nil
+	return r, nil
 }

@@ -27,7 +27,8 @@ type Options struct {
 	Characters bool
 
 	Task  string // one of TaskNames: the path is a file or folder of that task
-	Split string // of a task: train, validation or test; "" is train. mnli also has the splits validation_mismatched and test_mismatched
+	Split string // of a task, whose path is a folder: train, validation or test; "": Usual. mnli also has the splits validation_mismatched and test_mismatched
+	Usual string // the split that is read if Split is ""; "": train
 
 	Words, Tags int    // the columns of CoNLL files from 1, or from the end with -1 as the last; 0: the first for words, the last for tags
 	Scheme      string // of the tags in the file, one of SchemeNames; "": found out
@@ -108,6 +109,8 @@ func Open(ctx context.Context, path string, o Options) (Source, error) {
 		if files, err = o.files(path); err != nil {
 			return nil, err
 		}
+	} else if err = o.fits(path); err != nil {
+		return nil, err
 	}
 	if len(files) > 1 {
 		return openFiles(ctx, files, &o)

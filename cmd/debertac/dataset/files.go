@@ -1,10 +1,12 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -139,23 +141,49 @@ func articles(path string) (all []string, err error) {
 	return all, nil
 }
 
+// splitNames returns the names that the files of a split of a task have.
+func (t *Task) splitNames(split string) []string {
+	names := slices.Clone(splits[split])
+	if t.Name == "mnli" && (split == "validation" || split == "test") {
+		names = append(names, splits[split+"_matched"]...)
+	}
+	if split == "test" {
+		names = append(names, alone[t.Name]...)
+	}
+	return names
+}
+
+// has returns the splits of a task that there are, by the names of files.
+func (t *Task) has(names []string) (list []string) {
+	for _, split := range slices.Sorted(maps.Keys(splits)) {
+		own := t.splitNames(split)
+		if slices.ContainsFunc(names, func(name string) bool { return slices.Contains(own, stem(name)) }) {
+			list = append(list, split)
+		}
+	}
+	return list
+}
+
+// fits refuses a split of a file, unless its name tells that it is that split: a split is chosen among the files of a folder.
+func (o *Options) fits(path string) error {
+	if o.Task == "" || o.Split == "" {
+		return nil
+	}
+	t, name := TaskOf(o.Task), filepath.Base(path)
+	if slices.Contains(t.splitNames(o.Split), stem(name)) {
+		return nil
+	}
+	if have := t.has([]string{name}); len(have) > 0 {
+		return fault.Usage("leave out --split", "--split %s: %s is the split %s by its name", o.Split, path, strings.Join(have, " or "))
+	}
+	return fault.Usage("leave out --split", "--split %s chooses among the files of a folder, and %s is one file, which is read as a whole", o.Split, path)
+}
+
 // taskFiles returns the files of the split of a task. They are in the folder, or in the one with the name of the task in it.
 func (o *Options) taskFiles(path string) ([]string, error) {
 	t := TaskOf(o.Task)
-	split := o.Split
-	if split == "" {
-		split = "train"
-	}
-	names, ok := splits[split]
-	if !ok {
-		return nil, fault.Usage("", "--split %s: it must be train, validation or test, and of mnli also validation_mismatched or test_mismatched", split)
-	}
-	if t.Name == "mnli" && (split == "validation" || split == "test") {
-		names = append(slices.Clone(names), splits[split+"_matched"]...)
-	}
-	if split == "test" {
-		names = append(slices.Clone(names), alone[t.Name]...)
-	}
+	split := cmp.Or(o.Split, o.Usual, "train")
+	names := t.splitNames(split)
 	var tried []string
 	for _, folder := range []string{path, filepath.Join(path, t.Folder), filepath.Join(path, t.Name)} {
 		entries, err := disk.ReadDir(folder)
@@ -176,8 +204,16 @@ func (o *Options) taskFiles(path string) ([]string, error) {
 			return whole(folder, found)
 		}
 	}
-	return nil, fault.Input(path, "there is no file of the split %s of %s: its name would be %s, with .tsv, .jsonl or .parquet (there are: %s)", split, t.Name,
-		strings.Join(names, " or "), nameList(tried))
+	what := "there are: " + nameList(tried)
+	if have := t.has(tried); len(have) > 0 {
+		what = "there are the splits: " + strings.Join(have, ", ")
+	}
+	if len(names) == 0 {
+		return nil, fault.Usage("", "--split %s: it must be train, validation or test, and of mnli also validation_mismatched or test_mismatched (in %s %s)",
+			split, path, what)
+	}
+	return nil, fault.Input(path, "there is no file of the split %s of %s: its name would be %s, with .tsv, .jsonl or .parquet (%s)", split, t.Name,
+		strings.Join(names, " or "), what)
 }
 
 // stem returns the name of a file without its extensions and its number as a shard; "" for a file that is no data.

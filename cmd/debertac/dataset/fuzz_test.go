@@ -94,6 +94,41 @@ func seeds(f *testing.F, all ...string) {
 	}
 }
 
+// fuzzed lists the fuzz targets beside the formats that they read.
+var fuzzed = map[string]func(*testing.F){"jsonl": FuzzJSONL, "json": FuzzJSON, "csv": FuzzCSV, "tsv": FuzzTSV, "tsv-plain": FuzzTSV, "lines": FuzzLines,
+	"documents": FuzzLines, "parquet": FuzzParquet, "conll": FuzzCoNLL, "squad": FuzzSQuAD, "race": FuzzRACE, "gliner": FuzzGLiNER}
+
+// TestFuzzed checks that each format has a fuzz target. The tasks of GLUE and SuperGLUE have FuzzTasks, and compressed files FuzzPacked.
+func TestFuzzed(t *testing.T) {
+	for _, name := range FormatNames() {
+		require.NotNil(t, fuzzed[name], name)
+	}
+	require.Len(t, fuzzed, len(FormatNames()))
+}
+
+func FuzzPacked(f *testing.F) {
+	for _, name := range []string{"labels.jsonl.gz", "labels.jsonl.zst"} {
+		text, err := os.ReadFile(filepath.Join("..", "evaluation", "testdata", name))
+		require.NoError(f, err)
+		f.Add(text)
+		f.Add(text[:len(text)/2])
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, name := range []string{"a.txt.gz", "a.txt.zst", "a.txt"} {
+			s, err := openBytes(name, text, &Options{})
+			for n := 0; err == nil && n < 1000; n++ { // what a file of a few bytes holds may be large
+				var fault *RowError
+				if _, err = s.Next(); errors.As(err, &fault) {
+					err = nil
+				}
+			}
+			if s != nil {
+				require.NoError(t, s.Close())
+			}
+		}
+	})
+}
+
 func FuzzJSONL(f *testing.F) {
 	seeds(f, `{"text":"a","label":1}`,
 		"{\"text\":\"\\ud83d\\ude00\",\"labels\":[\"x\"],\"entities\":[{\"label\":\"X\",\"start\":0,\"end\":4}]}\n\n{\"text\":1e5}",

@@ -15,6 +15,7 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/gunzip"
 )
 
 // zstdWindow is the limit on the memory of decompression, in bytes; zstd -d has the same limit.
@@ -30,13 +31,9 @@ var packings = []struct {
 	name, extension, start string
 	open                   func(r *bufio.Reader) (io.Reader, func(), error)
 }{
-	{"gzip", ".gz", gzipStart, func(r *bufio.Reader) (io.Reader, func(), error) {
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, func() {}, err
-		}
-		z.Multistream(false)
-		return &members{z: z, r: r}, func() {}, nil
+	{"gzip", ".gz", gunzip.Start, func(r *bufio.Reader) (io.Reader, func(), error) {
+		z, err := gunzip.By(r, func(r io.Reader) (gunzip.Member, error) { return gzip.NewReader(r) })
+		return z, func() {}, err
 	}},
 	{"zstd", ".zst", "\x28\xb5\x2f\xfd", func(r *bufio.Reader) (io.Reader, func(), error) {
 		z, err := NewZstd(r)
@@ -45,39 +42,6 @@ var packings = []struct {
 		}
 		return z, z.Close, nil
 	}},
-}
-
-// gzipStart is what every member of a gzip file begins with.
-const gzipStart = "\x1f\x8b"
-
-// members reads the members of a gzip file one after the other. It tells a file that is cut short from one in which something else follows.
-type members struct {
-	z *gzip.Reader
-	r *bufio.Reader
-}
-
-// Read reads decompressed bytes.
-func (m *members) Read(p []byte) (int, error) {
-	for {
-		n, err := m.z.Read(p)
-		if n > 0 && errors.Is(err, io.EOF) {
-			return n, nil // the next call looks for another member
-		}
-		if !errors.Is(err, io.EOF) {
-			return n, err
-		}
-		next, err := m.r.Peek(len(gzipStart))
-		switch {
-		case len(next) == 0:
-			return 0, err // the end, or a failure to read
-		case string(next) != gzipStart:
-			return 0, errors.New("something follows the compressed data that is not compressed: remove it")
-		}
-		if err := m.z.Reset(m.r); err != nil {
-			return 0, err
-		}
-		m.z.Multistream(false)
-	}
 }
 
 // signatures lists the first bytes of files that hold no rows that could be read.
@@ -202,3 +166,27 @@ func (s *stream) peek(path string) ([]byte, error) {
 func (s *stream) broken(path string, err error) error {
 	return (&source{file: path, in: s}).broken(err)
 }
+
+// Text is an open file of text, decompressed and without a byte order mark.
+type Text struct{ file source }
+
+// OpenText opens a file of text, which may be compressed. An empty file, and one whose first bytes are those of another format, are errors.
+func OpenText(ctx context.Context, path string) (*Text, error) {
+	in, err := openStream(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return &Text{source{file: path, in: in}}, nil
+}
+
+// Read reads bytes of the text. Its errors name the file.
+func (t *Text) Read(p []byte) (int, error) {
+	n, err := t.file.in.text.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = t.file.broken(err)
+	}
+	return n, err
+}
+
+// Close closes the file.
+func (t *Text) Close() error { return t.file.Close() }

@@ -104,12 +104,18 @@ func TestTasks(t *testing.T) {
 		{"hub/wsc.jsonl", "wsc", "", `{"id":"0","at":1,"text":"Ann met * Eva *, because # she # was late.","label":"False"}`},
 		{"glue", "mnli", "test", `
 			! glue: there is no file of the split test of mnli: its name would be test or test_matched, with .tsv, .jsonl or .parquet ` +
-			`(there are: AX, CoLA, MNLI, MRPC, QNLI, QQP, RTE, SST-2, STS-B, WNLI, dev_matched.tsv, dev_mismatched.tsv, train.tsv)`},
+			`(there are the splits: train, validation, validation_matched, validation_mismatched)`},
+		{"glue/RTE/train.tsv", "rte", "train", `{"id":"0","at":2,"text":"It rains.","pair":"Rain falls.","label":"entailment"}`},
+		{"glue/RTE/train.tsv", "rte", "test", `! debertac: --split test: train.tsv is the split train by its name`},
+		{"glue/RTE/train.tsv", "rte", "dev", `! debertac: --split dev: train.tsv is the split train by its name`},
+		{"hub/wsc.jsonl", "wsc", "test", `
+			! debertac: --split test chooses among the files of a folder, and wsc.jsonl is one file, which is read as a whole`},
 		{"glue/RTE/train.tsv", "qqp", "", `
 			! train.tsv: it has no columns with the texts of qqp: question1 and question2 (its columns: index, sentence1, sentence2, label)`},
 		{"glue/RTE", "xnli", "", `! debertac: --dataset xnli: it must be one of ` + strings.Join(dataset.TaskNames(), ", ")},
 		{"glue/RTE", "rte", "dev", `
-			! debertac: --split dev: it must be train, validation or test, and of mnli also validation_mismatched or test_mismatched`},
+			! debertac: --split dev: it must be train, validation or test, and of mnli also validation_mismatched or test_mismatched ` +
+			`(in RTE there are the splits: train)`},
 		{"glue/RTE", "", "", `! RTE: this is a folder: name its files, or with --dataset the task that it holds; --format race reads a folder of articles`},
 	} {
 		tried[s.task] = true

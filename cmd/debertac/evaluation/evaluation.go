@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"reflect"
 	"strings"
 
 	"github.com/debertac/debertac/cmd/debertac/built"
@@ -24,7 +26,25 @@ type Source interface {
 // Data holds examples in the form that built programs read. It can be used for any number of evaluations.
 type Data struct {
 	lines []byte
-	N     int // examples
+	N     int   // examples
+	Kinds *Data // a few examples of each kind, which have the same metrics; of Kinds itself nil
+}
+
+// perKind is the number of examples of each kind in Kinds.
+const perKind = 2
+
+// kind returns what of an example decides which metrics there are: which fields are set, and whether lists are empty.
+func kind(e *example.Example) string {
+	var b strings.Builder
+	v := reflect.ValueOf(e).Elem()
+	for i := range v.NumField() {
+		f := v.Field(i)
+		if f.Kind() == reflect.Slice {
+			f = f.Slice(0, min(1, f.Len()))
+		}
+		fmt.Fprintf(&b, "%t %t ", f.IsZero(), f.Kind() == reflect.Slice && f.Len() == 0)
+	}
+	return b.String()
 }
 
 // listed is how many rows that cannot be used a message names.
@@ -32,8 +52,8 @@ const listed = 5
 
 // Load reads all examples of a source. Rows that cannot be used are an error, which counts them and names the first ones.
 func Load(src Source) (*Data, error) {
-	d := &Data{}
-	var b bytes.Buffer
+	d, kinds := &Data{Kinds: &Data{}}, map[string]int{}
+	var b, few bytes.Buffer
 	var bad []string
 	count := 0
 	for {
@@ -43,7 +63,7 @@ func Load(src Source) (*Data, error) {
 		case errors.Is(err, io.EOF) && count > 0:
 			return nil, fault.Input("", "%s cannot be used for an evaluation:\n%s", command.Plural(count, "row"), strings.Join(bad, "\n"))
 		case errors.Is(err, io.EOF):
-			d.lines = b.Bytes()
+			d.lines, d.Kinds.lines = b.Bytes(), few.Bytes()
 			return d, nil
 		case errors.As(err, &row):
 			if count++; count <= listed {
@@ -56,10 +76,16 @@ func Load(src Source) (*Data, error) {
 		if e.File != "" {
 			e.Where = e.Place()
 		}
+		at := b.Len()
 		if err := example.Encode(&b, e); err != nil {
 			return nil, err
 		}
 		d.N++
+		if k := kind(e); kinds[k] < perKind {
+			kinds[k]++
+			few.Write(b.Bytes()[at:])
+			d.Kinds.N++
+		}
 	}
 }
 

@@ -1,18 +1,16 @@
 package evaluation
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"io"
-	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/dataset"
 	"github.com/debertac/debertac/cmd/debertac/fault"
-	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/prediction"
 )
 
-// Score computes the metrics of a file of predictions, whose name ends in .gz if it is compressed. "-" is the standard input, in.
+// Score computes the metrics of a file of predictions, which may be compressed. "-" is the standard input, in.
 func Score(ctx context.Context, path string, in io.Reader, task string, o prediction.Options) (*prediction.Report, error) {
 	s, err := prediction.NewScorer(task, o)
 	if err != nil {
@@ -22,19 +20,12 @@ func Score(ctx context.Context, path string, in io.Reader, task string, o predic
 	if path == "-" {
 		name = "standard input"
 	} else {
-		f, err := disk.OpenStream(ctx, path)
+		f, err := dataset.OpenText(ctx, path)
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close() // read only
 		in = f
-		if strings.HasSuffix(path, ".gz") {
-			z, err := gzip.NewReader(f)
-			if err != nil {
-				return nil, fault.Input(name, "it is not compressed by gzip, as its name tells: %v", err)
-			}
-			in = z
-		}
 	}
 	r := prediction.NewReader(in)
 	for ctx.Err() == nil {

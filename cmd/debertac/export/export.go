@@ -131,7 +131,10 @@ func (s *Source) open(out string) (*checked, *disk.Folder, error) {
 		return nil, nil, err
 	}
 	c := &checked{File: f, path: s.Checkpoint}
-	if c.sums, err = s.check(f); err != nil {
+	if err = check(s.Checkpoint, f, s.Unit); err == nil {
+		c.sums, err = checksums(s.Checkpoint, f)
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())
 	}
 	folder, err := disk.CreateFolder(out)
@@ -148,20 +151,33 @@ const (
 	keySums = "debertac.crc32c"
 )
 
-// check returns the checksums of a checkpoint, if it has some. A checkpoint of another spec, or of another step than its name
-// tells, is an error.
-func (s *Source) check(f *safetensors.File) (sums map[string]uint32, err error) {
+// Check refuses a file that is not a checkpoint of a training, or that of another step than its name tells.
+func Check(path string, u *compiler.Unit) error {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // read only
+	return check(path, f, u)
+}
+
+// check is Check for an open file.
+func check(path string, f *safetensors.File, u *compiler.Unit) error {
 	m := f.Metadata()
-	if have, want := m[keySpec], s.Unit.Program.Meta.SpecHash; have != "" && have != want {
-		return nil, fault.Input(s.Checkpoint, "it is a checkpoint of another model: its spec has the hash %.12s, that of the run has %.12s", have, want)
+	if have, want := m[keySpec], u.Program.Meta.SpecHash; have != "" && have != want {
+		return fault.Input(path, "it is a checkpoint of another model: its spec has the hash %.12s, that of the run has %.12s", have, want)
 	}
-	if step, ok := runfolder.StepOf(s.Checkpoint); ok && m[keyStep] != "" && m[keyStep] != strconv.Itoa(step) {
-		return nil, fault.Input(s.Checkpoint, "it is the checkpoint after step %s, and its name tells another step: name it as it was, or export another one",
-			m[keyStep])
+	if step, ok := runfolder.StepOf(path); ok && m[keyStep] != "" && m[keyStep] != strconv.Itoa(step) {
+		return fault.Input(path, "it is the checkpoint after step %s, and its name tells another step: name it as it was, or take another one", m[keyStep])
 	}
-	if m[keySums] != "" {
-		if err := json.Unmarshal([]byte(m[keySums]), &sums); err != nil {
-			return nil, fault.Input(s.Checkpoint, "it is damaged: %s cannot be read: %v", keySums, err)
+	return nil
+}
+
+// checksums returns the checksums of a checkpoint, if it has some.
+func checksums(path string, f *safetensors.File) (sums map[string]uint32, err error) {
+	if text := f.Metadata()[keySums]; text != "" {
+		if err := json.Unmarshal([]byte(text), &sums); err != nil {
+			return nil, fault.Input(path, "it is damaged: %s cannot be read: %v", keySums, err)
 		}
 	}
 	return sums, nil

@@ -82,9 +82,7 @@ func (f *Flags) Check() error {
 func (f *Flags) Files(ctx context.Context, paths []string, task tasktable.Task, split string, part Part) *Examples {
 	o := f.Flags.Options(f.Format)
 	o.Read = corpus.Reads(task)
-	if o.Task != "" && o.Split == "" {
-		o.Split = split
-	}
+	o.Usual = split
 	return &Examples{ctx: ctx, options: o, paths: paths, labels: f.MapLabel, used: map[string]bool{}, has: part.filter()}
 }
 
@@ -269,7 +267,10 @@ func (f *Flags) Make(m *built.Maker, u *compiler.Unit, tok *folder.Lent, paths [
 	}
 	stop := m.Progress("reading data")
 	d := &Data{}
-	d.Sum, d.Bytes, err = Sum(m.Context, paths)
+	began, err := stamps(paths)
+	if err == nil {
+		d.Sum, d.Bytes, err = Sum(m.Context, paths)
+	}
 	stop()
 	if err != nil {
 		return nil, err
@@ -280,7 +281,7 @@ func (f *Flags) Make(m *built.Maker, u *compiler.Unit, tok *folder.Lent, paths [
 	}
 	create := func(path string) error {
 		d.Made = true
-		return f.create(m.Console, enc, source, paths, part, path, &d.Report)
+		return f.create(m.Console, &making{enc: enc, source: source, paths: paths, part: part, began: began, out: path}, &d.Report)
 	}
 	if out != "" {
 		d.Path = out
@@ -311,13 +312,24 @@ func cacheName(m *built.Maker, source string) (string, error) {
 	return hex.EncodeToString(h[:])[:32] + ".prepared", nil
 }
 
+// making is what prepared data are made of.
+type making struct {
+	enc    *corpus.Encoder
+	source string
+	paths  []string
+	part   Part
+	began  []stamp // of the files before they were hashed
+	out    string
+}
+
 // create writes prepared data.
-func (f *Flags) create(c *console.Console, enc *corpus.Encoder, source string, paths []string, part Part, out string, to *corpus.Report) error {
-	examples := f.Files(c.Context, paths, enc.Task(), "", part)
+func (f *Flags) create(c *console.Console, k *making, to *corpus.Report) error {
+	enc, paths := k.enc, k.paths
+	examples := f.Files(c.Context, paths, enc.Task(), "", k.part)
 	defer examples.Close() // read only
 	stop := c.Progress("preparing data")
 	r, err := corpus.Prepare(c.Context, examples.Next, enc, corpus.Options{
-		Path: out, Source: source, Bad: f.AllowBad,
+		Path: k.out, Source: k.source, Bad: f.AllowBad,
 		RowError: func(err error) (place, reason string, ok bool) {
 			var row *dataset.RowError
 			if !errors.As(err, &row) {
@@ -330,7 +342,7 @@ func (f *Flags) create(c *console.Console, enc *corpus.Encoder, source string, p
 			if old := examples.unused(); old != "" {
 				return fault.Usage("leave it out", "--map-label %s=%s: no label of the data is %q", old, f.MapLabel[old], old)
 			}
-			return nil
+			return unchanged(paths, k.began)
 		},
 	})
 	stop()

@@ -3,7 +3,6 @@
 package runs
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -15,7 +14,6 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/flags"
 	"github.com/debertac/debertac/cmd/debertac/machine"
 	"github.com/debertac/debertac/cmd/debertac/prepare"
-	"github.com/debertac/debertac/runtime/runfolder"
 )
 
 // Flags are the flags of debertac train. They are recorded in the folder of the run, so that a run that goes on has the same.
@@ -49,8 +47,8 @@ type Flags struct {
 // changeable lists the flags that a run that goes on may have with other values: no bit of a step depends on them.
 var changeable = []string{"MaxSteps", "SaveEvery", "EvalEvery", "LogEvery", "Keep", "Patience", "Threads", "ISA"}
 
-// Check refuses values of flags that mean nothing, before any work.
-func (f *Flags) Check() error {
+// checkValues refuses values that no machine and no data make meaningful.
+func (f *Flags) checkValues() error {
 	numbers := []flags.Number{flags.Whole("--threads", f.Threads, 1, 1024)}
 	for name, n := range map[string]*int{"--max-steps": f.MaxSteps, "--save-every": f.SaveEvery, "--eval-every": f.EvalEvery, "--log-every": f.LogEvery,
 		"--keep": f.Keep, "--bucket": f.Bucket, "--patience": f.Patience} {
@@ -59,16 +57,21 @@ func (f *Flags) Check() error {
 	if err := flags.Within(numbers...); err != nil {
 		return err
 	}
+	if err := flags.Within(flags.Real("--hold-out", &f.HoldOut, 0, 0.9)); err != nil {
+		return err
+	}
+	return f.Flags.Check()
+}
+
+// Check refuses values of flags that mean nothing, before any work.
+func (f *Flags) Check() error {
+	if err := f.checkValues(); err != nil {
+		return err
+	}
 	for name, list := range map[string][]string{"--data": f.Data, "--eval": f.Eval} {
 		if slices.Contains(list, "") {
 			return fault.Usage("name a file", "%s has an empty name", name)
 		}
-	}
-	if _, ok := f.MapLabel[""]; ok {
-		return fault.Usage("--map-label OLD=NEW", "--map-label: the old label is empty")
-	}
-	if err := flags.Within(flags.Real("--hold-out", &f.HoldOut, 0, 0.9)); err != nil {
-		return err
 	}
 	if f.HoldOut > 0 && len(f.Eval) > 0 {
 		return fault.Usage("choose one", "--hold-out and --eval contradict each other: both name what the run is evaluated on")
@@ -84,11 +87,9 @@ func (f *Flags) Check() error {
 		}
 	}
 	if f.ISA != "" {
-		if err := machine.CheckISA(f.ISA); err != nil {
-			return err
-		}
+		return machine.CheckISA(f.ISA)
 	}
-	return f.Flags.Check()
+	return nil
 }
 
 // absolute returns the flags with paths that do not depend on the working folder, because a run may go on from another one.
@@ -130,24 +131,14 @@ func (f *Flags) child() []flags.Flag {
 		flags.OptionalCount("--threads", f.Threads), flags.Value("--isa", f.ISA), flags.Value("--generator", f.Generator)}
 }
 
-// recorded returns the flags of a run that goes on: those that it was begun with, with the new values of those that may change. A flag that may not change and
-// has another value is refused.
-func (f *Flags) recorded(run *runfolder.Folder) (*Flags, error) {
-	old := &Flags{}
-	if len(run.Run.Flags) == 0 {
-		return nil, fault.Input(run.Dir, "the run was not begun by debertac train, so its flags are not known")
-	}
-	if err := json.Unmarshal(run.Run.Flags, old); err != nil {
-		return nil, fault.Input(run.Path(runfolder.RunFile), "its flags cannot be read: %v", err)
-	}
+// recorded returns the flags of a run that goes on: old, those that it was begun with, with the new values of those that may change. A flag that may not
+// change and has another value is refused.
+func (f *Flags) recorded(old *Flags) (*Flags, error) {
 	now, err := f.absolute()
 	if err != nil {
 		return nil, err
 	}
-	if err := merge(reflect.ValueOf(old).Elem(), reflect.ValueOf(now).Elem(), reflect.ValueOf(defaults()).Elem()); err != nil {
-		return nil, err
-	}
-	return old, nil
+	return old, merge(reflect.ValueOf(old).Elem(), reflect.ValueOf(now).Elem(), reflect.ValueOf(defaults()).Elem())
 }
 
 // defaults returns the flags of a command line without any.

@@ -17,7 +17,9 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/example"
+	"github.com/debertac/debertac/runtime/prediction"
 	"github.com/debertac/debertac/runtime/tasktable"
+	"github.com/debertac/debertac/runtime/trainprogram"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -78,7 +80,7 @@ func judgedLong(head *spec.Head, long string) string {
 
 // usual lists the metrics that decide which checkpoint is the best one, by task: the first that an evaluation has.
 var usual = map[tasktable.Task]string{
-	tasktable.Labels: "accuracy,f1_micro", tasktable.Tags: "f1,accuracy", tasktable.Span: "f1", tasktable.Choices: "accuracy",
+	tasktable.Labels: "accuracy,f1_micro,spearman", tasktable.Tags: "f1,accuracy", tasktable.Span: "f1", tasktable.Choices: "accuracy",
 	tasktable.Score: "ndcg,accuracy,spearman,pearson", tasktable.Entities: "f1", tasktable.MLM: "perplexity", tasktable.Vector: "spearman,accuracy",
 }
 
@@ -160,22 +162,45 @@ func (f sourceFunc) Next() (*example.Example, error) { return f() }
 const evaluatedWeights = ".evaluated.weights"
 
 // metrics evaluates the model in a file of weights.
-func (j *judge) metrics(weights string) (map[string]float64, error) {
+func (j *judge) metrics(weights string) (*trainprogram.Reply, error) {
+	report, err := j.report(weights, j.data)
+	if err != nil {
+		return nil, err
+	}
+	reply := &trainprogram.Reply{Metrics: map[string]float64{}}
+	for _, v := range report.Values {
+		if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
+			reply.Undefined = append(reply.Undefined, v.Name)
+		} else {
+			reply.Metrics[v.Name] = v.Value
+		}
+	}
+	return reply, nil
+}
+
+// names returns the names of the metrics of all evaluations. They depend on the kinds of examples that there are, so a few of each kind tell them.
+func (j *judge) names(weights string) (*trainprogram.Reply, error) {
+	report, err := j.report(weights, j.data.Kinds)
+	if err != nil { // such as two texts of the few that are the same
+		report, err = j.report(weights, j.data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	reply := &trainprogram.Reply{}
+	for _, v := range report.Values {
+		reply.Undefined = append(reply.Undefined, v.Name)
+	}
+	return reply, nil
+}
+
+// report evaluates the model in a file of weights on data.
+func (j *judge) report(weights string, data *evaluation.Data) (*prediction.Report, error) {
 	packed := filepath.Join(filepath.Dir(weights), evaluatedWeights)
 	defer func() { _ = disk.RemoveAll(packed) }()
 	if err := packFile(j.m, j.unit, weights, j.base, packed); err != nil {
 		return nil, err
 	}
 	p := &built.Program{Binary: j.bin, Weights: packed, Unit: j.unit}
-	report, err := evaluation.Run(j.m, p, j.data, flags.Args(append(j.args, p.WeightsFlag())...))
-	if err != nil {
-		return nil, err
-	}
-	values := map[string]float64{}
-	for _, v := range report.Values {
-		if !math.IsNaN(v.Value) && !math.IsInf(v.Value, 0) {
-			values[v.Name] = v.Value
-		}
-	}
-	return values, nil
+	return evaluation.Run(j.m, p, data, flags.Args(append(j.args, p.WeightsFlag())...))
 }

@@ -3,15 +3,12 @@ package runs
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 
 	"github.com/debertac/debertac/cmd/debertac/built"
 	"github.com/debertac/debertac/cmd/debertac/cache"
-	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/export"
-	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/folder"
 	"github.com/debertac/debertac/cmd/debertac/prepare"
 	"github.com/debertac/debertac/cmd/debertac/source"
@@ -20,78 +17,24 @@ import (
 	"github.com/debertac/debertac/runtime/runfolder"
 )
 
-// Checkpoint returns the checkpoint of a run that a word names: last, best, or a number of steps. Without a word it is the best one, or the last one if the
-// run was not evaluated.
-func Checkpoint(f *runfolder.Folder, word string) (runfolder.Checkpoint, error) {
-	best, err := f.Best()
-	if err != nil {
-		return runfolder.Checkpoint{}, err
-	}
-	if word == "" && best != nil {
-		word = "best"
-	}
-	c, err := f.Find(word)
-	if err != nil {
-		return c, fault.Input(f.Dir, "%v", err)
-	}
-	return c, nil
-}
-
-// SameTokenizer refuses a run whose folder no longer holds the tokenizer that the run began with: a model with another one reads other tokens.
-func SameTokenizer(c *console.Console, from *runfolder.Folder) error {
-	want := from.Run.Tokenizer
-	if want == "" {
-		return nil
-	}
-	base := from.Path(runfolder.BaseFolder)
-	lent, err := folder.Lend(c, base, nil)
-	if err != nil {
-		return err
-	}
-	have, err := TokenizerSum(lent)
-	if err != nil {
-		return err
-	}
-	if have != want {
-		return fault.Input(base, "its tokenizer is not the one that the run began with (sha256 %.12s… then, %.12s… now): put its files back", want, have)
-	}
-	return nil
-}
-
 // Trained makes the model of a run runnable: the program of its head for inference, and the weights of a checkpoint. It also returns the flags that the run
 // was begun with, with the limit on tokens of its training.
 func Trained(m *built.Maker, dir, step string) (*built.Program, *Flags, error) {
-	f, err := runfolder.Open(dir)
-	if err != nil {
-		return nil, nil, fault.Input(dir, "%v", err)
-	}
-	if err := SameTokenizer(m.Console, f); err != nil {
-		return nil, nil, err
-	}
-	old := defaults()
-	if len(f.Run.Flags) > 0 {
-		if err := json.Unmarshal(f.Run.Flags, old); err != nil {
-			return nil, nil, fault.Input(f.Path(runfolder.RunFile), "its flags cannot be read: %v", err)
-		}
-	}
-	c, err := Checkpoint(f, step)
+	f, err := Open(m.Console, dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	src, err := source.Load(m.Console, f.Path(runfolder.SpecFile))
+	c, err := f.Checkpoint(step)
 	if err != nil {
 		return nil, nil, err
 	}
-	training, err := source.TrainingOf(m.Console, src, old.Target, f.Run.Training, compiler.Options{})
-	if err != nil {
-		return nil, nil, err
-	}
+	old, training := f.Flags, f.Unit
 	old.Long = judgedLong(training.Head, old.Long)
 	if old.MaxTokens == nil {
 		old.MaxTokens = &training.Training.Length
 	}
 	p := &built.Program{}
-	if p.Unit, err = source.InferenceOf(m.Console, src, old.Target, training.Head); err != nil {
+	if p.Unit, err = source.InferenceOf(m.Console, f.Source, old.Target, training.Head); err != nil {
 		return nil, nil, err
 	}
 	sum, _, err := prepare.Sum(m.Context, []string{c.Path, f.Path(runfolder.BaseFolder)})

@@ -78,7 +78,7 @@ func (r *run) begin() error {
 	if err != nil {
 		return err
 	}
-	weights, base, err := r.weights()
+	weights, base, config, err := f.weights(r.Console)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (r *run) begin() error {
 			return err
 		}
 	}
-	files, err := baseFiles(base)
+	files, err := baseFiles(base, config)
 	if err != nil {
 		return err
 	}
@@ -203,61 +203,36 @@ func trainingOf(src *source.Source, name string) (string, error) {
 	return "", fault.Usage("--train "+names[0], "--train is missing: the spec has the trainings %s", joined(names))
 }
 
-// weights returns the file or the folder of the weights that a new run begins with, "" if they are drawn, and the folder with the tokenizer that belongs to
-// them.
-func (r *run) weights() (path, base string, err error) {
-	init := r.flags.Init
-	if init == "" {
-		return "", "", nil
-	}
-	if is, err := runfolder.Is(init); err != nil || is {
-		if err != nil {
-			return "", "", err
-		}
-		other, err := runfolder.Open(init)
-		if err != nil {
-			return "", "", err
-		}
-		c, err := Checkpoint(other, "")
-		if err != nil {
-			return "", "", err
-		}
-		return c.Path, other.Path(runfolder.BaseFolder), nil
-	}
-	is, err := disk.IsDir(init)
-	if err != nil {
-		return "", "", err
-	}
-	if is {
-		return init, init, nil
-	}
-	return init, "", nil
-}
-
-// baseNames lists the files of a model folder that a run keeps, because a model that is exported has them.
-var baseNames = append([]string{"config.json", "tokenizer.json", "spm.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "merges.txt",
-	"vocab.txt", "gliner_config.json", "sentence_bert_config.json"}, folder.Besides...)
-
-// baseFiles reads the files of a folder, or the one file, that a run keeps.
-func baseFiles(base string) (map[string][]byte, error) {
+// baseFiles reads the files that a run keeps: those of the tokenizer in a folder, or the one file of it, and those that describe the model in the folder
+// config. Without that folder the weights are drawn, or the file of weights is alone, and an export writes all fields itself.
+func baseFiles(tokenizer, config string) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	is, err := disk.IsDir(base)
+	is, err := disk.IsDir(tokenizer)
 	if err != nil {
 		return nil, err
 	}
-	dir, names := base, baseNames
+	dir, names := tokenizer, tokenizerNames
 	if !is {
-		dir, names = filepath.Dir(base), append([]string{filepath.Base(base)}, folder.Besides...)
+		dir, names = filepath.Dir(tokenizer), append([]string{filepath.Base(tokenizer)}, folder.Besides...)
 	}
+	var paths []string
 	for _, name := range names {
-		text, err := disk.ReadFile(filepath.Join(dir, name), folder.MostText)
+		paths = append(paths, filepath.Join(dir, name))
+	}
+	for _, name := range configNames {
+		if config != "" {
+			paths = append(paths, filepath.Join(config, name))
+		}
+	}
+	for _, path := range paths {
+		text, err := disk.ReadFile(path, folder.MostText)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		files[filepath.Join(runfolder.BaseFolder, name)] = text
+		files[filepath.Join(runfolder.BaseFolder, filepath.Base(path))] = text
 	}
 	return files, nil
 }
@@ -290,6 +265,13 @@ func (r *run) make(files map[string][]byte, weights, sum string) error {
 		Settings: map[string]string{},
 		Data:     []runfolder.Data{{Path: joined(whole.Data), SHA256: r.data.Sum, Bytes: r.data.Bytes, Examples: r.data.Report.Examples}},
 	}
+	about.Files = map[string]string{}
+	for path, text := range files {
+		if name, ok := strings.CutPrefix(filepath.ToSlash(path), runfolder.BaseFolder+"/"); ok {
+			sum := sha256.Sum256(text)
+			about.Files[name] = hex.EncodeToString(sum[:])
+		}
+	}
 	if f.Seed != nil {
 		about.Seed = *f.Seed
 	}
@@ -315,15 +297,11 @@ func (r *run) make(files map[string][]byte, weights, sum string) error {
 // steps returns the number of steps of the whole training, and of an epoch.
 func (r *run) steps() (steps, perEpoch int, err error) {
 	t, meta := r.unit.Training, &r.data.Report.Meta
-	order := training.Order{Rows: meta.Rows, PerStep: training.PerStep(t.Batch, meta.Most)}
-	perEpoch = order.StepsPerEpoch()
-	if t.Epochs > 0 {
-		if steps = t.Epochs * perEpoch; perEpoch > (1<<31-1)/t.Epochs {
-			return 0, 0, fault.Input(r.src.Tree.Name, "%d epochs of %d batches are more steps than a training can have", t.Epochs, perEpoch)
-		}
-		return steps, perEpoch, nil
+	l := training.Length{Steps: t.Steps, Epochs: t.Epochs, Batch: t.Batch, Rows: meta.Rows, Most: meta.Most}
+	if steps, perEpoch, err = l.Total(); err != nil {
+		err = fault.Input(r.src.Tree.Name, "%v", err)
 	}
-	return t.Steps, perEpoch, nil
+	return steps, perEpoch, err
 }
 
 // resume prepares a run to go on.
@@ -336,37 +314,31 @@ func (r *run) resume() error {
 	if is, err := disk.IsDir(c.Spec); err == nil && is && filepath.Clean(dir) != filepath.Clean(c.Spec) {
 		return fault.Usage("leave out -o", "-o %s and the run %s contradict each other: a run goes on in its own folder", c.Out, c.Spec)
 	}
-	var err error
-	if r.folder, err = runfolder.Open(dir); errors.Is(err, runfolder.ErrNone) || errors.Is(err, fs.ErrNotExist) {
+	if is, err := runfolder.Is(dir); errors.Is(err, fs.ErrNotExist) || err == nil && !is {
 		return fault.Input(dir, "it is not the folder of a run, so there is nothing to go on with").Hint("leave out --resume to begin a new run")
 	}
+	old, err := Open(r.Console, dir)
 	if err != nil {
-		return fault.Input(dir, "%v", err)
+		return err
 	}
-	if r.flags, err = c.recorded(r.folder); err != nil {
+	if err := old.continuable(); err != nil {
+		return err
+	}
+	r.folder, r.src, r.unit, r.tok = old.Folder, old.Source, old.Unit, old.Token
+	if r.flags, err = c.recorded(old.Flags); err != nil {
+		return err
+	}
+	if err := old.lastFits(); err != nil {
 		return err
 	}
 	if err := disk.RemoveAll(r.folder.Path(evaluatedWeights)); err != nil { // of an evaluation that was killed
 		return err
 	}
-	base := r.folder.Path(runfolder.BaseFolder)
-	if err := r.sameFolder(base); err != nil {
+	if err := r.ready(r.folder.Path(runfolder.BaseFolder)); err != nil {
 		return err
 	}
-	if err := r.ready(base); err != nil {
+	if err := r.sameData(old); err != nil {
 		return err
-	}
-	about := &r.folder.Run
-	if sum := about.Data[0].SHA256; sum != r.data.Sum {
-		return fault.Input(about.Data[0].Path, "the data have changed since the run began (sha256 %.12s… then, %.12s… now)", sum, r.data.Sum).
-			Hint("a run goes on with the same data; other data need a new run, which can begin with the weights of this one: --init")
-	}
-	if about.Program != r.unit.Program.Meta.SpecHash {
-		return fault.Input(r.folder.Path(runfolder.SpecFile), "the spec in the folder of the run has changed, and does not fit the checkpoints any more")
-	}
-	if about.Prepared != r.data.Report.Source {
-		return fault.Input(dir, "another tokenizer or version of debertac prepares other data than the run began with: go on with the version %s",
-			about.Version)
 	}
 	if c.Out != "" && c.Spec != c.Out {
 		return r.sameSpec()
@@ -374,26 +346,25 @@ func (r *run) resume() error {
 	return nil
 }
 
-// sameFolder reads the spec and the tokenizer of the folder, and refuses them if they are not what they were when the run began.
-func (r *run) sameFolder(base string) error {
-	path := r.folder.Path(runfolder.SpecFile)
-	text, err := disk.ReadFile(path, maxSpec)
-	if err != nil {
+// sameData refuses data that have changed, and data with which the run has another number of steps than run.json tells.
+func (r *run) sameData(old *Recorded) error {
+	about := &old.Run
+	if sum := about.Data[0].SHA256; sum != r.data.Sum {
+		return fault.Input(about.Data[0].Path, "the data have changed since the run began (sha256 %.12s… then, %.12s… now)", sum, r.data.Sum).
+			Hint("a run goes on with the same data; other data need a new run, which can begin with the weights of this one: --init")
+	}
+	if about.Prepared != r.data.Report.Source {
+		return fault.Input(old.Dir, "another tokenizer or version of debertac prepares other data than the run began with: go on with the version %s",
+			about.Version)
+	}
+	steps, perEpoch, err := r.steps()
+	switch {
+	case err != nil:
 		return err
-	}
-	if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) != r.folder.Run.Spec {
-		return fault.Input(path, "the spec has changed since the run began, and a run goes on with the same spec only").
-			Hint("a new run can begin with the weights of this one: --init %s", r.folder.Dir)
-	}
-	if err := r.read(path, base); err != nil {
-		return err
-	}
-	sum, err := TokenizerSum(r.tok)
-	if err != nil {
-		return err
-	}
-	if sum != r.folder.Run.Tokenizer {
-		return fault.Input(base, "the tokenizer has changed since the run began: the weights mean nothing with another one")
+	case steps != about.Steps:
+		return old.wrong("steps", "it is %d, and with its spec and data the run has %d", about.Steps, steps)
+	case perEpoch != about.StepsPerEpoch:
+		return old.wrong("steps_per_epoch", "it is %d, and with its data the run has %d", about.StepsPerEpoch, perEpoch)
 	}
 	return nil
 }
@@ -413,13 +384,6 @@ func (r *run) sameSpec() error {
 			Hint("debertac train %s --resume goes on with the spec that the folder holds", r.call.Out)
 	}
 	return nil
-}
-
-// TokenizerSum returns the sha256 of a tokenizer, as run.json has it.
-func TokenizerSum(tok *folder.Lent) (string, error) {
-	h := sha256.New()
-	err := tok.Hash(h)
-	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // command returns the command that repeats a run.

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,6 +75,8 @@ func (r *run) start() error {
 		flags.Switch("--resume", r.call.Resume), flags.Switch("--ask", r.judge != nil))
 	if r.judge != nil && r.flags.Metric == "" {
 		list = append(list, flags.Value("--metric", usual[r.unit.Head.Task()]))
+	} else {
+		list = append(list, flags.Switch("--check-metric", r.judge != nil))
 	}
 	points, err := r.folder.Checkpoints()
 	if err != nil {
@@ -132,6 +135,7 @@ type watch struct {
 	shown   time.Time
 	width   int // of the line that is shown on the terminal
 	loss    float64
+	text    string // why the run has stopped before its last step
 }
 
 // read reads the events until the program ends. Evaluations that it asks for are computed here.
@@ -149,7 +153,7 @@ func (w *watch) read(out io.Reader) error {
 		if err := json.Unmarshal(line, &e); err != nil {
 			return fmt.Errorf("the program that trains wrote %q: %w", strings.TrimSpace(string(line)), err)
 		}
-		if e.Kind == trainprogram.EventEvaluate {
+		if e.Kind == trainprogram.EventEvaluate || e.Kind == trainprogram.EventNames {
 			if err := w.evaluate(&e); err != nil {
 				return err
 			}
@@ -166,17 +170,18 @@ func (w *watch) read(out io.Reader) error {
 	}
 }
 
-// evaluate computes the metrics of a model and replies.
+// evaluate computes the metrics of a model, or finds out their names, and replies.
 func (w *watch) evaluate(e *training.Event) error {
-	var reply trainprogram.Reply
 	w.clear()
-	stop := w.Progress("evaluating")
-	values, err := w.judge.metrics(e.Path)
+	compute, what := w.judge.metrics, "evaluating"
+	if e.Kind == trainprogram.EventNames {
+		compute, what = w.judge.names, "checking the metrics"
+	}
+	stop := w.Progress(what)
+	reply, err := compute(e.Path)
 	stop()
-	if reply.Metrics = values; err != nil {
-		if reply.Error = err.Error(); reply.Error == "" {
-			reply.Error = "it ended with an error"
-		}
+	if err != nil {
+		reply = &trainprogram.Reply{Error: cmp.Or(err.Error(), "it ended with an error")}
 	}
 	text, err := json.Marshal(reply)
 	if err != nil {
@@ -210,6 +215,8 @@ func (w *watch) show(e *training.Event) {
 	case training.EventEvaluation:
 		w.clear()
 		w.Note("step %d: %s", e.Step, numbers(e.Values))
+	case training.EventEnd:
+		w.text = e.Text
 	}
 }
 
@@ -274,6 +281,10 @@ func (w *watch) ended() error {
 	}
 	if w.step == w.first {
 		w.Note("%s has nothing left to do: %s are done", w.folder.Dir, wording.Counted(w.step, "step", "steps"))
+		if w.text != "" {
+			w.Note("%s", w.text)
+			return nil
+		}
 		if w.step < w.folder.Run.Steps && w.flags.MaxSteps != nil {
 			w.Note("it was told to stop there: --max-steps %d goes on to the end of the training", w.folder.Run.Steps)
 		}
@@ -284,6 +295,9 @@ func (w *watch) ended() error {
 		text += fmt.Sprintf("; best %s %.4g after step %d", best.Metric, best.Value, best.Step)
 	}
 	w.Note("%s", text)
+	if w.text != "" {
+		w.Note("it stopped before step %d: %s", w.last(w.folder.Run.Steps), w.text)
+	}
 	if w.judge != nil && best == nil {
 		every := w.folder.Run.StepsPerEpoch
 		if n := w.flags.EvalEvery; n != nil {

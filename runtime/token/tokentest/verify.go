@@ -4,7 +4,6 @@ package tokentest
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/gunzip"
 	"github.com/debertac/debertac/runtime/token"
 )
 
@@ -119,7 +119,7 @@ func openRecords(fsys fs.FS, name string) (io.ReadCloser, string, error) {
 	if f, err = fsys.Open(name + ".gz"); err != nil {
 		return nil, "", err
 	}
-	z, err := gzip.NewReader(f)
+	z, err := gunzip.NewReader(bufio.NewReader(f))
 	if err != nil {
 		f.Close()
 		return nil, "", fmt.Errorf("%s.gz: %w", name, err)

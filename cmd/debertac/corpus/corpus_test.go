@@ -206,6 +206,8 @@ func TestRefused(t *testing.T) {
 	score := training(t, "", "take first; linear hidden; act; linear 1 as score; loss mean_squared_error", "")
 	ner := training(t, "checkpoint own",
 		`take words(first); linear 32; prompt labels mark "[MASK]" end "[SEP]"; spans <= 2 markers; loss binary_cross_entropy`, "")
+	pair := training(t, "", "take first; linear hidden; act; linear 1 as score; loss pairwise", "")
+	vector := training(t, "", "take mean; loss contrastive", "")
 	prefix := training(t, "encoder.attention.mask j <= i or prefix[j]",
 		"take each; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy", "")
 	two := []string{"ham", "spam"}
@@ -232,6 +234,10 @@ func TestRefused(t *testing.T) {
 		{score, example.Example{Text: "x", Label: "1e39"}, "its score is 1e+39, it must be a number from -1e+15 to 1e+15"},
 		{choice, example.Example{Question: "x", Options: []string{"a", "b", "c", "d", "e"}, Label: "2"},
 			"it has 5 sequences, and a pass of the training takes up to 4"},
+		{choice, example.Example{Question: "x", Options: []string{"a", "a"}, Label: "0"}, "its 2 options are the same text"},
+		{pair, example.Example{Text: "x", Documents: []string{"a", "a"}}, "its 2 documents are the same text"},
+		{pair, example.Example{Text: "x", Documents: []string{"a", "b"}, Scores: []float64{2, 2}}, "its 2 documents have the same score"},
+		{vector, example.Example{Text: "x", Positive: "y", Negatives: []string{"z", "y"}}, "its negative 2 is its positive too"},
 		{tag, example.Example{Words: []string{"\u200b"}, Tags: []string{"O"}}, "no word of it has a token that the model reads"},
 		{ner, example.Example{Text: "x"}, "it has no entities; a text without any has an empty list"},
 		{prefix, example.Example{Text: "x"}, "it has no target"},

@@ -134,6 +134,10 @@ func (w *worker) ranking(e *example.Example) error {
 		return faulty("it has %d documents, and the loss %s compares two at least", n, w.head.Loss)
 	case e.Scores != nil && len(e.Scores) != n:
 		return faulty("it has %d documents and %d scores", n, len(e.Scores))
+	case alike(e.Documents):
+		return faulty("its %d documents are the same text, so there is nothing to learn from their order", n)
+	case w.head.Loss == tasktable.Pairwise && alike(e.Scores):
+		return faulty("its %d documents have the same score, so no pair of them tells which one is better", n)
 	}
 	var row []prepared.Sequence
 	for i, d := range e.Documents {
@@ -162,6 +166,11 @@ func (w *worker) ranking(e *example.Example) error {
 	return nil
 }
 
+// alike reports whether all values of a list are equal; it is false for an empty list.
+func alike[T comparable](list []T) bool {
+	return len(list) > 0 && !slices.ContainsFunc(list, func(v T) bool { return v != list[0] })
+}
+
 // choices encodes the options of a question as one row.
 func (w *worker) choices(e *example.Example) error {
 	q := task.ChoiceQuestion{Context: e.Context, Question: e.Question, Options: e.Options}
@@ -172,6 +181,8 @@ func (w *worker) choices(e *example.Example) error {
 	switch n := len(e.Options); {
 	case n < 2:
 		return faulty("it has %d options, and two at least are needed", n)
+	case alike(e.Options):
+		return faulty("its %d options are the same text, so there is nothing to learn from the right one", n)
 	case e.Label == "":
 		return faulty("it has no label, which is the number of the right option")
 	case err != nil || right < 0 || right >= n:
@@ -205,6 +216,9 @@ func (w *worker) vectors(e *example.Example) error {
 	}
 	if e.Text == "" || positive == "" {
 		return faulty("it needs a text and a positive, a text that means the same")
+	}
+	if i := slices.Index(e.Negatives, positive); i >= 0 {
+		return faulty("its negative %d is its positive too, so it would be right and wrong at once", i+1)
 	}
 	var row []prepared.Sequence
 	for _, text := range append([]string{e.Text, positive}, e.Negatives...) {

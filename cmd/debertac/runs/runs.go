@@ -148,6 +148,9 @@ func (r *run) ready(base string) (err error) {
 		r.data.Describe(r.Console)
 		r.data.Label(r.Console, r.unit.Head)
 	}
+	if err := r.alone(); err != nil {
+		return err
+	}
 	if len(r.flags.Eval) > 0 || r.flags.HoldOut > 0 {
 		if r.judge, err = r.newJudge(base); err != nil {
 			return err

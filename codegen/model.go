@@ -63,6 +63,9 @@ func (e *emitter) programDict() jen.Dict {
 	if m.Widths > 0 {
 		head[jen.Id("Width")] = jen.Lit(m.Widths)
 	}
+	if m.Temperature > 0 {
+		head[jen.Id("Temperature")] = jen.Lit(m.Temperature)
+	}
 	if p := m.Prompt; p != nil {
 		d := jen.Dict{jen.Id("Mark"): jen.Lit(p.Mark), jen.Id("End"): jen.Lit(p.End)}
 		if p.After {

@@ -209,6 +209,7 @@ func (t *targetWork) meta(p part) ir.Meta {
 	}
 	out.Head, out.Columns, out.CRF = h.Name, h.Out, p.crf
 	out.Labels, out.Multi = h.Labels, tasktable.Sigmoid(h.Loss)
+	out.Temperature = h.LossSettings.Temperature
 	if p := h.Prompt; p != nil {
 		out.Prompt = &ir.Prompt{Mark: p.Mark, End: p.End, After: p.After}
 		out.Columns, out.Widths = entityColumns(h)

@@ -15,8 +15,10 @@ type Meta struct {
 	Decode   string   `json:",omitempty"` // tasktable.Tags: the constraint on label sequences, bio; "" for no constraint
 	Prompt   *Prompt  `json:",omitempty"` // tasktable.Entities: the tokens around the labels in front of a text
 	// Widths is for tasktable.Entities: greatest number of words in a span, one column per number; 0: the columns are start, end and inside.
-	Widths int    `json:",omitempty"`
-	Score  string // of tasktable.Score: the function that turns the number into a score; "" for the number itself
+	Widths int `json:",omitempty"`
+	// Temperature is for tasktable.Vector: the loss contrastive divides cosines by it; 0: the head has another loss.
+	Temperature float64 `json:",omitempty"`
+	Score       string  // of tasktable.Score: the function that turns the number into a score; "" for the number itself
 
 	Vocab     int    // V; every id is below it
 	Types     int    // number of segments; 0: the model has none

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -312,6 +313,50 @@ func TestEvalFaults(t *testing.T) {
 		_, errs, code := interpretedOn(c.data+"\n", append([]string{"eval", filepath.Join(models, c.dir), "--data", "-"}, c.flags...))
 		assert.Equal(t, c.code, code, "%s %s: %s", c.dir, c.data, errs)
 		assert.Contains(t, errs, c.want, "%s %s", c.dir, c.data)
+	}
+}
+
+// TestEvalCut checks that labels of words that were cut count as missed, and are told of: words with tags, texts with entities, and entities of any labels.
+func TestEvalCut(t *testing.T) {
+	t.Setenv(cache.Env, t.TempDir())
+	models, err := filepath.Abs(filepath.Join("..", "..", "examples", "tasks"))
+	require.NoError(t, err)
+	words := strings.Fields(strings.Repeat("the dog is old ", 30))
+	tags := slices.Repeat([]string{"O"}, len(words))
+	tags[len(tags)-2], tags[len(tags)-1] = "B-PER", "I-PER"
+	text := strings.Join(words, " ")
+	for name, c := range map[string]struct {
+		dir   string
+		x     example.Example
+		flags []string
+		want  int
+	}{
+		"words": {"tag", example.Example{Words: words, Tags: tags}, nil, 2},
+		"text":  {"tag", example.Example{Text: text, Entities: []example.Entity{{Label: "PER", Start: len(text) - 3, End: len(text)}}}, nil, 1},
+		"entities": {"entities", example.Example{Text: text, Entities: []example.Entity{{Label: "a", Start: len(text) - 3, End: len(text)}}},
+			[]string{"--max-tokens", "40"}, 1},
+	} {
+		data := filepath.Join(t.TempDir(), "data.jsonl")
+		writeExamples(t, data, []example.Example{c.x})
+		args := append([]string{"eval", filepath.Join(models, c.dir), "--data", data, "--resamples", "0"}, c.flags...)
+		long := func(how string, more ...string) []string { return slices.Concat(args, []string{"--long", how}, more) }
+		out, errs, code := interpreted(long("truncate", "--json"))
+		require.Equal(t, fault.ExitDone, code, errs)
+		r := &prediction.Report{}
+		require.NoError(t, json.Unmarshal([]byte(out), r))
+		require.Equal(t, c.want, r.CutLabels, name)
+		recall, ok := r.Get("recall")
+		require.True(t, ok)
+		require.Zero(t, recall, name)
+		_, ok = r.Get("loss")
+		require.True(t, ok, name)
+		out, errs, code = interpreted(long("truncate"))
+		require.Equal(t, fault.ExitDone, code, errs)
+		require.Contains(t, out, map[int]string{1: "1 label of a word that was cut counts as missed\n",
+			2: "2 labels of words that were cut count as missed\n"}[c.want])
+		out, errs, code = interpreted(long("windows:8"))
+		require.Equal(t, fault.ExitDone, code, errs)
+		require.NotContains(t, out, "as missed")
 	}
 }
 

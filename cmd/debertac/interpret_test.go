@@ -59,7 +59,7 @@ func interpreter(p *ir.Program) *engine.Program {
 	_, result := p.Result()
 	rows, _ := result.Type.Shape[0].Extent()
 	head := engine.Head{Name: m.Head, Task: engine.Task(m.Task), C: m.Columns, CRF: m.CRF, Decode: m.Decode, Width: m.Widths, Labels: m.Labels,
-		Independent: m.Multi && len(m.Labels) > 0, Rows: rows}
+		Independent: m.Multi && len(m.Labels) > 0, Rows: rows, Temperature: m.Temperature}
 	if q := m.Prompt; q != nil {
 		head.Prompt = &engine.Prompt{Mark: q.Mark, End: q.End, After: q.After}
 	}

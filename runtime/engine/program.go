@@ -86,6 +86,8 @@ type Head struct {
 	Width int
 	// Prompt describes how an entity head reads labels that come with a text; else nil.
 	Prompt *Prompt
+	// Temperature divides the cosines of vectors in the contrastive loss of their training; 0: it had another loss, or it is not known.
+	Temperature float64
 }
 
 // Prompt describes how labels that are chosen at run time stand before a text: Mark, label, Mark,

@@ -42,7 +42,8 @@ type Prediction struct {
 	Loss  *float64 `json:"loss,omitempty"`  // the sum of the terms of the loss
 	Terms *float64 `json:"terms,omitempty"` // the number of these terms; without it, 1
 
-	Truncated int `json:"truncated,omitempty"` // tokens that were cut off the example
+	Truncated int `json:"truncated,omitempty"`  // tokens that were cut off the example
+	CutLabels int `json:"cut_labels,omitempty"` // right labels of words that were cut off, which cannot be found
 }
 
 // Answers holds answers. As JSON they are a list of texts, or of objects with a text, or the object that the hub's data sets have: {"text": [...]}.

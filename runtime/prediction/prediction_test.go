@@ -241,7 +241,8 @@ func TestBadPredictions(t *testing.T) {
 // TestReports checks that a report comes back as it was written.
 func TestReports(t *testing.T) {
 	for _, r := range []*prediction.Report{
-		{N: 3, Truncated: 1, Positive: "ü\"", Values: []prediction.Value{{Name: "accuracy", Value: 1. / 3, Interval: &metrics.Interval{Low: 0, High: 1}},
+		{N: 3, Truncated: 1, CutLabels: 2, Positive: "ü\"", Values: []prediction.Value{
+			{Name: "accuracy", Value: 1. / 3, Interval: &metrics.Interval{Low: 0, High: 1}},
 			{Name: "loss", Value: 2}}},
 		{N: 1, Classes: []prediction.Class{{Label: "a", Share: metrics.Share{Precision: 1, Recall: 0.5, F1: 0.7}, N: 4}},
 			Confusion: &prediction.Confusion{Labels: []string{"a", "b"}, Counts: [][]int{{1, 0}, {2, 3}}}},

@@ -16,6 +16,7 @@ type Report struct {
 	N         int     // predictions
 	Values    []Value // metrics
 	Truncated int     // predictions for examples that were cut
+	CutLabels int     // right labels of words that were cut off: they count as missed
 	Positive  string  // the class of two whose precision, recall and F1 are given
 	Classes   []Class // for classes and entities: each class
 	Confusion *Confusion
@@ -110,7 +111,8 @@ func (r *Report) MarshalJSON() ([]byte, error) {
 		name  string
 		value any
 		given bool
-	}{{"n", r.N, true}, {"truncated", r.Truncated, r.Truncated > 0}, {"positive", r.Positive, r.Positive != ""}, {"classes", r.Classes, len(r.Classes) > 0},
+	}{{"n", r.N, true}, {"truncated", r.Truncated, r.Truncated > 0}, {"cut_labels", r.CutLabels, r.CutLabels > 0},
+		{"positive", r.Positive, r.Positive != ""}, {"classes", r.Classes, len(r.Classes) > 0},
 		{"confusion", r.Confusion, r.Confusion != nil}}
 	for _, f := range rest {
 		if !f.given {
@@ -131,7 +133,8 @@ func (r *Report) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("a report of metrics must be an object: %w", err)
 	}
 	*r = Report{}
-	fields := map[string]any{"n": &r.N, "truncated": &r.Truncated, "positive": &r.Positive, "classes": &r.Classes, "confusion": &r.Confusion}
+	fields := map[string]any{"n": &r.N, "truncated": &r.Truncated, "cut_labels": &r.CutLabels, "positive": &r.Positive,
+		"classes": &r.Classes, "confusion": &r.Confusion}
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {

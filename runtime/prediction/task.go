@@ -147,6 +147,7 @@ type Scorer struct {
 
 	loss, terms float64
 	truncated   int
+	cutLabels   int
 }
 
 // NewScorer returns a Scorer for a task, see Tasks. The error lists the tasks.
@@ -196,6 +197,7 @@ func (s *Scorer) add(p *Prediction) error {
 	if p.Truncated > 0 {
 		s.truncated++
 	}
+	s.cutLabels += p.CutLabels
 	if p.Loss != nil {
 		terms := 1.0
 		if p.Terms != nil {
@@ -238,7 +240,7 @@ func (s *Scorer) Report() (*Report, error) {
 	if c, ok := s.form.(*classes); ok && s.o.Positive != "" && !c.knows(s.o.Positive) {
 		return nil, fmt.Errorf("no prediction has the class %q, which is to be the positive one", s.o.Positive)
 	}
-	r := &Report{N: s.n, Truncated: s.truncated}
+	r := &Report{N: s.n, Truncated: s.truncated, CutLabels: s.cutLabels}
 	names, intervals := s.form.names()
 	units := s.form.units()
 	whole := make([]int, units)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/example"
@@ -23,6 +24,8 @@ type vectorEvaluator struct {
 	o        task.EmbedOptions
 	size     int  // examples whose texts are compared with each other
 	scored   bool // the examples are pairs with scores
+
+	temperature float64 // of the contrastive loss; 0: it is not known, so there is no loss
 }
 
 func (e *evalFlags) examineVectors(core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error) {
@@ -30,7 +33,7 @@ func (e *evalFlags) examineVectors(core *engine.Core, h *engine.Head, all []*exa
 	if err != nil {
 		return nil, err
 	}
-	v := &vectorEvaluator{embedder: m, o: o, size: evenly(len(all), e.candidates), scored: all[0].Score != nil}
+	v := &vectorEvaluator{embedder: m, o: o, size: evenly(len(all), e.candidates), scored: all[0].Score != nil, temperature: h.Temperature}
 	if !v.scored && len(all) == 1 && len(all[0].Negatives) == 0 {
 		return nil, usage("there is one example, and no other text to compare its positive with: give more, or negatives")
 	}
@@ -110,8 +113,27 @@ func (v *vectorEvaluator) predict(ctx context.Context, examples []*example.Examp
 		if len(gold) == 1 {
 			return nil, errors.New("there is no other text to compare its positive with")
 		}
+		if v.temperature > 0 {
+			sum(p, v.loss(i, len(examples), vectors), 1)
+		}
 	}
 	return list, nil
+}
+
+// loss returns the contrastive loss of an example beside n-1 others, as in a batch of a training: the cross entropy of its cosine with the right text among
+// those with the right texts and the negatives of all of them. vectors has the text and the right text of each, then all negatives.
+func (v *vectorEvaluator) loss(i, n int, vectors []task.Embedding) float64 {
+	var z []float64
+	for k := 1; k < len(vectors); k++ {
+		if k >= 2*n || k%2 == 1 { // not the text of an example
+			z = append(z, cosine(vectors[2*i].Vector, vectors[k].Vector)/v.temperature)
+		}
+	}
+	top, rest := slices.Max(z), 0.0
+	for _, x := range z {
+		rest += math.Exp(x - top)
+	}
+	return top + math.Log(rest) - z[i]
 }
 
 // cosine returns the cosine of the angle between two vectors; 0 if one of them has no direction.

@@ -126,12 +126,24 @@ func (v *tagEvaluator) predict(ctx context.Context, examples []*example.Example)
 		}
 		p := &list[i]
 		p.Label = bioes(predicted, v.names)
-		cut(p, r.Seen)
+		if cut(p, r.Seen); p.Truncated > 0 {
+			p.CutLabels = v.missed(&sentences[i], r.Labels)
+		}
 		if r.Terms > 0 {
 			sum(p, r.Loss, float64(r.Terms))
 		}
 	}
 	return list, nil
+}
+
+// missed returns how many words have a right label other than O and were not seen.
+func (v *tagEvaluator) missed(s *task.Sentence, predicted []int) (n int) {
+	for word, label := range predicted {
+		if label < 0 && v.names[s.Gold[word]] != "O" {
+			n++
+		}
+	}
+	return n
 }
 
 // bioes writes the tags L-X and U-X of the scheme BILOU as E-X and S-X, which seqeval knows. A label L-X or U-X is of this scheme if the model has B-X or
@@ -207,15 +219,65 @@ func (v *tagEvaluator) entities(ctx context.Context, examples []*example.Example
 	if err != nil {
 		return nil, err
 	}
-	results, err := v.tagger.Tag(ctx, texts, v.o)
+	o := v.o
+	for i := range list {
+		o.Right = append(o.Right, v.sentence(texts[i], list[i].Gold.([]span)))
+	}
+	results, err := v.tagger.Tag(ctx, texts, o)
 	if err != nil {
 		return nil, err
 	}
 	for i, r := range results {
-		list[i].Label = spansOf(r.Entities)
-		cut(&list[i], r.Seen)
+		p := &list[i]
+		gold := p.Gold.([]span)
+		p.Label = spansOf(r.Entities)
+		if r.Terms > 0 {
+			sum(p, r.Loss, float64(r.Terms))
+		}
+		if cut(p, r.Seen); p.Truncated > 0 {
+			from, to := 0, 0
+			if n := len(r.Tags); n > 0 {
+				from, to = r.Tags[0].Start, r.Tags[n-1].End
+			}
+			p.CutLabels = outside(gold, from, to)
+		}
 	}
 	return list, nil
+}
+
+// outside returns how many entities do not lie in the bytes from..to, which the model saw.
+func outside(list []span, from, to int) (n int) {
+	for _, s := range list {
+		if s.Start < from || s.End > to {
+			n++
+		}
+	}
+	return n
+}
+
+// sentence returns the words of a text with the labels of its entities, as trainings label them. A word with a label that the model lacks has
+// the label -1.
+func (v *tagEvaluator) sentence(text string, entities []span) task.Sentence {
+	s := task.Sentence{Text: text}
+	label := func(tag string) int {
+		if n, ok := v.labels[tag]; ok {
+			return n
+		}
+		return -1
+	}
+	parts := task.Words(text)
+	for _, p := range parts {
+		s.Starts, s.Gold = append(s.Starts, p.Start), append(s.Gold, label("O"))
+	}
+	for _, e := range entities {
+		begins := true
+		for i, p := range parts {
+			if p.Start < e.End && p.End > e.Start {
+				s.Gold[i], begins = label(task.WordTag(e.Label, begins, v.labels)), false
+			}
+		}
+	}
+	return s
 }
 
 var _ = examine(tasktable.Entities, (*evalFlags).examineEntities)
@@ -310,15 +372,35 @@ func (v *entityEvaluator) predict(ctx context.Context, examples []*example.Examp
 		for end < len(examples) && slices.Equal(v.wanted(examples[end]), labels) {
 			end++
 		}
-		results, err := v.extractor.Entities(ctx, texts[from:end], labels, v.options(labels))
+		o := v.options(labels)
+		for i := from; i < end; i++ {
+			o.Right = append(o.Right, rightOf(list[i].Gold.([]span)))
+		}
+		results, err := v.extractor.Entities(ctx, texts[from:end], labels, o)
 		if err != nil {
 			return nil, err
 		}
 		for i, r := range results {
-			list[from+i].Label = spansOf(r.Entities)
-			cut(&list[from+i], r.Seen)
+			p := &list[from+i]
+			gold := p.Gold.([]span)
+			p.Label = spansOf(r.Entities)
+			if r.Terms > 0 {
+				sum(p, r.Loss, float64(r.Terms))
+			}
+			if cut(p, r.Seen); p.Truncated > 0 {
+				p.CutLabels = outside(gold, 0, r.Read)
+			}
 		}
 		from = end
 	}
 	return list, nil
+}
+
+// rightOf returns right entities for a loss.
+func rightOf(list []span) []task.RightEntity {
+	right := make([]task.RightEntity, len(list))
+	for i, s := range list {
+		right[i] = task.RightEntity{Label: s.Label, Start: s.Start, End: s.End}
+	}
+	return right
 }

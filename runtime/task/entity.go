@@ -31,12 +31,19 @@ type EntityOptions struct {
 	Nested bool
 	// MultiLabel allows several labels for the same words; otherwise only the best one is kept.
 	MultiLabel bool
+	// Right holds the right entities of each text, if they are known, for a loss; nil: they are not known.
+	Right [][]RightEntity
 }
 
 // Extraction is the result for one text.
 type Extraction struct {
 	Entities []Entity `json:"entities"` // ordered by their first words; ties: the better one first. Scores are probabilities
 	Words    int      `json:"words"`    // number of words of the text
+	Read     int      `json:"-"`        // the byte after the last word that the model saw
+	// Loss is the sum of the binary cross entropies of all numbers of the words that the model saw, for all labels of the call, if the right entities are
+	// known. Terms is their number. Spans that would end after the text have no number.
+	Loss  float64 `json:"-"`
+	Terms int     `json:"-"`
 	// Tokens includes the labels' tokens. A text without words is not computed: it has no tokens and no windows.
 	runtime.Seen
 }
@@ -201,6 +208,9 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 	if err != nil {
 		return nil, err
 	}
+	if o.Right != nil && len(o.Right) != len(texts) {
+		return nil, input("there are %d texts and right entities of %d", len(texts), len(o.Right))
+	}
 	results, work := make([]Extraction, len(texts)), make([]extraction, len(texts))
 	b, err := engine.NewBatcher(x.core, x.index, true, func(w *engine.Window, out []float32) error {
 		if err := engine.CheckNumbers(w.Text, out); err != nil {
@@ -209,7 +219,11 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 		j := &work[w.Text]
 		j.take(w.Index, out, x.Width, threshold)
 		if w.Index == w.Count-1 {
-			results[w.Text].Entities = j.entities(texts[w.Text], labels, o)
+			r := &results[w.Text]
+			r.Entities, r.Loss, r.Terms = j.entities(texts[w.Text], labels, o), j.loss, j.terms
+			if last := j.windows[w.Index].hi; last > 0 {
+				r.Read = j.words[last-1].end
+			}
 			*j = extraction{}
 		}
 		return nil
@@ -224,7 +238,7 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 	b.Frame, b.FrameName = tokenizer.Frame{Open: p.ids, Close: p.after}, "the labels"
 	b.WholeWords, b.MaxWords, b.Left = true, x.maxWords, false
 	for i, text := range texts {
-		if err := x.add(ctx, b, i, text, p, &work[i], &results[i]); err != nil {
+		if err := x.add(ctx, b, i, text, p, &work[i], &results[i], o.Right); err != nil {
 			return nil, err
 		}
 	}
@@ -232,7 +246,8 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 }
 
 // add adds the windows of a text to the batch.
-func (x *Extractor) add(ctx context.Context, b *engine.Batcher, i int, text string, p *prompt, j *extraction, r *Extraction) error {
+func (x *Extractor) add(ctx context.Context, b *engine.Batcher, i int, text string, p *prompt, j *extraction, r *Extraction,
+	right [][]RightEntity) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -260,6 +275,9 @@ func (x *Extractor) add(ctx context.Context, b *engine.Batcher, i int, text stri
 	}
 	if len(j.words) == 0 {
 		return nil
+	}
+	if right != nil {
+		j.known(right[i], p.labels)
 	}
 	windows, seen, err := b.Cut(nil, i, &e)
 	if err != nil {
@@ -289,7 +307,7 @@ func DecodeEntities(text string, labels []string, logits []float32, widths int, 
 	words := appendWords(nil, text)
 	columns := widths
 	if widths == 0 {
-		columns = 3
+		columns = tokenColumns
 	}
 	if pairs := len(words) * len(labels); widths < 0 || pairs == 0 && len(logits) > 0 || pairs > 0 && (len(logits)%pairs != 0 || len(logits)/pairs != columns) {
 		return nil, input("widths %d: %d scores are not those of %d words, %d labels and %d columns", widths, len(logits), len(words), len(labels), columns)

@@ -11,6 +11,11 @@ type extraction struct {
 	words   []wordSpan // words of the text, without words that have no tokens
 	windows []frameOf
 	found   []found
+
+	judged bool // the right entities are known, for a loss
+	right  []rightSpan
+	loss   float64
+	terms  int
 }
 
 // frameOf is a window of a text: words [lo, hi).
@@ -32,6 +37,22 @@ func (j *extraction) margin(n, first, last int) int {
 	return margin(first, last+1, f.lo, f.hi, 0, j.windows[len(j.windows)-1].hi)
 }
 
+// owns reports whether words [first, last] lie farther from an edge in window n than in all others; ties: the first window.
+func (j *extraction) owns(n, first, last int) bool {
+	own := j.margin(n, first, last)
+	for k := n - 1; k >= 0 && j.margin(k, first, last) >= 0; k-- {
+		if j.margin(k, first, last) >= own {
+			return false
+		}
+	}
+	for k := n + 1; k < len(j.windows) && j.margin(k, first, last) >= 0; k++ {
+		if j.margin(k, first, last) > own {
+			return false
+		}
+	}
+	return true
+}
+
 // take reads a window's scores. It keeps the spans that lie farther from an edge in this window than in all others. threshold has one number per
 // label.
 func (j *extraction) take(n int, logits []float32, widths int, threshold []float32) {
@@ -42,17 +63,12 @@ func (j *extraction) take(n int, logits []float32, widths int, threshold []float
 	} else {
 		list = appendTokenSpans(nil, logits, f.hi-f.lo, threshold)
 	}
+	if j.judged {
+		j.judge(n, logits, widths, len(threshold))
+	}
 	for _, x := range list {
 		x.first, x.last = x.first+f.lo, x.last+f.lo
-		own := j.margin(n, x.first, x.last)
-		better := false
-		for k := n - 1; k >= 0 && !better && j.margin(k, x.first, x.last) >= 0; k-- {
-			better = j.margin(k, x.first, x.last) >= own // ties: the first window
-		}
-		for k := n + 1; k < len(j.windows) && !better && j.margin(k, x.first, x.last) >= 0; k++ {
-			better = j.margin(k, x.first, x.last) > own
-		}
-		if !better {
+		if j.owns(n, x.first, x.last) {
 			j.found = append(j.found, x)
 		}
 	}

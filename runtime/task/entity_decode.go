@@ -32,6 +32,9 @@ func appendSpans(dst []found, logits []float32, words, widths int, threshold []f
 	return dst
 }
 
+// tokenColumns is the number of columns of a token head: start, end and inside.
+const tokenColumns = 3
+
 // appendTokenSpans appends the spans that a token head finds. logits are its outputs [words, labels, 3]: start, end and inside of each word. Each
 // start is combined with the ends from its own word on, until the inside score of a word falls below the label's threshold. A span's score is the
 // lowest probability in it.
@@ -41,7 +44,7 @@ func appendTokenSpans(dst []found, logits []float32, words int, threshold []floa
 	for i, z := range logits {
 		p[i] = rounded(z)
 	}
-	at := func(w, c, part int) float32 { return p[(w*labels+c)*3+part] }
+	at := func(w, c, part int) float32 { return p[(w*labels+c)*tokenColumns+part] }
 	for w := range words {
 		for c, least := range threshold {
 			start := at(w, c, 0)

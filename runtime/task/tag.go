@@ -39,6 +39,8 @@ type TagOptions struct {
 	// Thresholds holds the thresholds of single kinds (for AggregateNone, labels), by name.
 	// Threshold applies to the others.
 	Thresholds map[string]float64
+	// Right holds the words of each text with their right labels, if they are known, for a loss; nil: they are not known.
+	Right []Sentence
 }
 
 // TokenTag is the label of a token, or of a word if the head has one row per word.
@@ -66,6 +68,9 @@ type Tagged struct {
 	// LogProbability is the logarithm of the probability of this sequence of labels among all
 	// allowed ones, if labels are decoded together (CRF or BIO); else 0.
 	LogProbability float64 `json:"log_probability,omitempty"`
+	// Loss and Terms are those of WordTags, if the right labels of the words are known.
+	Loss  float64 `json:"-"`
+	Terms int     `json:"-"`
 	runtime.Seen
 }
 
@@ -118,9 +123,20 @@ func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagge
 	if err != nil {
 		return nil, err
 	}
+	if o.Right != nil && len(o.Right) != len(texts) {
+		return nil, input("there are %d texts and right labels of %d", len(texts), len(o.Right))
+	}
 	o.BIO = o.BIO || t.Decode == "bio"
 	results := make([]Tagged, len(texts))
-	seen, err := t.each(ctx, texts, func(i int, e *engine.Encoded, r *rows) error { return t.decode(&results[i], texts[i], e, r, &o, least) })
+	seen, err := t.each(ctx, texts, func(i int, e *engine.Encoded, r *rows) error {
+		if err := t.decode(&results[i], texts[i], e, r, &o, least); err != nil || o.Right == nil {
+			return err
+		}
+		var words WordTags
+		err := t.tagWords(&words, &o.Right[i], e, r, &o)
+		results[i].Loss, results[i].Terms = words.Loss, words.Terms
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -245,3 +245,24 @@ func TestFirstTokens(t *testing.T) {
 		require.Equal(t, c.want, FirstTokens(text, starts, c.spans), name)
 	}
 }
+
+// TestTagLoss checks that a text with known words has the loss that these words have by themselves.
+func TestTagLoss(t *testing.T) {
+	const c = 3
+	tagger := newTagger(t, fake{heads: []engine.Head{{Task: tasktable.Tags, Rows: engine.PerToken, C: c, Labels: []string{"O", "B-X", "I-X"}}},
+		forward: perRow(c, wordLogit)})
+	s := SentenceOf(strings.Fields("one two three four"))
+	s.Gold = []int{0, 1, 2, -1}
+	words, err := tagger.TagWords(background, []Sentence{s}, TagOptions{})
+	require.NoError(t, err)
+	got, err := tagger.Tag(background, []string{s.Text}, TagOptions{Right: []Sentence{s}})
+	require.NoError(t, err)
+	require.Equal(t, 3, got[0].Terms)
+	require.Equal(t, words[0].Loss, got[0].Loss)
+	plain, err := tagger.Tag(background, []string{s.Text}, TagOptions{})
+	require.NoError(t, err)
+	require.Zero(t, plain[0].Terms)
+	require.Equal(t, plain[0].Entities, got[0].Entities)
+	_, err = tagger.Tag(background, []string{s.Text}, TagOptions{Right: []Sentence{}})
+	require.ErrorContains(t, err, "there are 1 texts and right labels of 0")
+}

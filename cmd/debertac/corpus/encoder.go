@@ -69,6 +69,12 @@ var methods = map[tasktable.Task]method{
 // Reads returns the roles of the fields that the examples of a task have. A field of another role may hold anything.
 func Reads(task tasktable.Task) []string { return append([]string{"id"}, methods[task].reads...) }
 
+// judged lists the roles of fields that evaluations of a task read, and trainings do not.
+var judged = map[tasktable.Task][]string{tasktable.Labels: {"answers"}, tasktable.Choices: {"answers"}, tasktable.Entities: {"labels"}}
+
+// Judged returns the roles of the fields that the examples of a task have in an evaluation.
+func Judged(task tasktable.Task) []string { return append(Reads(task), judged[task]...) }
+
 // Task returns the task of the head.
 func (e *Encoder) Task() tasktable.Task { return e.head.Task() }
 

@@ -35,6 +35,9 @@ func Print(w io.Writer, r *prediction.Report) {
 	if r.Truncated > 0 {
 		fmt.Fprintf(w, "%d of %d examples were too long, and their ends were cut\n", r.Truncated, r.N)
 	}
+	if r.CutLabels > 0 {
+		fmt.Fprintln(w, CutLabels(r.CutLabels))
+	}
 	if r.Positive != "" {
 		fmt.Fprintf(w, "f1, precision and recall are those of %q\n", r.Positive)
 	}
@@ -42,6 +45,14 @@ func Print(w io.Writer, r *prediction.Report) {
 	if r.Confusion != nil && len(r.Confusion.Labels) > 1 {
 		printConfusion(w, r.Confusion)
 	}
+}
+
+// CutLabels tells what became of right labels that the model could not find.
+func CutLabels(n int) string {
+	if n == 1 {
+		return "1 label of a word that was cut counts as missed"
+	}
+	return fmt.Sprintf("%d labels of words that were cut count as missed", n)
 }
 
 // number returns a number with four digits after the point, or in the short form if it is large.

@@ -28,7 +28,6 @@ import (
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/example"
 	"github.com/debertac/debertac/runtime/prepared"
-	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -78,10 +77,11 @@ func (f *Flags) Check() error {
 	return err
 }
 
-// Files opens data files as one source of examples of a task, in their order. split is the part of a data set by name that is read if the flags name none.
-func (f *Flags) Files(ctx context.Context, paths []string, task tasktable.Task, split string, part Part) *Examples {
+// Files opens data files as one source of examples, in their order. roles are those of the fields that are read, and
+// split is the part of a data set by name that is read if the flags name none.
+func (f *Flags) Files(ctx context.Context, paths, roles []string, split string, part Part) *Examples {
 	o := f.Flags.Options(f.Format)
-	o.Read = corpus.Reads(task)
+	o.Read = roles
 	o.Usual = split
 	return &Examples{ctx: ctx, options: o, paths: paths, labels: f.MapLabel, used: map[string]bool{}, has: part.filter()}
 }
@@ -325,7 +325,7 @@ type making struct {
 // create writes prepared data.
 func (f *Flags) create(c *console.Console, k *making, to *corpus.Report) error {
 	enc, paths := k.enc, k.paths
-	examples := f.Files(c.Context, paths, enc.Task(), "", k.part)
+	examples := f.Files(c.Context, paths, corpus.Reads(enc.Task()), "", k.part)
 	defer examples.Close() // read only
 	stop := c.Progress("preparing data")
 	r, err := corpus.Prepare(c.Context, examples.Next, enc, corpus.Options{

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
@@ -31,6 +32,8 @@ type judge struct {
 	base string // folder or file of the tokenizer
 	args []flags.Flag
 	bin  string
+	note string // what the first evaluation tells about the data
+	told bool
 }
 
 // newJudge reads the data of evaluations and builds the program.
@@ -90,7 +93,7 @@ func (r *run) examples(paths []string) (*evaluation.Data, error) {
 	if r.flags.HoldOut > 0 {
 		split = "" // that of the training
 	}
-	x := r.flags.Files(r.Context, paths, r.unit.Head.Task(), split, r.flags.part(true))
+	x := r.flags.Files(r.Context, paths, corpus.Judged(r.unit.Head.Task()), split, r.flags.part(true))
 	defer x.Close() // read only
 	check, err := r.checks()
 	if err != nil {
@@ -166,6 +169,9 @@ func (j *judge) metrics(weights string) (*trainprogram.Reply, error) {
 	report, err := j.report(weights, j.data)
 	if err != nil {
 		return nil, err
+	}
+	if report.CutLabels > 0 && !j.told {
+		j.note = fmt.Sprintf("note: in each evaluation %s: %d of %d examples are cut", evaluation.CutLabels(report.CutLabels), report.Truncated, report.N)
 	}
 	reply := &trainprogram.Reply{Metrics: map[string]float64{}}
 	for _, v := range report.Values {

@@ -180,6 +180,10 @@ func (w *watch) evaluate(e *training.Event) error {
 	stop := w.Progress(what)
 	reply, err := compute(e.Path)
 	stop()
+	if note := w.judge.note; note != "" && !w.judge.told {
+		w.judge.told = true
+		w.Note("%s", note)
+	}
 	if err != nil {
 		reply = &trainprogram.Reply{Error: cmp.Or(err.Error(), "it ended with an error")}
 	}

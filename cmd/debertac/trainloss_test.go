@@ -39,7 +39,8 @@ func TestTrainLoss(t *testing.T) {
 	require.NoError(t, err)
 	entities := `{"text": "oslo is far, anna lee is in new york", "labels": ["city", "person"], "entities": [{"label": "city", "start": 0, "end": 4},
 		{"label": "person", "start": 13, "end": 21}, {"label": "city", "start": 28, "end": 36}]}
-		{"text": "rome, or bob?", "labels": ["city", "person"], "entities": [{"label": "city", "start": 0, "end": 4}, {"label": "person", "start": 9, "end": 12}]}`
+		{"text": "rome, or bob?", "labels": ["city", "person"], "entities": [{"label": "city", "start": 0, "end": 4},
+		{"label": "person", "start": 9, "end": 12}]}`
 	for name, data := range map[string]string{
 		"spans": entities, "ends": entities,
 		"tag": `{"text": "oslo is far, new york is farther", "entities": [{"label": "city", "start": 0, "end": 4}, {"label": "city", "start": 13, "end": 21}]}

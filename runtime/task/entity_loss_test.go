@@ -73,7 +73,8 @@ func TestEntityLoss(t *testing.T) {
 		require.Equal(t, len(text), r[0].Read)
 		require.Zero(t, r[1].Terms)
 
-		r, err = extractor(t, widths, runtime.Long(runtime.Truncate)).Entities(t.Context(), []string{long}, labels, EntityOptions{Right: [][]RightEntity{right}})
+		r, err = extractor(t, widths, runtime.Long(runtime.Truncate)).Entities(t.Context(), []string{long}, labels,
+			EntityOptions{Right: [][]RightEntity{right}})
 		require.NoError(t, err)
 		seen := len(Words(long[:r[0].Read]))
 		require.Less(t, seen, r[0].Words)

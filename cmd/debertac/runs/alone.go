@@ -70,7 +70,8 @@ func (r *run) alone() (err error) {
 		r.Note("note: %d of the first %s hold one pair each, from which %s learns nothing: raise `batch` in the spec, or add negatives", nothing, what, loss)
 	}
 	if twice > 0 {
-		r.Note("note: in %d of the first %s two pairs have the same second text, which counts as wrong for each: a smaller `batch` makes them rarer", twice, what)
+		r.Note("note: in %d of the first %s two pairs have the same second text, which counts as wrong for each: a smaller `batch` makes them rarer", twice,
+			what)
 	}
 	return nil
 }

@@ -26,9 +26,13 @@ import (
 //
 // A missing operand is _. A position is line:first column:column after the last, with the file in front if it is not the program's. "run layer 0 12" calls a
 // region twelve times, from layer 0 on. Meta, buffers and steps follow their word as JSON.
-func Print(p *Program) string {
+func Print(p *Program) string { return PrintAs(p, p.File) }
+
+// PrintAs returns the text of [Print] with another name for the program's spec. Programs of equal specs in two folders have one text if the folders are
+// left out.
+func PrintAs(p *Program, file string) string {
 	w := &printer{file: p.File}
-	w.line("program %s from %s", name(p.Name), strconv.Quote(p.File))
+	w.line("program %s from %s", name(p.Name), strconv.Quote(file))
 	rows := ""
 	if p.Bounds.Rows > 0 {
 		rows = fmt.Sprintf(" %d rows", p.Bounds.Rows)

@@ -150,7 +150,7 @@ func Emit(p *ir.Program) (*codegen.Package, error) {
 	return made, err
 }
 
-// Describe writes everything that the code of a program depends on.
+// Describe writes everything that the code of a program depends on. The folder of the spec is left out: code names the file alone.
 func Describe(w io.Writer, p *ir.Program) error {
 	meta, err := json.Marshal(p.Meta) // JSON has the values that pointers point at, and no addresses
 	if err != nil {
@@ -160,7 +160,7 @@ func Describe(w io.Writer, p *ir.Program) error {
 	if err != nil {
 		return fault.Ours(err)
 	}
-	_, err = fmt.Fprintf(w, "%s %s %s %+v %s\n%s\n", p.Name, p.File, meta, p.Bounds, training, ir.Print(p))
+	_, err = fmt.Fprintf(w, "%s %s %+v %s\n%s\n", p.Name, meta, p.Bounds, training, ir.PrintAs(p, filepath.Base(p.File)))
 	return err
 }
 

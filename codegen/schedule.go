@@ -303,6 +303,9 @@ func (e *emitter) call(g *jen.Group, c ir.Call) {
 	if ls == nil {
 		call := func(g *jen.Group, layer jen.Code) {
 			g.Add(check(jen.Lit(r.Name)))
+			if layer != nil && e.p.Meta.Trace && mapsOf(r) != "" {
+				g.Id("e").Dot("number").Op("=").Add(layer)
+			}
 			g.Id("e").Dot(camel(r.Name)).Call()
 			trace(g, layer)
 		}
@@ -320,6 +323,9 @@ func (e *emitter) call(g *jen.Group, c ir.Call) {
 	first := c.First - ls.first
 	if ls.region != r { // it computes one layer
 		g.Add(check(jen.Lit(r.Name)))
+		if e.p.Meta.Trace {
+			g.Id("e").Dot("number").Op("=").Lit(c.First)
+		}
 		g.Id("e").Dot(camel(r.Name)).Call(jen.Op("&").Add(list).Index(jen.Lit(first)))
 		trace(g, jen.Lit(c.First))
 		return

@@ -5,6 +5,7 @@ import (
 
 	"github.com/dave/jennifer/jen"
 
+	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/ops"
 )
 
@@ -21,10 +22,20 @@ func (e *emitter) traceMethods(f *jen.File) {
 	}
 }
 
-// traces reports whether an attention's maps are traced. It traces the maps of the encoder's layers, which have numbers.
-func (e *emitter) traces(s *step) bool {
-	ls := e.weights.layerOf(s.region)
-	return e.p.Meta.Trace && ls != nil && ls.region == s.region
+// traces reports whether an attention's maps are traced.
+func (e *emitter) traces(s *step) bool { return e.p.Meta.Trace && mapsOf(s.region) != "" }
+
+// mapsOf returns the name of the maps of a region's attention without the number at its end: "attentions." for the encoder's layers, "decoder.attentions." for
+// the steps of a decoder. It returns "" for a region whose results have no number.
+func mapsOf(r *ir.Region) string {
+	if len(r.Out) == 0 {
+		return ""
+	}
+	stem, numbered := strings.CutSuffix(r.Out[0].Name, "{l+1}")
+	if !numbered {
+		return ""
+	}
+	return strings.TrimPrefix(stem, "hidden_states.") + "attentions."
 }
 
 // traceMethodOf declares the method of one attention. Maps are [A, P]: for each head, the N×N probabilities of the sequences, one after the other.
@@ -54,6 +65,6 @@ for b := range e.sequences {
 	n := int(e.Starts[b+1] - e.Starts[b])
 	from += n * n
 }
-e.Trace("attentions."+strconv.Itoa(e.number), maps, %[1]d, pairs)`,
-		heads, s.node.Out[0].LD, calls, strings.Join(a.rows(s), "\n"), s.kernel.field, a.call(s, "&rows[0]", "0", "0", "n")))
+e.Trace(%[7]q+strconv.Itoa(e.number), maps, %[1]d, pairs)`,
+		heads, s.node.Out[0].LD, calls, strings.Join(a.rows(s), "\n"), s.kernel.field, a.call(s, "&rows[0]", "0", "0", "n"), mapsOf(s.region)))
 }

@@ -26,6 +26,7 @@ type buildVerb struct {
 	Out     string `short:"o" required:"" placeholder:"FILE" help:"Program to write."`
 	Embed   bool   `help:"Put the weights inside the program."`
 	Weights string `placeholder:"FILE" help:"With --embed: the packed weights. Default: those of the folder."`
+	Trace   bool   `help:"The verb forward also writes the hidden states and the attention maps of all layers."`
 }
 
 // Help is the long help.
@@ -33,6 +34,11 @@ func (buildVerb) Help() string {
 	return `Builds one static program (no cgo) from everything that the spec's target emits. The program has the verbs run, forward, bench,
 first, doctor and version. The machine where it runs needs the program and its packed weights, which are a file of their own
 or, with --embed, inside the program.
+
+With --trace the program's forward writes what its layers compute, besides the output: hidden_states.0 [T, hidden], the rows that
+enter the first layer, and those after each layer; attentions.0 [heads, P], the attention probabilities of the first layer, and so
+on, where P is the sum of N·N over the sequences of N tokens; with a mask decoder decoder.0 and decoder.attentions.0 for its
+steps. Such a program is slower, because it computes the probabilities again in plain Go.
 
 A program of a target that emits trainings has the verbs train, step, bench and version: train runs over
 data that debertac prepare has made, step reads batches of token ids and targets,
@@ -56,13 +62,16 @@ func (v *buildVerb) Run(m *built.Maker) error {
 	if err := v.Narrow(src, dir != nil, v.Head); err != nil {
 		return err
 	}
-	units, err := source.Units(m.Console, src, compiler.Options{Target: v.Target, Emit: v.Emit})
+	units, err := source.Units(m.Console, src, compiler.Options{Target: v.Target, Emit: v.Emit, Trace: v.Trace})
 	if err != nil {
 		return err
 	}
 	if i := slices.IndexFunc(units, func(u *compiler.Unit) bool { return (u.Training != nil) != (units[0].Training != nil) }); i > 0 {
 		return fault.Input(v.File, "a program holds models or trainings, and the target %s emits both: %s", units[0].Target.Name,
 			wording.List(source.UnitNames(units))).Hint("--emit %s", source.UnitName(units[0]))
+	}
+	if i := slices.IndexFunc(units, func(u *compiler.Unit) bool { return u.Training != nil || u.Ensemble != nil }); v.Trace && i >= 0 {
+		return fault.Input(v.File, "--trace is for models, and %s is a training or an ensemble", source.UnitName(units[i])).Hint("--emit NAME of a model")
 	}
 	if v.Embed && v.Weights != "" && len(units) != 1 {
 		return fault.Usage("pick one with --emit", "the target emits %d models, --weights is for one", len(units))

@@ -23,6 +23,7 @@ type packVerb struct {
 	Out    string            `short:"o" required:"" placeholder:"FILE" help:"File to write."`
 	Member map[string]string `placeholder:"MODEL.HEAD=DIR" help:"For a spec that emits an ensemble: the folder of a member. Give it once per member."`
 	Random *uint64           `name:"random-weights" placeholder:"SEED" help:"Draw random weights instead of reading a folder: for benchmarks and tests."`
+	Trace  bool              `help:"For a program of build --trace, which also runs layers that the head does not read."`
 }
 
 // Help is the long help.
@@ -42,7 +43,8 @@ Examples:
 
 // Run packs the weights into the file.
 func (v *packVerb) Run(c *console.Console) error {
-	o := model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), DrawsForTokenizer: true, Target: v.Target, Spec: v.Spec, Seed: v.Random}
+	o := model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), DrawsForTokenizer: true,
+		Target: v.Target, Spec: v.Spec, Seed: v.Random, Trace: v.Trace}
 	if len(v.Member) > 0 {
 		o.Ignore = nil // --ignore applies to the members' folders
 	}
@@ -98,6 +100,9 @@ func packed(c *console.Console, path string, u *compiler.Unit) error {
 
 // ensemble packs the members of an ensemble.
 func (v *packVerb) ensemble(c *console.Console, src *source.Source, dir *folder.Folder) error {
+	if v.Trace {
+		return fault.Usage("", "--trace is for models, and --member belongs to an ensemble")
+	}
 	if dir != nil || v.Random != nil {
 		return fault.Usage("debertac pack ensemble.dspec --member MODEL.HEAD=DIR …",
 			"--member belongs to a spec of an ensemble, and takes the weights from folders")

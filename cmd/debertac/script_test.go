@@ -68,7 +68,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tensors": tensors, "empty": empty, "special": special,
-			"replace": replace, "still": still, "islink": islink, "lost": lost},
+			"replace": replace, "still": still, "islink": islink, "lost": lost, "batch": batch, "same": same, "shares": shares},
 	})
 }
 

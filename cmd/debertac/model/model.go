@@ -107,7 +107,7 @@ func One(c *console.Console, src *source.Source, dir *folder.Folder, o Options) 
 		}
 		head = ""
 	}
-	return source.UnitFor(c, src, o.Target, head, compiler.Options{})
+	return source.UnitFor(c, src, o.Target, head, compiler.Options{Trace: o.Trace})
 }
 
 // Options selects how a model is made runnable.
@@ -121,6 +121,7 @@ type Options struct {
 	Texts             bool                       // the model must read texts: a folder needs a tokenizer
 	Seed              *uint64                    // random weights instead
 	DrawsForTokenizer bool                       // the verb has --random-weights and takes a tokenizer for it
+	Trace             bool                       // compile as build --trace does, with the layers that the head does not read
 	DrawsAlone        bool                       // random weights are as good as real ones, because the verb only measures
 	Accept            func(*compiler.Unit) error // checks the verb's flags against the compiled unit before anything is packed or built; nil: no check
 }

@@ -92,7 +92,9 @@ var rooms = []struct {
 	{"bench", []string{"runtime"}, nil},
 	{"build", []string{"runtime"}, nil}, // what `make demo` writes, if it was run
 	{"cmd/debertac/measure", []string{"ir!", "runtime/cpu", "runtime/engine", "spec/diag"}, []string{"golang.org/x/perf", "golang.org/x/image"}},
-	{"cmd/debertac/curves", []string{"cmd/debertac/fault", "cmd/debertac/wording", "runtime/runfolder"}, []string{"gonum.org/v1/plot"}},
+	{"cmd/debertac/picture", nil, []string{"gonum.org/v1/plot"}},
+	{"cmd/debertac/curves", []string{"cmd/debertac/fault", "cmd/debertac/picture", "cmd/debertac/wording", "runtime/runfolder"},
+		[]string{"gonum.org/v1/plot"}},
 	{"cmd/debertac/parquetfile", []string{"runtime/disk"}, []string{"github.com/parquet-go/parquet-go"}},
 	{"cmd/debertac/dataset", []string{"cmd/debertac/fault", "cmd/debertac/parquetfile", "cmd/debertac/wording", "runtime/command", "runtime/disk",
 		"runtime/example", "runtime/gunzip", "runtime/program!"}, []string{"github.com/klauspost/compress"}},

@@ -1,18 +1,16 @@
 package curves
 
 import (
-	"bytes"
 	"image/color"
 	"math"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/debertac/debertac/cmd/debertac/picture"
 )
 
 // Sizes of a picture.
@@ -22,7 +20,6 @@ const (
 	columns = 2
 	row     = 14 * vg.Length(1) // of the legend
 	margin  = 10 * vg.Length(1)
-	dots    = 144 // per inch, of a PNG
 )
 
 // colours are those of Okabe and Ito, which people who confuse colours can tell apart.
@@ -49,11 +46,6 @@ func pattern(slot int, dashed bool) []vg.Length {
 	return nil
 }
 
-// sans returns a font of a size.
-func sans(size vg.Length) font.Font {
-	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
-}
-
 // PNG returns the picture of runs as a PNG.
 func PNG(runs []*Run, o Options) ([]byte, error) {
 	list, groups, err := panels(runs, o)
@@ -61,13 +53,7 @@ func PNG(runs []*Run, o Options) ([]byte, error) {
 		return nil, err
 	}
 	w, h := size(len(list), len(groups))
-	c := vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(dots), vgimg.UseBackgroundColor(color.White))
-	if err := drawAll(draw.New(c), list, groups); err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	_, err = vgimg.PngCanvas{Canvas: c}.WriteTo(&b)
-	return b.Bytes(), err
+	return picture.PNG(w, h, func(c draw.Canvas) error { return drawAll(c, list, groups) })
 }
 
 // SVG returns the picture of runs as an SVG.
@@ -77,13 +63,7 @@ func SVG(runs []*Run, o Options) ([]byte, error) {
 		return nil, err
 	}
 	w, h := size(len(list), len(groups))
-	c := vgsvg.New(w, h)
-	if err := drawAll(draw.New(c), list, groups); err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	_, err = c.WriteTo(&b)
-	return b.Bytes(), err
+	return picture.SVG(w, h, func(c draw.Canvas) error { return drawAll(c, list, groups) })
 }
 
 // size returns the size of a picture of panels, and of a legend of entries.
@@ -149,7 +129,7 @@ func legend(c draw.Canvas, groups []group) {
 	if len(groups) < 2 {
 		return
 	}
-	style := text.Style{Color: color.Black, Font: sans(10), YAlign: text.YCenter, Handler: plot.DefaultTextHandler}
+	style := text.Style{Color: color.Black, Font: picture.Sans(10), YAlign: text.YCenter, Handler: plot.DefaultTextHandler}
 	for i, g := range groups {
 		y := c.Max.Y - margin/2 - (vg.Length(i)+0.5)*row
 		line := draw.LineStyle{Color: colour(i, 0xff), Width: 2, Dashes: pattern(i, false)}
@@ -162,9 +142,9 @@ func legend(c draw.Canvas, groups []group) {
 func (p *panel) plot() (*plot.Plot, error) {
 	q := plot.New()
 	q.Title.Text = p.title
-	q.Title.TextStyle.Font = sans(11)
+	q.Title.TextStyle.Font = picture.Sans(11)
 	q.X.Label.Text = "steps"
-	q.X.Label.TextStyle.Font, q.X.Tick.Label.Font, q.Y.Tick.Label.Font = sans(9), sans(9), sans(9)
+	q.X.Label.TextStyle.Font, q.X.Tick.Label.Font, q.Y.Tick.Label.Font = picture.Sans(9), picture.Sans(9), picture.Sans(9)
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{0xe4}, color.Gray{0xe4}
 	q.Add(grid)

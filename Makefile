@@ -74,9 +74,9 @@ arm64:
 speed: debertac
 	$(GO) run ./bench/gate -debertac $(BUILD)/debertac bench/gate/gate.dspec
 
-# paper computes the short form of the paper's tables, and holds them to their requirements.
+# paper computes the short form of the paper's tables and figures, and holds them to their requirements.
 paper: debertac
-	$(GO) run ./bench/paper -short -debertac $(BUILD)/debertac t4 t10 t11 t12 t13 t14 t15 a7
+	$(GO) run ./bench/paper -short -debertac $(BUILD)/debertac f1 f3 t4 t10 t11 t12 t13 t14 t15 a7
 
 vulnerabilities:
 	@mkdir -p $(BUILD); if ! curl -sfm 20 -o $(BUILD)/vuln.json https://vuln.go.dev/index/db.json; then echo "vulnerabilities: left out: vuln.go.dev cannot be reached"; else \

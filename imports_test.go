@@ -88,7 +88,8 @@ var rooms = []struct {
 	{"runtime", []string{"runtime/cpu", "runtime/mapped", "runtime/pool", "runtime/ragged", "runtime/tokenizer"}, nil},
 	{"generated/kernels", []string{"codegen", "runtime/attention", "runtime/bf16", "runtime/cpu", "runtime/engine"}, nil}, // its generator and tests
 	{"generated", []string{"runtime"}, nil},
-	{"bench/paper", []string{"runtime/example", "runtime/metrics", "runtime/safetensors", "spec"}, nil},
+	{"bench/paper", []string{"cmd/debertac/picture", "runtime/example", "runtime/metrics", "runtime/safetensors", "runtime/token", "runtime/tokenizer",
+		"spec"}, nil},
 	{"bench", []string{"runtime"}, nil},
 	{"build", []string{"runtime"}, nil}, // what `make demo` writes, if it was run
 	{"cmd/debertac/measure", []string{"ir!", "runtime/cpu", "runtime/engine", "spec/diag"}, []string{"golang.org/x/perf", "golang.org/x/image"}},

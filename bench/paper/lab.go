@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,12 +23,14 @@ import (
 
 // lab trains and evaluates models.
 type lab struct {
-	program string // debertac
-	dir     string // of specs, data and runs
-	short   bool
-	seeds   int // per cell; 0: as the table has them
-	jobs    int // trainings at the same time
-	log     io.Writer
+	program  string // debertac
+	dir      string // of specs, data and runs
+	spam     string // the folder of the spam example, with its mails and its tokenizer
+	pictures string // the folder that pictures are written into; "": none
+	short    bool
+	seeds    int // per cell; 0: as the table has them
+	jobs     int // trainings at the same time
+	log      io.Writer
 
 	mu   sync.Mutex
 	done map[string]measured
@@ -40,6 +43,8 @@ type measured map[string]float64
 type data struct {
 	name        string
 	tokens      []string // besides the special tokens
+	folder      string   // with the tokenizer, in place of tokens; "": the data have tokens
+	length      int      // of a sequence, in tokens with the special ones, where a training does not decide it itself
 	train, test []example.Example
 	before      []example.Example            // to pre-train on
 	more        map[string][]example.Example // further sets to evaluate on, by name
@@ -61,7 +66,12 @@ func (d *data) sets() map[string][]example.Example {
 var special = []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
 
 // vocabulary returns the size of the vocabulary.
-func (d *data) vocabulary() int { return len(special) + len(d.tokens) }
+func (d *data) vocabulary() int {
+	if d.folder != "" {
+		return pieces
+	}
+	return len(special) + len(d.tokens)
+}
 
 // job is one training of a spec, and the evaluation of its model.
 type job struct {
@@ -71,11 +81,12 @@ type job struct {
 	data     *data
 	seed     int
 	evaluate []string // flags of debertac eval
+	every    int      // steps between evaluations of the training; 0: it is not evaluated
 }
 
 // key returns what decides the result of a job. Two jobs with one key end with the same bits, so one of them is run.
 func (j *job) key() string {
-	text := fmt.Sprintf("%s\n%s\n%s\n%s\n%d\n%q", j.spec, j.head, j.before, j.data.name, j.seed, j.evaluate)
+	text := fmt.Sprintf("%s\n%s\n%s\n%s\n%d\n%q\n%d", j.spec, j.head, j.before, j.data.name, j.seed, j.evaluate, j.every)
 	return fmt.Sprintf("%.8x", sha256.Sum256([]byte(text)))
 }
 
@@ -119,31 +130,15 @@ func (l *lab) run(ctx context.Context, jobs []*job) error {
 // result returns the metrics of a job that has been run.
 func (l *lab) result(j *job) measured { return l.done[j.key()] }
 
-// one trains and evaluates one model. Metrics of the data's further sets have the name of the set before their own, as in long/accuracy.
+// one trains and evaluates one model, unless the folder has its metrics from before. Metrics of the data's further sets have the name of the set before their
+// own, as in long/accuracy.
 func (l *lab) one(ctx context.Context, j *job) error {
-	p := &place{base: filepath.Join(l.dir, j.key()), data: filepath.Join(l.dir, j.data.name)}
-	if err := os.WriteFile(p.of(".dspec"), []byte(j.spec), 0o666); err != nil {
-		return err
+	p := l.place(j)
+	m, err := p.measured()
+	if m == nil && err == nil {
+		m, err = l.make(ctx, p, j)
 	}
-	var init []string
-	if j.before != "" {
-		if err := l.train(ctx, p, j, j.before, "before", p.of(".before")); err != nil {
-			return err
-		}
-		if _, err := l.call(ctx, "export", p.of(".before"), "-o", p.of(".model")); err != nil {
-			return err
-		}
-		init = []string{"--init", p.of(".model")}
-	}
-	if err := l.train(ctx, p, j, "t", "train", p.of(".run"), init...); err != nil {
-		return err
-	}
-	weights, err := p.checkpoint()
 	if err != nil {
-		return err
-	}
-	m := measured{}
-	if err := l.measure(ctx, p, j, weights, m); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -153,17 +148,82 @@ func (l *lab) one(ctx context.Context, j *job) error {
 	return nil
 }
 
+// make trains and evaluates one model, and writes its metrics.
+func (l *lab) make(ctx context.Context, p *place, j *job) (measured, error) {
+	for _, ending := range []string{".before", ".model", ".run"} { // of a command that was stopped
+		if err := os.RemoveAll(p.of(ending)); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.WriteFile(p.of(".dspec"), []byte(j.spec), 0o666); err != nil {
+		return nil, err
+	}
+	var init []string // flags of t
+	if j.before != "" {
+		if err := l.train(ctx, p, j, j.before, "before", p.of(".before")); err != nil {
+			return nil, err
+		}
+		if _, err := l.call(ctx, "export", p.of(".before"), "-o", p.of(".model")); err != nil {
+			return nil, err
+		}
+		init = []string{"--init", p.of(".model")}
+	}
+	if j.every > 0 {
+		init = append(init, "--eval", p.set("test"), "--eval-every", strconv.Itoa(j.every))
+	}
+	if err := l.train(ctx, p, j, "t", "train", p.of(".run"), init...); err != nil {
+		return nil, err
+	}
+	weights, err := p.checkpoint()
+	if err != nil {
+		return nil, err
+	}
+	m := measured{}
+	if err := l.measure(ctx, p, j, weights, m); err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	return m, os.WriteFile(p.of(".json"), b, 0o666)
+}
+
 // place has the paths of a job's files.
 type place struct {
-	base string // without the ending
-	data string // the folder of the data
+	base      string // without the ending
+	data      string // the folder of the data
+	tokenizer string // a file or a folder
+}
+
+// place returns the paths of a job's files.
+func (l *lab) place(j *job) *place {
+	p := &place{base: filepath.Join(l.dir, j.key()), data: filepath.Join(l.dir, j.data.name), tokenizer: j.data.folder}
+	if p.tokenizer == "" {
+		p.tokenizer = filepath.Join(p.data, "vocab.txt")
+	}
+	return p
 }
 
 func (p *place) of(ending string) string { return p.base + ending }
 
-func (p *place) vocabulary() string { return filepath.Join(p.data, "vocab.txt") }
-
 func (p *place) set(name string) string { return filepath.Join(p.data, name+".jsonl") }
+
+// measured returns the metrics that a job has written; nil if it has not ended.
+func (p *place) measured() (measured, error) {
+	b, err := os.ReadFile(p.of(".json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := measured{}
+	if err := json.Unmarshal(b, &m); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.of(".json"), err)
+	}
+	return m, nil
+}
 
 // checkpoint returns the last checkpoint of the job's run.
 func (p *place) checkpoint() (string, error) {
@@ -176,15 +236,15 @@ func (p *place) checkpoint() (string, error) {
 }
 
 // train trains a training of a job's spec.
-func (l *lab) train(ctx context.Context, p *place, j *job, training, set, run string, init ...string) error {
-	_, err := l.call(ctx, append([]string{"train", p.of(".dspec"), "--train", training, "--tokenizer", p.vocabulary(), "--data", p.set(set),
-		"--seed", strconv.Itoa(j.seed), "--threads", "1", "--log-every", "20", "-o", run}, init...)...)
+func (l *lab) train(ctx context.Context, p *place, j *job, training, set, run string, more ...string) error {
+	_, err := l.call(ctx, append([]string{"train", p.of(".dspec"), "--train", training, "--tokenizer", p.tokenizer, "--data", p.set(set),
+		"--seed", strconv.Itoa(j.seed), "--threads", "1", "--log-every", "20", "-o", run}, more...)...)
 	return err
 }
 
 // measure packs weights and evaluates the model on all sets.
 func (l *lab) measure(ctx context.Context, p *place, j *job, weights string, m measured) error {
-	if _, err := l.call(ctx, "pack", weights, "--spec", p.of(".dspec"), "--head", j.head, "--tokenizer", p.vocabulary(), "-o", p.of(".weights")); err != nil {
+	if _, err := l.call(ctx, "pack", weights, "--spec", p.of(".dspec"), "--head", j.head, "--tokenizer", p.tokenizer, "-o", p.of(".weights")); err != nil {
 		return err
 	}
 	if err := l.evaluate(ctx, p, j, "test", "", m); err != nil {
@@ -261,8 +321,11 @@ func (l *lab) write(d *data) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	list := strings.Join(append(append([]string{}, special...), d.tokens...), "\n") + "\n"
-	faults := []error{os.WriteFile(filepath.Join(dir, "vocab.txt"), []byte(list), 0o666)}
+	var faults []error
+	if d.folder == "" {
+		list := strings.Join(append(append([]string{}, special...), d.tokens...), "\n") + "\n"
+		faults = append(faults, os.WriteFile(filepath.Join(dir, "vocab.txt"), []byte(list), 0o666))
+	}
 	for name, all := range d.sets() {
 		var b bytes.Buffer
 		for i := range all {

@@ -1,8 +1,9 @@
-// Command paper computes the tables of the DeBERTa paper (He et al. 2020, arXiv 2006.03654v6) at toy scale, and exactly where no training is needed. It makes
-// synthetic data by seed, trains tiny models with `debertac train`, evaluates them with `debertac eval`, and prints a table in Markdown beside the paper's
-// numbers. A table that has requirements fails if one of them does not hold. docs/paper.md holds the results, and what they show.
+// Command paper computes the tables and figures of the DeBERTa paper (He et al. 2020, arXiv 2006.03654v6) at toy scale, and exactly where no training
+// is needed. It makes synthetic data by seed or reads the mails of the spam example, trains tiny models with `debertac train`, evaluates them with `debertac
+// eval`, and prints a table in Markdown beside the paper's numbers. A table that has requirements fails if one of them does not hold. docs/paper.md holds the
+// results, and what they show.
 //
-// Usage: paper [-short] [-debertac PROGRAM] [-seeds N] [-jobs N] [-keep DIR] TABLE …
+// Usage: paper [-short] [-debertac PROGRAM] [-seeds N] [-jobs N] [-spam DIR] [-pictures DIR] [-keep DIR] TABLE …
 package main
 
 import (
@@ -12,8 +13,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/debertac/debertac/cmd/debertac/picture"
 )
 
 // table is one table or figure of the paper.
@@ -25,6 +29,8 @@ type table struct {
 
 // tables are the tables in the paper's order.
 var tables = []table{
+	{"f1", "figure 1: accuracy over the steps of a training", progress},
+	{"f3", "figures 3 to 5: attention maps of the last layer, on the mails of the spam example", patterns},
 	{"t4", "ablations: the enhanced mask decoder, content to position, position to content", ablations},
 	{"t10", "perplexity of the next token: positions in the input or the decoder, and MLM beside it", generation},
 	{"t11", "reading at 1.5 and 4 times the length of the training", longer},
@@ -41,6 +47,8 @@ type result struct {
 	rows    [][]string
 	notes   []string
 	faults  []string // requirements that do not hold
+
+	pictures map[string]*picture.Heat // by name
 }
 
 // add appends a row.
@@ -73,13 +81,37 @@ func (r *result) print(w io.Writer) {
 	}
 }
 
+// write writes the pictures as PNG and SVG into a folder; "": none is written.
+func (r *result) write(dir string) error {
+	if dir == "" || len(r.pictures) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	for name, h := range r.pictures {
+		for ending, format := range map[string]func() ([]byte, error){".png": h.PNG, ".svg": h.SVG} {
+			b, err := format()
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(dir, name+ending), b, 0o666); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func main() {
 	l := &lab{log: os.Stderr}
 	flag.StringVar(&l.program, "debertac", "debertac", "the `PROGRAM` that trains and evaluates")
 	flag.BoolVar(&l.short, "short", false, "the short form: one seed, fewer models and steps")
 	flag.IntVar(&l.seeds, "seeds", 0, "`N` seeds per cell; 0 stands for the table's own number")
 	flag.IntVar(&l.jobs, "jobs", 2, "train `N` models at the same time, with one thread each")
-	keep := flag.String("keep", "", "keep specs, data and runs in the folder `DIR`")
+	flag.StringVar(&l.spam, "spam", filepath.Join("examples", "spam"), "the folder `DIR` of the spam example, with its mails and its tokenizer")
+	flag.StringVar(&l.pictures, "pictures", "", "write the pictures of figures into the folder `DIR`")
+	keep := flag.String("keep", "", "keep specs, data and runs in the folder `DIR`; a model that it has from before is not trained again")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: paper [flags] TABLE …\n\nTables:")
 		for _, t := range tables {
@@ -147,6 +179,9 @@ func compute(ctx context.Context, l *lab, chosen []table, keep string, out io.Wr
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 		r.print(out)
+		if err := r.write(l.pictures); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
 		fmt.Fprintf(l.log, "%s: %v\n", t.name, time.Since(begin).Round(time.Second))
 		for _, f := range r.faults {
 			faults = append(faults, t.name+": "+f)

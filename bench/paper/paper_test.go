@@ -256,3 +256,42 @@ func TestFaults(t *testing.T) {
 	require.EqualError(t, err, "x: 2 is too small")
 	require.Equal(t, "| a | b |\n| --- | ---: |\n| 1 | 2 |\n\n", b.String())
 }
+
+// TestKept checks that a model whose metrics are in the folder is not trained again, and that a damaged file is an error that names it.
+func TestKept(t *testing.T) {
+	l := &lab{program: "/nowhere/debertac", dir: t.TempDir(), jobs: 1, log: io.Discard}
+	d := &data{name: "d", tokens: []string{"a"}}
+	j, other := &job{spec: "x", data: d, seed: 1}, &job{spec: "x", data: d, seed: 2}
+	require.NoError(t, os.WriteFile(l.place(j).of(".json"), []byte(`{"accuracy": 0.5}`), 0o666))
+	require.NoError(t, l.run(t.Context(), []*job{j, j}))
+	require.Equal(t, measured{"accuracy": 0.5}, l.result(j))
+	require.ErrorContains(t, l.run(t.Context(), []*job{other}), "/nowhere/debertac")
+	require.NoError(t, os.WriteFile(l.place(other).of(".json"), []byte(`{`), 0o666))
+	require.ErrorContains(t, l.run(t.Context(), []*job{other}), l.place(other).of(".json"))
+	require.NotEqual(t, j.key(), (&job{spec: "x", data: d, seed: 1, every: 5}).key())
+}
+
+// TestEvaluations reads a metric of evaluations, and links a folder under a name again and again.
+func TestEvaluations(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "metrics.jsonl")
+	lines := `{"step":10,"loss":2}` + "\n" + `{"step":10,"eval_accuracy":0.25}` + "\n" + `{"step":20,"eval_accuracy":0.5}` + "\n"
+	require.NoError(t, os.WriteFile(path, []byte(lines), 0o666))
+	list, err := evaluations(path, "eval_accuracy")
+	require.NoError(t, err)
+	require.Equal(t, map[int]float64{10: 0.25, 20: 0.5}, list)
+	require.NoError(t, os.WriteFile(path, []byte(`{"step":10`), 0o666))
+	_, err = evaluations(path, "eval_accuracy")
+	require.ErrorContains(t, err, path)
+	l := &lab{dir: dir}
+	run := filepath.Join(dir, "run")
+	require.NoError(t, os.Mkdir(run, 0o777))
+	for range 2 {
+		named, err := l.called(run, "DeBERTa-1")
+		require.NoError(t, err)
+		target, err := filepath.EvalSymlinks(named)
+		require.NoError(t, err)
+		require.Equal(t, run, target)
+		require.Equal(t, "DeBERTa-1", filepath.Base(named))
+	}
+}

@@ -217,6 +217,9 @@ func (e *emitter) trainerDict() jen.Dict {
 				if p.New {
 					v[jen.Id("New")] = jen.True()
 				}
+				if p.Rows {
+					v[jen.Id("Rows")] = jen.True()
+				}
 				g.Line().Values(v)
 			}
 			g.Line()

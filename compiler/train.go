@@ -408,14 +408,18 @@ func readersOf(p *ir.Program) readers {
 }
 
 // begins notes how a tensor begins, and whether the weights from which a training starts may lack it: those of a head, and adapters. The library PEFT draws the
-// first matrix of an adapter as torch.nn.Linear does.
+// first matrix of an adapter as torch.nn.Linear does. So does GLiNER with its heads, whose numbers are products of several matrices: where all of them are
+// small, their gradients are too small to begin with.
 func (u *Unit) begins(p *ir.Param, of readers) {
 	p.New = of.head[p.Name]
+	p.Rows = u.Head != nil && u.Head.Prompt != nil && p.Name == glinerEncoder+"embeddings.word_embeddings.weight"
 	switch {
 	case strings.HasSuffix(p.Name, adapterDown):
 		p.New, p.Init = true, ir.Init{Uniform: 1 / math.Sqrt(float64(p.Shape[1]))}
 	case strings.HasSuffix(p.Name, adapterUp):
 		p.New = true
+	case len(p.Shape) > 1 && p.New && u.Head.Prompt != nil:
+		p.Init = ir.Init{Uniform: 1 / math.Sqrt(float64(p.Shape[1]))}
 	case len(p.Shape) > 1:
 		p.Init = ir.Init{Normal: u.Model.Defaults.Init.Std}
 	case of.gains[p.Name]:

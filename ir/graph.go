@@ -387,6 +387,7 @@ type Param struct {
 
 	Init Init // how it begins in a training from scratch, and as a new tensor
 	New  bool // the weights from which a training starts may lack it: it is of a head, or of an adapter
+	Rows bool // the weights from which a training starts may have another number of its rows: a prompt adds tokens
 }
 
 // Twin is another name of a tensor, by which calls of a second optimizer read it. That optimizer has a gradient and a state of its own for it.

@@ -12,8 +12,12 @@ var older = [][2]string{{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bia
 // biases lists the two names of the bias for the prediction of masked tokens. Published code adds the first one that the checkpoint has.
 var biases = [][2]string{{"cls.predictions.decoder.bias", "cls.predictions.bias"}, {"lm_head.decoder.bias", "lm_head.bias"}}
 
+// PromptedEncoder is the prefix of the encoder's tensor names in checkpoints of GLiNER, whose labels stand in a prompt.
+const PromptedEncoder = "token_rep_layer.bert_layer.model."
+
 // Names returns the names that a tensor may have in a file, in the order in which they are looked for. A file of the bare encoder lacks the model's prefix
-// ("deberta."). Early BERT checkpoints have the TensorFlow names for the gains and shifts of norms.
+// ("deberta."), and a model whose labels stand in a prompt may begin as a plain encoder. Early BERT checkpoints have the TensorFlow names for the gains and
+// shifts of norms.
 func Names(name string) []string {
 	names := []string{name}
 	for _, b := range biases {
@@ -25,6 +29,9 @@ func Names(name string) []string {
 		if rest, ok := strings.CutPrefix(name, p); ok {
 			names = append(names, rest)
 		}
+	}
+	if rest, ok := strings.CutPrefix(name, PromptedEncoder); ok {
+		names = append(names, "deberta."+rest, rest)
 	}
 	for _, n := range names {
 		for _, o := range older {

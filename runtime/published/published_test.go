@@ -22,6 +22,8 @@ func TestFind(t *testing.T) {
 		{"bert.x.LayerNorm.weight", []string{"x.LayerNorm.gamma"}, "x.LayerNorm.gamma", true},
 		{"deberta.x.LayerNorm.bias", []string{"deberta.x.LayerNorm.beta"}, "deberta.x.LayerNorm.beta", true},
 		{"cls.predictions.bias", []string{"cls.predictions.bias", "cls.predictions.decoder.bias"}, "cls.predictions.decoder.bias", true},
+		{"token_rep_layer.bert_layer.model.x.LayerNorm.weight", []string{"deberta.x.LayerNorm.weight"}, "deberta.x.LayerNorm.weight", true},
+		{"token_rep_layer.bert_layer.model.x.LayerNorm.weight", []string{"x.LayerNorm.gamma"}, "x.LayerNorm.gamma", true},
 		{"other.a.weight", []string{"a.weight"}, "other.a.weight", false},
 	} {
 		got, ok := published.Find(func(n string) bool { return slices.Contains(c.file, n) }, c.name)

@@ -12,6 +12,7 @@ type block struct {
 	params []Param
 	at     []int64 // byte offsets, by tensor
 	arena  *engine.Arena
+	grown  int // rows of the token table that the weights lacked
 }
 
 // newBlock returns a block of zeros.

@@ -106,6 +106,7 @@ type Param struct {
 
 	Init Init // how it begins in a training from scratch, see [Start], and as a new tensor
 	New  bool // the weights from which a training starts may lack it: it is of a head, or of an adapter
+	Rows bool // the weights from which a training starts may have more rows, or fewer: new rows begin as the mean of the others
 }
 
 // Init is the distribution of the numbers of a new tensor: Mean + Normal·n + Uniform·u with a standard normal n and u from -1 to 1.

@@ -69,6 +69,9 @@ func (t *Trainer) Next() int {
 	return t.step
 }
 
+// Grown returns the number of rows of the token table that the weights lacked, for the tokens that a prompt adds. They began as the mean of the other rows.
+func (t *Trainer) Grown() int { return t.values.grown }
+
 // Drawn returns the names of the tensors that the weights lacked and that were drawn by the seed.
 func (t *Trainer) Drawn() []string { return slices.Clone(t.drawn) }
 

@@ -220,10 +220,12 @@ func (b *block) read(s *source, seed uint64) (drawn []string, err error) {
 // readOne reads one tensor.
 func (b *block) readOne(i int, from place, sums checksums) error {
 	p := &b.params[i]
-	if err := from.in.Check(from.name, p.Shape...); err != nil {
+	rows, columns := p.columns()
+	if info, err := from.in.Info(from.name); err == nil && p.Rows && len(info.Shape) == 2 && info.Shape[1] == columns && info.Shape[0] > 0 {
+		rows = info.Shape[0]
+	} else if err := from.in.Check(from.name, p.Shape...); err != nil {
 		return err
 	}
-	rows, columns := p.columns()
 	dense := make([]float32, rows*columns)
 	if err := from.in.Floats(from.name, dense); err != nil {
 		return err
@@ -234,6 +236,9 @@ func (b *block) readOne(i int, from place, sums checksums) error {
 	if at := slices.IndexFunc(dense, func(v float32) bool { return !finite(v) }); at >= 0 {
 		return ragged.Errorf("%s: number %d of %s is %v: it must be finite", from.in.Name(), at, from.name, dense[at])
 	}
+	if p.Rows {
+		dense = b.fit(dense, p.Shape[0], columns)
+	}
 	if from.minus != "" {
 		for k, v := range b.dense(b.find(from.minus)) {
 			dense[k] -= v
@@ -241,4 +246,24 @@ func (b *block) readOne(i int, from place, sums checksums) error {
 	}
 	b.set(i, dense)
 	return nil
+}
+
+// fit returns a table with another number of rows. Rows at the end are left out, or begin as the mean of all, as the library transformers begins the rows of
+// tokens that are added to a tokenizer.
+func (b *block) fit(table []float32, rows, columns int) []float32 {
+	have := len(table) / columns
+	if have >= rows {
+		return table[:rows*columns]
+	}
+	mean := make([]float64, columns)
+	for k, v := range table {
+		mean[k%columns] += float64(v) / float64(have)
+	}
+	b.grown = rows - have
+	for range b.grown {
+		for _, v := range mean {
+			table = append(table, float32(v))
+		}
+	}
+	return table
 }

@@ -244,3 +244,36 @@ func TestWrapped(t *testing.T) {
 	_, err = trainer.Open(p, path)
 	require.ErrorContains(t, err, "save the model's own state dict")
 }
+
+// TestRows opens a table with another number of rows than the file has, as that of a model whose prompt adds tokens: further rows are the mean of the others.
+func TestRows(t *testing.T) {
+	const table = "embeddings.word_embeddings.weight"
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	w, err := safetensors.NewWriter(f, nil, []safetensors.Tensor{{Name: "deberta." + table, DType: safetensors.F32, Shape: []int{2, 3}}})
+	require.NoError(t, err)
+	require.NoError(t, w.WriteFloats("deberta."+table, []float32{1, 2, 3, 5, 6, 10}))
+	require.NoError(t, w.Close())
+	require.NoError(t, f.Close())
+	for rows, want := range map[int][]float32{1: {1, 2, 3}, 2: {1, 2, 3, 5, 6, 10}, 4: {1, 2, 3, 5, 6, 10, 3, 4, 6.5, 3, 4, 6.5}} {
+		p := bare("token_rep_layer.bert_layer.model." + table)
+		p.Params[0].Shape, p.Params[0].Rows = []int{rows, 3}, true
+		tr, err := trainer.Open(p, path, trainer.Threads(1))
+		require.NoError(t, err)
+		require.Empty(t, tr.Drawn())
+		require.Equal(t, max(0, rows-2), tr.Grown())
+		have, err := tr.Tensor(p.Params[0].Name)
+		require.NoError(t, err)
+		require.Equal(t, want, have)
+		require.NoError(t, tr.Close())
+		p.Params[0].Rows = false
+		if rows != 2 {
+			_, err = trainer.Open(p, path, trainer.Threads(1))
+			require.ErrorContains(t, err, table)
+		}
+		p.Params[0].Shape, p.Params[0].Rows = []int{rows, 4}, true
+		_, err = trainer.Open(p, path, trainer.Threads(1))
+		require.ErrorContains(t, err, table)
+	}
+}

@@ -54,7 +54,8 @@ type Event struct {
 	Values map[string]float64 `json:"values,omitempty"`
 	Path   string             `json:"path,omitempty"`
 	Text   string             `json:"text,omitempty"`
-	Drawn  int                `json:"drawn,omitempty"` // tensors that the weights lacked
+	Drawn  []string           `json:"drawn,omitempty"` // tensors that the weights lacked
+	Rows   int                `json:"rows,omitempty"`  // rows of the token table that the weights lacked
 }
 
 // The kinds of events.
@@ -136,7 +137,7 @@ func Run(ctx context.Context, c *Config) (err error) {
 	if err := r.named(ctx); err != nil {
 		return err
 	}
-	if err := r.tell(Event{Kind: EventBegin, Steps: r.steps, Drawn: len(r.t.Drawn())}); err != nil {
+	if err := r.tell(Event{Kind: EventBegin, Steps: r.steps, Drawn: r.t.Drawn(), Rows: r.t.Grown()}); err != nil {
 		return err
 	}
 	for r.t.Next() < r.stop && !r.exhausted() {

@@ -44,11 +44,21 @@ type run struct {
 	data   *prepare.Data
 	binary string
 	judge  *judge // nil: no evaluations
+	temp   string // folder with a tokenizer that was made for the run; "": none was
+}
+
+// close removes what was made for the time of the run.
+func (r *run) close() error {
+	if r.temp == "" {
+		return nil
+	}
+	return disk.RemoveAll(r.temp)
 }
 
 // Train begins a run, or goes on with one.
-func Train(m *built.Maker, c *Call) error {
+func Train(m *built.Maker, c *Call) (err error) {
 	r := &run{Maker: m, call: c, flags: &c.Flags}
+	defer func() { err = errors.Join(err, r.close()) }()
 	open := r.begin
 	if c.Resume {
 		open = r.resume
@@ -86,6 +96,9 @@ func (r *run) begin() error {
 		base = f.Tokenizer
 	}
 	if err := r.read(c.Spec, base); err != nil {
+		return err
+	}
+	if base, config, err = r.marked(base, config); err != nil {
 		return err
 	}
 	if err := r.ready(base); err != nil {
@@ -180,9 +193,17 @@ func (r *run) read(path, base string) (err error) {
 }
 
 // Prepare prepares data for a training of a spec, into a file.
-func Prepare(m *built.Maker, path, target, train, tokenizer string, data []string, out string, f *prepare.Flags) (*prepare.Data, error) {
+func Prepare(m *built.Maker, path, target, train, tokenizer string, data []string, out string, f *prepare.Flags) (d *prepare.Data, err error) {
 	r := &run{Maker: m, flags: &Flags{Train: train, Target: target, Flags: *f}}
+	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.read(path, tokenizer); err != nil {
+		return nil, err
+	}
+	config := tokenizer
+	if is, err := disk.IsDir(tokenizer); err != nil || !is {
+		config = ""
+	}
+	if _, _, err := r.marked(tokenizer, config); err != nil {
 		return nil, err
 	}
 	return r.flags.Make(m, r.unit, r.tok, data, prepare.Part{}, out)

@@ -209,10 +209,8 @@ func (w *watch) show(e *training.Event) {
 		} else if w.call.Resume {
 			text += ", from the beginning, because there is no checkpoint"
 		}
-		if e.Drawn > 0 && w.folder.Run.Base != "" && e.Step == 0 {
-			text += fmt.Sprintf("; %s drawn, because the weights lack them", wording.Counted(e.Drawn, "tensor is", "tensors are"))
-		}
 		w.Note("%s", text)
+		w.lacked(e)
 	case training.EventStep:
 		w.loss = e.Values["loss"]
 		w.progress(e)
@@ -222,6 +220,37 @@ func (w *watch) show(e *training.Event) {
 	case training.EventEnd:
 		w.text = e.Text
 	}
+}
+
+// lacked tells what the weights in which a run begins do not have.
+func (w *watch) lacked(e *training.Event) {
+	if w.folder.Run.Base == "" || e.Step > 0 {
+		return
+	}
+	if n := len(e.Drawn); n > 0 {
+		w.Note("%s drawn, because the weights lack %s: %s", wording.Counted(n, "tensor is", "tensors are"), map[bool]string{true: "it", false: "them"}[n == 1],
+			joined(modules(e.Drawn)))
+	}
+	if e.Rows > 0 {
+		w.Note("%s of the token table: the weights lack %s, and the mean of the others stands there", wording.Counted(e.Rows, "row", "rows"),
+			map[bool]string{true: "it", false: "them"}[e.Rows == 1])
+	}
+}
+
+// modules returns the modules that tensors belong to, each once: their names without the last word, and without numbers of layers at the end.
+func modules(tensors []string) (list []string) {
+	for _, name := range tensors {
+		words := strings.Split(name, ".")
+		for end := false; len(words) > 1 && !end; {
+			words = words[:len(words)-1]
+			_, err := strconv.Atoi(words[len(words)-1])
+			end = err != nil
+		}
+		if name = strings.Join(words, "."); !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // last returns the step after which the run stops.

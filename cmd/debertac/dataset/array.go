@@ -196,7 +196,7 @@ func (l *elementList) fields() error {
 // end checks what follows the array, and returns io.EOF.
 func (l *elementList) end() error {
 	if l.inside { // further fields of the object
-		for {
+		for named := false; ; {
 			c, err := l.x.w.space()
 			if err != nil {
 				return l.broken(err)
@@ -207,12 +207,16 @@ func (l *elementList) end() error {
 			}
 			if c == ',' || c == ':' {
 				l.x.w.take(1)
+				named = c == ','
 				continue
 			}
-			if raw, err := l.x.value(); err != nil && !errors.Is(err, errTooLong) {
+			switch raw, err := l.x.value(); {
+			case err != nil && !errors.Is(err, errTooLong):
 				return l.broken(err)
-			} else if err == nil && len(raw) == 0 {
+			case err == nil && len(raw) == 0:
 				return l.broken(fmt.Errorf("%q is there", c))
+			case named && string(raw) == `"data"`:
+				return fault.Input(l.o.row.file, `the field "data" stands twice, in line %d too`, l.x.w.lines+1)
 			}
 		}
 	}

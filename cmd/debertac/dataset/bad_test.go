@@ -62,6 +62,22 @@ func TestBadObjects(t *testing.T) {
 			! a.jsonl:2: there is no field "gold", which --field label names (there are: text, label, gold)
 			{"at":3,"text":"a","label":"x"}
 			! a.jsonl:4: there is no field "text" or "words" (there are: gold): --field text=NAME names another`},
+		{"a.jsonl", `{"text":"abc","entities":[{"label":"X","start":0,"end":1,"label":"Y"}]}
+			{"question":"q","context":"abc","answers":{"text":["a"],"answer_start":[0],"te\u0078t":["b"]}}
+			{"text":"a","x":{"a":{"a":[{"a":1},{"a":1}]},"b":{}}}
+			{"text":"a","x":[[{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8,"i":9,"j":0,"k":1,"l":2,"m":3,"n":4,"o":5,"p":6,"q":7,"r":8,"q":9}]]}`,
+			dataset.Options{}, `
+			! a.jsonl:1: the field "label" stands twice in an object
+			! a.jsonl:2: the field "text" stands twice in an object
+			{"at":3,"text":"a"}
+			! a.jsonl:4: the field "q" stands twice in an object`},
+		{"a.json", `{"data":[{"paragraphs":[{"context":"abc","context":"b","qas":[]}]}]}`, dataset.Options{Format: "squad"}, `
+			! a.json: article 1: the field "context" stands twice in an object`},
+		{"a.json", `{"data":[{"text":"a"}],"data":[{"text":"b"}]}`, dataset.Options{Format: "json"}, `
+			{"at":1,"text":"a"}
+			! a.json: the field "data" stands twice, in line 1 too`},
+		{"a.json", `{"data":[{"text":"a"}],"x":"data","y":["data","data"]}`, dataset.Options{Format: "json"}, `
+			{"at":1,"text":"a"}`},
 		{"a.json", `[{"text":"a"},3,{"text":"b",},{"text":"c"}] x`, dataset.Options{}, `
 			{"at":1,"text":"a"}
 			! a.json: element 2: it is 3, it must be a JSON object such as {"text": "…"}

@@ -9,9 +9,12 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/example"
+	"github.com/debertac/debertac/runtime/gunzip"
 )
 
 // Options are the options of Open. The zero value reads a file whose name tells its format and whose fields have the names of their roles.
@@ -181,6 +184,9 @@ func (s *source) broken(err error) error {
 	before := ""
 	if n := s.examples + int64(len(s.queue)-s.at); n > 0 {
 		before = fmt.Sprintf(" (after %d examples)", n)
+	}
+	if errors.Is(err, zstd.ErrMagicMismatch) { // its start was right
+		err = gunzip.ErrTrailing
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return fault.Input(s.file, "%s: it ends inside the compressed data, so the file is cut short%s", what, before)

@@ -125,6 +125,8 @@ func (o *object) fields(raw []byte) string {
 		return fmt.Sprintf("it has more than %d fields", maxFields)
 	case twice != "":
 		return fmt.Sprintf("the field %q stands twice", twice)
+	case s.twice != "":
+		return fmt.Sprintf("the field %q stands twice in an object", s.twice)
 	}
 	return ""
 }

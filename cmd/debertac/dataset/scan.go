@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"unicode/utf16"
@@ -20,8 +21,9 @@ func (e *syntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.wha
 
 // scanner checks JSON (RFC 8259) and finds the values in it. It does not copy them. The input must be UTF-8.
 type scanner struct {
-	b []byte
-	i int
+	b     []byte
+	i     int
+	twice string // a field that an object inside a value has more than once; "": there is none
 }
 
 func (s *scanner) fault(what string) error {
@@ -68,7 +70,12 @@ func (s *scanner) skip(depth int) error {
 	case c == '"':
 		return s.text()
 	case c == '{':
-		return s.object(depth, nil)
+		var seen fieldNames
+		return s.object(depth, func(name, _ []byte) {
+			if seen.again(name) {
+				s.twice = nameOf(name)
+			}
+		})
 	case c == '[':
 		return s.array(depth, nil)
 	case c == '-' || '0' <= c && c <= '9':
@@ -187,6 +194,41 @@ func (s *scanner) number() error {
 		}
 	}
 	return nil
+}
+
+// fieldNames holds the names of an object's fields, in quotes.
+type fieldNames struct {
+	few  [][]byte
+	many map[string]bool // nil: there are few
+}
+
+// again reports whether a name was there before. Of objects with more than maxFields fields it compares the first ones.
+func (f *fieldNames) again(name []byte) bool {
+	if bytes.IndexByte(name, '\\') >= 0 {
+		name = strconv.AppendQuote(nil, nameOf(name))
+	}
+	switch {
+	case f.many == nil && len(f.few) < fewFields:
+		for _, s := range f.few {
+			if bytes.Equal(s, name) {
+				return true
+			}
+		}
+		f.few = append(f.few, name)
+		return false
+	case f.many == nil:
+		f.many = map[string]bool{}
+		for _, s := range f.few {
+			f.many[string(s)] = true
+		}
+	}
+	if f.many[string(name)] {
+		return true
+	}
+	if len(f.many) < maxFields {
+		f.many[string(name)] = true
+	}
+	return false
 }
 
 // object skips an object. Unless visit is nil, it is called with each name, quoted, and value.

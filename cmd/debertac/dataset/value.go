@@ -135,7 +135,7 @@ func (v value) structure() value {
 		return v
 	}
 	s := scanner{b: []byte(trimmed)}
-	if raw, err := s.value(0); err == nil && s.i == len(trimmed) {
+	if raw, err := s.value(0); err == nil && s.i == len(trimmed) && s.twice == "" {
 		return jsonValue(raw)
 	}
 	return v

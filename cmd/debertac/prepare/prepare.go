@@ -9,9 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"math"
-	"path/filepath"
 	"slices"
 
 	"github.com/debertac/debertac/cmd/debertac/built"
@@ -171,40 +171,25 @@ func (x *Examples) Close() error {
 // Sum returns the sha256 of the contents of files, and of their names in folders, with their bytes.
 func Sum(ctx context.Context, paths []string) (sum string, size int64, err error) {
 	h := sha256.New()
-	for _, path := range paths {
-		n, err := hashFile(ctx, h, path)
-		if err != nil {
-			return "", 0, err
+	err = walk(paths, nil, func(name, path string, st fs.FileInfo) error {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
+		if name != "" {
+			fmt.Fprintf(h, "%q\n", name)
+		}
+		if st.IsDir() {
+			return nil
+		}
+		n, err := hashFile(h, path)
 		size += n
-	}
-	return hex.EncodeToString(h.Sum(nil)), size, nil
+		return err
+	})
+	return hex.EncodeToString(h.Sum(nil)), size, err
 }
 
-// hashFile writes the content of a file, or of all files of a folder, to a hash.
-func hashFile(ctx context.Context, h io.Writer, path string) (size int64, err error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	is, err := disk.IsDir(path)
-	if err != nil {
-		return 0, err
-	}
-	if is {
-		entries, err := disk.ReadDir(path)
-		if err != nil {
-			return 0, err
-		}
-		for _, e := range entries {
-			fmt.Fprintf(h, "%q\n", e.Name())
-			n, err := hashFile(ctx, h, filepath.Join(path, e.Name()))
-			if err != nil {
-				return 0, err
-			}
-			size += n
-		}
-		return size, nil
-	}
+// hashFile writes the content of a file to a hash.
+func hashFile(h io.Writer, path string) (int64, error) {
 	f, err := disk.Open(path)
 	if err != nil {
 		return 0, err

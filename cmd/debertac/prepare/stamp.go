@@ -1,6 +1,8 @@
 package prepare
 
 import (
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -16,32 +18,51 @@ type stamp struct {
 	changed time.Time
 }
 
-// stamps returns those of files, and of the files in folders.
-func stamps(paths []string) (list []stamp, err error) {
+// walk calls f for files, and for folders and all in them, in the order of their names. name is that of a file in a folder; of paths themselves it is "". A
+// link to a folder that it lies in holds nothing new, and is passed over.
+func walk(paths []string, above []fs.FileInfo, f func(name, path string, st fs.FileInfo) error) error {
 	for _, path := range paths {
 		st, err := disk.Stat(path)
 		if err != nil {
-			return nil, err
+			return err
+		}
+		name := ""
+		if len(above) > 0 {
+			name = filepath.Base(path)
+		}
+		if st.IsDir() && slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, st) }) {
+			continue
+		}
+		if err := f(name, path, st); err != nil {
+			return err
 		}
 		if !st.IsDir() {
-			list = append(list, stamp{path, st.Size(), st.ModTime()})
 			continue
 		}
 		entries, err := disk.ReadDir(path)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		var inside []string
 		for _, e := range entries {
 			inside = append(inside, filepath.Join(path, e.Name()))
 		}
-		more, err := stamps(inside)
-		if err != nil {
-			return nil, err
+		if err := walk(inside, append(slices.Clone(above), st), f); err != nil {
+			return err
 		}
-		list = append(list, more...)
 	}
-	return list, nil
+	return nil
+}
+
+// stamps returns those of files, and of the files in folders.
+func stamps(paths []string) (list []stamp, err error) {
+	err = walk(paths, nil, func(_, path string, st fs.FileInfo) error {
+		if !st.IsDir() {
+			list = append(list, stamp{path, st.Size(), st.ModTime()})
+		}
+		return nil
+	})
+	return list, err
 }
 
 // unchanged refuses files that have changed since they were hashed: what was read may be something else, or a part of two versions.

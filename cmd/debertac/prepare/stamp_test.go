@@ -25,6 +25,22 @@ func TestUnchanged(t *testing.T) {
 	later := time.Now().Add(time.Hour)
 	require.NoError(t, os.Chtimes(b, later, later))
 	require.ErrorContains(t, unchanged(paths, began), "b.txt: the file has changed while it was read")
+	before, size, err := Sum(t.Context(), paths)
+	require.NoError(t, err)
+	require.Equal(t, int64(2), size)
+	require.NoError(t, os.Symlink("..", filepath.Join(sub, "up"))) // a loop has nothing new in it
+	require.NoError(t, os.Symlink(".", filepath.Join(sub, "here")))
+	paths = []string{a, dir}
+	_, size, err = Sum(t.Context(), paths)
+	require.NoError(t, err)
+	require.Equal(t, int64(3), size)
+	paths = []string{a, sub}
+	after, size, err := Sum(t.Context(), paths)
+	require.NoError(t, err)
+	require.NotEmpty(t, after)
+	require.Equal(t, int64(2), size-1, "..: a.txt through the link up")
+	require.NotEqual(t, before, after)
+	require.NoError(t, os.Remove(filepath.Join(sub, "up")))
 	began, err = stamps(paths)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(a, []byte("xy"), 0o600))

@@ -73,6 +73,14 @@ func (f *Flags) Check() error {
 			return fault.Usage("name a file", "%s has an empty name", name)
 		}
 	}
+	if f.ISA != "" {
+		return machine.CheckISA(f.ISA)
+	}
+	return nil
+}
+
+// fit refuses flags that contradict each other, or need others. Those of a run that goes on are looked at together with those that it was begun with.
+func (f *Flags) fit() error {
 	if f.HoldOut > 0 && len(f.Eval) > 0 {
 		return fault.Usage("choose one", "--hold-out and --eval contradict each other: both name what the run is evaluated on")
 	}
@@ -85,9 +93,6 @@ func (f *Flags) Check() error {
 				return fault.Usage("--eval FILE", "%s needs --eval, the data to evaluate on", g.name)
 			}
 		}
-	}
-	if f.ISA != "" {
-		return machine.CheckISA(f.ISA)
 	}
 	return nil
 }

@@ -72,6 +72,9 @@ func Train(m *built.Maker, c *Call) (err error) {
 // begin prepares a new run, and makes its folder last: a command line that cannot work leaves none.
 func (r *run) begin() error {
 	c, f := r.call, r.flags
+	if err := f.fit(); err != nil {
+		return err
+	}
 	switch {
 	case c.Out == "":
 		return fault.Usage("-o runs/first", "-o is missing: the folder of the run")
@@ -349,7 +352,10 @@ func (r *run) resume() error {
 		return err
 	}
 	r.folder, r.src, r.unit, r.tok = old.Folder, old.Source, old.Unit, old.Token
-	if r.flags, err = c.recorded(old.Flags); err != nil {
+	if r.flags, err = c.recorded(old.Flags); err == nil {
+		err = r.flags.fit()
+	}
+	if err != nil {
 		return err
 	}
 	if err := old.lastFits(); err != nil {

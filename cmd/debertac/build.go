@@ -102,12 +102,12 @@ func (v *buildVerb) Run(m *built.Maker) error {
 		}
 	}
 	// The program takes its name when it is complete.
-	temp, err := disk.TempDir(filepath.Dir(target), ".build-")
+	temp, err := disk.Scratch(target)
 	if err != nil {
-		return err
+		return output.Fault(err)
 	}
-	defer disk.RemoveAll(temp)
-	made := filepath.Join(temp, filepath.Base(v.Out))
+	defer temp.Discard()
+	made := filepath.Join(temp.Dir(), filepath.Base(v.Out))
 	stop := m.Building()
 	err = m.Build(packages, made)
 	stop()

@@ -387,7 +387,7 @@ func oldOrWhole(t *testing.T, old, whole, have map[string]string, killed bool, w
 
 // temporary reports whether a file is one that a process makes on its way, or lies in a folder of this kind.
 func temporary(name string) bool {
-	return strings.HasPrefix(name, ".build-") || slices.ContainsFunc(strings.Split(name, "/"), disk.IsTemporary)
+	return slices.ContainsFunc(strings.Split(name, "/"), disk.IsTemporary)
 }
 
 // again runs the scenario without a fault in a folder where it had one, and removes the folder. It skips a state that another fault has left before,

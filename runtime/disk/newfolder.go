@@ -49,6 +49,15 @@ func CreateFolder(path string) (*Folder, error) {
 			return nil, err
 		}
 	}
+	return beside(path, target, 0o777)
+}
+
+// Scratch makes a folder for the temporary files of a file that is being made at path, beside it. Discard removes it. If the process is killed, the next
+// Scratch of this path removes it.
+func Scratch(path string) (*Folder, error) { return beside(path, path, 0o700) }
+
+// beside makes the temporary folder of target.
+func beside(path, target string, perm fs.FileMode) (*Folder, error) {
 	dir, base := filepath.Split(target)
 	sweepFolders(dir, base)
 	for {
@@ -56,7 +65,7 @@ func CreateFolder(path string) (*Folder, error) {
 		if err := step(OpMkdir, path); err != nil {
 			return nil, pathError("create", path, err)
 		}
-		err := os.Mkdir(temp, 0o777)
+		err := os.Mkdir(temp, perm)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}

@@ -24,7 +24,7 @@ func keep(f *os.File, old string, mode fs.FileMode) error {
 	return f.Chmod(mode.Perm())
 }
 
-// writable returns an error if this user may not write to an existing file. A program that is running may be
+// writable returns an error if this user may not write to an existing file or folder. A program that is running may be
 // replaced.
 func writable(path string) error {
 	err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS)

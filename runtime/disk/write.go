@@ -21,8 +21,8 @@ type Output struct {
 	err  error // the first error of a write; Commit then fails too
 }
 
-// Place checks, without writing anything, that a file can be written at path: path must be a new name or a regular file that may be written, and its
-// folder must exist. Place returns the path of the file that would be replaced, after following links.
+// Place checks, without writing anything, that a file can be written at path: path must be a new name in a folder that may be written to, or a regular
+// file that may be written, and its folder must exist. Place returns the path of the file that would be replaced, after following links.
 func Place(path string) (string, error) {
 	target, _, err := placeNew(path)
 	return target, err
@@ -88,7 +88,7 @@ func place(path string) (target string, old fs.FileMode, err error) {
 	return "", 0, because("create", path, ErrLink, "it is a link to a link, %d times", mostLinks)
 }
 
-// folderOf checks that the folder of a new file exists.
+// folderOf checks that the folder of a new file exists, and that this user may write to it.
 func folderOf(path, target string) error {
 	dir := filepath.Dir(target)
 	st, err := os.Stat(dir)
@@ -99,6 +99,9 @@ func folderOf(path, target string) error {
 		return pathError("create", path, cause(err))
 	case !st.IsDir():
 		return because("create", path, ErrKind, "%s is not a folder to write it to", dir)
+	}
+	if err := writable(dir); err != nil {
+		return pathError("create", path, err)
 	}
 	return nil
 }

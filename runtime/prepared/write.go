@@ -16,7 +16,7 @@ import (
 // Writer writes a file row by row. Columns lie in temporary files beside it until Commit, so the memory does not grow with the data.
 type Writer struct {
 	path string
-	dir  string
+	dir  *disk.Folder // of temporary files
 	cols map[string]*spool
 	list []string // the columns, in the order in which they appeared
 	rows *spool
@@ -42,7 +42,7 @@ func Create(path string) (*Writer, error) {
 	if _, err := disk.Place(path); err != nil {
 		return nil, err
 	}
-	dir, err := disk.TempDir(filepath.Dir(path), ".prepare-")
+	dir, err := disk.Scratch(path)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (w *Writer) spool(name string, t safetensors.DType, ragged bool) (*spool, e
 	s := &spool{name: name, dtype: t}
 	var err error
 	w.files++
-	path := filepath.Join(w.dir, strconv.Itoa(w.files)) // a column's name may hold anything
+	path := filepath.Join(w.dir.Dir(), strconv.Itoa(w.files)) // a column's name may hold anything
 	if s.values, err = newStream(path); err == nil && ragged {
 		s.starts, err = newStream(path + startsSuffix)
 	}
@@ -210,7 +210,7 @@ func (w *Writer) commit() error {
 
 // Discard removes the temporary files. After Commit it does nothing.
 func (w *Writer) Discard() error {
-	if w.dir == "" {
+	if w.dir == nil {
 		return nil
 	}
 	var errs []error
@@ -222,8 +222,8 @@ func (w *Writer) Discard() error {
 			errs = append(errs, c.close())
 		}
 	}
-	errs = append(errs, disk.RemoveAll(w.dir))
-	w.dir, w.err = "", errWritten
+	w.dir.Discard()
+	w.dir, w.err = nil, errWritten
 	return errors.Join(errs...)
 }
 

@@ -187,20 +187,28 @@ func Create(dir string, run *Run, files map[string][]byte) (*Folder, error) {
 	if err := vacant(dir, files); err != nil {
 		return nil, err
 	}
+	if err := f.fill(files, append(text, '\n')); err != nil {
+		return nil, errors.Join(err, f.Abandon()) // such as a full disk: nothing stays
+	}
+	return f, nil
+}
+
+// fill writes the files of a new run, run.json last.
+func (f *Folder) fill(files map[string][]byte, run []byte) error {
 	for _, d := range []string{Checkpoints, BaseFolder} {
 		if err := disk.MkdirAll(f.Path(d), 0o777); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for name, data := range files {
 		if err := disk.MkdirAll(filepath.Dir(f.Path(name)), 0o777); err != nil {
-			return nil, err
+			return err
 		}
 		if err := disk.WriteFile(f.Path(name), data, 0o666); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return f, disk.WriteFile(f.Path(RunFile), append(text, '\n'), 0o666)
+	return disk.WriteFile(f.Path(RunFile), run, 0o666)
 }
 
 // vacant refuses a folder that holds something else than what Create writes before run.json.

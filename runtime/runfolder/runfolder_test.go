@@ -1,8 +1,10 @@
 package runfolder_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,6 +67,33 @@ func TestCreate(t *testing.T) {
 		require.NoError(t, os.WriteFile(f.Path(runfolder.RunFile), []byte(text), 0o600))
 		_, err = runfolder.Open(f.Dir)
 		require.ErrorContains(t, err, want)
+	}
+}
+
+// TestCreateFails checks that a folder that cannot be filled, as on a full disk, leaves nothing.
+func TestCreateFails(t *testing.T) {
+	full := errors.New("no space left")
+	for _, name := range []string{runfolder.RunFile, runfolder.SpecFile, "base/config.json"} {
+		for _, there := range []bool{false, true} {
+			dir := filepath.Join(t.TempDir(), "run")
+			if there {
+				require.NoError(t, os.Mkdir(dir, 0o700))
+			}
+			restore := disk.Inject(func(op disk.Op, path string) error {
+				if op == disk.OpWrite && strings.HasPrefix(path, filepath.Join(dir, name)) {
+					return full
+				}
+				return nil
+			})
+			_, err := runfolder.Create(dir, &runfolder.Run{}, map[string][]byte{runfolder.SpecFile: []byte("x"), "base/config.json": []byte("{}")})
+			restore()
+			require.ErrorIs(t, err, full)
+			list, err := os.ReadDir(dir)
+			if !there {
+				require.ErrorIs(t, err, os.ErrNotExist)
+			}
+			require.Empty(t, list)
+		}
 	}
 }
 

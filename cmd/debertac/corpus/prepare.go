@@ -76,7 +76,10 @@ func Prepare(ctx context.Context, next func() (*example.Example, error), e *Enco
 	for j := range order {
 		<-j.done
 		if err == nil {
-			if err = c.collect(j); err != nil {
+			if err = ctx.Err(); err == nil { // otherwise nobody may have encoded the job
+				err = c.collect(j)
+			}
+			if err != nil {
 				cancel()
 			}
 		}

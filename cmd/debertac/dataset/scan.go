@@ -23,7 +23,7 @@ func (e *syntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.wha
 type scanner struct {
 	b     []byte
 	i     int
-	twice string // a field that an object inside a value has more than once; "": there is none
+	twice string // a field that an object inside a value has more than once; "": no field is twice
 }
 
 func (s *scanner) fault(what string) error {

@@ -58,12 +58,12 @@ func Trained(m *built.Maker, dir, step string) (*built.Program, *Flags, error) {
 
 // packed packs the model of a checkpoint, without the states of the optimizer and with its adapters merged.
 func packed(m *built.Maker, training, unit *compiler.Unit, checkpoint, base, out string) error {
-	temp, err := disk.TempDir(filepath.Dir(out), ".model-")
+	temp, err := disk.Scratch(out)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = disk.RemoveAll(temp) }()
-	model := filepath.Join(temp, "model")
+	defer temp.Discard()
+	model := filepath.Join(temp.Dir(), "model")
 	if _, err := export.Folder(m.Context, export.Source{Checkpoint: checkpoint, Unit: training}, model); err != nil {
 		return err
 	}

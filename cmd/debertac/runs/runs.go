@@ -148,6 +148,10 @@ func (r *run) places() error {
 			return fault.Input(out, "%s is not a folder, so the run cannot be written there", dir)
 		}
 		_, err = disk.Place(filepath.Join(dir, runfolder.RunFile))
+		var path *fs.PathError
+		if errors.As(err, &path) && dir != out {
+			return fault.Input(out, "it cannot be made in %s: %v", dir, path.Err)
+		}
 		return err
 	}
 }

@@ -276,20 +276,21 @@ func (w *watch) progress(e *training.Event) {
 	if w.Terminal {
 		every = 200 * time.Millisecond
 	}
-	if time.Since(w.shown) < every && e.Step != e.Steps {
+	steps := w.last(e.Steps)
+	if time.Since(w.shown) < every && e.Step != steps {
 		return
 	}
 	w.shown = time.Now()
 	done := e.Step - w.first
-	left := time.Duration(float64(time.Since(w.begin)) / float64(max(done, 1)) * float64(e.Steps-e.Step)).Round(time.Second)
-	line := fmt.Sprintf("step %d of %d, epoch %.2f: loss %.4f, rate %.3g, %.0f tokens/s, %v left", e.Step, e.Steps, e.Epoch, w.loss, e.Values["rate"],
+	left := time.Duration(float64(time.Since(w.begin)) / float64(max(done, 1)) * float64(steps-e.Step)).Round(time.Second)
+	line := fmt.Sprintf("step %d of %d, epoch %.2f: loss %.4f, rate %.3g, %.0f tokens/s, %v left", e.Step, steps, e.Epoch, w.loss, e.Values["rate"],
 		e.Values["tokens_per_s"], left)
 	if !w.Terminal {
 		w.Note("%s", line)
 		return
 	}
 	const cells = 20
-	full := cells * e.Step / max(e.Steps, 1)
+	full := cells * e.Step / max(steps, 1)
 	line = "[" + strings.Repeat("#", full) + strings.Repeat(".", cells-full) + "] " + line
 	fmt.Fprintf(w.Err, "\r%s%s", line, strings.Repeat(" ", max(0, w.width-len(line))))
 	w.width = len(line)

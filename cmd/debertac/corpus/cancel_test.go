@@ -13,7 +13,8 @@ import (
 
 // TestCanceled checks that data whose preparation is stopped at any moment end with the error of the context, and leave nothing.
 func TestCanceled(t *testing.T) {
-	e, err := corpus.NewEncoder(training(t, "", `take first; linear hidden; act; linear 2 as labels("a", "b"); loss cross_entropy`, ""), tok(t), corpus.Settings{})
+	tr := training(t, "", `take first; linear hidden; act; linear 2 as labels("a", "b"); loss cross_entropy`, "")
+	e, err := corpus.NewEncoder(tr, tok(t), corpus.Settings{})
 	require.NoError(t, err)
 	for at := 1; at <= 100; at++ {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -265,6 +265,7 @@ func (v *evalVerb) evaluate(m *built.Maker) (*prediction.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer data.Close() // it is thrown away
 	m.Quiet = v.On("quiet")
 	if is, err := runfolder.Is(v.Path); err != nil || is {
 		if err != nil {

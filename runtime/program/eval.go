@@ -108,7 +108,7 @@ type inChunks struct{}
 func (inChunks) chunk() int { return chunkSize }
 
 // examiner makes the evaluator of a head, set up by the flags. It can look at all examples.
-type examiner func(e *evalFlags, core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error)
+type examiner func(e *evalFlags, core *engine.Core, h *engine.Head, all *examples) (evaluator, error)
 
 // examiners holds the examiners of all tasks. The file that evaluates a task adds its examiner with examine.
 var examiners = map[tasktable.Task]examiner{}
@@ -134,6 +134,7 @@ func (e *evalFlags) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	defer all.close()
 	core, _, err := e.openFlags.open(s, opts...)
 	if err != nil {
 		return e.ofFlag(err)
@@ -164,10 +165,14 @@ func (e *evalFlags) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	for n, x := range all {
+	err = all.each(func(n int, x *example.Example) error {
 		if err := ev.check(x); err != nil {
 			return ofExample(x, n, err)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return e.judge(ctx, s, ev, string(h.Task), all)
 }
@@ -183,34 +188,6 @@ func notEvaluated(h *engine.Head) error {
 	}
 	return usage("head %q of this model is of the kind %s, and no data tell what is right for it: eval compares heads of the kinds %s", h.Name, kindOf(h.Task),
 		strings.Join(kinds, ", "))
-}
-
-// read reads all examples.
-func (e *evalFlags) read(ctx context.Context, s *session) ([]*example.Example, error) {
-	in, name := s.In, "standard input"
-	if e.input != "-" {
-		f, err := disk.OpenStream(ctx, e.input)
-		if err != nil {
-			return nil, faulty("", "%w", err)
-		}
-		defer f.Close() // read only
-		in, name = f, e.input
-	}
-	r := example.NewReader(in)
-	var all []*example.Example
-	for ctx.Err() == nil {
-		x, err := r.Next()
-		switch {
-		case errors.Is(err, io.EOF) && len(all) == 0:
-			return nil, faulty(name, "it is empty: there are no examples")
-		case errors.Is(err, io.EOF):
-			return all, nil
-		case err != nil:
-			return nil, faulty(name, "%w", err)
-		}
-		all = append(all, x)
-	}
-	return nil, ctx.Err()
 }
 
 // ofExample returns an error about an example, which names its place in its file, or its number in the data.
@@ -230,43 +207,38 @@ func ofExample(x *example.Example, n int, err error) error {
 }
 
 // judge predicts all examples, writes the predictions, and prints the metrics.
-func (e *evalFlags) judge(ctx context.Context, s *session, ev evaluator, task string, all []*example.Example) error {
+func (e *evalFlags) judge(ctx context.Context, s *session, ev evaluator, task string, all *examples) error {
 	scorer, err := prediction.NewScorer(task, prediction.Options{Resamples: e.resamples, Seed: e.seed, Positive: e.positive})
 	if err != nil {
 		return err
 	}
-	var lines bytes.Buffer
-	for from := 0; from < len(all); {
-		some := all[from:min(from+ev.chunk(), len(all))]
-		list, err := ev.predict(ctx, some)
-		if err != nil {
-			return e.blame(ctx, ev, some, from, err)
+	lines, out := io.Discard, (*disk.Output)(nil)
+	if e.predictions != "" {
+		if out, err = disk.Create(e.predictions, 0o666); err != nil {
+			return faulty("", "%w", err)
 		}
-		var part bytes.Buffer
-		for i := range list {
-			list[i].ID, list[i].At = some[i].ID, some[i].At
-			if err := prediction.Encode(&part, &list[i]); err != nil {
-				return ofExample(some[i], from+i, fmt.Errorf("the prediction has NaN or Inf in it (%w): the weights may be damaged, see doctor", err))
-			}
+		defer out.Discard() // after Commit it does nothing
+		lines = out
+	}
+	var some []*example.Example
+	err = all.each(func(i int, x *example.Example) error {
+		if some = append(some, x); len(some) < ev.chunk() && i+1 < all.n {
+			return nil
 		}
-		lines.Write(part.Bytes())
-		// What is scored is what is written, so that the file of predictions has the same metrics.
-		r := prediction.NewReader(&part)
-		for i := range list {
-			p, _, err := r.Next()
-			if err == nil {
-				err = scorer.Add(p)
-			}
-			if err != nil {
-				return ofExample(some[i], from+i, err)
-			}
+		from := i + 1 - len(some)
+		if err := e.predict(ctx, ev, scorer, some, from, lines); err != nil {
+			return err
 		}
-		from += len(some)
-		e.progress(s, from, len(all))
+		some = some[:0]
+		e.progress(s, i+1, all.n)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	e.progress(s, 0, 0)
-	if e.predictions != "" {
-		if err := disk.WriteFile(e.predictions, lines.Bytes(), 0o666); err != nil {
+	if out != nil {
+		if err := out.Commit(); err != nil {
 			return faulty("", "%w", err)
 		}
 	}
@@ -280,6 +252,36 @@ func (e *evalFlags) judge(ctx context.Context, s *session, ev evaluator, task st
 	}
 	_, err = s.Out.Write(append(text, '\n'))
 	return err
+}
+
+// predict predicts some examples, of which the first has the number from, adds the predictions to a scorer, and writes them.
+func (e *evalFlags) predict(ctx context.Context, ev evaluator, scorer *prediction.Scorer, some []*example.Example, from int, lines io.Writer) error {
+	list, err := ev.predict(ctx, some)
+	if err != nil {
+		return e.blame(ctx, ev, some, from, err)
+	}
+	var part bytes.Buffer
+	for i := range list {
+		list[i].ID, list[i].At = some[i].ID, some[i].At
+		if err := prediction.Encode(&part, &list[i]); err != nil {
+			return ofExample(some[i], from+i, fmt.Errorf("the prediction has NaN or Inf in it (%w): the weights may be damaged, see doctor", err))
+		}
+	}
+	if _, err := lines.Write(part.Bytes()); err != nil {
+		return faulty("", "%w", err)
+	}
+	// What is scored is what is written, so that the file of predictions has the same metrics.
+	r := prediction.NewReader(&part)
+	for i := range list {
+		p, _, err := r.Next()
+		if err == nil {
+			err = scorer.Add(p)
+		}
+		if err != nil {
+			return ofExample(some[i], from+i, err)
+		}
+	}
+	return nil
 }
 
 // progress draws how many examples are done; all = 0 removes it.

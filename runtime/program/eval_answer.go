@@ -24,15 +24,19 @@ type answerEvaluator struct {
 	o        task.AnswerOptions
 }
 
-func (e *evalFlags) examineAnswers(core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error) {
+func (e *evalFlags) examineAnswers(core *engine.Core, h *engine.Head, all *examples) (evaluator, error) {
 	a, err := task.NewAnswerer(core, h.Name)
 	if err != nil {
 		return nil, err
 	}
 	v := &answerEvaluator{answerer: a, o: task.AnswerOptions{MaxTokens: e.count("answer-tokens")}}
 	// If some questions have no answer, "no answer" may win, as in the data.
-	for _, x := range all {
+	err = all.each(func(_ int, x *example.Example) error {
 		v.o.NoAnswer = v.o.NoAnswer || len(x.Answers) == 0
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	if e.given["no-answer-threshold"] {
 		v.o.NoAnswer, v.o.Threshold = true, e.real("no-answer-threshold")
@@ -113,7 +117,7 @@ type choiceEvaluator struct {
 	chooser *task.Chooser
 }
 
-func (e *evalFlags) examineChoices(core *engine.Core, h *engine.Head, _ []*example.Example) (evaluator, error) {
+func (e *evalFlags) examineChoices(core *engine.Core, h *engine.Head, _ *examples) (evaluator, error) {
 	c, err := task.NewChooser(core, h.Name)
 	return &choiceEvaluator{chooser: c}, err
 }

@@ -28,13 +28,13 @@ type vectorEvaluator struct {
 	temperature float64 // of the contrastive loss; 0: it is not known, so there is no loss
 }
 
-func (e *evalFlags) examineVectors(core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error) {
+func (e *evalFlags) examineVectors(core *engine.Core, h *engine.Head, all *examples) (evaluator, error) {
 	m, o, err := e.embedder(core, h)
 	if err != nil {
 		return nil, err
 	}
-	v := &vectorEvaluator{embedder: m, o: o, size: evenly(len(all), e.candidates), scored: all[0].Score != nil, temperature: h.Temperature}
-	if !v.scored && len(all) == 1 && len(all[0].Negatives) == 0 {
+	v := &vectorEvaluator{embedder: m, o: o, size: evenly(all.n, e.candidates), scored: all.first.Score != nil, temperature: h.Temperature}
+	if !v.scored && all.n == 1 && len(all.first.Negatives) == 0 {
 		return nil, usage("there is one example, and no other text to compare its positive with: give more, or negatives")
 	}
 	return v, nil

@@ -27,7 +27,7 @@ type labelEvaluator struct {
 	thresholds []float32
 }
 
-func (e *evalFlags) examineLabels(core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error) {
+func (e *evalFlags) examineLabels(core *engine.Core, h *engine.Head, all *examples) (evaluator, error) {
 	switch {
 	case e.given["labels"]:
 		return nil, usage("--labels: zero-shot classification is not evaluated; debertac eval --from scores its predictions")

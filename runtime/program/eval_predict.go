@@ -16,7 +16,7 @@ import (
 var _ = examine(tasktable.MLM, (*evalFlags).examineTokens)
 
 // examineTokens makes the evaluator of a head that predicts tokens: those that follow if the model is causal, else those that are masked.
-func (e *evalFlags) examineTokens(core *engine.Core, h *engine.Head, _ []*example.Example) (evaluator, error) {
+func (e *evalFlags) examineTokens(core *engine.Core, h *engine.Head, _ *examples) (evaluator, error) {
 	p, err := task.NewPerplexer(core, h.Name)
 	switch causal := core.Program().Limits.Causal; {
 	case err != nil:

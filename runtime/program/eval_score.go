@@ -27,12 +27,12 @@ type scoreEvaluator struct {
 	queried    bool // and the lists have a query
 }
 
-func (e *evalFlags) examineScores(core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error) {
+func (e *evalFlags) examineScores(core *engine.Core, h *engine.Head, all *examples) (evaluator, error) {
 	k, err := engine.NewClassifier(core, h.Name)
 	if err != nil {
 		return nil, err
 	}
-	v := &scoreEvaluator{classifier: k, lists: len(all[0].Documents) > 0, queried: first(all[0].Query, all[0].Text) != ""}
+	v := &scoreEvaluator{classifier: k, lists: len(all.first.Documents) > 0, queried: first(all.first.Query, all.first.Text) != ""}
 	v.activation, err = task.ScoreActivation(core)
 	return v, err
 }

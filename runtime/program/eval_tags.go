@@ -28,13 +28,13 @@ type tagEvaluator struct {
 	words  bool
 }
 
-func (e *evalFlags) examineTags(core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error) {
+func (e *evalFlags) examineTags(core *engine.Core, h *engine.Head, all *examples) (evaluator, error) {
 	s, err := e.tagging(core, h, nil)
 	if err != nil {
 		return nil, err
 	}
 	made := s.(*tagService)
-	v := &tagEvaluator{tagger: made.tagger, o: made.o, names: made.tagger.Labels(), labels: map[string]int{}, words: len(all[0].Words) > 0}
+	v := &tagEvaluator{tagger: made.tagger, o: made.o, names: made.tagger.Labels(), labels: map[string]int{}, words: len(all.first.Words) > 0}
 	for i, name := range v.names {
 		v.labels[name] = i
 	}
@@ -291,7 +291,7 @@ type entityEvaluator struct {
 	o         task.EntityOptions
 }
 
-func (e *evalFlags) examineEntities(core *engine.Core, h *engine.Head, all []*example.Example) (evaluator, error) {
+func (e *evalFlags) examineEntities(core *engine.Core, h *engine.Head, all *examples) (evaluator, error) {
 	x, err := task.NewExtractor(core, h.Name)
 	if err != nil {
 		return nil, err
@@ -302,20 +302,26 @@ func (e *evalFlags) examineEntities(core *engine.Core, h *engine.Head, all []*ex
 		return nil, err
 	}
 	v.fixed = v.labels != nil
+	asks := false // an example names no labels of its own
 	if !v.fixed {
-		for _, one := range all {
+		err := all.each(func(_ int, one *example.Example) error {
 			if one.Labels != nil {
-				continue
+				return nil
 			}
+			asks = true
 			for _, entity := range one.Entities {
 				if !slices.Contains(v.labels, entity.Label) {
 					v.labels = append(v.labels, entity.Label)
 				}
 			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 		slices.Sort(v.labels)
 	}
-	if len(v.labels) == 0 && slices.ContainsFunc(all, func(x *example.Example) bool { return x.Labels == nil }) {
+	if len(v.labels) == 0 && asks {
 		return nil, usage("no example has an entity: --labels names the labels to look for")
 	}
 	if v.fixed {

@@ -14,6 +14,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/dataset"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/runtime/command"
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/example"
 	"github.com/debertac/debertac/runtime/prediction"
 )
@@ -23,11 +24,32 @@ type Source interface {
 	Next() (*example.Example, error)
 }
 
-// Data holds examples in the form that built programs read. It can be used for any number of evaluations.
+// Data holds examples in the form that built programs read, in a temporary file. It can be used for any number of evaluations, and must be closed.
 type Data struct {
-	lines []byte
+	lines *disk.Spool
 	N     int   // examples
 	Kinds *Data // a few examples of each kind, which have the same metrics; of Kinds itself nil
+}
+
+// newData makes data without examples.
+func newData() (*Data, error) {
+	lines, err := disk.NewSpool()
+	return &Data{lines: lines}, err
+}
+
+// add adds an example.
+func (d *Data) add(line []byte) error {
+	d.N++
+	_, err := d.lines.Write(line)
+	return err
+}
+
+// Close removes the temporary file.
+func (d *Data) Close() error {
+	if d.Kinds != nil {
+		return errors.Join(d.Kinds.Close(), d.lines.Close())
+	}
+	return d.lines.Close()
 }
 
 // perKind is the number of examples of each kind in Kinds.
@@ -51,9 +73,23 @@ func kind(e *example.Example) string {
 const listed = 5
 
 // Load reads all examples of a source. Rows that cannot be used are an error, which counts them and names the first ones.
-func Load(src Source) (*Data, error) {
-	d, kinds := &Data{Kinds: &Data{}}, map[string]int{}
-	var b, few bytes.Buffer
+func Load(src Source) (d *Data, err error) {
+	if d, err = newData(); err != nil {
+		return nil, err
+	}
+	if d.Kinds, err = newData(); err != nil {
+		return nil, errors.Join(err, d.lines.Close())
+	}
+	if err := d.load(src); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// load adds the examples of a source.
+func (d *Data) load(src Source) error {
+	kinds := map[string]int{}
+	var line bytes.Buffer
 	var bad []string
 	count := 0
 	for {
@@ -61,30 +97,32 @@ func Load(src Source) (*Data, error) {
 		var row *dataset.RowError
 		switch {
 		case errors.Is(err, io.EOF) && count > 0:
-			return nil, fault.Input("", "%s cannot be used for an evaluation:\n%s", command.Plural(count, "row"), strings.Join(bad, "\n"))
+			return fault.Input("", "%s cannot be used for an evaluation:\n%s", command.Plural(count, "row"), strings.Join(bad, "\n"))
 		case errors.Is(err, io.EOF):
-			d.lines, d.Kinds.lines = b.Bytes(), few.Bytes()
-			return d, nil
+			return nil
 		case errors.As(err, &row):
 			if count++; count <= listed {
 				bad = append(bad, row.Error())
 			}
 			continue
 		case err != nil:
-			return nil, err
+			return err
 		}
 		if e.File != "" {
 			e.Where = e.Place()
 		}
-		at := b.Len()
-		if err := example.Encode(&b, e); err != nil {
-			return nil, err
+		line.Reset()
+		if err := example.Encode(&line, e); err != nil {
+			return err
 		}
-		d.N++
+		if err := d.add(line.Bytes()); err != nil {
+			return err
+		}
 		if k := kind(e); kinds[k] < perKind {
 			kinds[k]++
-			few.Write(b.Bytes()[at:])
-			d.Kinds.N++
+			if err := d.Kinds.add(line.Bytes()); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -92,8 +130,12 @@ func Load(src Source) (*Data, error) {
 // Run evaluates a program on data: it runs the program's verb eval with the given flags, and returns the metrics that it prints. The flags must not contain
 // --input. A failure of the program has been printed by it, and is an error with its exit code.
 func Run(m *built.Maker, p *built.Program, d *Data, args []string) (*prediction.Report, error) {
+	in, err := d.lines.Reader()
+	if err != nil {
+		return nil, err
+	}
 	var out bytes.Buffer
-	if err := p.Connect(m, bytes.NewReader(d.lines), &out, "eval", args); err != nil {
+	if err := p.Connect(m, in, &out, "eval", args); err != nil {
 		return nil, err
 	}
 	r := &prediction.Report{}

@@ -120,17 +120,24 @@ func (r *run) examples(paths []string) (*evaluation.Data, error) {
 	if err != nil {
 		return nil, err
 	}
-	if all--; bad > 0 && float64(bad) > r.flags.AllowBad*float64(all) {
-		return nil, fault.Input(wording.List(paths), "%d of %d examples cannot be used: mend them, or leave them out", bad, all).
-			Hint("--allow-bad SHARE, such as 0.01")
-	}
-	if d.N == 0 && r.flags.HoldOut > 0 {
-		return nil, fault.Usage("a larger share", "--hold-out %g: it holds out no example of %s", r.flags.HoldOut, wording.List(paths))
-	}
-	if d.N == 0 {
-		return nil, fault.Input(wording.List(paths), "there is no example to evaluate on")
+	if err := r.enough(paths, d.N, bad, all-1); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// enough refuses files with no example to evaluate on, or with more examples that cannot be used than the flags allow. n can be used, of all bad cannot.
+func (r *run) enough(paths []string, n, bad, all int) error {
+	switch {
+	case bad > 0 && float64(bad) > r.flags.AllowBad*float64(all):
+		return fault.Input(wording.List(paths), "%d of %d examples cannot be used: mend them, or leave them out", bad, all).
+			Hint("--allow-bad SHARE, such as 0.01")
+	case n == 0 && r.flags.HoldOut > 0:
+		return fault.Usage("a larger share", "--hold-out %g: it holds out no example of %s", r.flags.HoldOut, wording.List(paths))
+	case n == 0:
+		return fault.Input(wording.List(paths), "there is no example to evaluate on")
+	}
+	return nil
 }
 
 // checked lists the tasks whose evaluations need what their trainings need of an example.

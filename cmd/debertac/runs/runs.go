@@ -63,6 +63,11 @@ func Train(m *built.Maker, c *Call) (err error) {
 	if c.Resume {
 		open = r.resume
 	}
+	defer func() {
+		if r.judge != nil && r.judge.data != nil {
+			_ = r.judge.data.Close() // it is thrown away
+		}
+	}()
 	if err := open(); err != nil {
 		return err
 	}

@@ -49,8 +49,8 @@ case "$*" in
 esac
 `
 
-// number matches what depends on how long a training was.
-var number = regexp.MustCompile(`-?[0-9][0-9.,]*|[█▊▉▋▌▍▎▏]+|\s+`)
+// number matches what depends on how long a training was. A dash stands for a number that is not defined.
+var number = regexp.MustCompile(`-?[0-9][0-9.,]*(e[-+]?[0-9]+)?|-|[█▊▉▋▌▍▎▏]+|\s+`)
 
 // shape returns an output without its numbers.
 func shape(text string) string { return number.ReplaceAllString(text, " ") }
@@ -114,4 +114,5 @@ func TestCommands(t *testing.T) {
 	require.Equal(t, []command{{"a \\\n  b\n", "out 1\n", 3}, {"c\n", "", 6}}, list)
 	require.Equal(t, shape("f1  0.25 ████▊\n"), shape("f1 1 █\n"))
 	require.NotEqual(t, shape("f1 0.25"), shape("recall 0.25"))
+	require.Equal(t, shape("f1 -0.25 1.5e-05"), shape("f1 - 3"))
 }

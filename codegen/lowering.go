@@ -67,6 +67,7 @@ func init() {
 		"product_tn_bf16":     productLowering{},
 	}
 	maps.Copy(lowerings, gradLowerings())
+	maps.Copy(lowerings, textLowerings())
 	classLowerings = map[ir.Class]lowering{
 		ir.Elementwise:  rowLowering{},
 		ir.Rowwise:      rowLowering{},

@@ -68,8 +68,16 @@ func (e *emitter) programDict() jen.Dict {
 	}
 	if p := m.Prompt; p != nil {
 		d := jen.Dict{jen.Id("Mark"): jen.Lit(p.Mark), jen.Id("End"): jen.Lit(p.End)}
-		if p.After {
-			d[jen.Id("After")] = jen.True()
+		for _, f := range []struct {
+			name string
+			set  bool
+		}{{"After", p.After}, {"Last", p.Last}, {"Whole", p.Whole}, {"FromEnd", p.FromEnd}} {
+			if f.set {
+				d[jen.Id(f.name)] = jen.True()
+			}
+		}
+		if p.Example != "" {
+			d[jen.Id("Example")] = jen.Lit(p.Example)
 		}
 		head[jen.Id("Prompt")] = jen.Op("&").Add(engine("Prompt")).Values(d)
 	}

@@ -155,7 +155,10 @@ func shortName(store string) string {
 	if i := strings.Index(store, "{l}."); i >= 0 {
 		return store[i+len("{l}."):]
 	}
-	name := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(store, "deberta."), "token_rep_layer.bert_layer.model."), "encoder.")
+	name := store
+	for _, p := range []string{"deberta.", "token_rep_layer.bert_layer.model.", "model.encoder_model.", "encoder."} {
+		name = strings.TrimPrefix(name, p)
+	}
 	if name != "" && name[0] >= '0' && name[0] <= '9' { // with the spec's paths: encoder.11.ffn.in.weight
 		return "layer." + name
 	}

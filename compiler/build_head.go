@@ -25,7 +25,7 @@ func (b *builder) head() error {
 		return fmt.Errorf("%v: a head without names in the checkpoint reached the builder", b.h.Pos)
 	}
 	if b.h.Prompt != nil {
-		y, err := b.entities(e, names, x)
+		y, err := b.prompted(e, names, x)
 		if err != nil {
 			return err
 		}
@@ -77,6 +77,14 @@ func (b *builder) head() error {
 	e.Output(storeLogits, x)
 	b.prog.Outputs = []string{storeLogits}
 	return e.Err()
+}
+
+// prompted appends the steps of a head whose labels are chosen at run time.
+func (b *builder) prompted(e editor, names headNames, x *ir.Value) (*ir.Value, error) {
+	if b.h.As == spec.OwnLabel {
+		return b.ownLabels(e, x)
+	}
+	return b.entities(e, names, x)
 }
 
 // take appends the op that picks the rows that the head reads.

@@ -211,7 +211,10 @@ func (t *targetWork) meta(p part) ir.Meta {
 	out.Labels, out.Multi = h.Labels, tasktable.Sigmoid(h.Loss)
 	out.Temperature = h.LossSettings.Temperature
 	if p := h.Prompt; p != nil {
-		out.Prompt = &ir.Prompt{Mark: p.Mark, End: p.End, After: p.After}
+		out.Prompt = &ir.Prompt{Mark: p.Mark, End: p.End, After: p.After, Last: p.Last, Example: p.Example,
+			Whole: h.Take.Rows == spec.ByLabel && h.Take.Pick == "mean", FromEnd: h.Text != nil && h.Text.End}
+	}
+	if h.As == spec.Entities {
 		out.Columns, out.Widths = entityColumns(h)
 	}
 	for _, s := range h.Steps {

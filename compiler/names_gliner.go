@@ -71,8 +71,11 @@ func (n naming) glinerNames(h *spec.Head) (names headNames, ok bool) {
 
 // headPath returns the path of a head's tensors that do not belong to products or norms.
 func (n naming) headPath(h *spec.Head) string {
-	if n.scheme == gliner.scheme {
+	switch n.scheme {
+	case gliner.scheme:
 		return glinerHead
+	case gliclass.scheme:
+		return gliclassHead
 	}
 	return "head." + h.Name + "."
 }

@@ -88,8 +88,10 @@ func notYet(p part, t *spec.Target) diag.List {
 
 // named suggests a replacement for a head whose tensors have no names: another layout, the nearest form of this head, or the spec's own names.
 func (n naming) named(h *spec.Head) string {
-	if _, ok := gliner.headNames(h); ok && n.scheme == debertaV2.scheme {
-		return spec.OrOwn("checkpoint hf.gliner")
+	for _, prompted := range []naming{gliner, gliclass} {
+		if _, ok := prompted.headNames(h); ok && n.scheme == debertaV2.scheme {
+			return spec.OrOwn("checkpoint " + prompted.scheme)
+		}
 	}
 	return spec.OrOwn(h.NamedForm())
 }
@@ -97,8 +99,11 @@ func (n naming) named(h *spec.Head) string {
 // notYetPrompt returns faults for steps between the words' rows and their scores that would not apply to labels.
 func notYetPrompt(h *spec.Head) diag.List {
 	var out diag.List
-	if h.Prompt == nil {
+	switch {
+	case h.Prompt == nil:
 		return out
+	case h.As == spec.OwnLabel:
+		return notYetLabels(h)
 	}
 	var lstm, end *spec.Step
 	for _, s := range h.Steps {
@@ -117,6 +122,28 @@ func notYetPrompt(h *spec.Head) diag.List {
 		}
 		if s.Kind == spec.StepLSTM && lstm == nil {
 			lstm = s
+		}
+	}
+	return out
+}
+
+// notYetLabels returns faults for steps of a head that scores labels.
+func notYetLabels(h *spec.Head) diag.List {
+	var out diag.List
+	say := func(s spec.Source, what string) {
+		out = append(out, diag.Errorf("not-yet", s.Pos, "%s is checked by this version, but not compiled yet", what))
+	}
+	var before *spec.Step // the first step on both kinds of rows
+	for _, s := range h.Steps {
+		switch {
+		case s.Kind == spec.StepCRF || s.Kind == spec.StepDecode || s.Kind == spec.StepLinear && s.Tied != "":
+			say(s.Source, "this step in a head that scores labels")
+		case s.Kind == spec.StepLSTM && before != nil:
+			say(s.Source, "an LSTM after a step that works on labels")
+		case s.Kind == spec.StepLSTM && h.Text.End:
+			say(s.Source, "an LSTM in front of a text from the prompt's end on")
+		case s.Kind != spec.StepLSTM && before == nil:
+			before = s
 		}
 	}
 	return out

@@ -98,7 +98,7 @@ func siftFault(h *spec.Head, at spec.Source) *diag.Diag {
 		return diag.Errorf("take-loss", at.Pos, "sift compares the probabilities of rows, but %s has those of chains of labels", h.FullName()).
 			Note(h.Steps[crf].Pos, "the crf is here").Hintf("remove it")
 	case h.Prompt != nil:
-		why = "scores of words and labels"
+		why = "scores of labels that are given at run time"
 	case h.Loss == tasktable.CrossEntropy, h.Loss == tasktable.MeanSquaredError, tasktable.Sigmoid(h.Loss):
 		return nil
 	default:

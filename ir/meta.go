@@ -13,7 +13,7 @@ type Meta struct {
 	Multi    bool     // each label is judged by itself (sigmoid) and not against the others (softmax)
 	CRF      bool     `json:",omitempty"` // tasktable.Tags: the packed tensors label.transitions, label.start and label.end score label sequences
 	Decode   string   `json:",omitempty"` // tasktable.Tags: the constraint on label sequences, bio; "" for no constraint
-	Prompt   *Prompt  `json:",omitempty"` // tasktable.Entities: the tokens around the labels in front of a text
+	Prompt   *Prompt  `json:",omitempty"` // tasktable.Entities, tasktable.OwnLabels: the tokens around the labels of a text
 	// Widths is for tasktable.Entities: greatest number of words in a span, one column per number; 0: the columns are start, end and inside.
 	Widths int `json:",omitempty"`
 	// Temperature is for tasktable.Vector: the loss contrastive divides cosines by it; 0: the head has another loss.
@@ -32,10 +32,14 @@ type Meta struct {
 	Trace   bool     // the package also passes attention maps to the trace hook
 }
 
-// Prompt describes how labels that are chosen at run time are put in front of a text.
+// Prompt describes how labels that are chosen at run time are put in front of a text, or after it.
 type Prompt struct {
 	Mark, End string // the token in front of each label and the one after the last label
 	After     bool   `json:",omitempty"` // a label is read at the token after its mark, not at the mark
+	Last      bool   `json:",omitempty"` // the labels follow the text
+	Example   string `json:",omitempty"` // the token in front of each example
+	Whole     bool   `json:",omitempty"` // all tokens of a label are read, up to the next mark
+	FromEnd   bool   `json:",omitempty"` // only tokens from End on belong to the text
 }
 
 // Task is the meaning of a program's outputs.

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/debertac/debertac/spec/diag"
 )
@@ -37,7 +38,7 @@ func (b *modelBuilder) scheme() {
 	}
 	if c := m.Encoder.Conv; c != nil {
 		switch {
-		case m.Checkpoint != "hf.deberta_v2" && m.Checkpoint != "hf.gliner":
+		case !slices.Contains([]string{"hf.deberta_v2", "hf.gliner", "hf.gliclass"}, m.Checkpoint):
 			b.refuse(c.Source, "no convolution")
 		case c.Beside != 1:
 			b.refuse(c.Source, "the convolution beside layer 1 only")
@@ -90,7 +91,7 @@ var layouts = map[string]map[string][]projLayout{
 
 func init() {
 	layouts["hf.roberta"] = layouts["hf.bert"]
-	layouts["hf.gliner"] = layouts["hf.deberta_v2"]
+	layouts["hf.gliner"], layouts["hf.gliclass"] = layouts["hf.deberta_v2"], layouts["hf.deberta_v2"]
 }
 
 func (b *modelBuilder) schemeProj(p *Proj) {

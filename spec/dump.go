@@ -165,6 +165,15 @@ func (d *dumper) steps(h *Head) {
 	}
 	if p := h.Prompt; p != nil {
 		d.line("    prompt mark %q end %q after %v", p.Mark, p.End, p.After)
+		if p.Last {
+			d.line("        after the text")
+		}
+		if p.Example != "" {
+			d.line("        example %q", p.Example)
+		}
+	}
+	if t := h.Text; t != nil {
+		d.line("    text %s from end %v", t.How, t.End)
 	}
 	for _, s := range h.Steps {
 		d.line("    %s", stepText(s))
@@ -196,6 +205,10 @@ func stepText(s *Step) string {
 		return "decode " + s.Decode
 	case StepSpans:
 		return fmt.Sprintf("spans up to %d words", s.Width)
+	case StepUnit:
+		return fmt.Sprintf("unit scaled %v", s.Scaled)
+	case StepScore:
+		return fmt.Sprintf("score %s widths %v heads %d", s.Score, s.Widths, s.Heads)
 	}
 	return "tokens start end inside"
 }

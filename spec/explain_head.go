@@ -12,7 +12,7 @@ func HeadParams(h *Head) int64 {
 }
 
 // leads holds the first extent of the rows that a head reads.
-var leads = map[Rows]string{First: "B", Mean: "B", Words: "words", Masked: "masked"}
+var leads = map[Rows]string{First: "B", Mean: "B", Words: "words", Masked: "masked", ByLabel: "labels"}
 
 // Lines returns what each statement of a head contributes, in order. Operations are per row, or per the unit in Per.
 func (h *Head) Lines() []Line {
@@ -27,6 +27,9 @@ func (h *Head) Lines() []Line {
 			what = "a label is read at the token after its mark"
 		}
 		list = append(list, Line{At: p.Source, What: what, Shape: "[labels, " + itoa(h.Model.Hidden) + "]"})
+	}
+	if h.As == OwnLabel && h.Text != nil {
+		return append(list, h.labelLines()...)
 	}
 	labels := 0 // columns of the labels' rows, which no LSTM reads
 	for _, s := range h.Steps {
@@ -43,7 +46,7 @@ func (h *Head) Lines() []Line {
 }
 
 var takeWords = [...]string{"the first token of each sequence", "every token", "every token, the sequence's first added", "the tokens to predict",
-	"the mean of each sequence", "one row per word"}
+	"the mean of each sequence", "one row per word", "one row per label"}
 
 // lines returns what one step contributes. labels is the number of columns of the labels' rows, for heads with a prompt.
 func (h *Head) lines(s *Step, lead string, labels int) []Line {

@@ -233,9 +233,26 @@ type numbered struct {
 }
 
 type promptForm struct {
-	After bool   `parser:"'labels' @'after'?"`
-	Mark  string `parser:"'mark' @String"`
-	End   string `parser:"'end' @String"`
+	After   bool   `parser:"'labels' @'after'?"`
+	Last    bool   `parser:"@'last'?"`
+	Mark    string `parser:"'mark' @String"`
+	End     string `parser:"'end' @String"`
+	Example string `parser:"( 'example' @String )?"`
+}
+
+type textForm struct {
+	How *reference `parser:"@@"`
+	End bool       `parser:"( @'from' 'end' )?"`
+}
+
+type unitForm struct {
+	Scaled bool `parser:"@'scaled'"`
+}
+
+type labelScoreForm struct {
+	Kind   *reference `parser:"@@"`
+	Heads  *expr      `parser:"( '(' 'heads' ':' @@ ')' )?"`
+	Widths []*expr    `parser:"( @@ ( ',' @@ )* )?"`
 }
 
 type spansForm struct {

@@ -186,7 +186,15 @@ func (b *headBuilder) step(t *Stmt) {
 		return
 	case "prompt":
 		form := t.Form.(*promptForm)
-		h.Prompt = &Prompt{Source: source(t), Mark: b.text(t, form.Mark), End: b.text(t, form.End), After: form.After}
+		h.Prompt = &Prompt{Source: source(t), Mark: b.text(t, form.Mark), End: b.text(t, form.End), After: form.After, Last: form.Last}
+		if form.Example != "" {
+			h.Prompt.Example = b.text(t, form.Example)
+		}
+		return
+	case "text":
+		form := t.Form.(*textForm)
+		h.Text = &Text{Source: source(t), End: form.End}
+		h.Text.How, _ = b.r.pick(form.How, "row of a text", TextRows)
 		return
 	case "linear":
 		b.linear(step, t.Form.(*linearForm))
@@ -216,6 +224,11 @@ func (b *headBuilder) step(t *Stmt) {
 		step.Kind, step.Width, h.As = StepSpans, b.count(t.Form.(*spansForm).Width, "spans", 1), Entities
 	case "tokens":
 		step.Kind, h.As = StepTokens, Entities
+	case "unit":
+		form, ok := t.Form.(*unitForm)
+		step.Kind, step.Scaled = StepUnit, ok && form.Scaled
+	case "score":
+		b.labelScore(step, t.Form.(*labelScoreForm))
 	default:
 		delete(b.r.read, t)
 		return
@@ -246,18 +259,22 @@ func (r *resolver) text(at diag.Span, quoted string) string {
 
 func (b *headBuilder) take(t *Stmt, form *takeForm) {
 	take := Take{Source: source(t)}
-	what, ok := b.r.pick(form.What, "choice of rows", []string{"first", "each", "masked", "mean", "words"})
+	what, ok := b.r.pick(form.What, "choice of rows", []string{"first", "each", "masked", "mean", "words", "labels"})
 	if !ok {
 		return
 	}
-	take.Rows = map[string]Rows{"first": First, "each": Each, "masked": Masked, "mean": Mean, "words": Words}[what]
+	take.Rows = map[string]Rows{"first": First, "each": Each, "masked": Masked, "mean": Mean, "words": Words, "labels": ByLabel}[what]
 	switch {
 	case what == "words" && form.Pick == nil:
 		b.r.add(diag.Errorf("missing", t.Pos, "take words does not say which token stands for a word").Hintf("take words(first)"))
 	case what == "words":
 		take.Pick, _ = b.r.pick(form.Pick, "choice of tokens", []string{"first", "last", "mean", "max"})
+	case what == "labels" && form.Pick == nil:
+		b.r.add(diag.Errorf("missing", t.Pos, "take labels does not say which tokens stand for a label").Hintf("take labels(first)"))
+	case what == "labels":
+		take.Pick, _ = b.r.pick(form.Pick, "choice of tokens", []string{"first", "mean"})
 	case form.Pick != nil:
-		b.r.add(diag.Errorf("syntax", spanOfAll(form.Pick.Tokens), "only words is followed by a choice in parentheses").Hintf("take %s", what))
+		b.r.add(diag.Errorf("syntax", spanOfAll(form.Pick.Tokens), "only words and labels are followed by a choice in parentheses").Hintf("take %s", what))
 	}
 	if form.Plus != nil {
 		if what != "each" || form.Plus.Name != "first" {

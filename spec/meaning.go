@@ -20,9 +20,11 @@ func (b *headBuilder) checkMeaning(words words) {
 		if h.Take.Rows != Words {
 			b.r.add(diag.Errorf("take-loss", h.Take.Pos, "spans and tokens score words").Hintf("take words(first)"))
 		}
+	} else if h.As == OwnLabel || h.Take.Rows == ByLabel || h.Text != nil {
+		b.labelMeaning()
 	} else if p := words.get("prompt"); p != nil {
 		b.meant()
-		b.r.add(diag.Errorf("missing", p.Pos, "a prompt needs spans or tokens that score it").Hintf("spans <= 12 markers"))
+		b.r.add(diag.Errorf("missing", p.Pos, "a prompt needs spans, tokens or a score that read it").Hintf("spans <= 12 markers"))
 	} else {
 		b.meant()
 	}
@@ -30,7 +32,7 @@ func (b *headBuilder) checkMeaning(words words) {
 		if s.Kind != StepCRF && s.Kind != StepDecode && s.Kind != StepLSTM {
 			continue
 		}
-		if r := h.Take.Rows; r != Each && r != Words {
+		if r := h.Take.Rows; r != Each && r != Words && (r != ByLabel || s.Kind != StepLSTM) {
 			b.r.add(diag.Errorf("take-loss", s.Pos, "%s reads one row per token or word, but the head takes other rows", strings.Fields(s.Text)[0]).
 				Note(h.Take.Pos, "the rows are taken here").Hintf("take words(first)"))
 		}
@@ -147,6 +149,7 @@ const (
 	MaskedLayout   Layout = "masked"   // take masked; linear; act; norm; linear vocab, tied to embed.token or not; or take each with a tied one
 	ReplacedLayout Layout = "replaced" // take each + first; norm; linear hidden; act; linear 1
 	EntityLayout   Layout = "entities" // GLiNER
+	LabelsLayout   Layout = "labels"   // GLiClass
 	OwnLayout      Layout = "own"      // any other form: tensors have the spec's paths as names
 )
 
@@ -175,6 +178,8 @@ func (h *Head) Layout() Layout {
 	switch {
 	case h.As == Entities:
 		return EntityLayout
+	case h.As == OwnLabel:
+		return LabelsLayout
 	case form == "":
 		return NoWeights
 	case h.Take.Rows == First && form == "LAL" && firstLinear(h).Out == h.Model.Hidden:
@@ -206,6 +211,8 @@ func (h *Head) NamedForm() string {
 	switch {
 	case h.Model.Checkpoint == "hf.gliner":
 		return entityForm
+	case h.Model.Checkpoint == "hf.gliclass":
+		return labelsForm
 	case h.Prompt != nil, h.Take.Rows == EachFirst && !deberta:
 		return ""
 	}

@@ -127,7 +127,7 @@ var Schema = []*Row{
 	{Block: "decoder", Word: "query", Operands: "encoder[-K] [+ TABLE]", Doc: "the first queries; [-1] is the last layer's output", parse: form[stateForm]()},
 	{Block: "decoder", Word: "memory", Operands: "encoder[-K]", Doc: "keys and values of every repetition", parse: form[stateForm]()},
 
-	{Block: "head", Word: "take", Operands: "first | each | each + first | masked | mean | words(first | last | mean | max)",
+	{Block: "head", Word: "take", Operands: "first | each | each + first | masked | mean | words(first | last | mean | max) | labels(first | mean)",
 		Doc: "the rows that the head reads", parse: form[takeForm]()},
 	{Block: "head", Word: "linear", Operands: "COLUMNS [tied embed.token] [as " + meaningOperands() + "]", Many: true,
 		Doc: "a linear layer with bias, and what its numbers mean", parse: form[linearForm]()},
@@ -144,8 +144,18 @@ var Schema = []*Row{
 	{Block: "head", Word: "decode", Operands: "bio", Doc: "only label sequences that B-I-O allows", parse: form[wordForm]()},
 	{Block: "head", Word: "lstm", Operands: "SIZE [both]", Many: true,
 		Doc: "an LSTM over the rows of a sequence, both directions side by side", parse: form[lstmForm]()},
-	{Block: "head", Word: "prompt", Operands: "labels [after] mark TEXT end TEXT",
-		Doc: "labels given at run time, in front of the text, read at their mark or after it", parse: form[promptForm]()},
+	{Block: "head", Word: "prompt", Operands: "labels [after] [last] mark TEXT end TEXT [example TEXT]",
+		Doc:   "labels given at run time, in front of the text or, with last, after it; read at their mark or after it; example stands before each example",
+		parse: form[promptForm]()},
+	{Block: "head", Word: "text", Operands: strings.Join(TextRows, " | ") + " [from end]",
+		Doc:   "the row of a text that labels are compared with; from end: of tokens from the prompt's end token on, and zeros for each token before",
+		parse: form[textForm]()},
+	{Block: "head", Word: "unit", Operands: "[scaled]",
+		Doc:   "the rows of texts and labels divided by their lengths; scaled: the score is multiplied by a learned number",
+		parse: form[unitForm](), optional: true},
+	{Block: "head", Word: "score", Operands: "dot | weighted WIDTH | layers WIDTH, … | hopfield WIDTH, … | attend(heads: COUNT) WIDTH, …",
+		Doc:   "scores the text against every label; widths are those of inner layers",
+		parse: form[labelScoreForm]()},
 	{Block: "head", Word: "spans", Operands: "<= WORDS markers", Doc: "scores every span of words against every label", parse: form[spansForm]()},
 	{Block: "head", Word: "tokens", Operands: "start end inside", Doc: "scores every word as start, end or inside of every label", parse: form[tokensForm]()},
 
@@ -231,7 +241,7 @@ var dropRow = &Row{Block: "*", Word: "drop", Operands: "NAME, …", Many: true, 
 
 // The names that words accept as operands.
 var (
-	checkpoints = []string{"hf.deberta", "hf.deberta_v2", "hf.bert", "hf.roberta", "hf.gliner", "own"}
+	checkpoints = []string{"hf.deberta", "hf.deberta_v2", "hf.bert", "hf.roberta", "hf.gliner", "hf.gliclass", "own"}
 	tokenizers  = []string{"sentencepiece", "bytebpe", "wordpiece", "none"}
 )
 

@@ -29,7 +29,7 @@ type Model struct {
 	Source
 	Name       string
 	Like       []string // the models that this one was copied from, nearest first
-	Checkpoint string   // hf.deberta, hf.deberta_v2, hf.bert, hf.roberta, hf.gliner or own
+	Checkpoint string   // hf.deberta, hf.deberta_v2, hf.bert, hf.roberta, hf.gliner, hf.gliclass or own
 	Tokenizer  string   // sentencepiece, bytebpe, wordpiece or none
 	Dims       []Dim    // in order of definition
 
@@ -333,7 +333,8 @@ type Head struct {
 	Loss    string   // one of tasktable.Losses; "": no loss
 	From    string   // tensor prefix; "": the usual one of the scheme
 	Out     int      // columns of the last step
-	Prompt  *Prompt  // GLiNER: labels that are chosen at run time; nil otherwise
+	Prompt  *Prompt  // labels that are chosen at run time; nil: the head reads no such labels
+	Text    *Text    // the row that labels are compared with; nil: the head has no step score
 
 	LossSettings LossSettings
 }
@@ -360,14 +361,15 @@ const (
 	EachFirst = tasktable.TakeEachFirst
 	Masked    = tasktable.TakeMasked
 	Mean      = tasktable.TakeMean
-	Words     = tasktable.TakeWords // see Take.Pick
+	Words     = tasktable.TakeWords  // see Take.Pick
+	ByLabel   = tasktable.TakeLabels // see Take.Pick
 )
 
 // Take is a head's first statement.
 type Take struct {
 	Source
 	Rows Rows
-	Pick string // Words: first, last, mean or max of the word's tokens
+	Pick string // Words: first, last, mean or max of the word's tokens; ByLabel: first or mean of the label's tokens
 }
 
 // Meaning describes what the numbers of the last step are: a word of the table of tasks.
@@ -381,6 +383,7 @@ const (
 	Choices  = tasktable.AsChoices
 	Score    = tasktable.AsScore
 	Entities = tasktable.AsEntities
+	OwnLabel = tasktable.AsOwnLabels
 )
 
 // StepKind is an operation of a head.
@@ -397,6 +400,8 @@ const (
 	StepDecode                  // constraint on label sequences
 	StepSpans                   // GLiNER's span scorer
 	StepTokens                  // GLiNER's token scorer
+	StepUnit                    // rows divided by their lengths
+	StepScore                   // a text scored against labels
 )
 
 // Step is one statement of a head after take.
@@ -411,13 +416,32 @@ type Step struct {
 	Both    bool    // StepLSTM: both directions, Out = twice the size
 	Decode  string  // StepDecode: bio
 	Width   int     // StepSpans: the longest span in words
+	Scaled  bool    // StepUnit: the score is multiplied by a learned number
+	Score   string  // StepScore: one of LabelScores
+	Widths  []int   // StepScore: of its inner layers
+	Heads   int     // StepScore: of attend
 }
 
-// Prompt describes how the labels of a GLiNER head precede the text.
+// LabelScores lists the ways in which a text is scored against a label.
+var LabelScores = []string{"dot", "weighted", "layers", "hopfield", "attend"}
+
+// TextRows lists the ways in which the rows of a text become the row that labels are compared with. With each they stay apart.
+var TextRows = []string{"first", "last", "mean", "sum", "max", "rms", "abs_max", "abs_mean", "each"}
+
+// Text describes the row of a text that labels are compared with.
+type Text struct {
+	Source
+	How string // one of TextRows
+	End bool   // only tokens from the prompt's end token on are read; each token before stands for a row of zeros
+}
+
+// Prompt describes how labels that are chosen at run time precede or follow the text.
 type Prompt struct {
 	Source
 	Mark, End string // added tokens: the one in front of each label, and the one after the last label
 	After     bool   // a label is read at the token after its mark, not at the mark
+	Last      bool   // the labels follow the text
+	Example   string // the added token in front of each example; "": there are no examples
 }
 
 // Ensemble averages heads with the same labels.

@@ -39,6 +39,7 @@ type Buffer struct {
 // Buffers lists the tensors that packing leaves out without a message.
 var Buffers = []Buffer{
 	{"embeddings.position_ids", "the numbers 0, 1, 2 …, which transformers stored until version 4.30; positions are counted"},
+	{"model.logit_scale", "multiplies the scores of GLiClass models with normalize_features; others hold it too, and do not read it"},
 	{"embeddings.token_type_ids", "zeros, which transformers 4 stored in some versions; a text's tokens have type 0 by default"},
 }
 

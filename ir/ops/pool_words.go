@@ -19,7 +19,7 @@ var howAttr = ir.AttrDef{Name: "how", Type: ir.AttrString, Required: true, Words
 func eachWord(words *ir.Array, rows int, visit func(word, from, to int)) error {
 	for i := range words.Shape[0] {
 		from, to := int(words.I[2*i]), int(words.I[2*i+1])
-		if from < 0 || to <= from || to > rows {
+		if from < 0 || to < from || to > rows {
 			return fmt.Errorf("word %d goes from row %d to %d, the batch has %d rows", i, from, to, rows)
 		}
 		visit(i, from, to)
@@ -29,7 +29,8 @@ func eachWord(words *ir.Array, rows int, visit func(word, from, to int)) error {
 
 var _ = ir.Define(ir.Op{
 	Name: "pool_words", Class: ir.Gather,
-	Doc:   "A row for each word from the rows of its tokens: the first, the last, their mean, or the largest number of each column, [T, N], [W, 2] → [W, N].",
+	Doc: "A row for each word from the rows of its tokens: the first, the last, their mean, or the largest number of each column; a word without tokens is " +
+		"a row of zeros, [T, N], [W, 2] → [W, N].",
 	In:    []ir.Operand{whole(float("x", "[T, N]")), wordsIn},
 	Attrs: []ir.AttrDef{howAttr},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
@@ -67,10 +68,12 @@ func spanned() ir.Arg { return ir.PartArg(ragged.Words) }
 
 // poolColumn returns the pooled number of one column of n rows, which lie ld apart.
 func poolColumn(how string, x []float64, ld, n int) float64 {
-	switch how {
-	case "first":
+	switch {
+	case n == 0:
+		return 0
+	case how == "first":
 		return x[0]
-	case "last":
+	case how == "last":
 		return x[(n-1)*ld]
 	}
 	v := x[0]
@@ -99,38 +102,36 @@ func lowerPoolWords(n *ir.Node) (*loop.Nest, error) {
 	b := loop.New(fmt.Sprintf("y[i] = the %s of the rows of word i in x, m words of %d columns.", how, cols), args...)
 	b.Slice("ends", "words", loop.I(0), loop.Mul(loop.I(2), loop.V("m")))
 	b.For("i", loop.I(0), loop.V("m"), 1, func(i loop.Expr) {
-		from := loop.At("ends", loop.Mul(loop.I(2), i))
-		last := loop.Sub(loop.At("ends", loop.Add(loop.Mul(loop.I(2), i), loop.I(1))), loop.I(1))
+		from := b.Let("from", loop.At("ends", loop.Mul(loop.I(2), i)))
+		to := b.Let("to", loop.At("ends", loop.Add(loop.Mul(loop.I(2), i), loop.I(1))))
 		b.Slice("yi", "y", loop.Mul(i, loop.I(ldy)), loop.I(cols))
-		one := from
-		if how == "last" {
-			one = last
+		each := func(value func(j loop.Expr) loop.Expr) {
+			b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("yi", j, value(j)) })
 		}
-		b.Slice("x0", "x", loop.Mul(one, loop.I(ldx)), loop.I(cols))
-		b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("yi", j, loop.At("x0", j)) })
-		if how == "first" || how == "last" {
-			return
-		}
-		var count loop.Var
-		if how == "mean" {
-			count = b.Let("count", loop.F(1))
-		}
-		b.For("t", loop.Add(from, loop.I(1)), loop.Add(last, loop.I(1)), 1, func(t loop.Expr) {
-			b.Slice("xt", "x", loop.Mul(t, loop.I(ldx)), loop.I(cols))
-			b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) {
-				v := loop.Add(loop.At("yi", j), loop.At("xt", j))
-				if how == "max" {
-					v = loop.Fn("max", loop.At("yi", j), loop.At("xt", j))
-				}
-				b.Store("yi", j, v)
+		b.If(loop.Less(from, to), func() {
+			one := loop.Expr(from)
+			if how == "last" {
+				one = loop.Sub(to, loop.I(1))
+			}
+			b.Slice("x0", "x", loop.Mul(one, loop.I(ldx)), loop.I(cols))
+			each(of("x0"))
+			if how == "first" || how == "last" {
+				return
+			}
+			b.For("t", loop.Add(from, loop.I(1)), to, 1, func(t loop.Expr) {
+				b.Slice("xt", "x", loop.Mul(t, loop.I(ldx)), loop.I(cols))
+				each(func(j loop.Expr) loop.Expr {
+					if how == "max" {
+						return loop.Fn("max", loop.At("yi", j), loop.At("xt", j))
+					}
+					return loop.Add(loop.At("yi", j), loop.At("xt", j))
+				})
 			})
 			if how == "mean" {
-				b.AddTo(count, loop.F(1))
+				count := b.Let("count", loop.Fn("float", loop.Sub(to, from)))
+				each(func(j loop.Expr) loop.Expr { return loop.Div(loop.At("yi", j), count) })
 			}
-		})
-		if how == "mean" {
-			b.For("j", loop.I(0), loop.I(cols), 1, func(j loop.Expr) { b.Store("yi", j, loop.Div(loop.At("yi", j), count)) })
-		}
+		}, func() { each(func(loop.Expr) loop.Expr { return loop.F(0) }) })
 	})
 	return b.Nest()
 }

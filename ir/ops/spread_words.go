@@ -23,16 +23,17 @@ var _ = ir.Define(ir.Op{
 		return []*ir.Array{dx}, eachWord(in[1], rows, func(i, from, to int) {
 			for j := range cols {
 				g := dy[i*cols+j]
-				switch n.Str("how") {
-				case "first":
+				switch how := n.Str("how"); {
+				case from == to: // it has no row
+				case how == "first":
 					dx.F[from*cols+j] += g
-				case "last":
+				case how == "last":
 					dx.F[(to-1)*cols+j] += g
-				case "mean":
+				case how == "mean":
 					for t := from; t < to; t++ {
 						dx.F[t*cols+j] += g / float64(to-from)
 					}
-				case "max":
+				case how == "max":
 					top := from
 					for t := from; t < to; t++ {
 						if x[t*cols+j] > x[top*cols+j] {
@@ -72,7 +73,8 @@ func lowerSpreadWords(n *ir.Node) (*loop.Nest, error) {
 		b.each("w", loop.V("wordsRows"), func(w loop.Expr) {
 			from := b.Let("from", loop.Sub(loop.At("ends", loop.Mul(loop.I(2), w)), loop.V("at")))
 			to := b.Let("to", loop.Sub(loop.At("ends", loop.Add(loop.Mul(loop.I(2), w), loop.I(1))), loop.V("at")))
-			b.If(loop.Bin{Op: "&&", X: loop.Less(from, loop.V("m")), Y: loop.Less(loop.I(0), to)}, func() {
+			touches := loop.Bin{Op: "&&", X: loop.Less(from, loop.V("m")), Y: loop.Less(loop.I(0), to)}
+			b.If(loop.Bin{Op: "&&", X: touches, Y: loop.Less(from, to)}, func() {
 				b.row("dw", "dy", w)
 				switch how {
 				case "max":

@@ -54,7 +54,7 @@ type Task = tasktable.Task
 // rowsOf holds the kind of rows that the outputs of a head have, by the rows that the head reads.
 var rowsOf = [...]Rows{
 	tasktable.TakeFirst: PerSequence, tasktable.TakeMean: PerSequence, tasktable.TakeEach: PerToken, tasktable.TakeEachFirst: PerToken,
-	tasktable.TakeMasked: PerRow, tasktable.TakeWords: PerWord,
+	tasktable.TakeMasked: PerRow, tasktable.TakeWords: PerWord, tasktable.TakeLabels: PerWord,
 }
 
 // The tensors of a head with a CRF: the score of each label directly after each label [C, C] (row:
@@ -84,7 +84,7 @@ type Head struct {
 	// Width is the number of span widths, 0 … Width-1, that the columns of an entity head stand
 	// for. 0: the columns are start, end and inside.
 	Width int
-	// Prompt describes how an entity head reads labels that come with a text; else nil.
+	// Prompt describes how a head reads labels that come with a text; else nil.
 	Prompt *Prompt
 	// Temperature divides the cosines of vectors in the contrastive loss of their training; 0: it had another loss, or it is not known.
 	Temperature float64
@@ -95,6 +95,10 @@ type Head struct {
 type Prompt struct {
 	Mark, End string // tokens of the tokenizer
 	After     bool   // a label is read at the token after its mark, not at the mark
+	Last      bool   // the labels follow the text
+	Example   string // token in front of each example; "": there are no examples
+	Whole     bool   // all tokens of a label are read, up to the next mark
+	FromEnd   bool   // only tokens from End on belong to the text
 }
 
 // OutLen returns the number of outputs for a valid batch.
@@ -156,7 +160,7 @@ func (h *Head) check(l Limits) error {
 		return fmt.Errorf("has %d outputs per row, its task %s has %d", h.C, h.Task, columns)
 	case h.Width < 0 || h.Width != 0 && h.Task != tasktable.Entities:
 		return fmt.Errorf("has a width of %d, its task is %q", h.Width, h.Task)
-	case h.Prompt != nil && (h.Task != tasktable.Entities || h.Prompt.Mark == "" || h.Prompt.End == ""):
+	case h.Prompt != nil && (h.Task != tasktable.Entities && h.Task != tasktable.OwnLabels || h.Prompt.Mark == "" || h.Prompt.End == ""):
 		return fmt.Errorf("has a prompt of labels %+v, its task is %q", *h.Prompt, h.Task)
 	case h.CRF && h.Task != tasktable.Tags:
 		return fmt.Errorf("has a CRF, its task is %q", h.Task)

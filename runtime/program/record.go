@@ -26,6 +26,7 @@ type record struct {
 	have    string   // the names of its fields, for messages; set only if one of columns.needs is missing
 	cells   bool     // the fields are cells of a table, in which a list is written as on the command line
 	options []string // the options to choose from, once prepare has set them
+	own     any      // what the prepare of a service has made of the record; only that service knows its type
 	noText  bool     // the record has no text, but some of extraFields
 	read    int64    // bytes of the input, as stored, that were read up to this record; approximate, because the input is read in blocks
 
@@ -76,6 +77,7 @@ type columns struct {
 	asks    bool     // texts are questions, so a record with a question needs no text
 	subject string   // the field that messages ask for if a record has neither text nor question: "text" or "question"
 	needs   []string // the extraFields that the task needs and no flag sets
+	more    []string // further fields that the task reads, under their own names
 }
 
 // defaultColumns returns columns in which each field is named by its role.
@@ -104,6 +106,7 @@ func (c *columns) serve(p *engine.Program, head string, given map[string]bool) {
 		if row.Wants != "" && !given[row.Wants] {
 			c.needs = append(c.needs, row.Wants)
 		}
+		c.more = row.Fields
 	}
 }
 
@@ -113,7 +116,7 @@ func (c *columns) all() []string {
 	for _, name := range c.name {
 		names = append(names, name)
 	}
-	names = append(names, c.echo...)
+	names = slices.Concat(names, c.echo, c.more)
 	slices.Sort(names)
 	return slices.Compact(names)
 }
@@ -160,6 +163,7 @@ func (c *columns) take(r *record, field func(name string) json.RawMessage, have 
 			r.extra[what] = raw
 		}
 	}
+	c.takeMore(r, field)
 	for _, what := range c.needs {
 		if r.extra[what] == nil {
 			r.have = have()
@@ -198,6 +202,20 @@ func (c *columns) take(r *record, field func(name string) json.RawMessage, have 
 		}
 	}
 	return nil
+}
+
+// takeMore fills in the fields that the task reads under their own names.
+func (c *columns) takeMore(r *record, field func(name string) json.RawMessage) {
+	for _, what := range c.more {
+		raw := field(what)
+		if raw == nil || string(raw) == "null" {
+			continue
+		}
+		if r.extra == nil {
+			r.extra = map[string]json.RawMessage{}
+		}
+		r.extra[what] = raw
+	}
 }
 
 // flagOf returns the name of the flag that names a field.

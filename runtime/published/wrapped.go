@@ -26,7 +26,7 @@ type Weights interface {
 var wrappers = []string{"module.", "model.", "_orig_mod.", "auto_model.", "0.auto_model.", "0.model."}
 
 // roots are the names in front of the token table in published layouts.
-var roots = []string{"", "deberta.", "bert.", "roberta.", "token_rep_layer.bert_layer.model.", "generator.", "discriminator.",
+var roots = []string{"", "deberta.", "bert.", "roberta.", "token_rep_layer.bert_layer.model.", "model.encoder_model.", "generator.", "discriminator.",
 	"generator.deberta.", "discriminator.deberta."}
 
 // Unwrap removes the prefix that a training library put in front of all tensor names of a checkpoint, such as "module.". It returns the prefix that it removed,

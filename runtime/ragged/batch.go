@@ -44,13 +44,15 @@ type Batch struct {
 	// attention mask leaves out tokens in the middle.
 	Positions []int32
 	// Prefix holds the length of each sequence's prefix in tokens [B]. All tokens of the sequence
-	// may attend to its prefix. Only models with Limits.Prefix read it.
+	// may attend to its prefix, and heads that read a text from a token of its prompt on leave it
+	// out. Only models with Limits.Prefix read it.
 	Prefix []int32
 	// Rows holds the token rows, from 0 to T-1, that a head of the kind PerRow computes [M],
 	// rising; nil means no rows.
 	Rows []int32
 	// Words holds two numbers for each word that the model reads [2·W], rising: its first token row
-	// and the row after its last. Words do not overlap. Only models with Limits.Words read it.
+	// and the row after its last. Words do not overlap. A word without rows stands for a row of
+	// zeros. Only models with Limits.Words read it.
 	Words []int32
 	// WordStarts holds the index of the first word of each sequence, then W [B+1].
 	WordStarts []int32

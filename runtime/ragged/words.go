@@ -6,8 +6,8 @@ func checkWords(b *Batch, _ Limits) error {
 		for w := b.WordStarts[s]; w < b.WordStarts[s+1]; w++ {
 			lo, hi := b.Words[2*w], b.Words[2*w+1]
 			switch {
-			case hi <= lo:
-				return Errorf("sequence %d: word %d has no rows: it goes from %d to %d", s, w, lo, hi)
+			case hi < lo:
+				return Errorf("sequence %d: word %d goes from row %d down to row %d", s, w, lo, hi)
 			case lo < last:
 				return Errorf("sequence %d: word %d begins at row %d, which must not lie before %d", s, w, lo, last)
 			case hi > end:

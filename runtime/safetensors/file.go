@@ -153,10 +153,16 @@ func (f *File) Check(name string, shape ...int) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Equal(e.info.Shape, shape) {
+	if !Fits(e.info.Shape, shape) {
 		return fault(e.part.name, name, "its shape is %v, expected %v", e.info.Shape, shape)
 	}
 	return nil
+}
+
+// Fits reports whether a tensor of the shape have can be read as one of the shape want. The shapes are equal, or have is that of a number without
+// dimensions and want that of a tensor of one number.
+func Fits(have, want []int) bool {
+	return slices.Equal(have, want) || len(have) == 0 && !slices.ContainsFunc(want, func(n int) bool { return n != 1 })
 }
 
 // Bytes returns a copy of a tensor's bytes, little-endian, row-major.

@@ -11,7 +11,7 @@ import (
 )
 
 // tagger, nli and the others stand for the descriptions of generated packages, which their function Program returns.
-var tagger, nli, scorer, reader, chooser, masked, causal, discriminator, gliner, encoder *engine.Program
+var tagger, nli, scorer, reader, chooser, masked, causal, discriminator, gliner, gliclass, encoder *engine.Program
 
 // open opens packed weights.
 func open(p *engine.Program, path string) *engine.Core {
@@ -184,6 +184,22 @@ func ExampleExtractor() {
 	}
 	for _, e := range results[0].Entities {
 		fmt.Println(e.Label, e.Text)
+	}
+}
+
+func ExampleMatcher() {
+	core := open(gliclass, "classes.weights")
+	defer core.Close()
+	m, err := task.NewMatcher(core, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	results, err := m.Match(context.Background(), []string{"One day I will see the world!"}, []string{"travel", "sport"}, task.MatchOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, l := range results[0].Labels {
+		fmt.Println(l.Label, l.Score)
 	}
 }
 

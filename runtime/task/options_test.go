@@ -78,6 +78,8 @@ func allSettings(t *testing.T) []settings {
 		_, err := x.Entities(ctx, []string{"one two"}, []string{"a", "b"}, *entity)
 		return err
 	})
+	match := &MatchOptions{}
+	add(match, "", matchCall(t, match))
 	embed := &EmbedOptions{}
 	embedder, err := NewEmbedder(fake{heads: []engine.Head{{Name: "v", Task: tasktable.Vector, C: 2}}, forward: perSequence(2, number)}.open(t), "")
 	require.NoError(t, err)
@@ -118,6 +120,15 @@ func allSettings(t *testing.T) []settings {
 		return err
 	})
 	return list
+}
+
+// matchCall returns a call of Match with its options.
+func matchCall(t *testing.T, o *MatchOptions) func(context.Context) error {
+	m := matcher(t, engine.Prompt{})
+	return func(ctx context.Context) error {
+		_, err := m.Match(ctx, []string{"one two"}, []string{"a", "b"}, *o)
+		return err
+	}
 }
 
 // maskingCall returns a call of Masked with its numbers.
@@ -205,7 +216,7 @@ func TestNumbers(t *testing.T) {
 			require.Less(t, refused, max(1, len(values)), "%s.%s: nothing is right", options.Type(), field.Name)
 		}
 	}
-	require.Equal(t, 19, fields, "fields with numbers")
+	require.Equal(t, 21, fields, "fields with numbers")
 }
 
 // TestNumbersAreAll checks that TestNumbers covers every options struct of this package and every

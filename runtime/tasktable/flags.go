@@ -126,6 +126,14 @@ var Flags = []Flag{
 	{Name: "nested", Eval: true, Kind: Switch, Group: "Entities and tokens", Help: "Allow entities inside entities."},
 	{Name: "multi-label", Eval: true, Kind: Switch, Group: "Entities and tokens", Help: "Allow several labels for the same words."},
 	{
+		Name: "single-label", Kind: Switch, Group: "Labels of your own",
+		Help: "One label fits: labels share one probability, and the best one is printed.",
+	},
+	{
+		Name: "instruction", Kind: Text, Group: "Labels of your own", Placeholder: "TEXT",
+		Help: "What the labels are for, in words, such as: Classify this review by sentiment. It stands between the labels and the text.", Filled: true,
+	},
+	{
 		Name: "aggregate", Eval: true, Kind: Text, Group: "Entities and tokens", Placeholder: "none|simple|first|average|max",
 		Help:    "How labels of tokens are joined to entities.",
 		Default: "simple", Filled: true,

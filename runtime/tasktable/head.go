@@ -13,9 +13,10 @@ const (
 	TakeMasked                // the tokens to predict: [M, H]
 	TakeMean                  // the mean over a sequence's tokens: [B, H]
 	TakeWords                 // one row per word: [W, H]
+	TakeLabels                // one row per label of a prompt, which batches hold as words: [W, H]
 )
 
-var takes = [...]string{"first", "each", "each + first", "masked", "mean", "words"}
+var takes = [...]string{"first", "each", "each + first", "masked", "mean", "words", "labels"}
 
 // String returns the operand of the word take in the language.
 func (t Take) String() string { return takes[t] }
@@ -31,6 +32,8 @@ const (
 	AsChoices  Meaning = "choices"  // one logit per choice
 	AsScore    Meaning = "score"    // one number: regression, reward, ranking
 	AsEntities Meaning = "entities" // GLiNER: the labels in the prompt decide
+	// AsOwnLabels is one number per label of the prompt (GLiClass).
+	AsOwnLabels Meaning = "own_labels"
 )
 
 // String returns the word of the meaning. The word of AsNumbers is vector.
@@ -55,7 +58,7 @@ const (
 func Words() []Meaning {
 	var words []Meaning
 	for i := range Table {
-		if m := Table[i].As; m != AsNumbers && m != AsEntities && !slices.Contains(words, m) {
+		if m := Table[i].As; m != AsNumbers && m != AsEntities && m != AsOwnLabels && !slices.Contains(words, m) {
 			words = append(words, m)
 		}
 	}

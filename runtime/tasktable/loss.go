@@ -46,7 +46,7 @@ func (h Head) Misfit() *Misfit {
 			switch {
 			case !r.judges(h.Loss):
 				return h.lossMisfit(r)
-			case !r.has(h):
+			case !r.has(h), h.As == AsNumbers && r.As != AsNumbers:
 				return r.ColumnsMisfit.of(h)
 			}
 		}

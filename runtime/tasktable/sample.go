@@ -14,7 +14,8 @@ var samples = map[string]string{
 	"questions []Question":   `[]Question{{Question: "Where does Anna work?", Context: "Anna Smith works for Acme in Rome."}}`,
 	"questions []ChoiceQuestion": `[]ChoiceQuestion{{Context: "Anna Smith works for Acme in Rome.", ` +
 		`Question: "Where does Anna work?", Options: []string{"In Rome.", "In Oslo."}}}`,
-	"threshold float64": "0.5",
+	"inputs []MatchInput": `[]MatchInput{{Text: "Anna Smith works for Acme in Rome.", Labels: []string{"work", "sport"}}}`,
+	"threshold float64":   "0.5",
 }
 
 // Sample returns arguments for a call of the verb, as Go writes them inside the generated package. It returns nil if a parameter has no sample; such a verb has

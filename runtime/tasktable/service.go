@@ -79,5 +79,5 @@ type Wish struct {
 // Wishes lists the words of debertac --head, in the order in which help lists them.
 var Wishes = []Wish{
 	{"classify", Labels}, {"score", Score}, {"zero-shot", Labels}, {"rank", Score}, {"tag", Tags}, {"answer", Span}, {"choose", Choices}, {"embed", Vector},
-	{"fill-mask", MLM}, {"emd", MLM}, {"perplexity", MLM}, {"generate", MLM}, {"rtd", Replaced}, {"entities", Entities},
+	{"fill-mask", MLM}, {"emd", MLM}, {"perplexity", MLM}, {"generate", MLM}, {"rtd", Replaced}, {"entities", Entities}, {"own-labels", OwnLabels},
 }

@@ -53,6 +53,8 @@ type Row struct {
 	Asks bool
 	// Wants is the field that a record of run's input must have beside its text, unless the flag of that name sets it for all records; "": no field.
 	Wants string
+	// Fields lists further fields that a record of run's input may have.
+	Fields []string
 
 	Page   string // file name in docs/tasks
 	Sample string // the block of a head of this task, as an example and for tests

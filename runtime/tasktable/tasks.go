@@ -10,8 +10,10 @@ const (
 	MLM      Task = "mlm"
 	Replaced Task = "replaced"
 	Entities Task = "entities"
-	Vector   Task = "vector"
-	Hidden   Task = "hidden"
+	// OwnLabels scores a text against labels that are given with it.
+	OwnLabels Task = "own_labels"
+	Vector    Task = "vector"
+	Hidden    Task = "hidden"
 )
 
 // Parameters and comments that several verbs share.
@@ -206,6 +208,36 @@ var Table = []Row{
 		}},
 		Flags: []string{"labels", "threshold", "nested", "multi-label", "labels-field"},
 		Page:  "gliner.md", Sample: `take words(first); linear 32; prompt labels mark "<<ENT>>" end "<<SEP>>"; spans <= 3 markers; loss binary_cross_entropy`,
+	},
+	{
+		Task: OwnLabels, Kind: "own-labels", Numbers: "one logit for each label of a text, [W, 1]",
+		Wants: "labels", Fields: []string{"prompt", "examples", "threshold", "classification_type", "max_length", "return_hierarchical"},
+		As: AsOwnLabels, Take: []Take{TakeLabels}, Claims: []Take{TakeLabels}, Columns: 1, Losses: []string{BinaryCrossEntropy, Focal},
+		TakeMisfit:    Misfit{"a score compares a text with labels", "take labels(first)"},
+		LossMisfit:    Misfit{"every label is judged by itself", "loss binary_cross_entropy"},
+		ColumnsMisfit: Misfit{"a label has one number", "score layers 256, 128"},
+		Mean:          NoMean,
+		Services: []Service{{
+			Name: "Matcher", Use: "classification by labels of your own", Field: "matching",
+			Types: []Type{{"MatchOptions", "the settings of Match"}, {"MatchInput", "a text with labels, a prompt and examples of its own"},
+				{"Matched", "the result for one text"}},
+			Verbs: []Verb{
+				{
+					Name: "Match", In: "ctx context.Context, texts []string, labels []string, o MatchOptions", Out: "[]Matched, error",
+					Doc: "scores texts against the given labels; results come in input order.",
+					Start: &Start{Doc: "scores the labels of its first argument for the texts of the other ones", Args: "LABEL,LABEL TEXT …", Least: 4,
+						Imports: []string{"strings"}},
+				},
+				{
+					Name: "MatchEach", In: "ctx context.Context, inputs []MatchInput, o MatchOptions", Out: "[]Matched, error",
+					Doc: "scores each text against labels of its own. The numbers of a text do not depend on the others.",
+				},
+			},
+		}},
+		Flags: []string{"labels", "threshold", "single-label", "instruction", "labels-field"},
+		Page:  "gliclass.md",
+		Sample: `take labels(first); prompt labels mark "<<LABEL>>" end "<<SEP>>"; text first; linear hidden; act; linear hidden; score layers 16, 8; ` +
+			`loss binary_cross_entropy`,
 	},
 	{
 		Task: Vector, Kind: "embed", Numbers: "a vector for each sequence, [B, C]",

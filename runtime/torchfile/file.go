@@ -233,7 +233,7 @@ func (f *File) Check(name string, shape ...int) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Equal(e.tensor.shape, shape) {
+	if !safetensors.Fits(e.tensor.shape, shape) {
 		return fault(e.part.name, name, "its shape is %v, expected %v", e.tensor.shape, shape)
 	}
 	return nil

@@ -98,14 +98,7 @@ func (c *config) allow(names ...string) {
 
 // glinerEncoder reads encoder_config, or takes the published encoder that model_name names.
 func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, error) {
-	inner := map[string][]int{}
-	for n, s := range tensors {
-		if i := strings.Index(n, "embeddings."); i >= 0 {
-			inner[n[i:]] = s
-		} else if i := strings.Index(n, "encoder.layer."); i >= 0 {
-			inner[n[i:]] = s
-		}
-	}
+	inner := encoderTensors(tensors)
 	rows, err := c.integer("vocab_size", -1, -1, maxVocab)
 	if err != nil {
 		return nil, err
@@ -114,28 +107,8 @@ func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, e
 		rows = table[0]
 	}
 	if v := c.raw("encoder_config"); v != nil {
-		sub, err := readConfig(v)
-		if err != nil {
-			return nil, c.fault("encoder_config", "= %s: %v", shown(v), err)
-		}
-		sub.prefix = "encoder_config."
-		c.allow("model_name")                             // the encoder's name is all that it tells
-		kind, err := sub.text("model_type", "deberta-v2") // the library's default
-		if err != nil {
-			return nil, err
-		}
-		if kind != "deberta-v2" {
-			return nil, sub.fault("model_type", "= %q: encoders of model_type deberta-v2 are known", kind)
-		}
-		w, err := sub.encoder(kind, nil, opts, false)
-		if err != nil {
-			return nil, err
-		}
-		c.notes, c.warned = append(c.notes, sub.notes...), append(c.warned, sub.warned...)
-		if rows > w.vocab {
-			w.vocab = rows // the added tokens follow the encoder's vocabulary
-		}
-		return w, c.compare(w, inner)
+		c.allow("model_name") // the encoder's name is all that it tells
+		return c.nestedEncoder(v, rows, inner, opts)
 	}
 	name, err := c.text("model_name", "")
 	if err != nil {
@@ -156,7 +129,8 @@ func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, e
 	return w, c.compare(w, inner)
 }
 
-func sortedKeys(m map[string]string) []string {
+// sortedKeys returns the keys of a map, sorted.
+func sortedKeys[V any](m map[string]V) []string {
 	var keys []string
 	for k := range m {
 		keys = append(keys, k)

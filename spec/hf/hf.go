@@ -119,6 +119,9 @@ func (c *config) want(tensors map[string][]int, opts Options) (*want, error) {
 	if c.isGLiNER() {
 		return c.gliner(tensors, opts)
 	}
+	if c.isGLiClass() {
+		return c.gliclass(tensors, opts)
+	}
 	kind, err := c.text("model_type", "")
 	if err != nil {
 		return nil, err

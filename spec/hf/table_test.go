@@ -18,7 +18,7 @@ func TestTables(t *testing.T) {
 		seen := map[string]Effect{}
 		for _, r := range in.Fields {
 			require.NotEmpty(t, r.Why, "%s %s", in.File, r.Field)
-			if in.File != "gliner_config.json" { // it has the rows of config.json after its own
+			if in.File != "gliner_config.json" && in.File != gliclassFile { // they have the rows of config.json after their own
 				require.Empty(t, seen[r.Field], "%s has %s twice", in.File, r.Field)
 			}
 			seen[r.Field] = r.Effect
@@ -58,8 +58,8 @@ func TestFileRows(t *testing.T) {
 func TestAppliedIsRead(t *testing.T) {
 	archive, err := txtar.ParseFile("testdata/configs.txtar")
 	require.NoError(t, err)
-	tables := map[string][]group{"config.json": configTable, "gliner_config.json": glinerTable}
-	asked := map[string]map[string]bool{"config.json": {}, "gliner_config.json": {}}
+	tables := map[string][]group{"config.json": configTable, "gliner_config.json": glinerTable, gliclassFile: gliclassTable}
+	asked := map[string]map[string]bool{"config.json": {}, "gliner_config.json": {}, gliclassFile: {}}
 	read := func(text []byte, task string) {
 		c, err := readConfig(text)
 		require.NoError(t, err)
@@ -67,6 +67,9 @@ func TestAppliedIsRead(t *testing.T) {
 		file := "config.json"
 		if c.isGLiNER() {
 			file = "gliner_config.json"
+		}
+		if c.isGLiClass() {
+			file = gliclassFile
 		}
 		for name := range c.known {
 			asked[file][name] = true
@@ -101,7 +104,7 @@ func TestAppliedIsRead(t *testing.T) {
 func TestBesideRows(t *testing.T) {
 	odd := `{"odd": [1]}`
 	for _, in := range Fields() {
-		if slices.Contains([]string{"config.json", "gliner_config.json", "modules.json", "1_Pooling/config.json", "2_Normalize/config.json",
+		if slices.Contains([]string{"config.json", gliclassFile, "gliner_config.json", "modules.json", "1_Pooling/config.json", "2_Normalize/config.json",
 			"generation_config.json"}, in.File) {
 			continue
 		}

@@ -112,7 +112,8 @@ func (w *want) rules() []rule {
 	if w.absolute > 0 || w.decoder {
 		rules = append(rules, rule{"max_position_embeddings", positionTable, false, 0, w.positions})
 	}
-	if w.segment > 0 || !strings.HasPrefix(w.checkpoint, "hf.deberta") && w.checkpoint != "hf.gliner" { // DeBERTa without types ignores the table
+	prompted := w.checkpoint == "hf.gliner" || w.checkpoint == "hf.gliclass"
+	if w.segment > 0 || !strings.HasPrefix(w.checkpoint, "hf.deberta") && !prompted { // DeBERTa without types ignores the table
 		rules = append(rules, rule{"type_vocab_size", "embeddings.token_type_embeddings.weight", false, 0, w.segment})
 	}
 	if w.relative {

@@ -29,6 +29,9 @@ func Config(m *spec.Model, h *spec.Head, base *Object) (*Written, error) {
 	if m.Checkpoint == "hf.gliner" {
 		return glinerConfigOf(m, h, base)
 	}
+	if m.Checkpoint == "hf.gliclass" {
+		return nil, fmt.Errorf("checkpoint hf.gliclass: the config.json of GLiClass models is read, and not yet written")
+	}
 	kind := kindOf(m)
 	if kind == "" {
 		return nil, fmt.Errorf("checkpoint %s: a config.json describes the layouts hf.deberta, hf.deberta_v2, hf.bert and hf.roberta", m.Checkpoint)

@@ -56,7 +56,7 @@ func (s *draft) head(on string, width int) {
 			optional("norm")
 		}
 	}
-	kind := s.IntN(11)
+	kind := s.IntN(13)
 	if on != "m" && kind < 3 { // on a decoder mostly the head that belongs to it
 		kind = 5
 	}
@@ -103,10 +103,57 @@ func (s *draft) head(on string, width int) {
 			add("tokens start end inside")
 		}
 		add("loss binary_cross_entropy")
+	case 11, 12:
+		s.labels(add)
 	default:
 		add("take " + s.one("first", "mean"))
 	}
 	s.line("head c on %s { %s }", on, strings.Join(steps, "; "))
+}
+
+// labels draws a head that scores labels which are given at run time.
+func (s *draft) labels(add func(...string)) {
+	add("take labels(" + s.one("first", "mean") + ")")
+	add("prompt labels " + s.one("", "after ") + s.one("", "last ") + `mark "<<LABEL>>" end "<<SEP>>"` + s.one("", ` example "<<EXAMPLE>>"`))
+	from := s.one("", " from end")
+	if from == "" && s.yes(2) {
+		add("lstm hidden")
+	}
+	attend := s.yes(3)
+	if attend {
+		add("text each" + from)
+	} else {
+		add("text " + s.one("first", "last", "mean", "sum", "max", "rms", "abs_max", "abs_mean") + from)
+	}
+	heads := 1
+	if s.yes(2) || attend {
+		heads = 1 + s.IntN(3)
+		add(fmt.Sprintf("linear %d", heads*(1+s.IntN(12))))
+		if s.yes(2) {
+			add("act")
+		}
+		if s.yes(3) {
+			add("norm")
+		}
+	}
+	if s.yes(3) {
+		add("unit" + s.one("", " scaled"))
+	}
+	widths := fmt.Sprint(1 + s.IntN(20))
+	if s.yes(2) {
+		widths += fmt.Sprint(", ", 1+s.IntN(20))
+	}
+	switch {
+	case attend:
+		add(fmt.Sprintf("score attend(heads: %d) %s", heads, widths))
+	case s.yes(4):
+		add("score dot")
+	case s.yes(3):
+		add(fmt.Sprintf("score weighted %d", 1+s.IntN(20)))
+	default:
+		add("score " + s.one("layers ", "hopfield ") + widths)
+	}
+	add("loss " + s.one("binary_cross_entropy", "focal"))
 }
 
 // pick draws how the rows of a word become one.

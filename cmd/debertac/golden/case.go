@@ -26,7 +26,8 @@ type Case struct {
 	Head      string               `json:"head"`
 	Tolerance map[string]Tolerance `json:"tolerance"` // by group, see Group
 
-	Texts []Text `json:"-"` // of a case of kind gliner, instead of the following fields
+	Texts   []Text  `json:"-"` // of a case of kind gliner, instead of the following fields
+	Matches []Match `json:"-"` // of a case of kind gliclass, instead of the following fields
 
 	IDs, Mask, Types []int64 // [S, N]
 	Sequences        int     // S; each choice of a question counts as a sequence
@@ -52,7 +53,9 @@ const (
 	KindRTD     = "rtd"     // a generator and a discriminator
 	KindSiFT    = "sift"    // a clean pass, one with given noise, one with noise moved uphill
 	KindGLiNER  = "gliner"  // texts with labels
-	kindModel   = "model"   // recorded outputs of a real model
+	// KindGLiClass is for texts that are scored against labels.
+	KindGLiClass = "gliclass"
+	kindModel    = "model" // recorded outputs of a real model
 )
 
 // Training reports whether the case is a training run.
@@ -99,13 +102,15 @@ func Open(dir string) (*Case, error) {
 	switch c.Kind {
 	case KindGLiNER:
 		return c, c.readTexts()
+	case KindGLiClass:
+		return c, c.readMatches()
 	case KindLibrary, KindEMD, KindRTD, KindSiFT:
 		return c, c.readInputs(path)
 	}
 	if c.Training() {
 		return c, nil
 	}
-	return nil, fault(filepath.Join(dir, caseFile), "kind %q is unknown: there are library, emd, rtd, sift, gliner, train and train_ref", c.Kind)
+	return nil, fault(filepath.Join(dir, caseFile), "kind %q is unknown: there are library, emd, rtd, sift, gliner, gliclass, train and train_ref", c.Kind)
 }
 
 // OpenModel makes a case of recorded outputs of a real model: a safetensors file with the outputs, input_ids, attention_mask and, if there are types,

@@ -71,6 +71,9 @@ func (c *Case) Compare(outputs string, p Produced, scope Scope) ([]Result, error
 	if c.Texts != nil {
 		return c.compareTexts(want, k.files[""], p.Widths)
 	}
+	if c.Matches != nil {
+		return k.compareMatches(want)
+	}
 	var results []Result
 	for _, l := range scope.Layers {
 		if name := fmt.Sprintf("hidden_states.%d", l); !want.Has(name) {

@@ -40,6 +40,9 @@ func (c *Case) Passes(outputs string) ([]Pass, error) {
 		m := Model{Perturb: true}
 		return []Pass{{passClean, m}, {passProbe, m}, {passPerturbed, m}}, nil
 	}
+	if c.Matches != nil {
+		return c.matchPasses(), nil
+	}
 	passes := []Pass{{}}
 	if c.Texts != nil {
 		return passes, nil

@@ -27,6 +27,10 @@ import (
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/token"
+	"github.com/debertac/debertac/runtime/tokenizer"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )
@@ -45,6 +49,27 @@ func (t *Trial) textBatch(dir *folder.Folder, u *compiler.Unit) (*runtime.Batch,
 		return nil, fault.Input(filepath.Join(t.dir, "tokenizer.json"), "there is no token %s", p.Mark)
 	}
 	return t.golden.TextBatch(mark, p.After)
+}
+
+// matchBatch returns the batch of a pass of a case of texts with labels, whose prompt the model's head describes.
+func (t *Trial) matchBatch(dir *folder.Folder, u *compiler.Unit, p golden.Pass) (*runtime.Batch, error) {
+	m := &u.Program.Meta
+	if m.Prompt == nil || dir.Token == nil {
+		return nil, fault.Input(t.dir, "the case needs a tokenizer and a head that scores the labels of a prompt")
+	}
+	tok, err := token.ForModel(dir.Token)
+	if err != nil {
+		return nil, err
+	}
+	spans, ok := tok.(tokenizer.SpanTokenizer)
+	if !ok {
+		return nil, fault.Input(t.dir, "the tokenizer does not know the numbers of its tokens")
+	}
+	prompt, err := task.NewLabelPrompt((*engine.Prompt)(m.Prompt), spans, u.Program.Limits())
+	if err != nil {
+		return nil, fault.Input(t.dir, "%v", err)
+	}
+	return t.golden.MatchBatch(p, prompt, u.Program.Limits())
 }
 
 // Trial is one case with its compiled model.
@@ -351,8 +376,11 @@ func (t *Trial) prepare(ctx context.Context, temp string) error {
 // batch makes the batch of a pass.
 func (t *Trial) batch(dir *folder.Folder, p *pass) (*runtime.Batch, error) {
 	u := p.form.Unit
-	if t.golden.Texts != nil {
+	switch {
+	case t.golden.Texts != nil:
 		return t.textBatch(dir, u)
+	case t.golden.Matches != nil:
+		return t.matchBatch(dir, u, p.Pass)
 	}
 	n := golden.Needs{Prefix: p.form.prefix, Pad: -1}
 	if s := u.Model.Embed.Segment; s != nil {

@@ -90,14 +90,14 @@ func rows(dst []int32, b *ragged.Batch, s int, l ragged.Limits, pick func(n int)
 // labels of the kernels.
 const mostMarks = 12
 
-// words draws words of up to three tokens, with gaps. Tokens before the first word are for labels.
+// words draws words of up to three tokens, with gaps, and some without tokens. Tokens before the first word are for labels.
 func words(dst []int32, b *ragged.Batch, s int, l ragged.Limits, pick func(n int) int) []int32 {
 	at, end := b.Starts[s], b.Starts[s+1]
 	if l.Marks {
 		at += int32(1 + pick(min(mostMarks, max(1, b.Length(s)/2))))
 	}
 	for at += int32(pick(2)); at < end; at += int32(pick(2)) {
-		last := min(at+int32(1+pick(3)), end)
+		last := min(at+int32(pick(4)), end)
 		dst = append(dst, at, last)
 		at = last
 	}

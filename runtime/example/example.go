@@ -79,7 +79,7 @@ const maxLine = 128 << 20
 
 // Reader reads examples that Encode has written.
 type Reader struct {
-	Trusted bool // the lines have been read before: whether a field stands twice is not checked again
+	Trusted bool // whether a field stands twice is not checked
 
 	r    *bufio.Reader
 	line int

@@ -165,7 +165,7 @@ func (e *evalFlags) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	err = all.each(func(n int, x *example.Example) error {
+	err = all.pass(false, func(n int, x *example.Example) error {
 		if err := ev.check(x); err != nil {
 			return ofExample(x, n, err)
 		}

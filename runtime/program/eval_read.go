@@ -1,6 +1,7 @@
 package program
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -19,9 +20,9 @@ type examples struct {
 	close func()
 }
 
-// read reads all examples once. An input that cannot be read again, such as a pipe, goes into a temporary file first.
-func (e *evalFlags) read(ctx context.Context, s *session) (x *examples, err error) {
-	x = &examples{ctx: ctx, name: "standard input", close: func() {}}
+// read finds out how many examples there are, and reads the first one. An input that cannot be read again, such as a pipe, goes into a temporary file first.
+func (e *evalFlags) read(ctx context.Context, s *session) (*examples, error) {
+	x := &examples{ctx: ctx, name: "standard input", close: func() {}}
 	in := s.In
 	if e.input != "-" {
 		f, err := disk.OpenStream(ctx, e.input)
@@ -30,27 +31,50 @@ func (e *evalFlags) read(ctx context.Context, s *session) (x *examples, err erro
 		}
 		in, x.name, x.close = f, e.input, func() { f.Close() } // read only
 	}
-	defer func() {
-		if err != nil {
-			x.close()
-		}
-	}()
+	if err := x.begin(in); err != nil {
+		x.close()
+		return nil, faulty(x.name, "%w", err)
+	}
+	return x, nil
+}
+
+// begin finds out how many examples an input has, and reads the first one.
+func (x *examples) begin(in io.Reader) (err error) {
 	var again bool
 	if x.text, again = disk.Again(in); !again {
 		if err := x.keep(in); err != nil {
-			return nil, faulty(x.name, "%w", err)
+			return err
 		}
 	}
-	err = x.pass(false, func(i int, one *example.Example) error {
-		if x.n++; i == 0 {
-			x.first = one
-		}
-		return nil
-	})
-	if err == nil && x.n == 0 {
-		err = faulty(x.name, "it is empty: there are no examples")
+	x.first, err = example.NewReader(io.NewSectionReader(x.text, 0, x.text.Size())).Next()
+	if errors.Is(err, io.EOF) {
+		return errors.New("it is empty: there are no examples")
 	}
-	return x, err
+	if err == nil {
+		x.n, err = x.lines()
+	}
+	return err
+}
+
+// lines counts the lines.
+func (x *examples) lines() (n int, err error) {
+	buf := make([]byte, 1<<16)
+	for last := byte('\n'); x.ctx.Err() == nil; {
+		k, err := x.text.Read(buf)
+		if n += bytes.Count(buf[:k], []byte("\n")); k > 0 {
+			last = buf[k-1]
+		}
+		if errors.Is(err, io.EOF) {
+			if last != '\n' {
+				n++
+			}
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return 0, x.ctx.Err()
 }
 
 // keep writes the input into a temporary file.
@@ -75,7 +99,7 @@ func (x *examples) keep(in io.Reader) error {
 // each calls f with all examples, by their numbers from 0.
 func (x *examples) each(f func(i int, one *example.Example) error) error { return x.pass(true, f) }
 
-// pass reads the examples. trusted is set if they have been read before.
+// pass reads the examples. Unless trusted is set, it also refuses fields that stand twice, which takes some time.
 func (x *examples) pass(trusted bool, f func(i int, one *example.Example) error) error {
 	r := example.NewReader(io.NewSectionReader(x.text, 0, x.text.Size()))
 	r.Trusted = trusted

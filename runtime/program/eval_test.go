@@ -1,10 +1,13 @@
 package program
 
 import (
+	"errors"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/prediction"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
@@ -67,6 +70,8 @@ func TestEvalFlags(t *testing.T) {
 	for want, in := range map[string]string{
 		"standard input: it is empty: there are no examples":        "",
 		"standard input: line 2: it is not an example":              data + "[]\n",
+		`standard input: line 1: it is not an example: unexpected`:  `{"text":`,
+		`standard input: line 2: the field "label" stands twice`:    data + `{"text":"x","label":"ham","label":"spam"}`,
 		`example 1: the model has no label "x" (it has: ham, spam`:  `{"text":"x","label":"x"}`,
 		`example 1: it has 2 labels, and this model chooses one`:    `{"text":"x","labels":["ham","spam"]}`,
 		`example 9: it cannot be encoded: a text of 40000000 bytes`: data + `{"text":"gigantic","label":"ham","at":9}` + "\n" + data,
@@ -81,4 +86,15 @@ func TestEvalFlags(t *testing.T) {
 	r := runIn(t, data, "eval", "--weights", weights, "--input", write(t, "e.jsonl", data+`{"text":"y","labels":["2"]}`), "--resamples", "0")
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.Contains(t, r.out, `"n":2,`)
+
+	defer disk.Inject(func(op disk.Op, path string) error { // an input that cannot be read again goes into a temporary file
+		if op == disk.OpWrite && path == os.TempDir() {
+			return errors.New("no space left")
+		}
+		return nil
+	})()
+	r = runIn(t, data, "eval", "--weights", weights)
+	require.Equal(t, ExitInput, r.code, r.err)
+	require.Contains(t, r.err, "standard input: ")
+	require.Contains(t, r.err, os.TempDir()+": no space left")
 }

@@ -83,8 +83,10 @@ func (c *Console) Warn(list diag.List, files diag.Sources) {
 	fmt.Fprint(c.Err, diag.Render(list, files, diag.Style{Color: c.Color}))
 }
 
-// Note prints a line for people, on stderr.
-func (c *Console) Note(format string, args ...any) { fmt.Fprintf(c.Err, format+"\n", args...) }
+// Note prints a line for people, on stderr, without control characters.
+func (c *Console) Note(format string, args ...any) {
+	fmt.Fprintln(c.Err, fault.Printable(fmt.Sprintf(format, args...)))
+}
 
 // Progress shows what is being done until stop is called. It shows it only on a terminal, and only if it takes a while.
 func (c *Console) Progress(what string) (stop func()) {

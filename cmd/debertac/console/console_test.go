@@ -34,6 +34,13 @@ func TestShowAs(t *testing.T) {
 	require.Equal(t, "folder/model.dspec", d.Span.File, "the message itself is as it was")
 }
 
+// TestNote checks that names with control characters do not reach a terminal as they are.
+func TestNote(t *testing.T) {
+	c, said := newConsole(t)
+	c.Note("%s: %d", "a\x1b[31m\u009b\r\tb", 3)
+	require.Equal(t, "a\ufffd[31m\ufffd\ufffd\tb: 3\n", said.String())
+}
+
 // TestReport: an error is printed once, and its exit code returned.
 func TestReport(t *testing.T) {
 	c, said := newConsole(t)

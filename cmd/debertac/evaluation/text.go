@@ -11,11 +11,18 @@ import (
 
 	"github.com/rivo/uniseg"
 
+	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/runtime/prediction"
 )
 
-// Print shows a report to people: the metrics with their intervals, each class, and the table of confusion.
+// Print shows a report to people: the metrics with their intervals, each class, and the table of confusion. Control characters in labels are replaced.
 func Print(w io.Writer, r *prediction.Report) {
+	var b strings.Builder
+	write(&b, r)
+	fmt.Fprint(w, fault.Printable(b.String()))
+}
+
+func write(w io.Writer, r *prediction.Report) {
 	width := 0
 	for _, v := range r.Values {
 		width = max(width, len(v.Name))

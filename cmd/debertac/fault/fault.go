@@ -71,13 +71,17 @@ func (f *Error) Render(color bool) string {
 	if f.more == "" {
 		return text
 	}
-	printable := func(r rune) rune {
+	return text + Printable(strings.TrimRight(f.more, "\n")) + "\n"
+}
+
+// Printable returns a text without the control characters that a terminal would obey, in names of files and labels for instance.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && unicode.IsControl(r) {
 			return unicode.ReplacementChar
 		}
 		return r
-	}
-	return text + strings.Map(printable, strings.TrimRight(f.more, "\n")) + "\n"
+	}, text)
 }
 
 // OverInput returns the error for an output that would replace an input.

@@ -307,6 +307,11 @@ func (v *evalVerb) ofRun(m *built.Maker, data *evaluation.Data) (*prediction.Rep
 
 // against runs the program of a model on the data.
 func (v *evalVerb) against(m *built.Maker, p *built.Program, data *evaluation.Data) (*prediction.Report, error) {
+	if v.Predictions != "" { // the built program, which writes them, does not know which files were read here
+		if _, err := output.Place(v.Predictions); err != nil {
+			return nil, err
+		}
+	}
 	args := append(v.Handed.Flags(), p.WeightsFlag(), flags.Value("--predictions", v.Predictions), flags.OptionalCount("--resamples", v.Resamples),
 		flags.Value("--positive", v.Positive), flags.OptionalCount("--candidates", v.Candidates), flags.Switch("--generate", v.Generate))
 	if v.Seed != nil {

@@ -242,6 +242,9 @@ func (r *run) resume() error {
 	if n := r.t.Next(); n != last.Step {
 		return ragged.Errorf("%s holds %d steps, and its name says %d: it was renamed, or is of another run", last.Path, n, last.Step)
 	}
+	if seed := r.t.Options().Seed; seed != r.Folder.Run.Seed {
+		return ragged.Errorf("%s holds the seed %d, and the run has %d: it is of another run", last.Path, seed, r.Folder.Run.Seed)
+	}
 	r.saved = last.Step
 	return nil
 }

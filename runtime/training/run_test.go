@@ -298,6 +298,18 @@ func TestNames(t *testing.T) {
 	require.Equal(t, "f1", best.Metric)
 }
 
+// TestSeed checks that a checkpoint of another seed is refused.
+func TestSeed(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	c := config(t, dir, data(t, 30))
+	c.Stop = 5
+	require.NoError(t, training.Run(t.Context(), c))
+	require.NoError(t, c.Folder.Close())
+	c = config(t, dir, data(t, 30))
+	c.Folder.Run.Seed = 5
+	require.ErrorContains(t, training.Run(t.Context(), c), "step-00000005.safetensors holds the seed 4, and the run has 5")
+}
+
 // TestRefused checks the messages about data and evaluations that do not fit.
 func TestRefused(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")

@@ -167,6 +167,11 @@ func check(path string, f *safetensors.File, u *compiler.Unit) error {
 	if have, want := m[keySpec], u.Program.Meta.SpecHash; have != "" && have != want {
 		return fault.Input(path, "it is a checkpoint of another model: its spec has the hash %.12s, that of the run has %.12s", have, want)
 	}
+	for _, key := range []string{keyStep, keySums} {
+		if m[keySpec] != "" && m[key] == "" {
+			return fault.Input(path, "it is damaged: %s is missing", key)
+		}
+	}
 	if step, ok := runfolder.StepOf(path); ok && m[keyStep] != "" && m[keyStep] != strconv.Itoa(step) {
 		return fault.Input(path, "it is the checkpoint after step %s, and its name tells another step: name it as it was, or take another one", m[keyStep])
 	}

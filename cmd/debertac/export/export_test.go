@@ -399,8 +399,16 @@ func TestDamagedCheckpoints(t *testing.T) {
 	other := trained(t, text(cases[3].model, cases[3].head, ""))
 	path := checkpoint(t, u, 5)
 	const sum = `{"classifier.weight": 1}`
+	without := func(key string) func(map[string]string, []float32) {
+		return func(meta map[string]string, _ []float32) {
+			meta["debertac.spec"], meta["debertac.step"], meta["debertac.crc32c"] = u.Program.Meta.SpecHash, "10", "{}"
+			delete(meta, key)
+		}
+	}
 	for want, change := range map[string]func(meta map[string]string, v []float32){
 		"it is a checkpoint of another model":                 func(meta map[string]string, _ []float32) { meta["debertac.spec"] = "0123" },
+		"it is damaged: debertac.step is missing":             without("debertac.step"),
+		"it is damaged: debertac.crc32c is missing":           without("debertac.crc32c"),
 		"debertac.crc32c cannot be read":                      func(meta map[string]string, _ []float32) { meta["debertac.crc32c"] = "{" },
 		"classifier.weight does not have its checksum":        func(meta map[string]string, _ []float32) { meta["debertac.crc32c"] = sum },
 		"the number 2 of classifier.weight is NaN":            func(_ map[string]string, v []float32) { v[2] = float32(math.NaN()) },

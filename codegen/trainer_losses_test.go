@@ -23,6 +23,7 @@ model ar like m { encoder.attention.mask j <= i }
 head lm on ar { take each; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
 head rtd on m { take each + first; norm; linear hidden; act; linear 1; loss binary_cross_entropy }
 head near on m { take mean; loss contrastive(temperature: 0.5) }
+head alike on m { take mean; loss cosine_similarity }
 head better on m { take first; linear 1 as score; loss pairwise }
 head ranked on m { take first; linear 1 as score; loss listwise }
 head tags on m { take each; linear 3 as labels("a", "b", "c"); loss cross_entropy }
@@ -32,6 +33,7 @@ head mlm on m { take masked; linear hidden; act; norm; linear vocab tied embed.t
 train spans on m.spans { batch 8 sequences in parts of 4; epochs 1; rate 1e-3 }
 train tokens on m.tokens { batch 8 sequences; epochs 1; rate 1e-3; smooth 0.1 }
 train near on m.near { batch 8 sequences; epochs 1; rate 1e-3 }
+train alike on m.alike { batch 8 sequences in parts of 4; epochs 1; rate 1e-3 }
 train better on m.better { batch 8 sequences; epochs 1; rate 1e-3 }
 train ranked on m.ranked { batch 8 sequences; epochs 1; rate 1e-3 }
 train tags on m.tags { batch 8 sequences in parts of 4; epochs 1; rate 1e-3; smooth 0.1; weigh labels 1 0.5 5 }
@@ -45,7 +47,7 @@ train twins on m.rtd { batch 8 sequences in parts of 4; epochs 1; rate 1e-3; opt
 train asked on m.spans { batch 8 sequences; epochs 1; rate 1e-3; negatives 1.5 from batch }
 target t {
     emit train spans; emit train tokens; emit train near; emit train better; emit train ranked; emit train tags; emit train many; emit train pick
-    emit train mlm; emit train both; emit train words; emit train pair; emit train asked; emit train twins
+    emit train alike; emit train mlm; emit train both; emit train words; emit train pair; emit train asked; emit train twins
 }
 `
 

@@ -40,7 +40,7 @@ head amount on m { take first; linear 1 as score; loss mean_squared_error }
 head choice on m { take first; linear 1 as choices; loss cross_entropy }
 head hot on m { take mean; linear 2 as labels("a", "b"); loss focal }
 head ents on m { take words(mean); linear 8; dropout 0.1; lstm 6; prompt labels mark "<<ENT>>" end "<<SEP>>"; tokens start end inside; loss focal }
-head near on m { take mean; loss contrastive }
+head near on m { take mean; loss contrastive }; head alike on m { take mean; loss cosine_similarity }
 head better on m { take first; linear 1 as score; loss pairwise }
 head ranked on m { take first; linear 1 as score; loss listwise }
 `

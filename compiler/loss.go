@@ -47,6 +47,8 @@ func (u *Unit) AddLoss(soft bool) (diag.List, error) { return u.AddLossOf(Target
 //   - mean_squared_error, the target f32[M, C]: the mean over all numbers of (z - target)².
 //   - contrastive, StoreGroup: the mean over the groups of -log softmax of cos(a, b)/temperature. a is the first text of a group, and the second one is right
 //     for it. The softmax is over the texts of all groups but the first ones.
+//   - cosine_similarity, the target f32[B] and StoreGroup: the mean over the groups of (cos(a, b) - target)². a is the first text of a group, which has the
+//     target, and b is the second one.
 //   - pairwise, the target f32[B] and StoreGroup: the mean of log(1 + exp(z' - z)) over the pairs of texts of a group of which z has the higher target.
 //   - listwise, the target f32[B] and StoreGroup: the mean over the groups of the cross entropy of the softmax of z with that of the target.
 //
@@ -154,6 +156,7 @@ var lossTable = []lossRow{
 	{loss: tasktable.Focal, smooth: true, weigh: true, make: (*losses).binary},
 	{loss: tasktable.MeanSquaredError, make: (*losses).squares},
 	{loss: tasktable.Contrastive, make: (*losses).contrastive},
+	{loss: tasktable.CosineSimilarity, make: (*losses).cosines},
 	{loss: tasktable.Pairwise, make: (*losses).pairwise},
 	{loss: tasktable.Listwise, make: (*losses).listwise},
 }

@@ -197,6 +197,14 @@ func (l *losses) contrastive() *ir.Value {
 	return l.node("sum_ratio", nil, each, anchor) // a batch has no parts
 }
 
+// cosines appends the mean squared difference of the cosines of pairs and their targets.
+func (l *losses) cosines() *ir.Value {
+	target, group := l.target(StoreTarget, ir.FiniteTarget, ir.F32, ir.B), l.group(ir.PairTarget)
+	anchor, x := l.node("anchors", nil, group), l.node("unit_rows", nil, l.z)
+	d := l.node("sub", nil, l.node("pair_score", []ir.Attr{ir.A("temperature", 1.0)}, x, group), target)
+	return l.ratio(l.node("mul", nil, anchor, l.node("mul", nil, d, d)), anchor, ir.Count{Target: StoreGroup, Of: ir.GroupCount})
+}
+
 // pairwise appends the mean loss of the pairs of texts of a group.
 func (l *losses) pairwise() *ir.Value {
 	target, group := l.target(StoreTarget, ir.FiniteTarget, ir.F32, ir.B), l.group(ir.GroupTarget)

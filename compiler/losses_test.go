@@ -29,6 +29,7 @@ var lossHeads = map[string]struct {
 	"pairwise":    {ir.B, `take first; linear 1 as score; loss pairwise`},
 	"listwise":    {ir.B, `take first; linear 1 as score; loss listwise`},
 	"contrastive": {ir.B, `take mean; linear 3; loss contrastive(temperature: 0.25)`},
+	"cosines":     {ir.B, `take mean; linear 3; loss cosine_similarity`},
 	"span":        {ir.T, `take each; linear 2 as span; loss cross_entropy`},
 }
 

@@ -19,7 +19,7 @@ import (
 
 // TestTrain compares the loss and the gradients of the training step of each head of the small model with those of the plain program.
 func TestTrain(t *testing.T) {
-	for _, head := range []string{"nli", "mlm", "bio", "qa", "many", "amount", "choice", "ner", "hot", "ents", "near", "better", "ranked"} {
+	for _, head := range []string{"nli", "mlm", "bio", "qa", "many", "amount", "choice", "ner", "hot", "ents", "near", "alike", "better", "ranked"} {
 		t.Run(head, func(t *testing.T) {
 			plain := unitOf(t, head, compiler.Options{Train: true})
 			names := compiler.Parameters(plain.Program)
@@ -50,7 +50,7 @@ func TestTrain(t *testing.T) {
 // TestArena follows the schedule of training steps through the slots of the arena and the memory of gradients, and checks that every value is still in its
 // place when it is read.
 func TestArena(t *testing.T) {
-	for _, name := range []string{"nli", "mlm", "bio", "qa", "choice", "ner", "ents", "near", "better", "nli sift", "mlm sift"} {
+	for _, name := range []string{"nli", "mlm", "bio", "qa", "choice", "ner", "ents", "near", "alike", "better", "nli sift", "mlm sift"} {
 		t.Run(name, func(t *testing.T) {
 			var o compiler.Training
 			head, sift := strings.CutSuffix(name, " sift")

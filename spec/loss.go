@@ -88,10 +88,23 @@ func (h *Head) LossText() string {
 	return h.Loss + "(" + strings.Join(list, ", ") + ")"
 }
 
+// elsewhere returns the loss that stands nearest to a loss of another library, or "".
+func elsewhere(name string) string {
+	if slices.Contains(tasktable.Losses, name) {
+		return ""
+	}
+	return tasktable.Elsewhere[strings.ToLower(strings.ReplaceAll(name, "_", ""))]
+}
+
 // loss resolves the head's loss.
 func (b *headBuilder) loss(form *lossForm) {
 	h := b.h
 	var ok bool
+	if near := elsewhere(form.Kind.Name); near != "" {
+		b.r.add(diag.Errorf("unknown-name", spanOfAll(form.Kind.Tokens), "there is no loss %s; the nearest loss is %s", form.Kind.Name, near).Hintf("%s", near))
+		b.r.odd[h] = true
+		return
+	}
 	if h.Loss, ok = b.r.pick(form.Kind, "loss", tasktable.Losses); !ok {
 		b.r.odd[h] = true
 		return
@@ -182,7 +195,7 @@ func (b *trainBuilder) wholeBatch(h *Head) {
 
 // compares reports whether the loss of a head compares several texts.
 func compares(h *Head) bool {
-	return h.Loss == tasktable.Contrastive || h.Loss == tasktable.Pairwise || h.Loss == tasktable.Listwise || h.As == Choices
+	return tasktable.OfVectors(h.Loss) || h.Loss == tasktable.Pairwise || h.Loss == tasktable.Listwise || h.As == Choices
 }
 
 // Divides reports whether the losses of a training allow parts of this many texts.

@@ -122,11 +122,11 @@ func (b *headBuilder) checkLoss(words words) {
 		fault(misfit.Message, misfit.Hint)
 	case tasktable.Sigmoid(h.Loss) && h.HasStep(StepCRF):
 		fault("a CRF chooses one sequence of labels: "+h.Loss+", which judges each label by itself, does not fit", "loss cross_entropy")
-	case h.Loss == tasktable.Contrastive && b.cols == 1:
-		fault("contrastive compares the directions of vectors, but the head has one number", "linear hidden")
+	case tasktable.OfVectors(h.Loss) && b.cols == 1:
+		fault(h.Loss+" compares the directions of vectors, but the head has one number", "linear hidden")
 	case h.As == Vector && b.cols == 1 && h.Loss == tasktable.CrossEntropy:
 		fault("a softmax over one column is always 1", "loss binary_cross_entropy")
-	case h.Loss != "" && h.Loss != tasktable.Contrastive && len(h.Steps) == 0:
+	case h.Loss != "" && !tasktable.OfVectors(h.Loss) && len(h.Steps) == 0:
 		hint := `linear 2 as labels("yes", "no")`
 		if h.Loss == tasktable.MeanSquaredError {
 			hint = "linear 1"
@@ -233,7 +233,7 @@ func (h *Head) NamedForm() string {
 		if rows == Words {
 			form += "(" + h.Take.Pick + ")"
 		}
-		if h.Loss != "" && h.Loss != tasktable.Contrastive { // other losses need numbers
+		if h.Loss != "" && !tasktable.OfVectors(h.Loss) { // other losses need numbers
 			form = "take first; linear hidden; act; linear 2"
 		}
 	case rows == First || rows == Mean:

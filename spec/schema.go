@@ -137,7 +137,7 @@ var Schema = []*Row{
 		Doc: "a norm with weights of its own", parse: form[normForm](), optional: true},
 	{Block: "head", Word: "dropout", Operands: "RATE", Many: true, Doc: "in training only", parse: form[numForm]()},
 	{Block: "head", Word: "loss", Operands: lossOperands(), Default: lossDefault(),
-		Doc:   "what training minimises; contrastive, pairwise, listwise and focal are for a few kinds of heads",
+		Doc:   "what training minimises; contrastive, cosine_similarity, pairwise, listwise and focal are for a few kinds of heads",
 		parse: form[lossForm]()},
 	{Block: "head", Word: "from", Operands: "TEXT", Doc: "tensor prefix, where a checkpoint holds more than one such head", parse: form[stringForm]()},
 	{Block: "head", Word: "crf", Doc: "transition scores with Viterbi decoding"},

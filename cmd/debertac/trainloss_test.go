@@ -23,9 +23,11 @@ head spans on n { take words(first); linear 32; prompt labels mark "[MASK]" end 
 head ends on n { take words(first); linear 32; prompt labels mark "[MASK]" end "[SEP]"; tokens start end inside; loss binary_cross_entropy }
 head tag on m { take each; linear 3 as labels("O", "B-city", "I-city"); loss cross_entropy }
 head vector on m { take mean; loss contrastive(temperature: 0.2) }
+head alike on m { take mean; loss cosine_similarity }
 train spans on n.spans { batch 2 sequences; length 40 tokens; epochs 2; rate 1e-3 warmup 1 steps then constant }
 train ends on n.ends { batch 2 sequences; length 40 tokens; epochs 2; rate 1e-3 warmup 1 steps then constant }
 train tag on m.tag { batch 2 sequences; length 40 tokens; epochs 2; rate 1e-3 warmup 1 steps then constant }
+train alike on m.alike { batch 4 sequences; length 40 tokens; epochs 2; rate 1e-3 warmup 1 steps then constant }
 train vector on m.vector { batch 8 sequences; length 40 tokens; epochs 2; rate 1e-3 warmup 1 steps then constant }
 `
 
@@ -45,6 +47,7 @@ func TestTrainLoss(t *testing.T) {
 		"spans": entities, "ends": entities,
 		"tag": `{"text": "oslo is far, new york is farther", "entities": [{"label": "city", "start": 0, "end": 4}, {"label": "city", "start": 13, "end": 21}]}
 			{"text": "nothing here", "entities": []}`,
+		"alike": `{"text": "you won", "pair": "you have won", "score": 0.9} {"text": "at nine", "pair": "see you", "score": -0.2}`,
 		"vector": `{"text": "you won", "positive": "you have won", "negatives": ["see you"]}
 			{"text": "at nine", "positive": "nine it is", "negatives": ["a prize", "never"]}`,
 	} {

@@ -95,6 +95,9 @@ func (v *vectorEvaluator) predict(ctx context.Context, examples []*example.Examp
 		if v.scored {
 			similar := cosine(own, vectors[2*i+1].Vector)
 			p.Score, p.Gold = &similar, *x.Score
+			if v.temperature == 0 { // contrastive does not know scores
+				sum(p, (similar-*x.Score)*(similar-*x.Score), 1)
+			}
 			continue
 		}
 		gold := []float64{}

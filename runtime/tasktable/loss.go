@@ -13,6 +13,8 @@ const (
 	// Contrastive compares vectors of texts in pairs (van den Oord et al. 2018): the cross entropy of cos(a_i, b_j)/temperature over all second texts b_j of
 	// the batch, where b_i is the right one for the first text a_i.
 	Contrastive = "contrastive"
+	// CosineSimilarity compares the vectors of two texts with a score (Reimers and Gurevych 2019): (cos(a, b) - y)² for each pair.
+	CosineSimilarity = "cosine_similarity"
 	// Pairwise compares scores (Burges et al. 2005): log(1 + exp(z_j - z_i)) for each pair of texts of a group of which i has the higher target.
 	Pairwise = "pairwise"
 	// Listwise compares scores (Cao et al. 2007): the cross entropy of the softmax of a group's scores with the softmax of its targets.
@@ -23,15 +25,29 @@ const (
 )
 
 // Losses lists the losses of the language.
-var Losses = []string{CrossEntropy, BinaryCrossEntropy, MeanSquaredError, Contrastive, Pairwise, Listwise, Focal}
+var Losses = []string{CrossEntropy, BinaryCrossEntropy, MeanSquaredError, Contrastive, CosineSimilarity, Pairwise, Listwise, Focal}
 
 // purposes tells, for the losses of a few kinds of heads, what they do.
 var purposes = map[string]string{
-	Contrastive: "contrastive compares the vectors of texts",
-	Pairwise:    "pairwise compares the scores of two texts",
-	Listwise:    "listwise compares the scores of a list of texts",
-	Focal:       "focal judges each label by itself",
+	Contrastive:      "contrastive compares the vectors of texts",
+	CosineSimilarity: "cosine_similarity compares the vectors of texts",
+	Pairwise:         "pairwise compares the scores of two texts",
+	Listwise:         "listwise compares the scores of a list of texts",
+	Focal:            "focal judges each label by itself",
 }
+
+// Elsewhere maps names that losses have in other libraries, in lower case without spaces and underscores, to losses of the language that do the same or stand
+// nearest to them.
+var Elsewhere = map[string]string{
+	"multiplenegativesranking": Contrastive, "multiplenegativesrankingloss": Contrastive, "infonce": Contrastive, "ntxent": Contrastive, "mnrl": Contrastive,
+	"inbatchnegatives": Contrastive, "triplet": Contrastive, "tripletloss": Contrastive, "cosine": CosineSimilarity, "cosinesimilarityloss": CosineSimilarity,
+	"cosent": CosineSimilarity, "cosentloss": CosineSimilarity, "angle": CosineSimilarity, "angleloss": CosineSimilarity, "ranknet": Pairwise,
+	"listnet": Listwise, "mse": MeanSquaredError, "mseloss": MeanSquaredError, "bce": BinaryCrossEntropy, "bcewithlogitsloss": BinaryCrossEntropy,
+	"crossentropyloss": CrossEntropy, "focalloss": Focal,
+}
+
+// OfVectors reports whether a loss compares the directions of vectors of texts in pairs. Such a loss needs no numbers of a head.
+func OfVectors(loss string) bool { return loss == Contrastive || loss == CosineSimilarity }
 
 // Sigmoid reports whether a loss judges each number by itself, so that probabilities are sigmoids of the numbers and not a softmax of a row.
 func Sigmoid(loss string) bool { return loss == BinaryCrossEntropy || loss == Focal }

@@ -241,7 +241,7 @@ var Table = []Row{
 	},
 	{
 		Task: Vector, Kind: "embed", Numbers: "a vector for each sequence, [B, C]",
-		Take: []Take{TakeFirst, TakeMean}, Losses: []string{CrossEntropy, BinaryCrossEntropy, MeanSquaredError, Contrastive}, Startless: true,
+		Take: []Take{TakeFirst, TakeMean}, Losses: []string{CrossEntropy, BinaryCrossEntropy, MeanSquaredError, Contrastive, CosineSimilarity}, Startless: true,
 		Services: []Service{embedder},
 		Flags:    []string{"pair", "normalize", "prompt", "no-prompt"},
 		Page:     "embed.md", Sample: "take mean",

@@ -156,6 +156,14 @@ func Run(t *testing.T, p *trainer.Program, o Options) {
 	}
 }
 
+// fewest returns the number of sequences of the smallest batch: one, or a pair.
+func fewest(p *trainer.Program) int {
+	if slices.ContainsFunc(p.Targets, func(t trainer.Target) bool { return t.Check == trainer.Pairs }) {
+		return 2
+	}
+	return 1
+}
+
 // trained returns all tensors before and after a few steps of a new trainer. If the program takes a batch in parts, each step has two. With pause, another
 // trainer goes on from a checkpoint after the second step. pulled has the tensors that the last step must change.
 func trained(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, lens []int, pause bool) (before, after map[string][]float32, pulled map[string]bool) {
@@ -177,7 +185,7 @@ func trained(t *testing.T, p *trainer.Program, isa cpu.ISA, threads int, lens []
 	for seed := range uint64(3) { // the first step of a warmup has the rate 0
 		parts := []*trainer.Batch{Batch(p, lens, 2*seed)}
 		if len(p.Counts) > 0 {
-			parts = append(parts, Batch(p, lens[:1], 2*seed+1))
+			parts = append(parts, Batch(p, lens[:fewest(p)], 2*seed+1))
 		}
 		if p.Masking != nil && seed == 2 {
 			for _, b := range parts {

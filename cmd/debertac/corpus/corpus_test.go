@@ -161,6 +161,13 @@ func TestRows(t *testing.T) {
 		example.Example{Text: "you won", Positive: "you have won", Negatives: []string{"see you"}})
 	require.NoError(t, err)
 	require.Len(t, rows[0], 3)
+	other, near := "you have won", 0.25
+	rows, _, err = encoded(t, training(t, "", "take mean; loss cosine_similarity", ""), corpus.Settings{},
+		example.Example{Text: "you won", Pair: &other, Score: &near})
+	require.NoError(t, err)
+	require.Len(t, rows[0], 2)
+	require.Equal(t, []float32{0.25}, rows[0][0].Floats["target"])
+	require.Equal(t, []float32{0.25}, rows[0][1].Floats["target"])
 }
 
 // TestStream checks that masked models get the stream of all texts in sequences of one length, with the words of the tokens, and that causal models get the
@@ -208,6 +215,7 @@ func TestRefused(t *testing.T) {
 		`take words(first); linear 32; prompt labels mark "[MASK]" end "[SEP]"; spans <= 2 markers; loss binary_cross_entropy`, "")
 	pair := training(t, "", "take first; linear hidden; act; linear 1 as score; loss pairwise", "")
 	vector := training(t, "", "take mean; loss contrastive", "")
+	alike, five := training(t, "", "take mean; loss cosine_similarity", ""), 5.0
 	prefix := training(t, "encoder.attention.mask j <= i or prefix[j]",
 		"take each; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy", "")
 	two := []string{"ham", "spam"}
@@ -237,6 +245,9 @@ func TestRefused(t *testing.T) {
 		{choice, example.Example{Question: "x", Options: []string{"a", "a"}, Label: "0"}, "its 2 options are the same text"},
 		{pair, example.Example{Text: "x", Documents: []string{"a", "a"}}, "its 2 documents are the same text"},
 		{pair, example.Example{Text: "x", Documents: []string{"a", "b"}, Scores: []float64{2, 2}}, "its 2 documents have the same score"},
+		{alike, example.Example{Text: "x", Score: &five}, "it needs a text and a pair"},
+		{alike, example.Example{Text: "x", Pair: &two[0]}, "it has no score, which the cosine of the two texts is compared with"},
+		{alike, example.Example{Text: "x", Pair: &two[0], Score: &five}, "its score is 5, and a cosine is from -1 to 1: divide all scores by the largest one"},
 		{vector, example.Example{Text: "x", Positive: "y", Negatives: []string{"z", "y"}}, "its negative 2 is its positive too"},
 		{tag, example.Example{Words: []string{"\u200b"}, Tags: []string{"O"}}, "no word of it has a token that the model reads"},
 		{ner, example.Example{Text: "x"}, "it has no entities; a text without any has an empty list"},

@@ -207,7 +207,10 @@ func (w *worker) choices(e *example.Example) error {
 
 // vectors encodes a text, the text that means the same, and those that do not, as one row.
 func (w *worker) vectors(e *example.Example) error {
-	if w.head.Loss != tasktable.Contrastive {
+	switch {
+	case w.head.Loss == tasktable.CosineSimilarity:
+		return w.similar(e)
+	case w.head.Loss != tasktable.Contrastive:
 		return faulty("no data can be prepared for the loss %s of vectors: feed the training by a program", w.head.Loss)
 	}
 	positive := e.Positive
@@ -226,6 +229,29 @@ func (w *worker) vectors(e *example.Example) error {
 		if err != nil {
 			return err
 		}
+		row = append(row, *s)
+	}
+	w.out.rows = append(w.out.rows, row)
+	return nil
+}
+
+// similar encodes a pair of texts with the cosine that their vectors are to have.
+func (w *worker) similar(e *example.Example) error {
+	switch {
+	case e.Text == "" || e.Pair == nil || *e.Pair == "":
+		return faulty("it needs a text and a pair, the text to compare it with")
+	case e.Score == nil:
+		return faulty("it has no score, which the cosine of the two texts is compared with")
+	case !(*e.Score >= -1 && *e.Score <= 1):
+		return faulty("its score is %v, and a cosine is from -1 to 1: divide all scores by the largest one", *e.Score)
+	}
+	var row []prepared.Sequence
+	for _, text := range []string{e.Text, *e.Pair} {
+		s, err := w.whole(runtime.Text{First: text})
+		if err != nil {
+			return err
+		}
+		s.Floats = map[string][]float32{target: {float32(*e.Score)}}
 		row = append(row, *s)
 	}
 	w.out.rows = append(w.out.rows, row)

@@ -58,7 +58,7 @@ func (f *filler) job(d *data, seed, steps int) *job {
 
 model m like %s {
     checkpoint own
-    tokenizer  sentencepiece
+    tokenizer  wordpiece
     dim vocab  = %d
     dim hidden = 64
     dim heads  = %d
@@ -71,14 +71,14 @@ model m like %s {
 head fill on m%s { take masked; linear hidden; act; norm; linear vocab tied embed.token; loss cross_entropy }
 
 train t on m.fill {
-    batch     32 sequences
+    batch     16 sequences
     length    %d tokens
     steps     %d steps
     optimizer adamw(decay: 0.01 except norm bias)
     rate      3e-3 warmup 5 %% then linear
     clip      1.0
 }
-`, f.like, pieces, mapHeads, mapLayers, f.text, on, mapLength, steps), head: "m.fill", data: d, seed: seed,
+`, f.like, d.vocabulary(), mapHeads, mapLayers, f.text, on, mapLength, steps), head: "m.fill", data: d, seed: seed,
 		evaluate: []string{"--long", "truncate", "--max-tokens", fmt.Sprint(mapLength)}}
 }
 
@@ -131,7 +131,7 @@ func (l *lab) look(ctx context.Context, f *filler, j *job, sequences [][]int32) 
 	program, packed := p.of(".program"), p.of(".traced")
 	for _, args := range [][]string{
 		{"build", p.of(".dspec"), "--emit", j.head, "--trace", "-o", program},
-		{"pack", weights, "--spec", p.of(".dspec"), "--head", j.head, "--tokenizer", p.tokenizer, "--trace", "-o", packed},
+		{"pack", weights, "--spec", p.of(".dspec"), "--head", j.head, "--tokenizer", p.vocabulary(), "--trace", "-o", packed},
 	} {
 		if _, err := l.call(ctx, args...); err != nil {
 			return nil, err
@@ -250,7 +250,7 @@ func integers(path string, tensors map[string][]int32) error {
 
 // patterns makes the table and the pictures of figures 3 to 5: models learn to predict masked tokens of the mails, and their last layers read other mails.
 func patterns(ctx context.Context, l *lab) (*result, error) {
-	steps, seeds, count, list := 1500, l.times(3), 96, fillers
+	steps, seeds, count, list := 3000, l.times(3), 96, fillers
 	if l.short {
 		steps, count, list = 30, 8, fillers[:2]
 	}
@@ -258,7 +258,7 @@ func patterns(ctx context.Context, l *lab) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := tokens(d.folder)
+	t, err := d.tokenizer()
 	if err != nil {
 		return nil, err
 	}
@@ -287,7 +287,7 @@ func patterns(ctx context.Context, l *lab) (*result, error) {
 	for _, v := range even.columns() {
 		cell = append(cell, fmt.Sprintf("%.1f", 100*v))
 	}
-	r.add(append(cell, fmt.Sprintf("%.2f", math.Log(pieces)), "")...)
+	r.add(append(cell, fmt.Sprintf("%.2f", math.Log(float64(d.vocabulary()))), "")...)
 	maps := map[string]picture.Map{}
 	for i := range list {
 		f := &list[i]
@@ -314,8 +314,8 @@ func patterns(ctx context.Context, l *lab) (*result, error) {
 	if !l.short {
 		r.draw("f5", maps, "DeBERTa", "−EMD", "−C2P", "−P2C")
 	}
-	r.notes = append(r.notes, fmt.Sprintf("Attention of the last layer in percent, mean over %d heads, %d texts of %d tokens and %d seeds, "+
-		"with the smallest and the largest over seeds; loss of masked tokens of other mails. %d steps.", mapHeads, count, mapLength, seeds, steps))
+	r.notes = append(r.notes, fmt.Sprintf("Attention of the last layer in percent, mean over %d heads, %d texts of %d characters and %d seeds, "+
+		"with the smallest and the largest over seeds; loss of masked characters of other mails. %d steps.", mapHeads, count, mapLength, seeds, steps))
 	return r, nil
 }
 

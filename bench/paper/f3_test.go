@@ -59,7 +59,7 @@ func TestPatterns(t *testing.T) {
 func TestFillers(t *testing.T) {
 	for i := range fillers {
 		f := &fillers[i]
-		j := f.job(&data{folder: "x"}, 1, 100)
+		j := f.job(&data{tokens: []string{"a"}}, 1, 100)
 		s, faults := spec.ParseAndResolve("f3.dspec", []byte(j.spec))
 		require.NotNil(t, s, "%v\n%s", faults, j.spec)
 		require.NotNil(t, s.Train("t"))
@@ -108,6 +108,10 @@ func TestMails(t *testing.T) {
 	for _, e := range append(d.train, d.test...) {
 		require.Empty(t, e.Label)
 	}
+	require.Subset(t, d.tokens, []string{"a", "##a", "9", "##9", "!", "~"})
+	require.NotContains(t, d.tokens, "A")
+	require.NotContains(t, d.tokens, "##!")
+	require.Equal(t, len(special)+len(d.tokens), d.vocabulary())
 	list, err := excerpts(letterTokens{}, d.test, 5, 2)
 	require.NoError(t, err)
 	require.Equal(t, [][]int32{{1, 'a', 'b', 'c', 2}, {1, 'd', 'e', 'f', 2}}, list)

@@ -25,7 +25,7 @@ import (
 type lab struct {
 	program  string // debertac
 	dir      string // of specs, data and runs
-	spam     string // the folder of the spam example, with its mails and its tokenizer
+	spam     string // the folder of the spam example, with its mails
 	pictures string // the folder that pictures are written into; "": none
 	short    bool
 	seeds    int // per cell; 0: as the table has them
@@ -43,7 +43,6 @@ type measured map[string]float64
 type data struct {
 	name        string
 	tokens      []string // besides the special tokens
-	folder      string   // with the tokenizer, in place of tokens; "": the data have tokens
 	length      int      // of a sequence, in tokens with the special ones, where a training does not decide it itself
 	train, test []example.Example
 	before      []example.Example            // to pre-train on
@@ -66,11 +65,11 @@ func (d *data) sets() map[string][]example.Example {
 var special = []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
 
 // vocabulary returns the size of the vocabulary.
-func (d *data) vocabulary() int {
-	if d.folder != "" {
-		return pieces
-	}
-	return len(special) + len(d.tokens)
+func (d *data) vocabulary() int { return len(special) + len(d.tokens) }
+
+// list returns the vocabulary, one token per line.
+func (d *data) list() string {
+	return strings.Join(append(append([]string{}, special...), d.tokens...), "\n") + "\n"
 }
 
 // job is one training of a spec, and the evaluation of its model.
@@ -191,21 +190,18 @@ func (l *lab) make(ctx context.Context, p *place, j *job) (measured, error) {
 
 // place has the paths of a job's files.
 type place struct {
-	base      string // without the ending
-	data      string // the folder of the data
-	tokenizer string // a file or a folder
+	base string // without the ending
+	data string // the folder of the data
 }
 
 // place returns the paths of a job's files.
 func (l *lab) place(j *job) *place {
-	p := &place{base: filepath.Join(l.dir, j.key()), data: filepath.Join(l.dir, j.data.name), tokenizer: j.data.folder}
-	if p.tokenizer == "" {
-		p.tokenizer = filepath.Join(p.data, "vocab.txt")
-	}
-	return p
+	return &place{base: filepath.Join(l.dir, j.key()), data: filepath.Join(l.dir, j.data.name)}
 }
 
 func (p *place) of(ending string) string { return p.base + ending }
+
+func (p *place) vocabulary() string { return filepath.Join(p.data, "vocab.txt") }
 
 func (p *place) set(name string) string { return filepath.Join(p.data, name+".jsonl") }
 
@@ -237,14 +233,14 @@ func (p *place) checkpoint() (string, error) {
 
 // train trains a training of a job's spec.
 func (l *lab) train(ctx context.Context, p *place, j *job, training, set, run string, more ...string) error {
-	_, err := l.call(ctx, append([]string{"train", p.of(".dspec"), "--train", training, "--tokenizer", p.tokenizer, "--data", p.set(set),
+	_, err := l.call(ctx, append([]string{"train", p.of(".dspec"), "--train", training, "--tokenizer", p.vocabulary(), "--data", p.set(set),
 		"--seed", strconv.Itoa(j.seed), "--threads", "1", "--log-every", "20", "-o", run}, more...)...)
 	return err
 }
 
 // measure packs weights and evaluates the model on all sets.
 func (l *lab) measure(ctx context.Context, p *place, j *job, weights string, m measured) error {
-	if _, err := l.call(ctx, "pack", weights, "--spec", p.of(".dspec"), "--head", j.head, "--tokenizer", p.tokenizer, "-o", p.of(".weights")); err != nil {
+	if _, err := l.call(ctx, "pack", weights, "--spec", p.of(".dspec"), "--head", j.head, "--tokenizer", p.vocabulary(), "-o", p.of(".weights")); err != nil {
 		return err
 	}
 	if err := l.evaluate(ctx, p, j, "test", "", m); err != nil {
@@ -321,11 +317,7 @@ func (l *lab) write(d *data) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	var faults []error
-	if d.folder == "" {
-		list := strings.Join(append(append([]string{}, special...), d.tokens...), "\n") + "\n"
-		faults = append(faults, os.WriteFile(filepath.Join(dir, "vocab.txt"), []byte(list), 0o666))
-	}
+	faults := []error{os.WriteFile(filepath.Join(dir, "vocab.txt"), []byte(d.list()), 0o666)}
 	for name, all := range d.sets() {
 		var b bytes.Buffer
 		for i := range all {

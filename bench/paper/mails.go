@@ -7,19 +7,26 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"unicode"
 
 	"github.com/debertac/debertac/runtime/example"
 	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/runtime/tokenizer"
 )
 
-// pieces is the size of the vocabulary of the mails' tokenizer.
-const pieces = 8064
-
-// mails returns the texts of the mails of the spam example, without their labels: those of the training set, and those of the development set as the test. The
-// tokenizer is that of the example's model.
+// mails returns the texts of the mails of the spam example, without their labels: those of the training set, and those of the development set as the test.
+// Tokens are characters: each letter or digit, where the first one of a word is another token than the same one inside a word, and each sign. The tokenizer
+// maps texts to lower case.
 func mails(spam string, length int) (*data, error) {
-	d := &data{name: fmt.Sprintf("mails%d", length), folder: filepath.Join(spam, "model"), length: length}
+	d := &data{name: fmt.Sprintf("mails%d", length), length: length}
+	for c := rune(' ' + 1); c < 0x7f; c++ {
+		if unicode.IsUpper(c) {
+			continue
+		}
+		if d.tokens = append(d.tokens, string(c)); unicode.IsLetter(c) || unicode.IsDigit(c) {
+			d.tokens = append(d.tokens, "##"+string(c))
+		}
+	}
 	var err error
 	if d.train, err = texts(filepath.Join(spam, "mails", "train.jsonl.gz")); err != nil {
 		return nil, err
@@ -75,13 +82,9 @@ func excerpts(t tokenizer.Tokenizer, list []example.Example, length, count int) 
 	return found, nil
 }
 
-// tokens opens the tokenizer of a model folder.
-func tokens(folder string) (tokenizer.Tokenizer, error) {
-	b, err := os.ReadFile(filepath.Join(folder, "spm.model"))
-	if err != nil {
-		return nil, err
-	}
-	t, err := token.FromSPM(b, token.SPMOptions{})
+// tokenizer opens the tokenizer of data that have tokens.
+func (d *data) tokenizer() (tokenizer.Tokenizer, error) {
+	t, err := token.FromWordPiece([]byte(d.list()), token.WordPieceOptions{Lower: true})
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func main() {
 	flag.BoolVar(&l.short, "short", false, "the short form: one seed, fewer models and steps")
 	flag.IntVar(&l.seeds, "seeds", 0, "`N` seeds per cell; 0 stands for the table's own number")
 	flag.IntVar(&l.jobs, "jobs", 2, "train `N` models at the same time, with one thread each")
-	flag.StringVar(&l.spam, "spam", filepath.Join("examples", "spam"), "the folder `DIR` of the spam example, with its mails and its tokenizer")
+	flag.StringVar(&l.spam, "spam", filepath.Join("examples", "spam"), "the folder `DIR` of the spam example, with its mails")
 	flag.StringVar(&l.pictures, "pictures", "", "write the pictures of figures into the folder `DIR`")
 	keep := flag.String("keep", "", "keep specs, data and runs in the folder `DIR`; a model that it has from before is not trained again")
 	flag.Usage = func() {

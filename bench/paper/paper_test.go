@@ -149,7 +149,7 @@ func TestSpecsOfOtherTables(t *testing.T) {
 	}
 	for i := range causals {
 		c := &causals[i]
-		s := resolve(c.job(language(0, 1, 1), 1, 100).spec)
+		s := resolve(c.job(&data{tokens: []string{"a"}, length: 64}, 1, 100).spec)
 		require.Equal(t, c.on != "", s.Head("ar.lm").Decoder != nil, c.name)
 		require.Equal(t, c.name == "DeBERTa-MT", s.Head("base.mlm") != nil, c.name)
 		require.Equal(t, c.name == "RoBERTa" || c.name == "DeBERTa-AP", s.Model("ar").Embed.Absolute != nil, c.name)

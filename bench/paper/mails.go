@@ -15,7 +15,7 @@ import (
 )
 
 // mails returns the texts of the mails of the spam example, without their labels: those of the training set, and those of the development set as the test.
-// Tokens are characters: each letter or digit, where the first one of a word is another token than the same one inside a word, and each sign. The tokenizer
+// Tokens are characters: signs, letters and digits. A letter at the beginning of a word is another token than the same letter inside a word. The tokenizer
 // maps texts to lower case.
 func mails(spam string, length int) (*data, error) {
 	d := &data{name: fmt.Sprintf("mails%d", length), length: length}

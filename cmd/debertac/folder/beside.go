@@ -14,6 +14,9 @@ import (
 // head that reads labels in front of a text, those of entityExtra.
 func (f *Folder) extra(u *compiler.Unit) (map[string]string, error) {
 	extra, err := f.entityExtra(u)
+	if err == nil {
+		err = f.checkLabelTokens(u)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec/diag"
 )
 
@@ -61,4 +62,33 @@ func (f *Folder) entityExtra(u *compiler.Unit) (map[string]string, error) {
 	}
 	extra[task.MarkKey], extra[task.EndKey] = strconv.Itoa(first), strconv.Itoa(first+1)
 	return extra, nil
+}
+
+// checkLabelTokens compares the numbers of the tokens around labels, in the config of a GLiClass model, with those of the tokenizer. The library looks for the
+// numbers of the config.
+func (f *Folder) checkLabelTokens(u *compiler.Unit) error {
+	p := u.Program.Meta.Prompt
+	if p == nil || u.Program.Meta.Task != tasktable.OwnLabels || f.Token == nil {
+		return nil
+	}
+	path := filepath.Join(f.Dir, f.name)
+	var config struct {
+		Class   *int `json:"class_token_index"`
+		Text    *int `json:"text_token_index"`
+		Example *int `json:"example_token_index"`
+	}
+	if err := json.Unmarshal(f.config, &config); err != nil {
+		return fault.Input(path, "%s", diag.JSON(err))
+	}
+	for _, t := range []struct {
+		field, token string
+		number       *int
+	}{{"class_token_index", p.Mark, config.Class}, {"text_token_index", p.End, config.Text}, {"example_token_index", p.Example, config.Example}} {
+		id, ok := f.Token.ID(t.token)
+		if ok && t.number != nil && *t.number >= 0 && *t.number != int(id) {
+			return fault.Input(path, "%s = %d, but the tokenizer has the number %d for %s: labels would be looked for at another token", t.field, *t.number, id,
+				t.token)
+		}
+	}
+	return nil
 }

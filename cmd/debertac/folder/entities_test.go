@@ -11,6 +11,7 @@ import (
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/task"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/spec"
 )
@@ -45,4 +46,29 @@ func TestEntityExtra(t *testing.T) {
 	extra, err = (&Folder{name: "config.json"}).entityExtra(&compiler.Unit{Program: &ir.Program{}})
 	require.NoError(t, err)
 	require.Nil(t, extra)
+}
+
+// TestCheckLabelTokens compares the numbers of the tokens around labels with those of the tokenizer.
+func TestCheckLabelTokens(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "examples", "tasks", "own_labels", "tokenizer.json"))
+	require.NoError(t, err)
+	tok, err := token.FromJSON(text)
+	require.NoError(t, err)
+	u := &compiler.Unit{Program: &ir.Program{Meta: ir.Meta{Task: tasktable.OwnLabels, Prompt: &ir.Prompt{Mark: "<<LABEL>>", End: "<<SEP>>",
+		Example: "<<EXAMPLE>>"}}}}
+	for config, want := range map[string]string{
+		`{"class_token_index": 450, "text_token_index": 451, "example_token_index": 452}`: "",
+		`{"class_token_index": -1}`:                            "",
+		`{"class_token_index": 7}`:                             "class_token_index = 7, but the tokenizer has the number 450 for <<LABEL>>",
+		`{"class_token_index": 450, "text_token_index": 452}`:  "text_token_index = 452, but the tokenizer has the number 451 for <<SEP>>",
+		`{"class_token_index": 450, "example_token_index": 0}`: "example_token_index = 0",
+		`{"class_token_index": "x"}`:                           "config.json",
+	} {
+		err := (&Folder{Dir: "gc", name: "config.json", config: []byte(config), Token: tok}).checkLabelTokens(u)
+		if want == "" {
+			require.NoError(t, err, config)
+			continue
+		}
+		require.ErrorContains(t, err, want)
+	}
 }

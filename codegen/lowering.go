@@ -234,12 +234,17 @@ func (e *emitter) ptr(r *ir.Region, v *ir.Value) string {
 		}
 		return fmt.Sprintf("&%s.%s[0]", base, f.name)
 	case ir.Batch:
-		if v.Name == ragged.Starts.Row().Operand { // it has no field of its own
-			return "unsafe.SliceData(e.Starts)"
-		}
-		return "e." + camel(v.Name)
+		return batchPtr(v)
 	}
 	return "e." + slotField(e.slot[r.Name+"\x00"+v.Name])
+}
+
+// batchPtr returns the expression for the memory of a part of the batch.
+func batchPtr(v *ir.Value) string {
+	if v.Name == ragged.Starts.Row().Operand { // it has no field of its own
+		return "unsafe.SliceData(e.Starts)"
+	}
+	return "e." + camel(v.Name)
 }
 
 // slotField returns the name of the execution's field that points at a slot of the arena.

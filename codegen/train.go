@@ -139,7 +139,7 @@ func (t *placeTable) ptr(r *ir.Region, v *ir.Value) string {
 		}
 		return fmt.Sprintf("&e.Keys[%d]", 2*t.keys[v.Name])
 	case v.Kind == ir.Batch:
-		return "e." + camel(v.Name)
+		return batchPtr(v)
 	}
 	return pointer(v, "e."+slotField(t.e.slot[r.Name+"\x00"+v.Name]))
 }

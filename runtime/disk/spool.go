@@ -11,6 +11,7 @@ import (
 // also when the process ends in any way. It is not safe for concurrent use.
 type Spool struct {
 	file *os.File
+	name string // of the file until Close; "": it has none any more
 	buf  *bufio.Writer
 }
 
@@ -24,8 +25,10 @@ func NewSpool() (*Spool, error) {
 	if err != nil {
 		return nil, pathError("create", dir, cause(err))
 	}
-	_ = os.Remove(f.Name()) // where an open file cannot be removed, Close does it
 	s := &Spool{file: f}
+	if os.Remove(f.Name()) != nil { // where an open file cannot be removed, Close does it
+		s.name = f.Name()
+	}
 	s.buf = bufio.NewWriterSize(spoolWriter{f, dir}, 1<<16)
 	return s, nil
 }
@@ -57,10 +60,13 @@ func (s *Spool) Reader() (*os.File, error) {
 	return s.file, err
 }
 
-// Close removes the file.
+// Close removes the file. A file that was removed before is left alone: its name may be that of another file by now.
 func (s *Spool) Close() error {
 	err := s.file.Close()
-	if removed := os.Remove(s.file.Name()); removed != nil && !errors.Is(removed, os.ErrNotExist) {
+	if s.name == "" {
+		return err
+	}
+	if removed := os.Remove(s.name); removed != nil && !errors.Is(removed, os.ErrNotExist) {
 		err = errors.Join(err, removed)
 	}
 	return err

@@ -56,6 +56,21 @@ func TestSpool(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// TestSpoolKeepsOtherFiles checks that Close does not remove a file that has taken the name of the temporary file after it was removed.
+func TestSpoolKeepsOtherFiles(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	s, err := disk.NewSpool()
+	require.NoError(t, err)
+	f, err := s.Reader()
+	require.NoError(t, err)
+	if _, err := os.Lstat(f.Name()); err == nil {
+		t.Skip("an open file cannot be removed here")
+	}
+	require.NoError(t, os.WriteFile(f.Name(), nil, 0o600))
+	require.NoError(t, s.Close())
+	require.FileExists(t, f.Name())
+}
+
 // TestAgain checks what can be read again: the rest of a regular file.
 func TestAgain(t *testing.T) {
 	_, ok := disk.Again(strings.NewReader("x"))

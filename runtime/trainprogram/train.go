@@ -267,7 +267,10 @@ func (w *watcher) ask(ctx context.Context, e training.Event) (*Reply, error) {
 	if err := json.Unmarshal(line, r); err != nil {
 		return nil, fmt.Errorf("the reply to an evaluation is not a line of JSON: %w", err)
 	}
-	if r.Error != "" {
+	switch {
+	case r.Error != "" && e.Kind == EventNames:
+		return nil, command.Faulty("", "the evaluation that tells the names of the metrics failed: %s", r.Error)
+	case r.Error != "":
 		return nil, command.Faulty("", "the evaluation after step %d failed: %s", e.Step, r.Error)
 	}
 	return r, nil

@@ -108,6 +108,8 @@ func TestTrainRefusesBadCalls(t *testing.T) {
 			want: "--check-metric needs --metric and --ask"},
 		{args: []string{"--scratch", "--data", data, "--run", dir(), "--check-metric", "--ask", "--json", "--metric", "f1"}, code: command.ExitInput,
 			in: `{"metrics":{"loss":1},"undefined":["accuracy"]}` + "\n", want: `the evaluation has no metric "f1" (it has: accuracy, loss)`},
+		{args: []string{"--scratch", "--data", data, "--run", dir(), "--check-metric", "--ask", "--json", "--metric", "f1"}, code: command.ExitInput,
+			in: `{"error":"no memory"}` + "\n", want: "the evaluation that tells the names of the metrics failed: no memory"},
 		{args: []string{"--scratch", "--data", data + "x", "--run", dir()}, code: command.ExitInput, want: "no such file"},
 		{args: []string{"--scratch", "--data", prepare(t, 0, ""), "--run", dir()}, code: command.ExitInput, want: "has no examples"},
 		{args: []string{"--scratch", "--data", data, "--run", dir(), "--ask", "--json"}, in: "{\"error\":\"no memory\"}\n", code: command.ExitInput,

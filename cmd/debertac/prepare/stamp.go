@@ -71,8 +71,12 @@ func unchanged(paths []string, began []stamp) error {
 	if err != nil {
 		return err
 	}
+	known := map[stamp]bool{} // a folder may have many thousands of files
+	for _, s := range began {
+		known[s] = true
+	}
 	for _, s := range now {
-		if !slices.Contains(began, s) {
+		if !known[s] {
 			return fault.Input(s.path, "the file has changed while it was read: prepare it again when nothing writes to it any more")
 		}
 	}

@@ -32,7 +32,7 @@ Examples that cannot be used are listed with their places and reasons. Any of th
 
 Examples:
   debertac prepare spam.dspec --tokenizer model --data train.jsonl.gz --long truncate -o train.prepared
-  debertac prepare nli.dspec --tokenizer ~/models/deberta-v3-base --data mnli --format mnli -o mnli.prepared --json`
+  debertac prepare nli.dspec --tokenizer ~/models/deberta-v3-base --data glue/MNLI --dataset mnli -o mnli.prepared --json`
 }
 
 // Run prepares data.

@@ -32,7 +32,7 @@ A run that was interrupted ends with the same bits as one that was not.
 
 Examples:
   debertac train spam.dspec --tokenizer model/spm.model --data train.jsonl.gz --eval test.jsonl.gz --long truncate -o runs/spam
-  debertac train nli.dspec --train tune --init ~/models/deberta-v3-base --data mnli --format mnli -o runs/nli
+  debertac train nli.dspec --train tune --init ~/models/deberta-v3-base --data glue/MNLI --dataset mnli -o runs/nli
   debertac train runs/spam --resume
   debertac train mlm.dspec --init ~/models/deberta-v3-base --data mails.txt.gz -o runs/domain`
 }

@@ -71,9 +71,12 @@ func (r *Run) check(path string) error {
 	if err := within(path, number{"steps", int64(r.Steps), 0, MostSteps}, number{"steps_per_epoch", int64(r.StepsPerEpoch), 0, MostSteps}); err != nil {
 		return err
 	}
-	for name, files := range map[string][]Data{"data": r.Data, "eval": r.Eval} {
-		for i, d := range files {
-			field := fmt.Sprintf("%s[%d].", name, i)
+	for _, list := range []struct {
+		name  string
+		files []Data
+	}{{"data", r.Data}, {"eval", r.Eval}} { // in this order, so that the same file has the same error each time
+		for i, d := range list.files {
+			field := fmt.Sprintf("%s[%d].", list.name, i)
 			err := within(path, number{field + "bytes", d.Bytes, 0, math.MaxInt64}, number{field + "examples", int64(d.Examples), 0, math.MaxInt64})
 			if err != nil {
 				return err

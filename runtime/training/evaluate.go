@@ -34,7 +34,7 @@ func (r *run) evaluate(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if err := r.choose(slices.Sorted(maps.Keys(metrics))); err != nil {
+	if err := r.choose(sortedNames(metrics)); err != nil {
 		return err
 	}
 	r.compare(r.t.Next(), metrics[r.Metric.Name])

@@ -248,6 +248,13 @@ func TestExtremes(t *testing.T) {
 	}
 }
 
+// TestFlat checks that the axis of a metric that does not change stays near its value.
+func TestFlat(t *testing.T) {
+	q, err := (&panel{curves: []curve{{points: []point{{1, 0.4}, {2, 0.4}}}}}).plot()
+	require.NoError(t, err)
+	require.InDeltaSlice(t, []float64{0.36, 0.44}, []float64{q.Y.Min, q.Y.Max}, 1e-12)
+}
+
 // TestNothingInCommon checks that a band over runs that were logged after other steps is refused.
 func TestNothingInCommon(t *testing.T) {
 	dir := t.TempDir()

@@ -110,15 +110,15 @@ func reach(list []panel) (first, last float64) {
 			}
 		}
 	}
-	return apart(first, last)
+	return apart(first, last, 1)
 }
 
 // apart returns the ends of an axis for numbers from low to high. Ends that are equal, or so near each other that float64 has few numbers between them, are
-// moved apart: the search for the marks of an axis does not end where adding 1 to a float64 does not change it.
-func apart(low, high float64) (float64, float64) {
+// moved apart by pad or more: the search for the marks of an axis does not end where adding 1 to a float64 does not change it.
+func apart(low, high, pad float64) (float64, float64) {
 	size := max(math.Abs(low), math.Abs(high))
 	if low == high || high-low < size*1e-12 {
-		pad := max(1, size*1e-9)
+		pad = max(pad, size*1e-9)
 		return low - pad, high + pad
 	}
 	return low, high
@@ -153,7 +153,11 @@ func (p *panel) plot() (*plot.Plot, error) {
 			return nil, err
 		}
 	}
-	q.Y.Min, q.Y.Max = apart(q.Y.Min, q.Y.Max)
+	pad := max(math.Abs(q.Y.Min), math.Abs(q.Y.Max)) / 10
+	if pad < 1e-300 { // near the smallest numbers, marks have no distance
+		pad = 1
+	}
+	q.Y.Min, q.Y.Max = apart(q.Y.Min, q.Y.Max, pad)
 	return q, nil
 }
 

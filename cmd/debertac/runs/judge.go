@@ -3,6 +3,7 @@ package runs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -173,7 +174,7 @@ const evaluatedWeights = ".evaluated.weights"
 
 // metrics evaluates the model in a file of weights.
 func (j *judge) metrics(weights string) (*trainprogram.Reply, error) {
-	report, err := j.report(weights, j.data)
+	report, err := j.report(j.m, weights, j.data)
 	if err != nil {
 		return nil, err
 	}
@@ -193,9 +194,11 @@ func (j *judge) metrics(weights string) (*trainprogram.Reply, error) {
 
 // names returns the names of the metrics of all evaluations. They depend on the kinds of examples that there are, so a few of each kind tell them.
 func (j *judge) names(weights string) (*trainprogram.Reply, error) {
-	report, err := j.report(weights, j.data.Kinds)
-	if err != nil { // such as two texts of the few that are the same
-		report, err = j.report(weights, j.data)
+	c, m := *j.m.Console, *j.m
+	c.Err, m.Console = io.Discard, &c
+	report, err := j.report(&m, weights, j.data.Kinds)
+	if err != nil { // such as two texts of the few that are the same; if it is something else, all examples tell it again
+		report, err = j.report(j.m, weights, j.data)
 	}
 	if err != nil {
 		return nil, err
@@ -208,12 +211,12 @@ func (j *judge) names(weights string) (*trainprogram.Reply, error) {
 }
 
 // report evaluates the model in a file of weights on data.
-func (j *judge) report(weights string, data *evaluation.Data) (*prediction.Report, error) {
+func (j *judge) report(m *built.Maker, weights string, data *evaluation.Data) (*prediction.Report, error) {
 	packed := filepath.Join(filepath.Dir(weights), evaluatedWeights)
 	defer func() { _ = disk.RemoveAll(packed) }()
-	if err := packFile(j.m, j.unit, weights, j.base, packed); err != nil {
+	if err := packFile(m, j.unit, weights, j.base, packed); err != nil {
 		return nil, err
 	}
 	p := &built.Program{Binary: j.bin, Weights: packed, Unit: j.unit}
-	return evaluation.Run(j.m, p, data, flags.Args(append(j.args, p.WeightsFlag())...))
+	return evaluation.Run(m, p, data, flags.Args(append(j.args, p.WeightsFlag())...))
 }

@@ -74,7 +74,7 @@ var rooms = []struct {
 	{"runtime/rate", nil, nil},
 	{"runtime/gunzip", nil, nil},
 	{"runtime/example", nil, nil},
-	{"runtime/growthtest", nil, nil}, // for tests
+	{"runtime/growthtest", nil, []string{"golang.org/x/sys"}}, // for tests
 	{"runtime/metrics", nil, nil},
 	{"runtime/prediction", []string{"runtime/example", "runtime/metrics", "runtime/tasktable"}, nil},
 	{"runtime/tfevents", []string{"runtime/disk"}, nil},

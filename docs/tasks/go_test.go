@@ -68,6 +68,9 @@ func (s *snippet) name() string {
 	return s.folder
 }
 
+// goName returns the name of the Go package: Go's names have no underscores.
+func (s *snippet) goName() string { return strings.ReplaceAll(s.name(), "_", "") }
+
 // compile returns the arguments of debertac that write the package to a folder, and the arguments that write its weights.
 func (s *snippet) compile(dir string) []string {
 	path := filepath.Join(models, s.folder)
@@ -124,10 +127,10 @@ func TestGo(t *testing.T) {
 				imports[path] = true
 			}
 		}
-		fmt.Fprintf(&main, "\n// %s\nfunc page%d(ctx context.Context, model *%s.Model) error {\n%s\nreturn nil\n}\n", s.page, i, s.name(), s.text)
+		fmt.Fprintf(&main, "\n// %s\nfunc page%d(ctx context.Context, model *%s.Model) error {\n%s\nreturn nil\n}\n", s.page, i, s.goName(), s.text)
 		fmt.Fprintf(&calls, "{\nmodel, err := %[1]s.Open(%[2]q, %[3]s)\nif err != nil { log.Fatal(err) }\ndefer model.Close()\nfmt.Println(\"page\", "+
 			"%[4]d)\nif err := page%[4]d(context.Background(), model); err != nil { log.Fatal(err) }\n}\n",
-			s.name(), s.name()+".weights", s.option, i)
+			s.goName(), s.name()+".weights", s.option, i)
 	}
 	for _, s := range used {
 		run(t, s.compile(dir)...)

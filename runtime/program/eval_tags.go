@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -340,14 +339,12 @@ func (v *entityEvaluator) wanted(x *example.Example) []string {
 	return v.labels
 }
 
-// options returns the options for labels, of which some may lack in the thresholds.
-func (v *entityEvaluator) options(labels []string) task.EntityOptions {
-	o := v.o
-	if !v.fixed {
-		o.Thresholds = maps.Clone(o.Thresholds)
-		maps.DeleteFunc(o.Thresholds, func(label string, _ float64) bool { return !slices.Contains(labels, label) })
+// options returns the options for labels.
+func (v *entityEvaluator) options(labels []string) *task.EntityOptions {
+	if v.fixed {
+		return &v.o
 	}
-	return o
+	return withThresholds(v.o, labels)
 }
 
 func (v *entityEvaluator) check(x *example.Example) error {
@@ -365,7 +362,7 @@ func (v *entityEvaluator) check(x *example.Example) error {
 				command.Shorten(strings.Join(labels, ", "), 200))
 		}
 	}
-	return v.extractor.Check(labels, v.options(labels))
+	return v.extractor.Check(labels, *v.options(labels))
 }
 
 func (v *entityEvaluator) predict(ctx context.Context, examples []*example.Example) ([]prediction.Prediction, error) {
@@ -373,31 +370,27 @@ func (v *entityEvaluator) predict(ctx context.Context, examples []*example.Examp
 	if err != nil {
 		return nil, err
 	}
-	for from := 0; from < len(examples); {
-		labels, end := v.wanted(examples[from]), from+1
-		for end < len(examples) && slices.Equal(v.wanted(examples[end]), labels) {
-			end++
+	inputs, o := make([]task.EntityInput, len(examples)), v.o
+	o.Right = make([][]task.RightEntity, len(examples))
+	for i, x := range examples {
+		labels := v.wanted(x)
+		inputs[i] = task.EntityInput{Text: texts[i], Labels: labels, Options: v.options(labels)}
+		o.Right[i] = rightOf(list[i].Gold.([]span))
+	}
+	results, err := v.extractor.EntitiesEach(ctx, inputs, o)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range results {
+		p := &list[i]
+		gold := p.Gold.([]span)
+		p.Label = spansOf(r.Entities)
+		if r.Terms > 0 {
+			sum(p, r.Loss, float64(r.Terms))
 		}
-		o := v.options(labels)
-		for i := from; i < end; i++ {
-			o.Right = append(o.Right, rightOf(list[i].Gold.([]span)))
+		if cut(p, r.Seen); p.Truncated > 0 {
+			p.CutLabels = outside(gold, 0, r.Read)
 		}
-		results, err := v.extractor.Entities(ctx, texts[from:end], labels, o)
-		if err != nil {
-			return nil, err
-		}
-		for i, r := range results {
-			p := &list[from+i]
-			gold := p.Gold.([]span)
-			p.Label = spansOf(r.Entities)
-			if r.Terms > 0 {
-				sum(p, r.Loss, float64(r.Terms))
-			}
-			if cut(p, r.Seen); p.Truncated > 0 {
-				p.CutLabels = outside(gold, 0, r.Read)
-			}
-		}
-		from = end
 	}
 	return list, nil
 }

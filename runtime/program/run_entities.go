@@ -15,9 +15,8 @@ import (
 type entityService struct {
 	noPairs
 	extractor *task.Extractor
-	labels    []string // nil: each record has its own
-	o         task.EntityOptions
-	single    map[string]float64 // thresholds of single labels; a record with labels of its own may lack some of them
+	labels    []string           // nil: each record has its own
+	o         task.EntityOptions // a record with labels of its own may lack labels of the thresholds
 }
 
 var _ = serve(tasktable.Entities, (*taskFlags).extracting)
@@ -27,7 +26,7 @@ func (f *taskFlags) extracting(core *engine.Core, h *engine.Head, _ *page) (serv
 	if err != nil {
 		return nil, err
 	}
-	s := &entityService{extractor: x, single: f.threshold.single, o: task.EntityOptions{Threshold: f.threshold.all, Nested: f.on("nested"),
+	s := &entityService{extractor: x, o: task.EntityOptions{Threshold: f.threshold.all, Thresholds: f.threshold.single, Nested: f.on("nested"),
 		MultiLabel: f.on("multi-label")}}
 	if !f.given["labels"] {
 		return s, nil
@@ -35,7 +34,6 @@ func (f *taskFlags) extracting(core *engine.Core, h *engine.Head, _ *page) (serv
 	if s.labels, err = f.words("labels"); err != nil {
 		return nil, err
 	}
-	s.o.Thresholds = s.single
 	if err := x.Check(s.labels, s.o); err != nil {
 		return nil, usage("--labels, --threshold: %v", err)
 	}
@@ -47,42 +45,41 @@ func (s *entityService) prepare(r *record) error {
 	if err != nil {
 		return err
 	}
+	in := &task.EntityInput{Text: r.text.First, Labels: s.labels}
 	switch {
 	case own != nil && s.labels != nil:
 		return faulty(r.where(), "the input has labels of its own, and --labels sets others: leave out one of the two")
 	case own == nil && s.labels == nil:
 		return r.lacks("there are no labels to look for", "labels")
 	case own != nil:
-		if err := s.extractor.Check(own, s.o); err != nil {
+		in.Labels, in.Options = own, withThresholds(s.o, own)
+		if err := s.extractor.Check(own, *in.Options); err != nil {
 			return faulty(r.where(), "\"labels\": %w", err)
 		}
 	}
-	if r.options = own; own == nil {
-		r.options = s.labels
-	}
+	r.own = in
 	return s.noPairs.prepare(r)
 }
 
+// withThresholds returns options with the thresholds of those labels that a text asks for.
+func withThresholds(o task.EntityOptions, labels []string) *task.EntityOptions {
+	o.Thresholds = maps.Clone(o.Thresholds)
+	maps.DeleteFunc(o.Thresholds, func(label string, _ float64) bool { return !slices.Contains(labels, label) })
+	return &o
+}
+
 func (s *entityService) compute(ctx context.Context, records []record) ([]outcome, error) {
-	var outcomes []outcome
-	for len(outcomes) < len(records) {
-		rest := records[len(outcomes):]
-		n := 1
-		for n < len(rest) && slices.Equal(rest[n].options, rest[0].options) {
-			n++
-		}
-		o := s.o
-		if s.labels == nil {
-			o.Thresholds = maps.Clone(s.single)
-			maps.DeleteFunc(o.Thresholds, func(label string, _ float64) bool { return !slices.Contains(rest[0].options, label) })
-		}
-		results, err := s.extractor.Entities(ctx, firsts(rest[:n]), rest[0].options, o)
-		if err != nil {
-			return nil, err
-		}
-		for i := range results {
-			outcomes = append(outcomes, &extracted{&results[i]})
-		}
+	inputs := make([]task.EntityInput, len(records))
+	for i, r := range records {
+		inputs[i] = *r.own.(*task.EntityInput)
+	}
+	results, err := s.extractor.EntitiesEach(ctx, inputs, s.o)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]outcome, len(results))
+	for i := range results {
+		outcomes[i] = &extracted{&results[i]}
 	}
 	return outcomes, nil
 }

@@ -193,34 +193,44 @@ func (x *Extractor) room(p *prompt) error {
 		"call and some in another (scores depend on all labels of a call)", len(p.labels), len(p.ids)+frame, limit)
 }
 
+// EntityInput is a text with labels of its own.
+type EntityInput struct {
+	Text   string
+	Labels []string
+	// Options holds the settings of the text; nil: those of the call. Its Right must be nil: right entities are those of the call.
+	Options *EntityOptions
+}
+
 // Entities finds the entities of labels in texts. Results come in input order. A label's score depends on the other labels of the call. The model's
 // policy decides what happens to texts with too many words or tokens. Windows share at least as many tokens as the policy's stride. If several windows
 // hold a span of words, its score is that of the window in which it lies farthest from an edge.
 func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o EntityOptions) ([]Extraction, error) {
-	if err := x.Check(labels, o); err != nil {
+	if err := x.Check(labels, o); err != nil { // also without texts
 		return nil, err
 	}
-	threshold, err := o.thresholds(labels)
-	if err != nil {
-		return nil, err
+	inputs := make([]EntityInput, len(texts))
+	for i, t := range texts {
+		inputs[i] = EntityInput{Text: t, Labels: labels}
 	}
-	p, err := x.prompt(labels)
-	if err != nil {
-		return nil, err
+	return x.EntitiesEach(ctx, inputs, o)
+}
+
+// EntitiesEach finds entities in texts that have labels of their own. Results come in input order. Texts share batches whatever their labels are, and the
+// result of a text has the same bits as if it were alone.
+func (x *Extractor) EntitiesEach(ctx context.Context, inputs []EntityInput, o EntityOptions) ([]Extraction, error) {
+	if o.Right != nil && len(o.Right) != len(inputs) {
+		return nil, input("there are %d texts and right entities of %d", len(inputs), len(o.Right))
 	}
-	if o.Right != nil && len(o.Right) != len(texts) {
-		return nil, input("there are %d texts and right entities of %d", len(texts), len(o.Right))
-	}
-	results, work := make([]Extraction, len(texts)), make([]extraction, len(texts))
+	results, work := make([]Extraction, len(inputs)), make([]extraction, len(inputs))
 	b, err := engine.NewBatcher(x.core, x.index, true, func(w *engine.Window, out []float32) error {
 		if err := engine.CheckNumbers(w.Text, out); err != nil {
 			return err
 		}
 		j := &work[w.Text]
-		j.take(w.Index, out, x.Width, threshold)
+		j.take(w.Index, out, x.Width)
 		if w.Index == w.Count-1 {
-			r := &results[w.Text]
-			r.Entities, r.Loss, r.Terms = j.entities(texts[w.Text], labels, o), j.loss, j.terms
+			in, r := &inputs[w.Text], &results[w.Text]
+			r.Entities, r.Loss, r.Terms = j.entities(in.Text, in.Labels, in.settings(&o)), j.loss, j.terms
 			if last := j.windows[w.Index].hi; last > 0 {
 				r.Read = j.words[last-1].end
 			}
@@ -235,22 +245,52 @@ func (x *Extractor) Entities(ctx context.Context, texts, labels []string, o Enti
 		return nil, err
 	}
 	// The labels stand before each window. The reference cuts texts at words, and always at the end.
-	b.Frame, b.FrameName = tokenizer.Frame{Open: p.ids, Close: p.after}, "the labels"
-	b.WholeWords, b.MaxWords, b.Left = true, x.maxWords, false
-	for i, text := range texts {
-		if err := x.add(ctx, b, i, text, p, &work[i], &results[i], o.Right); err != nil {
+	b.FrameName, b.WholeWords, b.MaxWords, b.Left = "the labels", true, x.maxWords, false
+	var p *prompt
+	for i := range inputs {
+		in := &inputs[i]
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if p, err = x.ready(in, p, &o, &work[i]); err != nil {
+			return nil, &runtime.TextError{Text: i, What: err.Error(), Err: err}
+		}
+		b.Frame = tokenizer.Frame{Open: p.ids, Close: p.after}
+		if err := x.add(ctx, b, i, in.Text, p, &work[i], &results[i], o.Right); err != nil {
 			return nil, err
 		}
 	}
 	return results, b.Flush(ctx)
 }
 
+// settings returns the settings of a text.
+func (in *EntityInput) settings(o *EntityOptions) *EntityOptions {
+	if in.Options != nil {
+		return in.Options
+	}
+	return o
+}
+
+// ready checks the labels and settings of a text. It returns the prompt of the labels, which is the last one if that has the same labels.
+func (x *Extractor) ready(in *EntityInput, last *prompt, o *EntityOptions, j *extraction) (p *prompt, err error) {
+	if in.Options != nil && in.Options.Right != nil {
+		return nil, input("Right is set in the settings of a text: right entities are those of the call")
+	}
+	if j.threshold, err = in.settings(o).thresholds(in.Labels); err != nil {
+		return nil, err
+	}
+	if last != nil && slices.Equal(last.labels, in.Labels) {
+		return last, nil
+	}
+	if p, err = x.prompt(in.Labels); err == nil {
+		err = x.room(p)
+	}
+	return p, err
+}
+
 // add adds the windows of a text to the batch.
 func (x *Extractor) add(ctx context.Context, b *engine.Batcher, i int, text string, p *prompt, j *extraction, r *Extraction,
 	right [][]RightEntity) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if err := engine.CheckUTF8("the text", text); err != nil {
 		return engine.TextFault(i, "%v", err)
 	}
@@ -312,13 +352,13 @@ func DecodeEntities(text string, labels []string, logits []float32, widths int, 
 	if pairs := len(words) * len(labels); widths < 0 || pairs == 0 && len(logits) > 0 || pairs > 0 && (len(logits)%pairs != 0 || len(logits)/pairs != columns) {
 		return nil, input("widths %d: %d scores are not those of %d words, %d labels and %d columns", widths, len(logits), len(words), len(labels), columns)
 	}
-	j := extraction{words: words, windows: []frameOf{{0, len(words)}}}
 	threshold, err := o.thresholds(labels)
 	if err != nil {
 		return nil, err
 	}
-	j.take(0, logits, widths, threshold)
-	return j.entities(text, labels, o), nil
+	j := extraction{words: words, windows: []frameOf{{0, len(words)}}, threshold: threshold}
+	j.take(0, logits, widths)
+	return j.entities(text, labels, &o), nil
 }
 
 // Words cuts a text into the words that an Extractor scores. A word is a run of letters, numbers and underscores, which single hyphens may join, or a

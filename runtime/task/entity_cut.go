@@ -12,6 +12,8 @@ type extraction struct {
 	windows []frameOf
 	found   []found
 
+	threshold []float32 // what the entities of each label must exceed
+
 	judged bool // the right entities are known, for a loss
 	right  []rightSpan
 	loss   float64
@@ -53,18 +55,17 @@ func (j *extraction) owns(n, first, last int) bool {
 	return true
 }
 
-// take reads a window's scores. It keeps the spans that lie farther from an edge in this window than in all others. threshold has one number per
-// label.
-func (j *extraction) take(n int, logits []float32, widths int, threshold []float32) {
+// take reads a window's scores. It keeps the spans that lie farther from an edge in this window than in all others.
+func (j *extraction) take(n int, logits []float32, widths int) {
 	f := j.windows[n]
 	var list []found
 	if widths > 0 {
-		list = appendSpans(nil, logits, f.hi-f.lo, widths, threshold)
+		list = appendSpans(nil, logits, f.hi-f.lo, widths, j.threshold)
 	} else {
-		list = appendTokenSpans(nil, logits, f.hi-f.lo, threshold)
+		list = appendTokenSpans(nil, logits, f.hi-f.lo, j.threshold)
 	}
 	if j.judged {
-		j.judge(n, logits, widths, len(threshold))
+		j.judge(n, logits, widths, len(j.threshold))
 	}
 	for _, x := range list {
 		x.first, x.last = x.first+f.lo, x.last+f.lo
@@ -75,7 +76,7 @@ func (j *extraction) take(n int, logits []float32, widths int, threshold []float
 }
 
 // entities chooses among the spans that all windows of a text have found.
-func (j *extraction) entities(text string, labels []string, o EntityOptions) []Entity {
+func (j *extraction) entities(text string, labels []string, o *EntityOptions) []Entity {
 	at := places{text: text}
 	list := []Entity{}
 	for _, f := range choose(j.found, o.Nested, o.MultiLabel) {

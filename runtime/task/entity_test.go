@@ -235,6 +235,38 @@ func TestEntitiesAsDecoded(t *testing.T) {
 	}
 }
 
+// TestEntitiesEach checks that texts with labels and settings of their own have the results that they have alone.
+func TestEntitiesEach(t *testing.T) {
+	x := extractor(t, 3, runtime.Long(runtime.Windows(4)))
+	sure := &EntityOptions{Threshold: new(0.9), Nested: true}
+	inputs := []EntityInput{
+		{Text: "One two, three-four!", Labels: []string{"per", "place name"}},
+		{Text: "One two, three-four!", Labels: []string{"x"}, Options: sure},
+		{Text: strings.Repeat("abcd ", 60), Labels: []string{"place name", "x", "per"}},
+		{Text: "", Labels: []string{"x"}},
+		{Text: "東京 é five", Labels: []string{"x"}},
+		{Text: "東京 é five", Labels: []string{"x"}, Options: &EntityOptions{Threshold: new(0.0), MultiLabel: true}},
+	}
+	o := EntityOptions{Threshold: new(0.3)}
+	together, err := x.EntitiesEach(t.Context(), inputs, o)
+	require.NoError(t, err)
+	require.Greater(t, together[2].Windows, 1)
+	require.NotEqual(t, together[0].Entities, together[1].Entities)
+	for i, in := range inputs {
+		alone, err := x.Entities(t.Context(), []string{in.Text}, in.Labels, *in.settings(&o))
+		require.NoError(t, err)
+		require.Equal(t, alone[0], together[i], "input %d", i)
+	}
+	right := EntityOptions{Right: [][]RightEntity{{{Label: "x", Start: 0, End: 1}}}}
+	_, err = x.EntitiesEach(t.Context(), []EntityInput{{Text: "a b", Labels: []string{"x"}, Options: &right}}, EntityOptions{})
+	require.ErrorContains(t, err, "text 0: Right is set in the settings of a text")
+	_, err = x.EntitiesEach(t.Context(), []EntityInput{{Text: "a", Labels: []string{"x"}}, {Text: "b"}}, EntityOptions{})
+	require.ErrorContains(t, err, "text 1: there are no labels to look for")
+	require.ErrorIs(t, err, runtime.ErrInput)
+	_, err = x.EntitiesEach(t.Context(), inputs, right)
+	require.ErrorContains(t, err, "there are 6 texts and right entities of 1")
+}
+
 // TestEntityThresholds checks that a threshold of 0 finds everything with a probability, a threshold of 1 finds nothing, and each label can have its
 // own threshold.
 func TestEntityThresholds(t *testing.T) {
@@ -291,7 +323,7 @@ func TestEntityWindows(t *testing.T) {
 		for _, w := range list {
 			windows = append(windows, wordsOf(&w, first))
 		}
-		j := extraction{words: make([]wordSpan, len(sizes)), windows: windows}
+		j := extraction{words: make([]wordSpan, len(sizes)), windows: windows, threshold: []float32{0.5}}
 		require.Zero(t, windows[0].lo)
 		require.Equal(t, len(sizes), windows[len(windows)-1].hi)
 		for n, w := range windows {
@@ -310,7 +342,7 @@ func TestEntityWindows(t *testing.T) {
 		for n, w := range windows {
 			logits := slices.Repeat([]float32{5}, (w.hi-w.lo)*3)
 			j.found = nil
-			j.take(n, logits, 3, []float32{0.5})
+			j.take(n, logits, 3)
 			for _, f := range j.found {
 				times[[2]int{f.first, f.last}]++
 				for k := range windows {

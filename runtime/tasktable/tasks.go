@@ -198,12 +198,16 @@ var Table = []Row{
 		Pairs:      true, Mean: NoMean,
 		Services: []Service{{
 			Name: "Extractor", Use: "entity extraction", Field: "extracting",
-			Types: []Type{{"EntityOptions", "the settings of Entities"}, {"Extraction", "the result for one text"}},
+			Types: []Type{{"EntityOptions", "the settings of Entities"}, {"EntityInput", "a text with labels of its own"},
+				{"Extraction", "the result for one text"}},
 			Verbs: []Verb{{
 				Name: "Entities", In: "ctx context.Context, texts []string, labels []string, o EntityOptions", Out: "[]Extraction, error",
 				Doc: "finds entities of the given labels in texts; results come in input order.",
 				Start: &Start{Doc: "finds entities of the labels of its first argument in the other ones", Args: "LABEL,LABEL TEXT …", Least: 4,
 					Imports: []string{"strings"}},
+			}, {
+				Name: "EntitiesEach", In: "ctx context.Context, inputs []EntityInput, o EntityOptions", Out: "[]Extraction, error",
+				Doc: "finds entities in texts that have labels of their own. The result of a text does not depend on the others.",
 			}},
 		}},
 		Flags: []string{"labels", "threshold", "nested", "multi-label", "labels-field"},

@@ -8,7 +8,7 @@ import (
 
 type mergeVerb struct {
 	Model   string `arg:"" help:"Hugging Face model folder."`
-	Adapter string `arg:"" help:"Folder of an adapter of the library PEFT."`
+	Adapter string `arg:"" help:"Folder of an adapter, in the layout of PEFT or of GLiNER2."`
 	Out     string `short:"o" required:"" placeholder:"DIR" help:"Folder to make. It must not exist, or be empty."`
 }
 
@@ -21,6 +21,8 @@ stores whole (modules_to_save) take the place of the model's. A new head gets it
 The adapter's folder has adapter_config.json and adapter_model.safetensors or adapter_model.bin. These fields are understood: r, lora_alpha,
 use_rslora, rank_pattern, alpha_pattern, target_modules, exclude_modules, layers_to_transform, fan_in_fan_out, modules_to_save, bias, lora_bias.
 DoRA and other variants are refused by the name of their field. Nothing in an adapter_model.bin is run.
+
+An adapter in GLiNER2's own layout has adapter_config.json, with lora_r and lora_alpha, and adapter_weights.safetensors.
 
 Weights in other formats, such as pytorch_model.bin beside model.safetensors, are left out, because they would be those of the old model.
 
@@ -40,6 +42,9 @@ func (v *mergeVerb) Run(c *console.Console) error {
 	}
 	for _, n := range m.Left {
 		c.Note("%s: note: %s is left out: it holds the weights of the old model", v.Out, n)
+	}
+	if m.Base != "" {
+		c.Note("%s: note: the adapter was trained for %s", v.Adapter, m.Base)
 	}
 	c.Note("%s: %s with an adapter merged, %s replaced, %s new", v.Out, wording.Counted(m.Matrices, "matrix", "matrices"),
 		wording.Counted(len(m.Whole), "tensor", "tensors"), wording.Counted(len(m.Added), "tensor", "tensors"))

@@ -29,6 +29,9 @@ type settings struct {
 	target     *regexp.Regexp // nil: a list names them
 	narrowed   bool           // not all modules with such names have adapters
 	task       string         // SEQ_CLS and so on; "": not known
+	base       string         // name or path of the model that it was trained for; "": not known
+	own        bool           // the layout is GLiNER2's own
+	groups     []string       // in GLiNER2's own layout: names of groups of modules with adapters
 }
 
 // pattern is a number for the modules that a regular expression names.
@@ -39,7 +42,7 @@ type pattern struct {
 }
 
 // Fields that do not change what an adapter means once it is trained.
-var harmless = strings.Fields("auto_mapping peft_version base_model_name_or_path revision inference_mode lora_dropout layers_pattern megatron_config " +
+var harmless = strings.Fields("auto_mapping peft_version revision inference_mode lora_dropout layers_pattern megatron_config " +
 	"megatron_core loftq_config eva_config corda_config lora_ga_config qalora_group_size runtime_config")
 
 // foreign lists the fields of variants that are not understood. They are refused unless they are off.
@@ -87,8 +90,10 @@ func readSettings(dir string) (*settings, error) {
 // read reads all fields.
 func (s *settings) read(o *hf.Object) error {
 	kind := ""
-	if _, err := o.Get("peft_type", &kind); err != nil {
+	if set, err := o.Get("peft_type", &kind); err != nil {
 		return err
+	} else if !set && slices.Contains(o.Names(), "lora_r") {
+		return s.readGliner2(o)
 	}
 	if kind != "LORA" {
 		return fmt.Errorf("peft_type = %q: only LORA is known", kind)
@@ -118,8 +123,13 @@ func (s *settings) read(o *hf.Object) error {
 			return fmt.Errorf("%s = %s is not known: what it means for the adapter cannot be told", name, value)
 		}
 	}
+	return s.checkRank("r")
+}
+
+// checkRank checks the general rank, which the config has in a field of that name.
+func (s *settings) checkRank(field string) error {
 	if s.rank < 1 || s.rank != math.Trunc(s.rank) {
-		return fmt.Errorf("r = %g is not a rank: a whole number from 1 on", s.rank)
+		return fmt.Errorf("%s = %g is not a rank: a whole number from 1 on", field, s.rank)
 	}
 	return nil
 }
@@ -133,7 +143,10 @@ var fields = map[string]func(*settings, *hf.Object) error{
 	"use_rslora":     value("use_rslora", func(s *settings) any { return &s.stable }),
 	"fan_in_fan_out": value("fan_in_fan_out", func(s *settings) any { return &s.transposed }),
 	"task_type":      value("task_type", func(s *settings) any { return &s.task }),
-	"lora_bias":      func(*settings, *hf.Object) error { return nil }, // the tensors tell
+
+	"base_model_name_or_path": value("base_model_name_or_path", func(s *settings) any { return &s.base }),
+
+	"lora_bias": func(*settings, *hf.Object) error { return nil }, // the tensors tell
 	"modules_to_save": func(s *settings, o *hf.Object) error {
 		_, err := o.Get("modules_to_save", &s.saved)
 		return err
@@ -236,7 +249,7 @@ func (s *settings) keeps(name string) bool {
 // wants reports whether a matrix of the model should have an adapter.
 func (s *settings) wants(name string) bool {
 	module, ok := strings.CutSuffix(name, ".weight")
-	if !ok || s.narrowed {
+	if !ok || s.narrowed || s.own { // the groups of GLiNER2's own layout may name more modules than have adapters
 		return false
 	}
 	if s.target != nil {

@@ -1,5 +1,6 @@
 // Package adapter reads and writes low-rank adapters in the layout of the library PEFT: a folder with adapter_config.json and adapter_model.safetensors. It
-// merges an adapter into a model folder, as merge_and_unload of the library does, and makes such a folder of a checkpoint.
+// also reads GLiNER2's own layout, with adapter_weights.safetensors. It merges an adapter into a model folder, as merge_and_unload of PEFT does, and makes
+// a folder in PEFT's layout of a checkpoint.
 package adapter
 
 // The files of an adapter.

@@ -144,7 +144,7 @@ func TestWholeTensors(t *testing.T) {
 		},
 	} {
 		dir := copied(t, "biases_only")
-		tensors(t, dir, change)
+		tensors(t, peftFile(dir), change)
 		_, err := adapter.Merge(t.Context(), filepath.Join(dir, "model"), filepath.Join(dir, "adapter"), filepath.Join(dir, "out"))
 		require.ErrorContains(t, err, want)
 	}
@@ -152,7 +152,7 @@ func TestWholeTensors(t *testing.T) {
 	// A bias that is stored under two names is that of the plain name, in whatever order they come.
 	dir := copied(t, "patterns")
 	const plain, second = "base_model.model.classifier.bias", "base_model.model.classifier.modules_to_save.bias"
-	tensors(t, dir, func(_ map[string]safetensors.Tensor, v map[string][]float32) {
+	tensors(t, peftFile(dir), func(_ map[string]safetensors.Tensor, v map[string][]float32) {
 		v[plain] = []float32{1, 2, 3, 4, 5}
 		v[second] = []float32{9, 9, 9, 9, 9}
 	})

@@ -25,6 +25,7 @@ type Merged struct {
 	Added    []string // tensors that the model lacked
 	Left     []string // files of the model's folder that were left out: weights in other formats
 	Notes    []string
+	Base     string // name or path of the model that the adapter was trained for, as its config has it; "": it has none
 }
 
 // Merge writes a model folder to out: that of the folder model, with an adapter merged into its weights. The weights lie in the files in which the model
@@ -38,7 +39,7 @@ func Merge(ctx context.Context, model, adapter, out string) (m *Merged, err erro
 	if err != nil {
 		return nil, err
 	}
-	tensors, err := openTensors(adapter)
+	tensors, err := s.openTensors(adapter)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func Merge(ctx context.Context, model, adapter, out string) (m *Merged, err erro
 		return nil, output.Fault(err)
 	}
 	defer folder.Discard()
-	m = &Merged{}
+	m = &Merged{Base: s.base}
 	if err := p.write(ctx, source, folder.Dir(), m); err != nil {
 		return nil, err
 	}

@@ -60,6 +60,9 @@ func TestMerge(t *testing.T) {
 		"biases_only": {bound: 1e-6, merged: adapter.Merged{Matrices: 2}, original: true},
 		"binary":      {bound: 1e-6, merged: adapter.Merged{Matrices: 2}, original: true, notes: 1},
 		"joined":      {bound: 0x1p-9, merged: adapter.Merged{Matrices: 3}, original: true},
+
+		"gliner2":      {bound: 1e-6, merged: adapter.Merged{Matrices: 16}, original: true},
+		"gliner2_peft": {bound: 1e-6, merged: adapter.Merged{Matrices: 14}, original: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
@@ -122,10 +125,12 @@ func edit(t *testing.T, path string, change map[string]any) {
 	require.NoError(t, os.WriteFile(path, text, 0o666))
 }
 
+// peftFile returns the file with the tensors of an adapter in PEFT's layout.
+func peftFile(dir string) string { return filepath.Join(dir, "adapter", "adapter_model.safetensors") }
+
 // tensors writes the tensors of an adapter again, after a change.
-func tensors(t *testing.T, dir string, change func(map[string]safetensors.Tensor, map[string][]float32)) {
+func tensors(t *testing.T, path string, change func(map[string]safetensors.Tensor, map[string][]float32)) {
 	t.Helper()
-	path := filepath.Join(dir, "adapter", "adapter_model.safetensors")
 	f, err := safetensors.Open(path)
 	require.NoError(t, err)
 	list, values := map[string]safetensors.Tensor{}, map[string][]float32{}
@@ -196,7 +201,7 @@ func TestRefused(t *testing.T) {
 			dir := copied(t, "classify")
 			edit(t, filepath.Join(dir, "adapter", "adapter_config.json"), c.fields)
 			if c.tensors != nil {
-				tensors(t, dir, c.tensors)
+				tensors(t, peftFile(dir), c.tensors)
 			}
 			_, err := adapter.Merge(t.Context(), filepath.Join(dir, "model"), filepath.Join(dir, "adapter"), filepath.Join(dir, "out"))
 			require.ErrorContains(t, err, want)

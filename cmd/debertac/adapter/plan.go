@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +18,16 @@ import (
 var prefixes = []string{"deberta.", "bert.", "roberta."}
 
 // openTensors opens the tensors of an adapter.
-func openTensors(dir string) (published.Weights, error) {
+func (s *settings) openTensors(dir string) (published.Weights, error) {
+	if s.own {
+		path := filepath.Join(dir, gliner2Name)
+		if there, err := disk.Exists(path); err != nil {
+			return nil, err
+		} else if !there {
+			return nil, fault.Input(dir, "the folder has no %s, and so no adapter: %s is in GLiNER2's own layout", gliner2Name, configName)
+		}
+		return safetensors.Open(path)
+	}
 	path := filepath.Join(dir, tensorName)
 	if there, err := disk.Exists(path); err != nil {
 		return nil, err
@@ -80,11 +90,14 @@ func (p *plan) fault(tensor, format string, args ...any) error {
 	return &safetensors.Error{File: p.adapter.Name(), Tensor: tensor, Reason: fmt.Sprintf(format, args...)}
 }
 
-// endings lists the ends of the names of an adapter's tensors, the end of the name of the tensor that they change, and where they are noted.
-var endings = []struct {
+// ending is the end of the name of an adapter's tensor, the end of the name of the tensor that it changes, and where it is noted.
+type ending struct {
 	end, of string
 	note    func(c *change, name string)
-}{
+}
+
+// endings lists the ends of the names of tensors in PEFT's layout.
+var endings = []ending{
 	{".lora_A.weight", ".weight", func(c *change, name string) { c.down = name }},
 	{".lora_B.weight", ".weight", func(c *change, name string) { c.up = name }},
 	{".lora_embedding_A", ".weight", func(c *change, name string) { c.down, c.table = name, true }},
@@ -94,16 +107,23 @@ var endings = []struct {
 
 // place notes what a tensor of the adapter changes.
 func (p *plan) place(name string) error {
-	inner, ok := strings.CutPrefix(name, root)
-	if !ok {
-		return p.fault(name, "the names of an adapter's tensors begin with %s", root)
+	inner, list := name, gliner2Endings
+	if !p.s.own {
+		var ok bool
+		if inner, ok = strings.CutPrefix(name, root); !ok {
+			return p.fault(name, "the names of an adapter's tensors begin with %s", root)
+		}
+		list = endings
 	}
-	for _, e := range endings {
+	for _, e := range list {
 		module, ok := strings.CutSuffix(inner, e.end)
 		if !ok {
 			continue
 		}
 		of, there := p.find(module + e.of)
+		if p.s.own && !p.s.grouped(module) {
+			return p.fault(name, "target_modules = %s does not name its module", strings.Join(p.s.groups, ", "))
+		}
 		if !there {
 			return p.fault(name, "the model %s has no tensor %s: the adapter is of another model", p.model.Name(), module+e.of)
 		}
@@ -115,7 +135,7 @@ func (p *plan) place(name string) error {
 	if strings.Contains(inner, "lora_magnitude_vector") {
 		return p.fault(name, "it is of DoRA, which is not known here")
 	}
-	if strings.Contains(inner, ".lora_") {
+	if strings.Contains(inner, ".lora_") || p.s.own {
 		return p.fault(name, "this kind of tensor of an adapter is not known")
 	}
 	return p.placeWhole(name, inner)
@@ -182,7 +202,8 @@ func (p *plan) find(name string) (string, bool) {
 
 // pairs checks that the matrices of an adapter come in pairs with shapes that fit.
 func (p *plan) pairs() error {
-	for name, c := range p.changes {
+	for _, name := range slices.Sorted(maps.Keys(p.changes)) {
+		c := p.changes[name]
 		one, other := c.down, "second"
 		if one == "" {
 			one, other = c.up, "first"

@@ -14,7 +14,7 @@ head layers on m {
     score layers 12, 8; loss focal
 }
 head weighted on m {
-    take labels(first); prompt labels mark "<<LABEL>>" end "<<SEP>>"; lstm hidden / 2 both; text rms; linear 10; unit scaled; score weighted 24
+    take labels(first); prompt labels mark "<<LABEL>>" end "<<SEP>>"; lstm hidden / 2 both; text rms from end; linear 10; unit scaled; score weighted 24
     loss binary_cross_entropy
 }
 head hopfield on m { take labels(first); prompt labels last mark "<<LABEL>>" end "<<SEP>>"; text abs_mean; score hopfield 12, 8; loss focal }

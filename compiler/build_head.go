@@ -58,7 +58,7 @@ func (b *builder) head() error {
 			if b.h.Take.Rows == spec.Words {
 				starts = ragged.WordStarts
 			}
-			x = b.lstm(e, s, fmt.Sprintf("%slstm%d.", b.names.headPath(b.h), lstms), x, e.Part(starts))
+			x = b.lstm(e, s, fmt.Sprintf("%slstm%d.", b.names.headPath(b.h), lstms), x, e.Part(starts), nil)
 		case spec.StepCRF: // its scores are for the code that decodes the logits
 			if err := b.crf(s); err != nil {
 				return err

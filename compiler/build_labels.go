@@ -18,18 +18,19 @@ type labelHead struct {
 	labels         *ir.Value // [W, .]
 	scale          *ir.Value // [1, 1] what the score is multiplied with, or nil
 	linears, norms int
+	lstms          int
 }
 
 // ownLabels appends a head that scores labels. Its steps work on the rows of texts and on those of labels, with weights for each.
 func (b *builder) ownLabels(e editor, x *ir.Value) (*ir.Value, error) {
 	p := &labelHead{builder: b, editor: e, path: b.names.headPath(b.h), tokens: x}
 	p.labels = p.op("pool_words", b.h.Take.Source, []ir.Attr{{Key: "how", Value: b.h.Take.Pick}}, x, p.Part(ragged.Words))
-	lstms, dropouts := 0, 0
+	dropouts := 0
 	for _, s := range b.h.Steps {
 		switch s.Kind {
 		case spec.StepLSTM:
-			lstms++
-			p.tokens = b.lstm(e, s, fmt.Sprintf("%slstm%d.", p.path, lstms), p.tokens, e.Part(ragged.Starts))
+			p.lstms++
+			p.tokens = b.lstm(e, s, fmt.Sprintf("%slstm%d.", p.path, p.lstms), p.tokens, e.Part(ragged.Starts), p.prefix())
 			continue
 		case spec.StepScore:
 			p.pool()
@@ -67,7 +68,11 @@ func (p *labelHead) pool() {
 	case !t.End && (t.How == "first" || t.How == "mean"): // ops that the passes know
 		p.text = p.op("take", t.Source, []ir.Attr{{Key: "rows", Value: t.How}}, p.tokens, p.Part(ragged.Starts))
 	default:
-		p.text = p.op("pool_text", t.Source, []ir.Attr{{Key: "how", Value: t.How}}, p.tokens, p.Part(ragged.Starts), p.prefix())
+		attrs := []ir.Attr{{Key: "how", Value: t.How}}
+		if t.End && p.lstms > 0 { // as in the published code, where an LSTM returns the rows of the text alone
+			attrs = append([]ir.Attr{{Key: "bare", Value: true}}, attrs...)
+		}
+		p.text = p.op("pool_text", t.Source, attrs, p.tokens, p.Part(ragged.Starts), p.prefix())
 	}
 }
 

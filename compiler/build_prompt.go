@@ -34,7 +34,7 @@ func (b *builder) entities(e editor, names headNames, x *ir.Value) (*ir.Value, e
 		case spec.StepLSTM:
 			p.pool()
 			lstms++
-			p.words = b.lstm(e, s, fmt.Sprintf("%slstm%d.", p.path, lstms), p.words, e.Part(ragged.WordStarts))
+			p.words = b.lstm(e, s, fmt.Sprintf("%slstm%d.", p.path, lstms), p.words, e.Part(ragged.WordStarts), nil)
 		case spec.StepSpans:
 			p.pool()
 			return p.spans(s), nil
@@ -58,8 +58,9 @@ func (b *builder) poolWords(e editor, x *ir.Value) *ir.Value {
 }
 
 // lstm appends a long short-term memory in one or both directions over the rows of each sequence. One product with the rows serves both directions. Gates are
-// padded to whole panels, which keeps the cells after the last at 0.
-func (b *builder) lstm(e editor, s *spec.Step, path string, x, starts *ir.Value) *ir.Value {
+// padded to whole panels, which keeps the cells after the last at 0. If prefix is not nil, the memory reads each sequence from its row number prefix on: in
+// front of it the gates are closed, so the state stays 0.
+func (b *builder) lstm(e editor, s *spec.Step, path string, x, starts, prefix *ir.Value) *ir.Value {
 	directions := []string{""}
 	attrs := []ir.Attr{{Key: "size", Value: s.Out}}
 	if s.Both {
@@ -80,8 +81,14 @@ func (b *builder) lstm(e editor, s *spec.Step, path string, x, starts *ir.Value)
 	}
 	name := path[:len(path)-1]
 	gates := e.op("linear", s.Source, nil, x, e.Name(join(in), name+".gates"), join(bias))
+	if prefix != nil {
+		gates = e.op("fill_prefix", s.Source, []ir.Attr{{Key: "value", Value: closedGate}}, gates, starts, prefix)
+	}
 	return e.op("lstm", s.Source, attrs, gates, e.Name(e.op("panels", s.Source, nil, join(state)), name+".state"), starts)
 }
+
+// closedGate is what a closed gate of an LSTM reads: its sigmoid is 0 in float32, whatever a state of numbers from -1 to 1 adds.
+const closedGate = -1e30
 
 // promptHead is a head on words and labels while it is built.
 type promptHead struct {

@@ -140,8 +140,6 @@ func notYetLabels(h *spec.Head) diag.List {
 			say(s.Source, "this step in a head that scores labels")
 		case s.Kind == spec.StepLSTM && before != nil:
 			say(s.Source, "an LSTM after a step that works on labels")
-		case s.Kind == spec.StepLSTM && h.Text.End:
-			say(s.Source, "an LSTM in front of a text from the prompt's end on")
 		case s.Kind != spec.StepLSTM && before == nil:
 			before = s
 		}

@@ -17,14 +17,15 @@ var Poolings = []string{"first", "last", "mean", "sum", "max", "rms", "abs_max",
 
 // poolAttrs are the attributes of pool_text and its gradient.
 func poolAttrs() []ir.AttrDef {
-	return []ir.AttrDef{{Name: "how", Type: ir.AttrString, Required: true, Words: Poolings, Doc: "which row is taken, or how rows are combined"}}
+	return []ir.AttrDef{{Name: "bare", Type: ir.AttrBool, Doc: "no zeros follow the text"},
+		{Name: "how", Type: ir.AttrString, Required: true, Words: Poolings, Doc: "which row is taken, or how rows are combined"}}
 }
 
 var _ = ir.Define(ir.Op{
 	Name: "pool_text", Class: ir.Sequencewise,
-	Doc: "One row for the text of each sequence, which are its rows from number prefix on. For each row in front of them, a row of zeros follows the text: " +
-		"the last row, the mean, the largest number of each column, the root mean square √mean(x²), or the largest or the mean |x|. The sum of the rows and " +
-		"the first row do not depend on the zeros; a text without rows is a row of zeros, [T, N], [B+1], [B] → [B, N].",
+	Doc: "One row for the text of each sequence, which are its rows from number prefix on. For each row in front of them, a row of zeros follows the " +
+		"text, unless it is bare: the last row, the mean, the largest number of each column, the root mean square √mean(x²), or the largest or the mean |x|. " +
+		"The sum of the rows and the first row do not depend on the zeros; a text without rows is a row of zeros, [T, N], [B+1], [B] → [B, N].",
 	In:    []ir.Operand{float("x", "[T, N]"), startsIn, textPrefixIn},
 	Attrs: poolAttrs(),
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
@@ -32,7 +33,7 @@ var _ = ir.Define(ir.Op{
 		return []ir.Type{f32(ir.B, ir.N(w))}, first(err, shaped(n, 1, ir.Bound), prefixShape(n, 2))
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
-		list, err := texts(in[1], part(in, 2), in[0].Shape[0])
+		list, err := pooledTexts(n, in[1], part(in, 2), in[0].Shape[0])
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +57,8 @@ var _ = ir.Define(ir.Op{
 	Sample: func() (list []ir.Sample) {
 		for _, how := range Poolings {
 			list = append(list, sample(attrs("how", how), normal(ir.T, ir.N(5)), starts(), missing()),
-				lens(sample(attrs("how", how), normal(ir.T, ir.N(16)), starts(), prefixes()), 9, 1, 4, 7))
+				lens(sample(attrs("how", how), normal(ir.T, ir.N(16)), starts(), prefixes()), 9, 1, 4, 7),
+				lens(sample(attrs("bare", true, "how", how), normal(ir.T, ir.N(5)), starts(), prefixes()), 9, 1, 4, 7))
 		}
 		return list
 	},
@@ -65,8 +67,19 @@ var _ = ir.Define(ir.Op{
 // text is the place of a sequence's text: rows from … to-1. before is the number of the sequence's rows in front of it.
 type text struct{ from, to, before int }
 
-// size returns the number of rows of the text and of the zeros that follow it.
-func (t text) size() int { return t.to - t.from + t.before }
+// size returns the number of rows of the text and of the zeros that follow it, at least 1.
+func (t text) size() int { return max(1, t.to-t.from+t.before) }
+
+// pooledTexts returns the texts of a batch for a pooling. No zeros follow bare ones, as if no rows were in front of them.
+func pooledTexts(n *ir.Node, starts, prefix *ir.Array, rows int) ([]text, error) {
+	list, err := texts(starts, prefix, rows)
+	if n.Flag("bare") {
+		for i := range list {
+			list[i].before = 0
+		}
+	}
+	return list, err
+}
 
 // texts returns the texts of a batch.
 func texts(starts, prefix *ir.Array, rows int) ([]text, error) {
@@ -159,6 +172,22 @@ func (b *nest) textBounds(prefix bool) loop.Expr {
 	return b.Let("from", loop.At("prefixes", loop.I(0)))
 }
 
+// pooledText is a text in a nest that pools it.
+type pooledText struct {
+	from  loop.Expr // its first row
+	size  loop.Expr // the number of its rows and of the zeros that follow it, at least 1
+	whole loop.Expr // whether it has rows and no zeros follow it
+}
+
+// pooledText writes the bounds of a text.
+func (b *nest) pooledText(n *ir.Node, prefix bool) pooledText {
+	from, size := b.textBounds(prefix), loop.V("n")
+	if !prefix || !n.Flag("bare") {
+		return pooledText{from, loop.Fn("float", size), loop.Bin{Op: "<=", X: from, Y: loop.I(0)}}
+	}
+	return pooledText{from, loop.Fn("max", loop.Fn("float", loop.Sub(size, from)), loop.F(1)), loop.Less(from, size)}
+}
+
 // textArgs returns the arguments of a nest on texts: those before the prefix, the prefix if there is one, and n.
 func textArgs(n *ir.Node, before string, prefix int) (args string, has bool) {
 	if operandOf(n, prefix) == nil {
@@ -176,7 +205,7 @@ func lowerPoolText(n *ir.Node) (*loop.Nest, error) {
 	how := n.Str("how")
 	return portable(n, fmt.Sprintf("y = the %s of the rows of a text, the last of n rows.", how), args, func(b *nest) {
 		cols := b.cols["x"]
-		from := b.textBounds(has)
+		t := b.pooledText(n, has)
 		b.row("y0", "y", loop.I(0))
 		b.clear("y0", cols)
 		copyRow := func(cond, at loop.Expr) {
@@ -187,15 +216,15 @@ func lowerPoolText(n *ir.Node) (*loop.Nest, error) {
 		}
 		switch how {
 		case "first":
-			copyRow(loop.Less(from, loop.V("n")), from)
+			copyRow(loop.Less(t.from, loop.V("n")), t.from)
 			return
 		case "last":
-			copyRow(loop.Bin{Op: "<=", X: from, Y: loop.I(0)}, loop.Sub(loop.V("n"), loop.I(1)))
+			copyRow(t.whole, loop.Sub(loop.V("n"), loop.I(1)))
 			return
 		case "max": // without zeros, it begins with the first row
-			copyRow(loop.Bin{Op: "<=", X: from, Y: loop.I(0)}, loop.I(0))
+			copyRow(t.whole, t.from)
 		}
-		b.For("i", from, loop.V("n"), 1, func(i loop.Expr) {
+		b.For("i", t.from, loop.V("n"), 1, func(i loop.Expr) {
 			b.row("xi", "x", i)
 			b.set("y0", cols, func(j loop.Expr) loop.Expr {
 				y, x := loop.At("y0", j), loop.At("xi", j)
@@ -215,7 +244,7 @@ func lowerPoolText(n *ir.Node) (*loop.Nest, error) {
 		if how == "sum" || how == "max" || how == "abs_max" {
 			return
 		}
-		count := b.Let("count", loop.Fn("float", loop.V("n")))
+		count := b.Let("count", t.size)
 		b.set("y0", cols, func(j loop.Expr) loop.Expr {
 			mean := loop.Div(loop.At("y0", j), count)
 			if how == "rms" {

@@ -19,7 +19,7 @@ var _ = ir.Define(ir.Op{
 		return []ir.Type{f32(ir.T, ir.N(w))}, first(err, shaped(n, 0, ir.B, ir.N(w)), shaped(n, 2, ir.Bound), prefixShape(n, 3))
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
-		list, err := texts(in[2], part(in, 3), in[1].Shape[0])
+		list, err := pooledTexts(n, in[2], part(in, 3), in[1].Shape[0])
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +48,8 @@ var _ = ir.Define(ir.Op{
 	Sample: func() (list []ir.Sample) {
 		for _, how := range Poolings {
 			list = append(list, sample(attrs("how", how), normal(ir.B, ir.N(5)), normal(ir.T, ir.N(5)), starts(), missing()),
-				lens(sample(attrs("how", how), normal(ir.B, ir.N(16)), normal(ir.T, ir.N(16)), starts(), prefixes()), 9, 1, 4, 7))
+				lens(sample(attrs("how", how), normal(ir.B, ir.N(16)), normal(ir.T, ir.N(16)), starts(), prefixes()), 9, 1, 4, 7),
+				lens(sample(attrs("bare", true, "how", how), normal(ir.B, ir.N(5)), normal(ir.T, ir.N(5)), starts(), prefixes()), 9, 1, 4, 7))
 		}
 		return list
 	},
@@ -91,13 +92,12 @@ func lowerPoolTextGrad(n *ir.Node) (*loop.Nest, error) {
 	how := n.Str("how")
 	return portable(n, fmt.Sprintf("y = the gradient of n rows by that of the %s of a text, which are the last of them.", how), args, func(b *nest) {
 		cols := b.cols["x"]
-		from := b.textBounds(has)
+		t := b.pooledText(n, has)
 		b.row("d0", "dy", loop.I(0))
 		b.each("i", loop.V("n"), func(i loop.Expr) {
 			b.row("yi", "y", i)
 			b.clear("yi", cols)
 		})
-		count := loop.Fn("float", loop.V("n"))
 		copyRow := func(cond, at loop.Expr) {
 			b.If(cond, func() {
 				b.row("yi", "y", at)
@@ -105,7 +105,7 @@ func lowerPoolTextGrad(n *ir.Node) (*loop.Nest, error) {
 			}, nil)
 		}
 		eachRow := func(value func(j loop.Expr) loop.Expr) {
-			b.For("i", from, loop.V("n"), 1, func(i loop.Expr) {
+			b.For("i", t.from, loop.V("n"), 1, func(i loop.Expr) {
 				b.row("yi", "y", i)
 				if how == "abs_mean" {
 					b.row("xi", "x", i)
@@ -115,23 +115,23 @@ func lowerPoolTextGrad(n *ir.Node) (*loop.Nest, error) {
 		}
 		switch how {
 		case "first":
-			copyRow(loop.Less(from, loop.V("n")), from)
+			copyRow(loop.Less(t.from, loop.V("n")), t.from)
 		case "last":
-			copyRow(loop.Bin{Op: "<=", X: from, Y: loop.I(0)}, loop.Sub(loop.V("n"), loop.I(1)))
+			copyRow(t.whole, loop.Sub(loop.V("n"), loop.I(1)))
 		case "sum":
 			eachRow(of("d0"))
 		case "mean":
-			size := b.Let("size", count)
+			size := b.Let("size", t.size)
 			eachRow(func(j loop.Expr) loop.Expr { return loop.Div(loop.At("d0", j), size) })
 		case "abs_mean":
-			size := b.Let("size", count)
+			size := b.Let("size", t.size)
 			eachRow(func(j loop.Expr) loop.Expr {
 				return loop.Mul(signOf(loop.At("xi", j)), loop.Div(loop.At("d0", j), size))
 			})
 		case "rms":
-			b.rmsGrad(from, cols)
+			b.rmsGrad(t, cols)
 		default:
-			b.largestGrad(how == "abs_max", from, cols)
+			b.largestGrad(how == "abs_max", t, cols)
 		}
 	})
 }
@@ -142,17 +142,17 @@ func signOf(x loop.Expr) loop.Expr {
 }
 
 // rmsGrad writes the gradient of a root mean square, column by column.
-func (b *nest) rmsGrad(from loop.Expr, cols int) {
-	size := b.Let("size", loop.Fn("float", loop.V("n")))
+func (b *nest) rmsGrad(t pooledText, cols int) {
+	size := b.Let("size", t.size)
 	b.each("j", loop.I(cols), func(j loop.Expr) {
 		square := b.Let("square", loop.F(0))
-		b.For("i", from, loop.V("n"), 1, func(i loop.Expr) {
+		b.For("i", t.from, loop.V("n"), 1, func(i loop.Expr) {
 			b.row("xi", "x", i)
 			b.AddTo(square, loop.Mul(loop.At("xi", j), loop.At("xi", j)))
 		})
 		b.If(loop.Less(loop.F(0), square), func() {
 			by := b.Let("by", loop.Div(loop.At("d0", j), loop.Mul(size, loop.Fn("sqrt", loop.Div(square, size)))))
-			b.For("i", from, loop.V("n"), 1, func(i loop.Expr) {
+			b.For("i", t.from, loop.V("n"), 1, func(i loop.Expr) {
 				b.row("xi", "x", i)
 				b.row("yi", "y", i)
 				b.Store("yi", j, loop.Mul(by, loop.At("xi", j)))
@@ -163,7 +163,7 @@ func (b *nest) rmsGrad(from loop.Expr, cols int) {
 
 // largestGrad writes the gradient of the largest number of each column, or of the largest absolute one: that of the first row that has it. With a prefix, the
 // zeros after the text may be the largest.
-func (b *nest) largestGrad(absolute bool, from loop.Expr, cols int) {
+func (b *nest) largestGrad(absolute bool, t pooledText, cols int) {
 	term := func(x loop.Expr) loop.Expr {
 		if absolute {
 			return abs(x)
@@ -174,12 +174,12 @@ func (b *nest) largestGrad(absolute bool, from loop.Expr, cols int) {
 		top := b.Let("top", loop.Sub(loop.I(0), loop.I(1)))
 		best := b.Let("best", loop.F(0))
 		none := func() { // the first row, whatever it is
-			b.row("x0", "x", loop.I(0))
+			b.row("x0", "x", t.from)
 			b.Assign(best, term(loop.At("x0", j)))
-			b.Assign(top, loop.I(0))
+			b.Assign(top, t.from)
 		}
-		b.If(loop.Bin{Op: "<=", X: from, Y: loop.I(0)}, none, nil)
-		b.For("i", from, loop.V("n"), 1, func(i loop.Expr) {
+		b.If(t.whole, none, nil)
+		b.For("i", t.from, loop.V("n"), 1, func(i loop.Expr) {
 			b.row("xi", "x", i)
 			b.If(loop.Less(best, term(loop.At("xi", j))), func() {
 				b.Assign(best, term(loop.At("xi", j)))

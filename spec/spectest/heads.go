@@ -116,7 +116,7 @@ func (s *draft) labels(add func(...string)) {
 	add("take labels(" + s.one("first", "mean") + ")")
 	add("prompt labels " + s.one("", "after ") + s.one("", "last ") + `mark "<<LABEL>>" end "<<SEP>>"` + s.one("", ` example "<<EXAMPLE>>"`))
 	from := s.one("", " from end")
-	if from == "" && s.yes(2) {
+	if s.yes(2) {
 		add("lstm hidden")
 	}
 	attend := s.yes(3)

@@ -118,6 +118,7 @@ var rooms = []struct {
 		"compiler!", "runtime/disk", "spec!"}, nil},
 	{"cmd", []string{"spec", "ir", "compiler", "codegen", "runtime", "cmd"}, []string{"github.com/alecthomas/kong", "github.com/klauspost/compress",
 		"github.com/rogpeppe/go-internal", "golang.org/x/mod", "golang.org/x/sys", "golang.org/x/term"}},
+	{"docs/pagetest", nil, nil}, // for tests
 	{"docs", []string{"compiler!", "runtime/disk", "runtime/tasktable", "spec"}, nil}, // fills in tables from the code
 	{"", nil, nil},
 }

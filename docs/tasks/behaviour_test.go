@@ -11,12 +11,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/docs/pagetest"
 )
 
 // objects runs debertac with --json and returns its lines.
 func objects[T any](t *testing.T, args ...string) (list []T) {
 	t.Helper()
-	out := run(t, append(args, "--json", "--quiet")...)
+	out := pagetest.Run(t, append(args, "--json", "--quiet")...)
 	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
 		var v T
 		require.NoError(t, d.Decode(&v), "%s", out)
@@ -55,12 +57,12 @@ func TestEnsemble(t *testing.T) {
 		Scores []float64 `json:"scores"`
 		Label  string    `json:"label"`
 	}
-	debertac(t)
+	pagetest.Debertac(t)
 	dir := t.TempDir()
 	text := "dspec 1\n"
 	for _, name := range []string{"nli", "nli_small"} {
 		path := filepath.Join(dir, name+".dspec")
-		run(t, "import", filepath.Join(models, name), "-o", path)
+		pagetest.Run(t, "import", filepath.Join(models, name), "-o", path)
 		one, err := os.ReadFile(path)
 		require.NoError(t, err)
 		text += regexp.MustCompile(`(?m)^dspec 1$`).ReplaceAllString(string(one), "")
@@ -68,7 +70,7 @@ func TestEnsemble(t *testing.T) {
 	path, weights := filepath.Join(dir, "both.dspec"), filepath.Join(dir, "both.weights")
 	text += "ensemble both { member nli.classify weight 2; member nli_small.classify; mean probabilities }\ntarget cpu { emit infer both }\n"
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
-	run(t, "pack", path, "--member", "nli.classify="+filepath.Join(models, "nli"), "--member",
+	pagetest.Run(t, "pack", path, "--member", "nli.classify="+filepath.Join(models, "nli"), "--member",
 		"nli_small.classify="+filepath.Join(models, "nli_small"), "-o", weights)
 	texts := []string{"--pair", "This example is politics.", "The party won the election.", "Snow lay on the roofs.", "naïve café 👍🏽"}
 	both := objects[classified](t, slices.Concat([]string{"run", path, "--weights", weights}, texts)...)

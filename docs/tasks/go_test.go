@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/docs/pagetest"
 )
 
 // snippet is a Go block of a page: statements for an open model.
@@ -31,22 +33,22 @@ type snippet struct {
 func snippets(t *testing.T) (list []snippet, programs []string) {
 	all := pages(t)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		for _, b := range blocks(all[name]) {
-			words := strings.Fields(b.kind)
+		for _, b := range pagetest.Blocks(all[name]) {
+			words := strings.Fields(b.Kind)
 			switch {
 			case len(words) == 0 || words[0] != "go":
 			case len(words) > 1:
-				s := snippet{page: name, text: b.text, line: b.line, folder: words[1], flags: words[2:]}
+				s := snippet{page: name, text: b.Text, line: b.Line, folder: words[1], flags: words[2:]}
 				if strings.HasSuffix(s.folder, ".dspec") {
-					require.NotEmpty(t, s.flags, "%s:%d: the fence names no folder after the spec", name, b.line)
+					require.NotEmpty(t, s.flags, "%s:%d: the fence names no folder after the spec", name, b.Line)
 					s.spec, s.folder, s.flags = s.folder, s.flags[0], s.flags[1:]
 				}
 				if i := slices.Index(s.flags, "--option"); i >= 0 {
 					s.flags, s.option = s.flags[:i], strings.Join(s.flags[i+1:], " ")
 				}
 				list = append(list, s)
-			case strings.HasPrefix(b.text, "package main\n"):
-				programs = append(programs, b.text)
+			case strings.HasPrefix(b.Text, "package main\n"):
+				programs = append(programs, b.Text)
 			}
 		}
 	}
@@ -93,7 +95,7 @@ var printed = regexp.MustCompile(`(?m)fmt\.Print.*\)\s+// (.*)$`)
 
 // TestGo compiles the models of the pages' Go blocks, puts the blocks into one program, and compares what they print with their comments.
 func TestGo(t *testing.T) {
-	debertac(t)
+	pagetest.Debertac(t)
 	list, programs := snippets(t)
 	require.NotEmpty(t, list)
 	require.Len(t, programs, 1)
@@ -133,8 +135,8 @@ func TestGo(t *testing.T) {
 			s.goName(), s.name()+".weights", s.option, i)
 	}
 	for _, s := range used {
-		run(t, s.compile(dir)...)
-		run(t, s.pack(dir)...)
+		pagetest.Run(t, s.compile(dir)...)
+		pagetest.Run(t, s.pack(dir)...)
 	}
 	quoted := ""
 	for _, path := range slices.Sorted(maps.Keys(imports)) {
@@ -144,7 +146,7 @@ func TestGo(t *testing.T) {
 	require.NoError(t, err, "%s", main.String())
 	write("pages/main.go", string(source))
 	build := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "-o", filepath.Join(dir, "bin")+string(filepath.Separator), "./readme", "./pages")
-	build.Dir, build.Env = dir, append(environment(), "GOPROXY=off")
+	build.Dir, build.Env = dir, append(pagetest.Environment(t), "GOPROXY=off")
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o777))
 	said, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", said)
@@ -161,7 +163,7 @@ func TestGo(t *testing.T) {
 		if want == nil { // the page does not show what it prints: it only has to run
 			continue
 		}
-		if fault := differLines(strings.Join(want, "\n")+"\n", got); fault != "" {
+		if fault := pagetest.DifferLines(strings.Join(want, "\n")+"\n", got); fault != "" {
 			t.Errorf("%s:%d: %s\nprints\n%s", s.page, s.line, fault, got)
 		}
 	}

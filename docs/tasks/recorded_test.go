@@ -5,80 +5,23 @@ package tasks_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"maps"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/debertac/debertac/docs/pagetest"
 	"github.com/debertac/debertac/runtime/cpu"
 )
 
-// tool is debertac, built once, with a cache of its own.
-var tool struct {
-	sync.Once
-	dir, path, said string
-	err             error
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if tool.dir != "" {
-		os.RemoveAll(tool.dir)
-	}
-	os.Exit(code)
-}
-
-// debertac returns the path of the built program. Tests that need it are skipped by go test -short.
-func debertac(t *testing.T) string {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("it builds programs")
-	}
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("no Go toolchain")
-	}
-	tool.Do(func() {
-		if tool.dir, tool.err = os.MkdirTemp("", "debertac-tasks-"); tool.err != nil {
-			return
-		}
-		tool.path = filepath.Join(tool.dir, "debertac")
-		out, err := exec.Command("go", "build", "-trimpath", "-o", tool.path, "../../cmd/debertac").CombinedOutput()
-		tool.said, tool.err = string(out), err
-	})
-	require.NoError(t, tool.err, tool.said)
-	return tool.path
-}
-
-// environment returns the environment of commands.
-func environment() []string {
-	return append(os.Environ(), "DEBERTAC_CACHE="+filepath.Join(tool.dir, "cache"), "NO_COLOR=1", "GOFLAGS=-trimpath",
-		"PATH="+tool.dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
-}
-
-// run runs debertac and returns what it writes to the standard output.
-func run(t *testing.T, args ...string) []byte {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), debertac(t), args...)
-	cmd.Env = environment()
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		t.Fatalf("debertac %s: %v\n%s", strings.Join(args, " "), err, exit.Stderr)
-	}
-	require.NoError(t, err)
-	return out
-}
+func TestMain(m *testing.M) { pagetest.Main(m) }
 
 // recording is a list of texts and the results of a reference for them.
 type recording struct {
@@ -108,7 +51,7 @@ var only = flag.String("recording", "*", "compare the recordings of examples/tas
 
 // TestRecorded compares what the compiled models print with examples/tasks/expected.
 func TestRecorded(t *testing.T) {
-	debertac(t)
+	pagetest.Debertac(t)
 	files, err := filepath.Glob(filepath.Join(models, "expected", *only+".json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
@@ -171,7 +114,7 @@ func build(t *testing.T, dir, program string, list []*recording) {
 			require.NoError(t, err)
 			text = regexp.MustCompile(`(?m)^(model|head \w+ on) \w+`).ReplaceAllString(string(one), "$1 "+name)
 		} else {
-			text = string(run(t, slices.Concat([]string{"import", filepath.Join(models, r.Folder), "--name", name, "-o", "-"}, choice)...))
+			text = string(pagetest.Run(t, slices.Concat([]string{"import", filepath.Join(models, r.Folder), "--name", name, "-o", "-"}, choice)...))
 		}
 		m := &compiled{name, filepath.Join(models, r.Folder), name, filepath.Join(dir, name+".weights")}
 		if head := headOn.FindStringSubmatch(text); head != nil {
@@ -183,9 +126,9 @@ func build(t *testing.T, dir, program string, list []*recording) {
 	}
 	path := filepath.Join(dir, "all.dspec")
 	require.NoError(t, os.WriteFile(path, []byte(spec+"target cpu {\n"+emits+"}\n"), 0o666))
-	run(t, "build", path, "-o", program)
+	pagetest.Run(t, "build", path, "-o", program)
 	for _, m := range known {
-		run(t, "pack", m.folder, "--spec", path, "--head", m.emit, "-o", m.weights)
+		pagetest.Run(t, "pack", m.folder, "--spec", path, "--head", m.emit, "-o", m.weights)
 	}
 }
 
@@ -211,72 +154,9 @@ func (r *recording) compare(t *testing.T, program string, more []string) {
 	}
 	require.Len(t, got, len(r.Want), "results")
 	for i, want := range r.Want {
-		if fault := differ(want, got[i], ""); fault != "" {
+		if fault := pagetest.Differ(want, got[i], ""); fault != "" {
 			text, _ := json.Marshal(got[i])
 			t.Errorf("%s: %s (by %s)\ninput %s\ngot %.2000s", strings.Join(append(r.Flags, more...), " "), fault, r.By, r.Input[i%len(r.Input)], text)
-		}
-	}
-}
-
-// Two numbers are the same if they differ by less than this, relative to those above 1.
-const tolerance = 1e-4
-
-// differ describes where two results differ, or returns "".
-func differ(want, got any, at string) string {
-	switch w := want.(type) {
-	case map[string]any:
-		g, ok := got.(map[string]any)
-		if !ok {
-			return fmt.Sprintf("%s: %v, an object is wanted", at, got)
-		}
-		for _, name := range slices.Sorted(maps.Keys(w)) {
-			v, ok := g[name]
-			if !ok {
-				return fmt.Sprintf("%s: there is no %s", at, name)
-			}
-			if fault := differ(w[name], v, at+"."+name); fault != "" {
-				return fault
-			}
-		}
-	case []any:
-		g, ok := got.([]any)
-		if !ok || len(g) != len(w) {
-			return fmt.Sprintf("%s: %d items, %d are wanted: %v, not %v", at, len(g), len(w), got, want)
-		}
-		for i := range w {
-			if fault := differ(w[i], g[i], fmt.Sprintf("%s[%d]", at, i)); fault != "" {
-				return fault
-			}
-		}
-	case float64:
-		g, ok := got.(float64)
-		if !ok || !(math.Abs(g-w) <= tolerance*math.Max(1, math.Abs(w))) {
-			return fmt.Sprintf("%s: %v, %v is wanted", at, got, want)
-		}
-	default:
-		if want != got {
-			return fmt.Sprintf("%s: %#v, %#v is wanted", at, got, want)
-		}
-	}
-	return ""
-}
-
-// TestDiffer checks that differ finds differences.
-func TestDiffer(t *testing.T) {
-	parse := func(s string) (v any) {
-		require.NoError(t, json.Unmarshal([]byte(s), &v))
-		return v
-	}
-	for _, c := range []struct {
-		want, got string
-		same      bool
-	}{
-		{`{"a":1}`, `{"a":1.00001,"b":2}`, true}, {`{"a":1}`, `{"a":1.001}`, false}, {`{"a":1}`, `{"b":1}`, false}, {`{"a":1000}`, `{"a":1000.01}`, true},
-		{`[1,2]`, `[1]`, false}, {`[1]`, `[1,2]`, false}, {`["x"]`, `["x"]`, true}, {`["x"]`, `["y"]`, false}, {`{"a":true}`, `{"a":false}`,
-			false}, {`{"a":1}`, `{"a":"1"}`, false},
-	} {
-		if got := differ(parse(c.want), parse(c.got), ""); (got == "") != c.same {
-			t.Errorf("%s and %s: %q", c.want, c.got, got)
 		}
 	}
 }

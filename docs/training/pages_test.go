@@ -10,35 +10,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/debertac/debertac/docs/pagetest"
 )
-
-// command is a command of a page, with what the page shows below it.
-type command struct {
-	text, prints string
-	line         int
-}
-
-// commands reads the console blocks of a page: commands after "$ ", which continue on the next line after a backslash, and their outputs.
-func commands(page string) (list []command) {
-	console, more := false, false
-	for i, l := range strings.SplitAfter(page, "\n") {
-		c, begins := strings.CutPrefix(l, "$ ")
-		switch {
-		case strings.HasPrefix(l, "```"):
-			console = !console && l == "```console\n"
-			begins = false
-		case !console:
-		case begins:
-			list = append(list, command{text: c, line: i + 1})
-		case more:
-			list[len(list)-1].text += l
-		case len(list) > 0:
-			list[len(list)-1].prints += l
-		}
-		more = console && (begins || more) && strings.HasSuffix(l, "\\\n")
-	}
-	return list
-}
 
 // small stands in front of debertac: its trainings end after 3 steps, and are evaluated there.
 const small = `#!/bin/sh
@@ -85,20 +59,25 @@ func TestTrainings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			page, err := os.ReadFile(name)
 			require.NoError(t, err)
-			list := commands(string(page))
+			var list []pagetest.Command
+			for _, b := range pagetest.Blocks(string(page)) {
+				if b.Kind == "console" {
+					list = append(list, b.Commands()...)
+				}
+			}
 			require.NotEmpty(t, list)
 			dir := t.TempDir()
 			require.NoError(t, os.Symlink(examples, filepath.Join(dir, "examples")))
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "build"), 0o777))
 			for _, c := range list {
-				cmd := exec.CommandContext(t.Context(), "sh", "-ec", c.text)
+				cmd := exec.CommandContext(t.Context(), "sh", "-ec", c.Text)
 				cmd.Dir, cmd.Env = dir, env
 				var said strings.Builder
 				cmd.Stderr = &said
 				printed, err := cmd.Output()
-				require.NoError(t, err, "%s:%d: %s\n%s", name, c.line, c.text, said.String())
-				if c.prints != "" {
-					require.Equal(t, shape(c.prints), shape(string(printed)), "%s:%d: %s", name, c.line, c.text)
+				require.NoError(t, err, "%s:%d: %s\n%s", name, c.Line, c.Text, said.String())
+				if c.Prints != "" {
+					require.Equal(t, shape(c.Prints), shape(string(printed)), "%s:%d: %s", name, c.Line, c.Text)
 				}
 			}
 			left, err := os.ReadDir(dir)
@@ -108,10 +87,8 @@ func TestTrainings(t *testing.T) {
 	}
 }
 
-// TestCommands reads the commands of a small page.
-func TestCommands(t *testing.T) {
-	list := commands("text\n```console\n$ a \\\n  b\nout 1\n$ c\n```\nmore\n```\n$ not\n```\n")
-	require.Equal(t, []command{{"a \\\n  b\n", "out 1\n", 3}, {"c\n", "", 6}}, list)
+// TestShape checks that outputs are compared without their numbers.
+func TestShape(t *testing.T) {
 	require.Equal(t, shape("f1  0.25 ████▊\n"), shape("f1 1 █\n"))
 	require.NotEqual(t, shape("f1 0.25"), shape("recall 0.25"))
 	require.Equal(t, shape("f1 -0.25 1.5e-05"), shape("f1 - 3"))

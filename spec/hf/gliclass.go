@@ -35,7 +35,7 @@ func (c *config) gliclass(tensors map[string][]int, opts Options) (*want, error)
 	if err != nil {
 		return nil, err
 	}
-	w, err := c.nestedEncoder(v, rows, encoderTensors(tensors), opts)
+	w, err := c.nestedEncoder(v, rows, false, encoderTensors(tensors), opts)
 	if err != nil {
 		return nil, err
 	}
@@ -277,8 +277,9 @@ func encoderTensors(tensors map[string][]int) map[string][]int {
 	return inner
 }
 
-// nestedEncoder reads an encoder_config. rows is the number of rows of the token table with the added tokens, if it is above that of the encoder.
-func (c *config) nestedEncoder(v json.RawMessage, rows int, inner map[string][]int, opts Options) (*want, error) {
+// nestedEncoder reads an encoder_config. rows is the number of rows of the token table with the added tokens. It counts if it is above that of the encoder,
+// or if the library resizes the table, which can also make it smaller.
+func (c *config) nestedEncoder(v json.RawMessage, rows int, resized bool, inner map[string][]int, opts Options) (*want, error) {
 	sub, err := readConfig(v)
 	if err != nil {
 		return nil, c.fault("encoder_config", "= %s: %v", shown(v), err)
@@ -296,7 +297,7 @@ func (c *config) nestedEncoder(v json.RawMessage, rows int, inner map[string][]i
 		return nil, err
 	}
 	c.notes, c.warned = append(c.notes, sub.notes...), append(c.warned, sub.warned...)
-	if rows > w.vocab {
+	if rows > w.vocab || resized && rows > 0 {
 		w.vocab = rows // the added tokens follow the encoder's vocabulary
 	}
 	return w, c.compare(w, inner)

@@ -103,12 +103,17 @@ func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, e
 	if err != nil {
 		return nil, err
 	}
+	class, err := c.integer("class_token_index", -1, -1, maxVocab)
+	if err != nil {
+		return nil, err
+	}
+	resized := rows < 1 || class < 0 // to the tokens of the tokenizer and the added ones
 	if table := inner["embeddings.word_embeddings.weight"]; rows < 1 && len(table) == 2 { // the first configs do not have the number of rows
 		rows = table[0]
 	}
 	if v := c.raw("encoder_config"); v != nil {
 		c.allow("model_name") // the encoder's name is all that it tells
-		return c.nestedEncoder(v, rows, inner, opts)
+		return c.nestedEncoder(v, rows, resized, inner, opts)
 	}
 	name, err := c.text("model_name", "")
 	if err != nil {

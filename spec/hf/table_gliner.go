@@ -14,7 +14,7 @@ var glinerTable = append([]group{
 	{Applied, "ent_token sep_token class_token_index embed_ent_token", "the tokens around labels", nil},
 	{Applied, "max_len", "the model's limit on the words of a text", nil},
 
-	{Harmless, "name model_type transformers_version root_dir log_dir train_data val_data_dir prev_path _attn_implementation",
+	{Harmless, "name model_type transformers_version root_dir log_dir train_data val_data_dir prev_path gpu run_time _attn_implementation",
 		"names the writer, the origin and the purpose of the file", nil},
 	{Harmless, "fine_tune lr_encoder lr_others num_steps warmup_ratio warmup_steps train_batch_size eval_batch_size eval_every save_total_limit " +
 		"max_neg_type_ratio neg_spans_ratio max_types random_drop shuffle_types size_sup scheduler_type loss_alpha loss_gamma loss_prob_margin " +

@@ -199,7 +199,7 @@ func TestFirstGLiNER(t *testing.T) {
 	for text, steps := range map[string]string{
 		`{"max_width": 12, "max_len": 384, "hidden_size": 512, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "markerV0", "subtoken_pooling": ` +
 			`"first"}`: "take words(first); linear 512; lstm 256 both; spans <= 12 markers",
-		`{"hidden_size": 768, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "token-level", ` +
+		`{"hidden_size": 768, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "token-level", "gpu": "ohy@a100", "run_time": "05:30:00", ` +
 			`"has_rnn": false, "label_smoothing": 0}`: "take words(first); tokens start end inside",
 		`{"hidden_size": 768, "model_name": "microsoft/mdeberta-v3-base", "span_mode": "markerV0", "num_rnn_layers": -1, "vocab_size": -1, ` +
 			`"class_token_index": -1, "max_width": 3}`: "take words(first); spans <= 3 markers",
@@ -211,6 +211,31 @@ func TestFirstGLiNER(t *testing.T) {
 		require.Empty(t, faults, out)
 		require.Equal(t, 250105, s.Models[0].Vocab)
 		require.Equal(t, steps, statements(s.Heads[0]), out)
+	}
+}
+
+// TestResizedGLiNER checks a token table that the library has made smaller than that of the encoder: it does so unless both indices are set.
+func TestResizedGLiNER(t *testing.T) {
+	const table = "token_rep_layer.bert_layer.model.embeddings.word_embeddings.weight"
+	for _, c := range []struct {
+		rows         int
+		vocab, class any
+		want         string
+	}{
+		{1900, nil, nil, ""}, {1900, -1, -1, ""}, {1900, 1900, nil, ""}, {1900, nil, 1898, ""}, {2010, nil, nil, ""},
+		{1900, 1900, 1898, "vocab_size asks for 2004"}, {1900, 1901, nil, "vocab_size asks for 1901"},
+	} {
+		text := with(t, "gliner_span_plain", fields{"vocab_size": c.vocab, "class_token_index": c.class})
+		out, _, err := hf.Spec(text, map[string][]int{table: {c.rows, 48}}, hf.Options{})
+		if c.want != "" {
+			require.ErrorContains(t, err, c.want)
+			continue
+		}
+		require.NoError(t, err)
+		f, _ := spec.Parse("model.dspec", []byte(out))
+		s, faults := spec.Resolve(f)
+		require.Empty(t, faults, out)
+		require.Equal(t, c.rows, s.Models[0].Vocab)
 	}
 }
 

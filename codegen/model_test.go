@@ -59,7 +59,7 @@ func TestModelOffersItsTask(t *testing.T) {
 		{"take each; linear 1; loss binary_cross_entropy", live, "Detect"},
 		{mlm, live, "Fill Perplexity PerplexityPairs"},
 		{mlm, causal, "Generate Perplexity PerplexityPairs"},
-		{"take each; linear 4", live, "Embed EmbedPairs Hidden"},
+		{"take each; linear 4", live, "CompareTexts Embed EmbedPairs Hidden"},
 	} {
 		methods, imports := api(t, c.head, c.mask, "sentencepiece")
 		want := append(strings.Fields(c.want), "CheckWeights", "Close", "Core")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes model folders in the layout of the published ones that these pages name, with weights from a formula.
 
-    python make.py OUT                        all small folders: 2 layers, hidden size 64, a small vocabulary
+    python make.py OUT                        all small folders: 2 layers (of bert-score's 48), hidden size 64, a small vocabulary
     python make.py OUT OWNER/NAME …           some of them
     python make.py OUT --full OWNER/NAME      in the published size
     python make.py --commit                   what folders/ here has: every file but the weights, and how the weights are made
@@ -49,17 +49,19 @@ def values(folder_name, t):
     return out.reshape(t["shape"])
 
 
-def width(name, shape):
-    """The mean and the width of a tensor's numbers: norms near 1, small biases, matrices by their columns. Attention is far from uniform with these."""
+def width(name, shape, layers):
+    """The mean and the width of a tensor's numbers: norms near 1, small biases, matrices by their columns. Attention is far from uniform with these. What a layer adds
+    is smaller in deep models, or all rows of a text would become alike."""
+    less = min(1, 4 / layers) if ".output.dense." in name else 1
     if "LayerNorm.weight" in name or "layer_norm.weight" in name:
         return 1, 0.5
     if name == "prompt_rep_layer.3.bias":
         return 0, -5  # puts GLiNER's scores on both sides of 0.5
     if len(shape) == 1:
-        return 0, 0.5
+        return 0, 0.5 * less
     if "embeddings." in name:
         return 0, 2
-    return 0, round(4 / shape[-1] ** 0.5 * 256) / 256
+    return 0, round(4 * less / shape[-1] ** 0.5 * 256) / 256
 
 
 def tensors(recipe, config):
@@ -80,7 +82,7 @@ def tensors(recipe, config):
         if name.endswith("position_ids"):
             yield {"name": name, "dtype": "I64", "shape": list(shape)}
             continue
-        mean, w = width(name, shape)
+        mean, w = width(name, shape, config.get("num_hidden_layers", 2))
         yield {"name": name, "dtype": recipe.get("dtype", "F32"), "shape": list(shape), "mean": mean, "width": w}
 
 
@@ -105,7 +107,7 @@ def gliner_shapes(config):
 def small(name, recipe):
     config = recipe["config"]
     if recipe["cls"] != "GLiNER":
-        return config | published.SMALL | {"vocab_size": vocabularies.ROWS[recipe["tokenizer"]]}
+        return config | recipe.get("small", published.SMALL) | {"vocab_size": vocabularies.ROWS[recipe["tokenizer"]]}
     return config | {"hidden_size": 48, "encoder_config": published.MULTI | published.SMALL | {"vocab_size": vocabularies.ROWS[recipe["tokenizer"]]}}
 
 
@@ -163,7 +165,7 @@ def main():
     p.add_argument("names", nargs="*", metavar="OWNER/NAME")
     p.add_argument("--full", action="store_true", help="the published size")
     p.add_argument("--commit", action="store_true", help="write folders/ here")
-    a = p.parse_args()
+    a = p.parse_intermixed_args()
     if a.commit:
         return commit()
     if not a.out:

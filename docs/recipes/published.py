@@ -51,7 +51,7 @@ FOLDERS = {
         cls=CLASSIFIER, tokenizer="v3", files=SLOW, weights=TORCH, buffers=True,
         config=LARGE | labels("LABEL_0") | {"_name_or_path": "microsoft/deberta-v3-large", "torch_dtype": "float32", "transformers_version": "4.25.1"}),
     "microsoft/deberta-xlarge-mnli": dict(
-        cls="DebertaForSequenceClassification", tokenizer="v1", files=["merges.txt", "tokenizer_config.json", "vocab.json"], weights=TORCH, dtype="F16", buffers=True,
+        small=SMALL | {"num_hidden_layers": 48}, cls="DebertaForSequenceClassification", tokenizer="v1", files=["merges.txt", "tokenizer_config.json", "vocab.json"], weights=TORCH, dtype="F16", buffers=True,
         config=labels("CONTRADICTION", "NEUTRAL", "ENTAILMENT") | {
             "model_type": "deberta", "attention_probs_dropout_prob": 0.1, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": 1024, "initializer_range": 0.02,
             "intermediate_size": 4096, "max_position_embeddings": 512, "relative_attention": True, "pos_att_type": "c2p|p2c", "layer_norm_eps": 1e-7, "padding_idx": 0,

@@ -167,7 +167,31 @@ def gliner_pii(folders):
             yield command(f'debertac run build/gliner-pii --quiet --json{flags} --labels "{", ".join(KINDS)}" {quoted(PERSON)}', "gliner", want)
 
 
-PAGES = {"prompt-guard": prompt_guard, "prompt-injection": prompt_injection, "reranker": reranker, "zero-shot": zero_shot, "pii": pii, "reward": reward, "gliner-pii": gliner_pii}
+PAIRS = [("A dog is running fast.", "The quick dog runs."), ("Harper Lee wrote it.", "The book was written by Harper Lee."), ("The quick dog runs.", "The quick dog runs.")]
+BASELINE = [0.5169066, 0.5170288, 0.5150192]  # of layer 40, from the library
+
+
+def bert_score(folders):
+    import bert_score as library
+    run = "debertac run build/deberta-xlarge-mnli --head embed --layer 40 --pool none --quiet --json --bert-score"
+    with tempfile.TemporaryDirectory() as temp:
+        folder, base = os.path.join(temp, "model"), os.path.join(temp, "base.tsv")
+        shutil.copytree(folders("deberta-xlarge-mnli"), folder)
+        with open(os.path.join(folder, "config.json")) as f:
+            config = json.load(f)
+        with open(os.path.join(folder, "config.json"), "w") as f:
+            json.dump(config | {"dtype": "float32"}, f)
+        with open(os.path.join(folder, "tokenizer_config.json"), "w") as f:
+            json.dump({"do_lower_case": False, "model_max_length": 512}, f)  # the library took it from the model's name
+        with open(base, "w") as f:  # a line per layer, from the embeddings on
+            f.write("LAYER,P,R,F\n" + "".join(f"{i},{','.join(map(str, BASELINE))}\n" for i in range(49)))
+        for flags, more in ("", {}), (" --idf", {"idf": True}), (" --baseline " + ",".join(map(str, BASELINE)), {"rescale_with_baseline": True, "lang": "en", "baseline_path": base}):
+            p, r, f = library.score([c for c, _ in PAIRS], [x for _, x in PAIRS], model_type=folder, num_layers=40, nthreads=0, device="cpu", **more)
+            want = [{"precision": float(a), "recall": float(b), "f1": float(c)} for a, b, c in zip(p, r, f)]
+            yield command(run + flags + " --input build/pairs.jsonl", "bert_score", want)
+
+
+PAGES = {"bert-score": bert_score, "prompt-guard": prompt_guard, "prompt-injection": prompt_injection, "reranker": reranker, "zero-shot": zero_shot, "pii": pii, "reward": reward, "gliner-pii": gliner_pii}
 
 
 def rounded(v):

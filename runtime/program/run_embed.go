@@ -34,6 +34,9 @@ var (
 )
 
 func (f *taskFlags) embedding(core *engine.Core, h *engine.Head, _ *page) (service, error) {
+	if f.on("bert-score") {
+		return f.comparing(core, h)
+	}
 	m, o, err := f.embedder(core, h)
 	if err != nil {
 		return nil, err

@@ -203,6 +203,21 @@ func ExampleMatcher() {
 	}
 }
 
+func ExampleBERTScorer() {
+	core := open(encoder, "layer40.weights") // of debertac pack DIR --head embed --layer 40 --pool none
+	defer core.Close()
+	m, err := task.NewBERTScorer(core, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	pairs := [][2]string{{"A dog is running fast.", "The quick dog runs."}}
+	scores, err := m.BERTScore(context.Background(), pairs, task.BERTScoreOptions{Baseline: &task.Baseline{Precision: 0.5169, Recall: 0.517, F1: 0.515}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(scores[0].Precision, scores[0].Recall, scores[0].F1)
+}
+
 func ExampleEmbedder() {
 	core := open(encoder, "embed.weights")
 	defer core.Close()

@@ -26,7 +26,7 @@ var news = map[string]func(*engine.Core) error{
 	"Tagger": made(task.NewTagger), "Scorer": made(task.NewScorer), "Ranker": made(task.NewRanker), "Answerer": made(task.NewAnswerer),
 	"Chooser": made(task.NewChooser),
 	"Filler":  made(task.NewFiller), "Perplexer": made(task.NewPerplexer), "Generator": made(task.NewGenerator), "Detector": made(task.NewDetector),
-	"Extractor": made(task.NewExtractor), "Embedder": made(task.NewEmbedder),
+	"Extractor": made(task.NewExtractor), "Embedder": made(task.NewEmbedder), "BERTScorer": made(task.NewBERTScorer),
 	"Matcher": made(task.NewMatcher),
 	"ZeroShot": made(func(core *engine.Core, name string) (*task.ZeroShot, error) {
 		return task.NewZeroShot(core, name, task.NLIOptions{})

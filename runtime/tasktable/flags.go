@@ -195,6 +195,21 @@ var Flags = []Flag{
 		Help: "Scale each vector to length 1. Models whose folder asks for it do so anyway.",
 	},
 	{
+		Name: "bert-score", Kind: Switch, Group: "Embeddings",
+		Help:        "Compare each text with its second one, the reference, by the vectors of their tokens: precision, recall, F1.",
+		Contradicts: []string{"pooling", "normalize", "prompt", "no-prompt"},
+	},
+	{
+		Name: "baseline", Kind: List, Group: "Embeddings", Placeholder: "P,R,F1",
+		Help:  "Scores of unrelated texts, which become 0.",
+		Needs: "bert-score",
+	},
+	{
+		Name: "idf", Kind: Switch, Group: "Embeddings",
+		Help:  "Weigh tokens by how few references of the input have them.",
+		Needs: "bert-score",
+	},
+	{
 		Name: "prompt", Eval: true, Kind: Text, Group: "Embeddings", Placeholder: "NAME",
 		Help:        "The name of the model's prompt that is put in front of each text (the one that its folder names).",
 		Contradicts: []string{"no-prompt", "pair"},

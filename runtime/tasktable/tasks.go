@@ -257,8 +257,8 @@ var Table = []Row{
 		Startless: true, Grows: true,
 		Raw: Verb{Name: "Hidden",
 			Doc: "computes one row of %[1]d numbers per token, [T, %[1]d], for token ids; dst must have that length. It allocates nothing."},
-		Services: []Service{embedder},
-		Flags:    []string{"pair", "pooling", "normalize", "prompt", "no-prompt"},
+		Services: []Service{embedder, bertScorer},
+		Flags:    []string{"pair", "pooling", "normalize", "prompt", "no-prompt", "bert-score", "baseline", "idf"},
 		Page:     "embed.md", Sample: "take each",
 	},
 }
@@ -297,6 +297,17 @@ var embedder = Service{
 			Start: &Start{Doc: "prints a vector for each text of its arguments", Args: "TEXT …", Least: 3}},
 		{Name: "EmbedPairs", In: inPairs + ", o EmbedOptions", Out: "[]Embedding, error", Doc: "turns pairs of texts into vectors."},
 	},
+}
+
+// bertScorer compares texts by the rows of their tokens.
+var bertScorer = Service{
+	Name: "BERTScorer", Use: "BERTScore", Field: "comparing", When: WholeTexts,
+	Types: []Type{{"BERTScoreOptions", "the settings of BERTScore"}, {"BERTScore", "how alike two texts are: precision, recall and F1"},
+		{"Baseline", "the scores of unrelated texts"}, {"TokenWeights", "the weights of tokens"}},
+	Verbs: []Verb{{
+		Name: "CompareTexts", Method: "BERTScore", In: inPairs + ", o BERTScoreOptions", Out: "[]BERTScore, error",
+		Doc: "compares candidates, the first texts of pairs, with references by the rows of their tokens (BERTScore); results come in input order.",
+	}},
 }
 
 // scoreHead is a head for scores, in hints.

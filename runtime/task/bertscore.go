@@ -11,8 +11,8 @@ import (
 	"github.com/debertac/debertac/runtime/engine"
 )
 
-// BERTScore is how well a candidate says what a reference says: the similarity of their tokens'
-// rows (Zhang et al. 2020, https://arxiv.org/abs/1904.09675).
+// BERTScore is how much a candidate agrees with a reference: the similarity of their tokens' rows
+// (Zhang et al. 2020, https://arxiv.org/abs/1904.09675).
 type BERTScore struct {
 	// Precision is the mean, over the tokens of the candidate, of the greatest cosine between the
 	// token's row and a row of the reference. Recall is the same with the texts exchanged. F1 is the

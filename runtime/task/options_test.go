@@ -87,6 +87,13 @@ func allSettings(t *testing.T) []settings {
 		_, err := embedder.Embed(ctx, []string{"a"}, *embed)
 		return err
 	})
+	likeness := &BERTScoreOptions{}
+	comparer, err := NewBERTScorer(comparable.open(t), "")
+	require.NoError(t, err)
+	add(likeness, "", func(ctx context.Context) error {
+		_, err := comparer.BERTScore(ctx, [][2]string{{"a", "b"}}, *likeness)
+		return err
+	})
 	rank := &RankOptions{}
 	ranker, err := NewRanker(relevance(engine.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t), "")
 	require.NoError(t, err)
@@ -163,6 +170,17 @@ func drawn(kind reflect.Type, label string) (list []reflect.Value) {
 			p.Elem().Set(x)
 			list = append(list, p)
 		}
+	case reflect.Struct:
+		for i := range kind.NumField() {
+			if !kind.Field(i).IsExported() {
+				continue
+			}
+			for _, x := range drawn(kind.Field(i).Type, label) {
+				v := reflect.New(kind).Elem()
+				v.Field(i).Set(x)
+				list = append(list, v)
+			}
+		}
 	case reflect.Map:
 		for _, key := range []string{label, "no label"} {
 			for _, x := range drawn(kind.Elem(), label) {
@@ -216,7 +234,7 @@ func TestNumbers(t *testing.T) {
 			require.Less(t, refused, max(1, len(values)), "%s.%s: nothing is right", options.Type(), field.Name)
 		}
 	}
-	require.Equal(t, 21, fields, "fields with numbers")
+	require.Equal(t, 22, fields, "fields with numbers")
 }
 
 // TestNumbersAreAll checks that TestNumbers covers every options struct of this package and every

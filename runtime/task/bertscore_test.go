@@ -1,6 +1,7 @@
 package task
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -49,6 +50,16 @@ func likeness(t *testing.T, candidate, reference string, weight func(id int32) f
 		r, total = r+weight(b[j])*best, total+weight(b[j])
 	}
 	return p, r / total
+}
+
+// likenessCall returns a call with the options o.
+func likenessCall(t *testing.T, o *BERTScoreOptions) func(ctx context.Context) error {
+	m, err := NewBERTScorer(comparable.open(t), "")
+	require.NoError(t, err)
+	return func(ctx context.Context) error {
+		_, err := m.BERTScore(ctx, [][2]string{{"a", "b"}}, *o)
+		return err
+	}
 }
 
 // TestBERTScore compares scores with those of the plain way, with and without weights and a baseline, for more pairs than are kept at a time.

@@ -88,12 +88,7 @@ func allSettings(t *testing.T) []settings {
 		return err
 	})
 	likeness := &BERTScoreOptions{}
-	comparer, err := NewBERTScorer(comparable.open(t), "")
-	require.NoError(t, err)
-	add(likeness, "", func(ctx context.Context) error {
-		_, err := comparer.BERTScore(ctx, [][2]string{{"a", "b"}}, *likeness)
-		return err
-	})
+	add(likeness, "", likenessCall(t, likeness))
 	rank := &RankOptions{}
 	ranker, err := NewRanker(relevance(engine.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t), "")
 	require.NoError(t, err)

@@ -78,18 +78,16 @@ func allSettings(t *testing.T) []settings {
 		_, err := x.Entities(ctx, []string{"one two"}, []string{"a", "b"}, *entity)
 		return err
 	})
-	match := &MatchOptions{}
+	match, likeness := &MatchOptions{}, &BERTScoreOptions{}
 	add(match, "", matchCall(t, match))
-	embed := &EmbedOptions{}
+	add(likeness, "", likenessCall(t, likeness))
+	embed, rank := &EmbedOptions{}, &RankOptions{}
 	embedder, err := NewEmbedder(fake{heads: []engine.Head{{Name: "v", Task: tasktable.Vector, C: 2}}, forward: perSequence(2, number)}.open(t), "")
 	require.NoError(t, err)
 	add(embed, "", func(ctx context.Context) error {
 		_, err := embedder.Embed(ctx, []string{"a"}, *embed)
 		return err
 	})
-	likeness := &BERTScoreOptions{}
-	add(likeness, "", likenessCall(t, likeness))
-	rank := &RankOptions{}
 	ranker, err := NewRanker(relevance(engine.Head{Name: "score", Task: tasktable.Score, C: 1}, nliLogit).open(t), "")
 	require.NoError(t, err)
 	add(rank, "", func(ctx context.Context) error {

@@ -113,11 +113,12 @@ func (wordGradLowering) units(*step) units { return units{"e.sequences", "A unit
 
 func (wordGradLowering) unit(s *step) []string {
 	n := s.node
-	lines := []string{"word, mark := int(e.WordStarts[unit]), int(e.MarkStarts[unit])",
-		"words, labels := int(e.WordStarts[unit+1])-word, int(e.MarkStarts[unit+1])-mark",
+	firsts := startsOf(n.In[len(n.In)-1]) // of labels or queries
+	lines := []string{"word, mark := int(e.WordStarts[unit]), int(" + firsts + "[unit])",
+		"words, labels := int(e.WordStarts[unit+1])-word, int(" + firsts + "[unit+1])-mark",
 		"pair := 0",
-		"for b := range unit {\n\tpair += int(e.WordStarts[b+1]-e.WordStarts[b]) * int(e.MarkStarts[b+1]-e.MarkStarts[b])\n}"}
-	first := map[ir.Dim]string{ir.W: "word", ir.C: "mark", ir.G: "pair"}
+		"for b := range unit {\n\tpair += int(e.WordStarts[b+1]-e.WordStarts[b]) * int(" + firsts + "[b+1]-" + firsts + "[b])\n}"}
+	first := map[ir.Dim]string{ir.W: "word", ir.C: "mark", ir.Q: "mark", ir.G: "pair"}
 	var args []string
 	for _, v := range append(slices.Clone(n.Out), n.In[:len(n.In)-2]...) {
 		args = append(args, s.row(v, first[v.Type.Shape[0]]))

@@ -54,7 +54,7 @@ func splitsOf(l lowering, n *ir.Node) []ir.Step {
 		if l.family == nil && op.Lower != nil && (op.Launches == nil || op.Class == ir.Gather) {
 			return []ir.Step{{Split: ir.SplitNone}, {Split: ir.SplitRows, Block: 1}, {Split: ir.SplitRows, Block: 3}}
 		}
-	case sequenceLowering, chainLowering, lstmGradLowering, wordGradLowering, vocabLowering, sampleLowering:
+	case sequenceLowering, chainLowering, lstmGradLowering, wordGradLowering, queryLowering, vocabLowering, sampleLowering:
 		return []ir.Step{{Split: ir.SplitSeqs}}
 	case flatLowering:
 		return []ir.Step{{Split: ir.SplitChunks}}

@@ -68,6 +68,7 @@ func init() {
 	}
 	maps.Copy(lowerings, gradLowerings())
 	maps.Copy(lowerings, textLowerings())
+	maps.Copy(lowerings, queryLowerings())
 	classLowerings = map[ir.Class]lowering{
 		ir.Elementwise:  rowLowering{},
 		ir.Rowwise:      rowLowering{},

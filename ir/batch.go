@@ -11,7 +11,8 @@ var (
 	M     = Along(ragged.M)       // token rows that the call asks for
 	W     = Along(ragged.W)       // words in the batch
 	C     = Along(ragged.C)       // labels in the prompts of the batch
-	G     = Along(ragged.G)       // pairs of a word and a label, the sum of words times labels over the sequences
+	Q     = Along(ragged.Q)       // queries: one for each step of each label that spans are scored for
+	G     = Along(ragged.G)       // pairs of a word and a label, or a query, the sum of words times labels over the sequences
 )
 
 // symbols are the names that a symbolic extent may have.
@@ -64,7 +65,7 @@ func (b Bounds) Sizes() Sizes {
 }
 
 func (b Bounds) limits() ragged.Limits {
-	return ragged.Limits{SequenceTokens: b.Length, BatchSequences: b.Sequences, BatchTokens: b.Tokens, Rows: b.Rows}
+	return ragged.Limits{SequenceTokens: b.Length, BatchSequences: b.Sequences, BatchTokens: b.Tokens, Rows: b.Rows, Steps: b.Steps}
 }
 
 // partType returns the type of a part of the batch. columns is the number of columns of a part for which models decide it.

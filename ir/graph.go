@@ -428,6 +428,7 @@ type Bounds struct {
 	Tokens    int // greatest T
 	Length    int // greatest N of one sequence
 	Rows      int // greatest M; 0: the program takes no rows
+	Steps     int // greatest number of steps of a query; 0: the program takes no queries
 }
 
 // At returns a store name for a layer: "{l}" is replaced by the number, "{l+1}" by the next one. A layer that maps the hidden states has the input

@@ -10,6 +10,7 @@ type Meta struct {
 	Task     Task     // what the outputs mean
 	Labels   []string // of tasktable.Labels, in the order of the logits
 	Columns  int      // numbers in a row of the output
+	Outputs  []Output `json:",omitempty"` // of tasktable.Extract: the outputs of a call; nil for the only one, which Task describes
 	Multi    bool     // each label is judged by itself (sigmoid) and not against the others (softmax)
 	CRF      bool     `json:",omitempty"` // tasktable.Tags: the packed tensors label.transitions, label.start and label.end score label sequences
 	Decode   string   `json:",omitempty"` // tasktable.Tags: the constraint on label sequences, bio; "" for no constraint
@@ -30,6 +31,13 @@ type Meta struct {
 	Threads int      // greatest number of workers; 0: as many as the machine has
 	Agree   float64  // greatest difference from the reference that the target allows
 	Trace   bool     // the package also passes attention maps to the trace hook
+}
+
+// Output describes one of several outputs of a program. Its name is that of its value in the store.
+type Output struct {
+	Name    string
+	Columns int // numbers in a row
+	Widths  int `json:",omitempty"` // greatest number of words in a span, one column per number; 0: columns are no widths
 }
 
 // Prompt describes how labels that are chosen at run time are put in front of a text, or after it.

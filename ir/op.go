@@ -245,6 +245,9 @@ type Sample struct {
 	Holes bool  // the original positions have gaps
 }
 
+// SampleSteps is the greatest number of steps of a query in samples.
+const SampleSteps = 4
+
 // Fill describes the numbers that a test puts into an operand.
 type Fill uint8
 

@@ -92,8 +92,18 @@ func (r *reader) outside(c *cursor) {
 		r.p.Bounds.Length = c.int()
 		c.want("length")
 		if c.peek().kind == lexNumber {
-			r.p.Bounds.Rows = c.int()
-			c.want("rows")
+			n, more := c.int(), true
+			if c.peek().text == "rows" {
+				r.p.Bounds.Rows, more = n, false
+				c.want("rows")
+				if c.peek().kind == lexNumber {
+					n, more = c.int(), true
+				}
+			}
+			if more {
+				r.p.Bounds.Steps = n
+				c.want("steps")
+			}
 		}
 	case word.text == "keep":
 		c.items(func() { r.p.Keep = append(r.p.Keep, c.name()) })

@@ -37,6 +37,9 @@ func PrintAs(p *Program, file string) string {
 	if p.Bounds.Rows > 0 {
 		rows = fmt.Sprintf(" %d rows", p.Bounds.Rows)
 	}
+	if p.Bounds.Steps > 0 {
+		rows += fmt.Sprintf(" %d steps", p.Bounds.Steps)
+	}
 	w.line("bounds %d sequences %d tokens %d length%s", p.Bounds.Sequences, p.Bounds.Tokens, p.Bounds.Length, rows)
 	if meta := compact(p.Meta); meta != compact(Meta{}) {
 		w.line("meta %s", meta)

@@ -84,16 +84,37 @@ func attendEach(heads int, in []*ir.Array, visit func(h heading, p []float64)) e
 		for w := words[s].row; w < words[s].row+words[s].n && t.from < t.to; w++ {
 			for a := range heads {
 				h := heading{w, t.from, t.to, a * width, width, cols}
-				p := make([]float64, t.to-t.from)
-				for i := range p {
-					p[i] = dot(h.of(in[0].Floats(), w), h.of(in[1].Floats(), t.from+i)) / math.Sqrt(float64(width))
-				}
-				softmaxRow(p)
-				visit(h, p)
+				visit(h, h.probabilities(in[0].Floats(), in[1].Floats()))
 			}
 		}
 	}
 	return nil
+}
+
+// grad adds the gradients of the operands q, k and v. in are the operands dy, q, k and v, and p are the probabilities of the rows that the head reads.
+func (h heading) grad(in []*ir.Array, p, dq, dk, dv []float64) {
+	dy, q := h.of(in[0].Floats(), h.word), h.of(in[1].Floats(), h.word)
+	dp, mean := make([]float64, len(p)), 0.0
+	for t := range p {
+		dp[t] = dot(dy, h.of(in[3].Floats(), h.from+t))
+		mean += p[t] * dp[t]
+		addScaled(h.of(dv, h.from+t), dy, p[t])
+	}
+	for t := range p {
+		ds := p[t] * (dp[t] - mean) / math.Sqrt(float64(h.width))
+		addScaled(h.of(dq, h.word), h.of(in[2].Floats(), h.from+t), ds)
+		addScaled(h.of(dk, h.from+t), q, ds)
+	}
+}
+
+// probabilities returns the softmax of the products of the head of q and the rows of k that it reads.
+func (h heading) probabilities(q, k []float64) []float64 {
+	p := make([]float64, h.to-h.from)
+	for i := range p {
+		p[i] = dot(h.of(q, h.word), h.of(k, h.from+i)) / math.Sqrt(float64(h.width))
+	}
+	softmaxRow(p)
+	return p
 }
 
 // AttendScratch returns how many floats the kernel of attend_words, or of its gradient, may use as scratch memory for a sequence of n tokens.
@@ -129,46 +150,61 @@ func lowerAttendWords(n *ir.Node) (*loop.Nest, error) {
 		width := b.cols["q"] / heads
 		from := b.textBounds(has)
 		b.all("p", scratchArg, loop.V("n"))
-		b.eachHead(from, heads, width, func(w, at loop.Expr) {
-			b.Slice("ya", "yw", at, loop.I(width))
-			b.For("t", from, loop.V("n"), 1, func(t loop.Expr) {
-				b.row("vt", "v", t)
-				b.Slice("va", "vt", at, loop.I(width))
-				b.addTo("ya", width, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("p", t), loop.At("va", j)) })
-			})
-		}, func(w loop.Expr) {
-			b.row("yw", "y", w)
-			b.clear("yw", b.cols["y"])
-		})
+		read := readers{"words", heads, width, func(loop.Expr) (loop.Expr, loop.Expr) { return from, loop.V("n") }}
+		b.attention(read)
 	})
 }
 
-// eachHead writes a loop over the words, which begins with begin, and in it a loop over heads. It writes the probabilities of the rows that a head reads to the
-// window p, and the head's columns of q to the window qa. at is the head's first column.
-func (b *nest) eachHead(from loop.Expr, heads, width int, write func(w, at loop.Expr), begin func(w loop.Expr)) {
-	b.each("w", loop.V("words"), func(w loop.Expr) {
+// attention writes the attention of a head to rows.
+func (b *nest) attention(read readers) {
+	b.eachHead(read, func(w, at, from, to loop.Expr) {
+		b.Slice("ya", "yw", at, loop.I(read.width))
+		b.For("t", from, to, 1, func(t loop.Expr) {
+			b.row("vt", "v", t)
+			b.Slice("va", "vt", at, loop.I(read.width))
+			b.addTo("ya", read.width, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("p", t), loop.At("va", j)) })
+		})
+	}, func(w loop.Expr) {
+		b.row("yw", "y", w)
+		b.clear("yw", b.cols["y"])
+	})
+}
+
+// readers describes rows that attend to other rows: the name of their number, the heads and their width, and the rows from … to-1 that row w reads.
+type readers struct {
+	count        string
+	heads, width int
+	rows         func(w loop.Expr) (from, to loop.Expr)
+}
+
+// eachHead writes a loop over the rows that attend, which begins with begin, and in it a loop over heads. It writes the probabilities of the rows that a head
+// reads to the window p, and the head's columns of q to the window qa. at is the head's first column.
+func (b *nest) eachHead(read readers, write func(w, at, from, to loop.Expr), begin func(w loop.Expr)) {
+	heads, width := read.heads, read.width
+	b.each("w", loop.V(read.count), func(w loop.Expr) {
 		b.row("qw", "q", w)
 		begin(w)
-		b.If(loop.Less(from, loop.V("n")), func() {
+		from, to := read.rows(w)
+		b.If(loop.Less(from, to), func() {
 			b.each("a", loop.I(heads), func(a loop.Expr) {
 				at := b.Let("at", loop.Mul(a, loop.I(width)))
 				b.Slice("qa", "qw", at, loop.I(width))
-				b.For("t", from, loop.V("n"), 1, func(t loop.Expr) {
+				b.For("t", from, to, 1, func(t loop.Expr) {
 					b.row("kt", "k", t)
 					b.Slice("ka", "kt", at, loop.I(width))
 					product := sumOf(b.Builder, "s", width, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("qa", j), loop.At("ka", j)) })
 					b.Store("p", t, loop.Mul(product, loop.F(1/math.Sqrt(float64(width)))))
 				})
 				top := b.Let("top", loop.At("p", from))
-				b.For("t", from, loop.V("n"), 1, func(t loop.Expr) { b.Assign(top, loop.Fn("max", top, loop.At("p", t))) })
+				b.For("t", from, to, 1, func(t loop.Expr) { b.Assign(top, loop.Fn("max", top, loop.At("p", t))) })
 				sum := b.Let("sum", loop.F(0))
-				b.For("t", from, loop.V("n"), 1, func(t loop.Expr) {
+				b.For("t", from, to, 1, func(t loop.Expr) {
 					e := b.Let("e", loop.Fn("exp", loop.Sub(loop.At("p", t), top)))
 					b.Store("p", t, e)
 					b.AddTo(sum, e)
 				})
-				b.For("t", from, loop.V("n"), 1, func(t loop.Expr) { b.Store("p", t, loop.Div(loop.At("p", t), sum)) })
-				write(w, at)
+				b.For("t", from, to, 1, func(t loop.Expr) { b.Store("p", t, loop.Div(loop.At("p", t), sum)) })
+				write(w, at, from, to)
 			})
 		}, nil)
 	})
@@ -187,20 +223,7 @@ var _ = ir.Define(ir.Op{
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		dq, dk, dv := ir.NewArray(in[1].Shape...), ir.NewArray(in[2].Shape...), ir.NewArray(in[3].Shape...)
-		return []*ir.Array{dq, dk, dv}, attendEach(n.Int("heads"), in[1:], func(h heading, p []float64) {
-			dy, q := h.of(in[0].Floats(), h.word), h.of(in[1].Floats(), h.word)
-			dp, mean := make([]float64, len(p)), 0.0
-			for t := range p {
-				dp[t] = dot(dy, h.of(in[3].Floats(), h.from+t))
-				mean += p[t] * dp[t]
-				addScaled(h.of(dv.F, h.from+t), dy, p[t])
-			}
-			for t := range p {
-				ds := p[t] * (dp[t] - mean) / math.Sqrt(float64(h.width))
-				addScaled(h.of(dq.F, h.word), h.of(in[2].Floats(), h.from+t), ds)
-				addScaled(h.of(dk.F, h.from+t), q, ds)
-			}
-		})
+		return []*ir.Array{dq, dk, dv}, attendEach(n.Int("heads"), in[1:], func(h heading, p []float64) { h.grad(in, p, dq.F, dk.F, dv.F) })
 	},
 	Results: []string{"dq", "dk", "dv"},
 	NoGrad:  onlyFirst,
@@ -226,35 +249,41 @@ func lowerAttendWordsGrad(n *ir.Node) (*loop.Nest, error) {
 		from := b.textBounds(has)
 		b.all("p", scratchArg, loop.V("n"))
 		b.Slice("dp", scratchArg, loop.V("n"), loop.V("n"))
-		b.clearRows("dk", "n")
-		b.clearRows("dv", "n")
-		b.eachHead(from, heads, width, func(w, at loop.Expr) {
-			b.Slice("dya", "dyw", at, loop.I(width))
-			b.Slice("dqa", "dqw", at, loop.I(width))
-			mean := b.Let("mean", loop.F(0))
-			part := func(window, of string, t loop.Expr) {
-				b.row(window+"t", of, t)
-				b.Slice(window+"a", window+"t", at, loop.I(width))
-			}
-			b.For("t", from, loop.V("n"), 1, func(t loop.Expr) {
-				part("v", "v", t)
-				part("dv", "dv", t)
-				product := sumOf(b.Builder, "s", width, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("dya", j), loop.At("va", j)) })
-				b.Store("dp", t, product)
-				b.AddTo(mean, loop.Mul(loop.At("p", t), loop.At("dp", t)))
-				b.addTo("dva", width, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("p", t), loop.At("dya", j)) })
-			})
-			b.For("t", from, loop.V("n"), 1, func(t loop.Expr) {
-				part("k", "k", t)
-				part("dk", "dk", t)
-				ds := b.Let("ds", loop.Mul(loop.At("p", t), loop.Mul(loop.Sub(loop.At("dp", t), mean), loop.F(1/math.Sqrt(float64(width))))))
-				b.addTo("dqa", width, func(j loop.Expr) loop.Expr { return loop.Mul(ds, loop.At("ka", j)) })
-				b.addTo("dka", width, func(j loop.Expr) loop.Expr { return loop.Mul(ds, loop.At("qa", j)) })
-			})
-		}, func(w loop.Expr) {
-			b.row("dyw", "dy", w)
-			b.row("dqw", "dq", w)
-			b.clear("dqw", b.cols["dq"])
+		b.attentionGrad(readers{"words", heads, width, func(loop.Expr) (loop.Expr, loop.Expr) { return from, loop.V("n") }})
+	})
+}
+
+// attentionGrad writes the gradients of the operands q, k and v of an attention of heads to n rows.
+func (b *nest) attentionGrad(read readers) {
+	width := read.width
+	b.clearRows("dk", "n")
+	b.clearRows("dv", "n")
+	b.eachHead(read, func(w, at, from, to loop.Expr) {
+		b.Slice("dya", "dyw", at, loop.I(width))
+		b.Slice("dqa", "dqw", at, loop.I(width))
+		mean := b.Let("mean", loop.F(0))
+		part := func(window, of string, t loop.Expr) {
+			b.row(window+"t", of, t)
+			b.Slice(window+"a", window+"t", at, loop.I(width))
+		}
+		b.For("t", from, to, 1, func(t loop.Expr) {
+			part("v", "v", t)
+			part("dv", "dv", t)
+			product := sumOf(b.Builder, "s", width, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("dya", j), loop.At("va", j)) })
+			b.Store("dp", t, product)
+			b.AddTo(mean, loop.Mul(loop.At("p", t), loop.At("dp", t)))
+			b.addTo("dva", width, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("p", t), loop.At("dya", j)) })
 		})
+		b.For("t", from, to, 1, func(t loop.Expr) {
+			part("k", "k", t)
+			part("dk", "dk", t)
+			ds := b.Let("ds", loop.Mul(loop.At("p", t), loop.Mul(loop.Sub(loop.At("dp", t), mean), loop.F(1/math.Sqrt(float64(width))))))
+			b.addTo("dqa", width, func(j loop.Expr) loop.Expr { return loop.Mul(ds, loop.At("ka", j)) })
+			b.addTo("dka", width, func(j loop.Expr) loop.Expr { return loop.Mul(ds, loop.At("qa", j)) })
+		})
+	}, func(w loop.Expr) {
+		b.row("dyw", "dy", w)
+		b.row("dqw", "dq", w)
+		b.clear("dqw", b.cols["dq"])
 	})
 }

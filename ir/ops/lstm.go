@@ -144,7 +144,7 @@ func lowerLSTM(n *ir.Node) (*loop.Nest, error) {
 		at := loop.Mul(i, loop.V("step"))
 		b.Slice("xi", "x", loop.Mul(at, loop.I(ldx)), loop.I(4*sp))
 		b.Slice("yi", "y", loop.Mul(at, loop.I(ldy)), loop.I(s))
-		lstmGates(b, s)
+		gateSums(b, 4*sp, s, "xi")
 		b.For("j", loop.I(0), loop.I(s), 1, func(j loop.Expr) {
 			gate := func(k int) loop.Expr { return loop.At("gates", loop.Add(loop.I(k*sp), j)) }
 			keep := loop.Mul(sigmoidOf(gate(1)), loop.At("cells", j))
@@ -158,9 +158,9 @@ func lowerLSTM(n *ir.Node) (*loop.Nest, error) {
 	return b.Nest()
 }
 
-// lstmGates writes the window gates: the sums of the window xi and the products of the last output, the window h, with the weights w.
-func lstmGates(b *loop.Builder, s int) {
-	b.For("p", loop.I(0), loop.I(4*round16(s)), 4, func(p loop.Expr) {
+// gateSums writes n numbers of the window gates: the sums of another window and the products of the last output, the window h of s numbers, with the weights w.
+func gateSums(b *loop.Builder, n, s int, and string) {
+	b.For("p", loop.I(0), loop.I(n), 4, func(p loop.Expr) {
 		panel := loop.Mul(loop.Div(p, loop.I(16)), loop.I(16*s))
 		b.Slice("panel", "w", loop.Add(panel, loop.Mod(p, loop.I(16))), loop.I(16*s-12))
 		var sums [4]loop.Var
@@ -175,7 +175,7 @@ func lstmGates(b *loop.Builder, s int) {
 			}
 		})
 		for c := range 4 {
-			b.Store("gates", loop.Add(p, loop.I(c)), loop.Add(sums[c], loop.At("xi", loop.Add(p, loop.I(c)))))
+			b.Store("gates", loop.Add(p, loop.I(c)), loop.Add(sums[c], loop.At(and, loop.Add(p, loop.I(c)))))
 		}
 	})
 }

@@ -28,7 +28,7 @@ func lowerLSTMGrad(n *ir.Node) (*loop.Nest, error) {
 			b.Slice("gates", scratchArg, loop.Mul(i, loop.I(4*sp)), loop.I(4*sp))
 			b.If(loop.Less(loop.I(0), i), func() {
 				g.at("h", "out", loop.Sub(i, loop.I(1)), s)
-				lstmGates(b.Builder, s)
+				gateSums(b.Builder, 4*sp, s, "xi")
 			}, func() { b.set("gates", 4*sp, of("xi")) })
 			cells("cell", i)
 			cells("next", loop.Add(i, loop.I(1)))

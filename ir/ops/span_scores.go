@@ -10,7 +10,7 @@ import (
 // These are the operands of ops on pairs of words and labels.
 var (
 	wordStartsIn = ir.Operand{Name: "word_starts", DType: ir.I32, Doc: "[B+1] first word of each sequence, and W"}
-	markStartsIn = ir.Operand{Name: "mark_starts", DType: ir.I32, Doc: "[B+1] first label of each sequence, and C"}
+	markStartsIn = ir.Operand{Name: "mark_starts", DType: ir.I32, Doc: "[B+1] first label of each sequence, and C, or first query, and Q"}
 )
 
 var _ = ir.Define(ir.Op{
@@ -18,7 +18,7 @@ var _ = ir.Define(ir.Op{
 	Doc: "GLiNER's span scores (Zaratiana et al. 2024, section 2), computed without the spans' vectors: " +
 		"their last layer and the product with a label make one " +
 		"vector per label, so y[w, c, k] = relu(a[w] + b[w+k])·u[c, :I] + u[c, I]. The spans' first layer is split into the part of the first word, a, and " +
-		"that of the last, b. y is 0 where word w+k is not in the sequence: [W, I], [W, I], [C, I+1] → [G, K].",
+		"that of the last, b. y is 0 where word w+k is not in the sequence. Queries can stand in the place of labels: [W, I], [W, I], [C, I+1] → [G, K].",
 	In:    []ir.Operand{float("a", "[W, I]"), float("b", "[W, I]"), float("u", "[C, I+1]"), wordStartsIn, markStartsIn},
 	Attrs: []ir.AttrDef{{Name: "widths", Type: ir.AttrInt, Required: true, Doc: "K, words of the longest span"}},
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
@@ -30,7 +30,8 @@ var _ = ir.Define(ir.Op{
 		case rows != ir.W || k < 1:
 			return nil, fmt.Errorf("a is %s for spans of up to %d words", n.In[0].Type, k)
 		}
-		return []ir.Type{f32(ir.G, ir.N(k))}, first(shaped(n, 1, ir.W, ir.N(i)), shaped(n, 2, ir.C, ir.N(i+1)), shaped(n, 3, ir.Bound), shaped(n, 4, ir.Bound))
+		return []ir.Type{f32(ir.G, ir.N(k))}, first(shaped(n, 1, ir.W, ir.N(i)), shaped(n, 2, partners(n, 2), ir.N(i+1)), shaped(n, 3, ir.Bound),
+			shaped(n, 4, ir.Bound))
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		i, k := in[0].Shape[1], n.Int("widths")
@@ -68,8 +69,17 @@ var _ = ir.Define(ir.Op{
 	Sample: samples(
 		lens(sample(attrs("widths", 3), normal(ir.W, ir.N(5)), normal(ir.W, ir.N(5)), normal(ir.C, ir.N(6)), wordStarts(), markStarts()), 9, 1, 4),
 		sample(attrs("widths", 17), normal(ir.W, ir.N(16)), normal(ir.W, ir.N(16)), normal(ir.C, ir.N(17)), wordStarts(), markStarts()),
+		lens(sample(attrs("widths", 3), normal(ir.W, ir.N(5)), normal(ir.W, ir.N(5)), normal(ir.Q, ir.N(6)), wordStarts(), queryStarts()), 9, 1, 4),
 	),
 })
+
+// partners returns what the rows of an operand with one row for each partner of words stand for: queries or labels.
+func partners(n *ir.Node, operand int) ir.Dim {
+	if s := n.In[operand].Type.Shape; len(s) > 0 && s[0] == ir.Q {
+		return ir.Q
+	}
+	return ir.C
+}
 
 // wordPair is a pair of a word and a label of its sequence.
 type wordPair struct {

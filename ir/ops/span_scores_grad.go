@@ -14,7 +14,7 @@ var _ = ir.Define(ir.Op{
 		_, i, err := matrix(n, 1)
 		_, k, err2 := matrix(n, 0)
 		return []ir.Type{n.In[1].Type, n.In[2].Type, n.In[3].Type}, first(err, err2, shaped(n, 0, ir.G, ir.N(k)), shaped(n, 1, ir.W, ir.N(i)),
-			shaped(n, 2, ir.W, ir.N(i)), shaped(n, 3, ir.C, ir.N(i+1)), shaped(n, 4, ir.Bound), shaped(n, 5, ir.Bound))
+			shaped(n, 2, ir.W, ir.N(i)), shaped(n, 3, partners(n, 3), ir.N(i+1)), shaped(n, 4, ir.Bound), shaped(n, 5, ir.Bound))
 	},
 	Ref: func(_ *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		i, k := in[1].Shape[1], in[0].Shape[1]
@@ -42,7 +42,8 @@ var _ = ir.Define(ir.Op{
 	Lower:    lowerSpanScoresGrad,
 	Launches: wordGradLaunches,
 	Sample: samples(lens(sample(nil, normal(ir.G, ir.N(3)), normal(ir.W, ir.N(5)), normal(ir.W, ir.N(5)), normal(ir.C, ir.N(6)), wordStarts(),
-		markStarts()), 9, 1, 4)),
+		markStarts()), 9, 1, 4),
+		lens(sample(nil, normal(ir.G, ir.N(3)), normal(ir.W, ir.N(5)), normal(ir.W, ir.N(5)), normal(ir.Q, ir.N(6)), wordStarts(), queryStarts()), 9, 1, 4)),
 })
 
 // lowerSpanScoresGrad returns the portable form for one sequence, with the arguments (da, db, du, dy, a, b, u, words, labels).
@@ -95,7 +96,7 @@ func wordGradLaunches(n *ir.Node, _ []int32, in []*ir.Array) []ir.Launch {
 	var out []ir.Launch
 	pair := 0
 	for s := 0; s+1 < len(words); s++ {
-		first := map[ir.Dim]int{ir.W: int(words[s]), ir.C: int(marks[s]), ir.G: pair}
+		first := map[ir.Dim]int{ir.W: int(words[s]), ir.C: int(marks[s]), ir.Q: int(marks[s]), ir.G: pair}
 		place := func(operand int, v *ir.Value) ir.Place {
 			_, ld, _ := row(v)
 			return ir.Place{Operand: operand, At: first[v.Type.Shape[0]] * ld}

@@ -55,7 +55,8 @@ var _ = ir.Define(ir.Op{
 		})
 	},
 	Launches: spanTargetLaunches,
-	Sample:   samples(lens(sample(nil, normal(ir.G, ir.N(3)), wordStarts(), markStarts()), 9, 1, 4)),
+	Sample: samples(lens(sample(nil, normal(ir.G, ir.N(3)), wordStarts(), markStarts()), 9, 1, 4),
+		lens(sample(nil, normal(ir.G, ir.N(3)), wordStarts(), queryStarts()), 9, 1, 4)),
 })
 
 // spanTargetLaunches returns one call per sequence.

@@ -4,6 +4,7 @@ package opstest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
@@ -33,6 +34,9 @@ func New(op *ir.Op, s ir.Sample, seed uint64) (*Trial, error) {
 	limits := ragged.Limits{Vocab: 5, Types: 2, SequenceTokens: 99, Rows: 99}
 	for p := range ragged.Part(ragged.Parts) {
 		p.Read(&limits, 1)
+	}
+	if slices.ContainsFunc(s.In, func(a ir.Arg) bool { return a.Fill == ir.FillPart && a.Part.Row().Limit == "Steps" }) {
+		limits.Steps = ir.SampleSteps // otherwise words go with labels
 	}
 	tr.Batch = raggedtest.Batch(lens, limits, s.Holes, rng.IntN)
 	tr.Sizes = ir.Sizes(tr.Batch.Sizes())

@@ -23,6 +23,7 @@ const (
 	PerSequence = ragged.B // [B, C]
 	PerToken    = ragged.T // [T, C]
 	PerRow      = ragged.M // [M, C]: the rows of Batch.Rows, in their order
-	PerPair     = ragged.G // [G, C]: one row per pair of a word and a label, ordered by sequence, word, label
+	PerPair     = ragged.G // [G, C]: one row per pair of a word and a label, or a query, ordered by sequence, word, label
 	PerWord     = ragged.W // [W, C]: the words of Batch.Words, in their order
+	PerMark     = ragged.C // [C, C]: the labels of Batch.Marks, in their order
 )

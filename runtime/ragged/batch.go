@@ -29,6 +29,7 @@ type Limits struct {
 	Rows           int  `json:"rows,omitempty"`   // most rows M per call in Batch.Rows; 0: no head of the model reads chosen rows
 	Words          bool `json:"words,omitempty"`  // the model needs Batch.Words
 	Marks          bool `json:"marks,omitempty"`  // the model needs Batch.Marks
+	Steps          int  `json:"steps,omitempty"`  // most steps of a label; 0: the model reads neither Batch.Queries nor Batch.Steps
 	Delta          int  `json:"delta,omitempty"`  // numbers per token in Batch.Delta; 0: the model takes none
 }
 
@@ -51,8 +52,9 @@ type Batch struct {
 	// rising; nil means no rows.
 	Rows []int32
 	// Words holds two numbers for each word that the model reads [2·W], rising: its first token row
-	// and the row after its last. Words do not overlap. A word without rows stands for a row of
-	// zeros. Only models with Limits.Words read it.
+	// and the row after its last. Words do not overlap, but a word may have the same rows as the
+	// word before it. A word without rows stands for a row of zeros. Only models with Limits.Words
+	// read it.
 	Words []int32
 	// WordStarts holds the index of the first word of each sequence, then W [B+1].
 	WordStarts []int32
@@ -61,6 +63,16 @@ type Batch struct {
 	Marks []int32
 	// MarkStarts holds the index of the first label of each sequence, then C [B+1].
 	MarkStarts []int32
+	// Queries holds the token row of the label that each query belongs to [Q]. Labels that stand for
+	// the fields of a task are computed in steps, with a query for each field in each step: the
+	// fields of step 0 in their order, those of step 1, and so on; then come the queries of the next
+	// task. Only models with Limits.Steps read it.
+	Queries []int32
+	// QueryStarts holds the index of the first query of each sequence, then Q [B+1].
+	QueryStarts []int32
+	// Steps holds two numbers for each query [2·Q]: its step, below Limits.Steps, and the number of
+	// fields of its task.
+	Steps []int32
 	// Delta holds what is added to the normalized sum of each token's embeddings [T, H], finite.
 	// Only models with Limits.Delta read it.
 	Delta []float32
@@ -75,6 +87,9 @@ type Sequence struct {
 	Rows   []int32 `json:"rows,omitempty"`   // as Batch.Rows
 	Words  []int32 `json:"words,omitempty"`  // as Batch.Words
 	Marks  []int32 `json:"marks,omitempty"`  // as Batch.Marks
+
+	Queries []int32 `json:"queries,omitempty"` // as Batch.Queries
+	Steps   []int32 `json:"steps,omitempty"`   // as Batch.Steps
 }
 
 // Sequences returns B, the number of sequences.

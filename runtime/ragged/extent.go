@@ -16,9 +16,10 @@ const (
 	B       Extent = iota // sequences
 	T                     // tokens
 	M                     // chosen rows
-	G                     // pairs of a word and a label of the same sequence
+	G                     // pairs of a word and a label, or a query, of the same sequence
 	W                     // words
 	C                     // labels of prompts
+	Q                     // queries: one for each step of each label that spans are scored for
 	P                     // pairs of tokens of the same sequence, each pair in both orders
 	Extents = iota        // number of extents
 )
@@ -54,8 +55,10 @@ var extents = [Extents]ExtentRow{
 		size: (*Batch).Pairs, most: mostPairs},
 	W: {Symbol: "W", One: "word", Many: "words", Key: "words", Rows: "PerWord", Space: "PerWord", Typical: 128,
 		by: Words, most: func(l Limits) int { return tokensIf(l.Words, l) }},
-	C: {Symbol: "C", One: "label", Many: "labels", Key: "marks", Space: "PerLabel", Typical: 8,
+	C: {Symbol: "C", One: "label", Many: "labels", Key: "marks", Rows: "PerMark", Space: "PerLabel", Typical: 8,
 		by: Marks, most: func(l Limits) int { return tokensIf(l.Marks, l) }},
+	Q: {Symbol: "Q", One: "query", Many: "queries", Key: "queries", Space: "PerQuery", Typical: 32,
+		by: Queries, most: func(l Limits) int { return l.BatchTokens * l.Steps }},
 	P: {Symbol: "P", One: "pair of tokens", Many: "pairs of tokens", Key: "token_pairs", Space: "PerTokenPair",
 		size: tokenPairs, most: func(l Limits) int { return l.BatchTokens * l.longest() }},
 }
@@ -70,10 +73,10 @@ func tokensIf(reads bool, l Limits) int {
 }
 
 // mostPairs returns the greatest G. Words and labels share the N_b tokens of their sequence:
-// Σ W_b·C_b ≤ Σ N_b²/4 ≤ T·N/4.
+// Σ W_b·C_b ≤ Σ N_b²/4 ≤ T·N/4. A label may have a query for each step.
 func mostPairs(l Limits) int {
-	if l.Words && l.Marks {
-		return l.BatchTokens * l.longest() / 4
+	if l.Words && (l.Marks || l.Steps > 0) {
+		return l.BatchTokens * l.longest() / 4 * max(1, l.Steps)
 	}
 	return 0
 }
@@ -144,9 +147,10 @@ type Sizes struct {
 	B       int // sequences
 	T       int // tokens
 	M       int // chosen rows, len(Batch.Rows)
-	G       int // pairs of a word and a label of the same sequence
+	G       int // pairs of a word and a label, or a query, of the same sequence
 	W       int // words
 	C       int // labels of prompts, len(Batch.Marks)
+	Q       int // queries, len(Batch.Queries)
 	P       int // pairs of tokens of the same sequence
 	N       int // tokens of the longest sequence
 	Threads int // threads of the pool: workers are numbered from 0 to Threads-1

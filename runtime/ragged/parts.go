@@ -18,6 +18,9 @@ const (
 	WordStarts
 	Marks
 	MarkStarts
+	Queries
+	QueryStarts
+	Steps
 	Delta
 	Parts = iota // number of parts
 )
@@ -25,6 +28,7 @@ const (
 const (
 	noWords = "the model reads no words, leave Words and WordStarts empty"
 	noMarks = "the model reads no labels, leave Marks and MarkStarts empty"
+	noSteps = "the model computes no steps, leave Queries, QueryStarts and Steps empty"
 )
 
 var parts = [Parts]PartRow{
@@ -46,6 +50,12 @@ var parts = [Parts]PartRow{
 		Absent: noMarks, check: checkMarks, fill: fillMarks},
 	MarkStarts: {Name: "mark_starts", Field: "MarkStarts", Each: B, Plus: 1, Holds: Firsts, Of: Marks, Limit: "Marks",
 		Absent: noMarks, Needs: "the model needs the labels of each sequence"},
+	Queries: {Name: "queries", Field: "Queries", What: "queries", Each: Q, Holds: TokenRows, Limit: "Steps",
+		Absent: noSteps, check: checkQueries, fill: fillQueries},
+	QueryStarts: {Name: "query_starts", Field: "QueryStarts", Each: B, Plus: 1, Holds: Firsts, Of: Queries, Limit: "Steps",
+		Absent: noSteps, Needs: "the model needs the queries of each sequence"},
+	Steps: {Name: "steps", Field: "Steps", What: "steps", Each: Q, Columns: 2, Limit: "Steps",
+		Absent: noSteps, check: checkSteps, fill: fillSteps},
 	Delta: {Name: "delta", Field: "Delta", What: "numbers", Each: T, Columns: ByLimit, Limit: "Delta",
 		Absent: "the model's input cannot be perturbed, leave Delta empty", check: checkDelta},
 }

@@ -237,7 +237,7 @@ func (c *Count) rows(b *Batch) (n int) {
 	return n
 }
 
-// judged returns how many numbers of words and labels count.
+// judged returns how many numbers of words and labels, or queries, count.
 func (c *Count) judged(b *Batch) (n int) {
 	numbers := b.Floats[c.Target]
 	if c.Widths == 0 {
@@ -248,8 +248,9 @@ func (c *Count) judged(b *Batch) (n int) {
 		}
 		return n
 	}
+	firsts := b.Partners()
 	for s := range b.Sequences() {
-		words, labels := int(b.WordStarts[s+1]-b.WordStarts[s]), int(b.MarkStarts[s+1]-b.MarkStarts[s])
+		words, labels := int(b.WordStarts[s+1]-b.WordStarts[s]), int(firsts[s+1]-firsts[s])
 		for w := range words {
 			for range labels {
 				for k := range c.Widths {

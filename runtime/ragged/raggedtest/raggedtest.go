@@ -9,12 +9,14 @@ type draw func(dst []int32, b *ragged.Batch, s int, l ragged.Limits, pick func(n
 // draws holds the functions that draw parts of integers. Parts of integers without a function are filled as
 // by FillNeeded. Parts of float32 are positive numbers below 2.
 var draws = [ragged.Parts]draw{
-	ragged.IDs:    perToken(func(l ragged.Limits) int { return l.Vocab }),
-	ragged.Types:  perToken(func(l ragged.Limits) int { return l.Types }),
-	ragged.Prefix: prefix,
-	ragged.Rows:   rows,
-	ragged.Words:  words,
-	ragged.Marks:  marks,
+	ragged.IDs:     perToken(func(l ragged.Limits) int { return l.Vocab }),
+	ragged.Types:   perToken(func(l ragged.Limits) int { return l.Types }),
+	ragged.Prefix:  prefix,
+	ragged.Rows:    rows,
+	ragged.Words:   words,
+	ragged.Marks:   marks,
+	ragged.Queries: queries,
+	ragged.Steps:   steps,
 }
 
 // Batch returns a random batch of sequences with the given numbers of tokens, with everything that a
@@ -90,7 +92,8 @@ func rows(dst []int32, b *ragged.Batch, s int, l ragged.Limits, pick func(n int)
 // labels of the kernels.
 const mostMarks = 12
 
-// words draws words of up to three tokens, with gaps, and some without tokens. Tokens before the first word are for labels.
+// words draws words of up to three tokens, with gaps, some without tokens, and some with the rows of the word before. Tokens before the first word are for
+// labels.
 func words(dst []int32, b *ragged.Batch, s int, l ragged.Limits, pick func(n int) int) []int32 {
 	at, end := b.Starts[s], b.Starts[s+1]
 	if l.Marks {
@@ -99,6 +102,9 @@ func words(dst []int32, b *ragged.Batch, s int, l ragged.Limits, pick func(n int
 	for at += int32(pick(2)); at < end; at += int32(pick(2)) {
 		last := min(at+int32(pick(4)), end)
 		dst = append(dst, at, last)
+		if last > at && pick(8) == 0 {
+			dst = append(dst, at, last)
+		}
 		at = last
 	}
 	return dst

@@ -63,6 +63,9 @@ func (e *emitter) programDict() jen.Dict {
 	if m.Widths > 0 {
 		head[jen.Id("Width")] = jen.Lit(m.Widths)
 	}
+	if len(m.Outputs) > 0 {
+		head[jen.Id("Parts")] = e.partsCode()
+	}
 	if m.Temperature > 0 {
 		head[jen.Id("Temperature")] = jen.Lit(m.Temperature)
 	}
@@ -108,6 +111,21 @@ func (e *emitter) programDict() jen.Dict {
 		d[jen.Id("Tokenizer")] = jen.Qual(runtimePath+"/token", "Open")
 	}
 	return d
+}
+
+// partsCode returns the literal that describes the outputs of a head that has several.
+func (e *emitter) partsCode() jen.Code {
+	return jen.Index().Add(engine("Part")).ValuesFunc(func(g *jen.Group) {
+		for _, o := range e.p.Meta.Outputs {
+			_, v := e.p.Writer(o.Name)
+			rows, _ := v.Type.Shape[0].Extent()
+			d := jen.Dict{jen.Id("Name"): jen.Lit(o.Name), jen.Id("Rows"): engine(rows.Row().Rows), jen.Id("C"): jen.Lit(o.Columns)}
+			if o.Widths > 0 {
+				d[jen.Id("Width")] = jen.Lit(o.Widths)
+			}
+			g.Values(d)
+		}
+	})
 }
 
 // limits returns the fields of the literal of engine.Limits that are not zero.

@@ -352,13 +352,27 @@ func (e *emitter) call(g *jen.Group, c ir.Call) {
 	})
 }
 
-// copyOut writes the copy of the result from the arena to the caller's memory.
+// copyOut writes the copy of the result from the arena to the caller's memory. Several outputs come one after the other.
 func (e *emitter) copyOut(g *jen.Group) {
-	r, v := e.p.Result()
-	cols := v.Type.Shape[1].N
-	g.For(raw("row := range %s", rowsOf(v))).Block(
-		raw("copy(e.Out[row*%d:], unsafe.Slice(%s, %d))", cols, moved(e.ptr(r, v), "row", v.LD), cols),
-	)
+	rows := func(r *ir.Region, v *ir.Value, out string) {
+		cols := v.Type.Shape[1].N
+		g.For(raw("row := range %s", rowsOf(v))).Block(
+			raw("copy(%s[row*%d:], unsafe.Slice(%s, %d))", out, cols, moved(e.ptr(r, v), "row", v.LD), cols),
+		)
+	}
+	if len(e.p.Meta.Outputs) == 0 {
+		r, v := e.p.Result()
+		rows(r, v, "e.Out")
+		return
+	}
+	g.Id("out").Op(":=").Id("e").Dot("Out")
+	for i, o := range e.p.Meta.Outputs {
+		r, v := e.p.Writer(o.Name)
+		rows(r, v, "out")
+		if i < len(e.p.Meta.Outputs)-1 {
+			g.Add(raw("out = out[%s*%d:]", rowsOf(v), o.Columns))
+		}
+	}
 }
 
 // regionMethod declares the function of a region: its steps in order, each with the spec's line above it.

@@ -39,7 +39,7 @@ func hiddenAt(l int) string { return ir.At(storeHidden, l) }
 
 // build returns the program before any pass.
 func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string, o Options) (*ir.Program, error) {
-	b := &builder{m: m, h: h, names: namings[m.Checkpoint], trace: o.Trace, perturb: o.Perturb, train: o.Train, dropout: o.Dropout, lora: o.Lora}
+	b := &builder{m: m, h: h, names: namings[m.Checkpoint].forHead(h), trace: o.Trace, perturb: o.Perturb, train: o.Train, dropout: o.Dropout, lora: o.Lora}
 	b.prog = &ir.Program{Name: name, File: file, Bounds: bounds}
 	steps := []func() error{b.embed, b.relative, b.layers, b.decoder, b.head}
 	for _, s := range steps {

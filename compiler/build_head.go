@@ -24,6 +24,9 @@ func (b *builder) head() error {
 	if !ok {
 		return fmt.Errorf("%v: a head without names in the checkpoint reached the builder", b.h.Pos)
 	}
+	if b.h.As == spec.BySchema {
+		return b.schemaOutputs(e, x)
+	}
 	if b.h.Prompt != nil {
 		y, err := b.prompted(e, names, x)
 		if err != nil {

@@ -157,6 +157,12 @@ func (p *promptHead) spans(s *spec.Step) *ir.Value {
 	if p.Err() != nil {
 		return p.words
 	}
+	first, last := p.halves(s)
+	return p.scoresOf(s, first, last, p.project(s, p.path+"spans.label.", width(p.words), p.labels), p.Part(ragged.MarkStarts))
+}
+
+// halves appends the parts of a span's first and last word in the inner layer of the span.
+func (p *promptHead) halves(s *spec.Step) (first, last *ir.Value) {
 	h := width(p.words)
 	path := p.path + "spans."
 	half := func(name string, from int, bias *ir.Value) *ir.Value {
@@ -164,14 +170,18 @@ func (p *promptHead) spans(s *spec.Step) *ir.Value {
 		w := p.Name(p.columns(s, p.tensor(p.editor, path+"pair.in.weight", 4*h, 2*h), from, h), path+name+"part")
 		return p.op("linear", s.Source, nil, x, w, bias)
 	}
-	first := half("start.", 0, p.tensor(p.editor, path+"pair.in.bias", 4*h))
-	last := half("end.", h, nil)
-	label := p.project(s, path+"label.", h, p.labels)
+	first = half("start.", 0, p.tensor(p.editor, path+"pair.in.bias", 4*h))
+	return first, half("end.", h, nil)
+}
+
+// scoresOf appends the scores of spans for labels or queries, whose rows are label. first and last are the parts of words w and w+k in the inner layer.
+func (p *promptHead) scoresOf(s *spec.Step, first, last, label, starts *ir.Value) *ir.Value {
+	h, path := width(p.words), p.path+"spans."
 	out := p.op("transpose", s.Source, nil, p.tensor(p.editor, path+"pair.out.weight", h, 4*h))
 	joint := p.op("concat", s.Source, nil, out, p.asRow(s, p.tensor(p.editor, path+"pair.out.bias", h), out))
 	u := p.op("linear", s.Source, nil, label, p.Name(joint, path+"pair.label"), nil)
 	return p.op("span_scores", s.Source, []ir.Attr{{Key: "widths", Value: s.Width}}, first, last, u,
-		p.Part(ragged.WordStarts), p.Part(ragged.MarkStarts))
+		p.Part(ragged.WordStarts), starts)
 }
 
 // tokenScores appends the scores start, end and inside of all words for all labels. With t = A·w and l = B·c in two halves each, the inner layer of the last

@@ -42,7 +42,7 @@ type Unit struct {
 	Training *spec.Train    // nil: a forward pass; otherwise a training step of Model and Head
 
 	targets []ir.Target // of the loss, if the program has one
-	count   *ir.Count   // what the loss divides by, if it is not a number of rows
+	counts  []ir.Count  // what the quotients of the loss divide by, if it is not a number of rows
 	losses  []ir.Loss   // the terms of the loss, if it has several
 }
 
@@ -148,6 +148,7 @@ func (t *targetWork) compilePart(pkg string, p part, bounds ir.Bounds, o Options
 	} else {
 		bounds.Rows = 0
 	}
+	bounds.Steps = stepsOf(h)
 	prog, err := build(m, h, bounds, t.spec.Name, pkg, o)
 	if err != nil {
 		return nil, err
@@ -178,6 +179,12 @@ func traced(p part, o Options) (outputs []string) {
 		for t := 0; t <= d.Repeat; t++ {
 			outputs = append(outputs, decoderAt(t))
 		}
+	}
+	if list := outputsOf(p.head); list != nil {
+		for _, o := range list {
+			outputs = append(outputs, o.Name)
+		}
+		return outputs
 	}
 	return append(outputs, storeLogits)
 }
@@ -210,7 +217,10 @@ func (t *targetWork) meta(p part) ir.Meta {
 	out.Head, out.Columns, out.CRF = h.Name, h.Out, p.crf
 	out.Labels, out.Multi = h.Labels, tasktable.Sigmoid(h.Loss)
 	out.Temperature = h.LossSettings.Temperature
-	if p := h.Prompt; p != nil {
+	if out.Outputs = outputsOf(h); out.Outputs != nil {
+		out.Columns = out.Outputs[len(out.Outputs)-1].Columns
+	}
+	if p := h.Prompt; p != nil && !p.Schema {
 		out.Prompt = &ir.Prompt{Mark: p.Mark, End: p.End, After: p.After, Last: p.Last, Example: p.Example,
 			Whole: h.Take.Rows == spec.ByLabel && h.Take.Pick == "mean", FromEnd: h.Text != nil && h.Text.End}
 	}

@@ -58,7 +58,7 @@ func stem(v *ir.Value) string {
 	if i := strings.Index(name, "{l}."); i >= 0 {
 		name = name[i+len("{l}."):]
 	}
-	for _, p := range []string{"deberta.", glinerEncoder, gliclassEncoder, "encoder.layer.", "encoder."} {
+	for _, p := range []string{"deberta.", glinerEncoder, gliclassEncoder, gliner2Encoder + gliner2Encoder, "encoder.layer.", "encoder."} {
 		name = strings.TrimPrefix(name, p)
 	}
 	name = strings.TrimLeft(name, "0123456789.")

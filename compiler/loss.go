@@ -15,7 +15,12 @@ const (
 	StoreTarget = "target"       // see AddLoss
 	StoreStart  = "target.start" // i32[B] first token of each answer, counted from the first token of its sequence
 	StoreEnd    = "target.end"   // i32[B] last token of each answer
-	StoreGroup  = "target.group" // i32[B] the group of each sequence, a number from 0 to below B: the question of a choice, the query of a text that is ranked
+	// These are the targets of heads that read a schema.
+	StoreClasses = "target.classes" // f32[C, 1] from 0 to 1 for each marker; below 0: left out
+	StoreCounts  = "target.counts"  // i32[C] the count of each marker; below 0: left out
+	StoreSpans   = "target.spans"   // f32[G, K] from 0 to 1 for each word and query; below 0: left out
+	// StoreGroup is i32[B] the group of each sequence, a number from 0 to below B: the question of a choice, the query of a text that is ranked.
+	StoreGroup = "target.group"
 )
 
 // Targets describes the targets of a loss.
@@ -44,6 +49,9 @@ func (u *Unit) AddLoss(soft bool) (diag.List, error) { return u.AddLossOf(Target
 //     binary_loss.
 //   - both of entities, the target f32[G, C] with a row for each pair of a word and a label of its sequence, in the order of sequences, words and labels: the
 //     mean over the numbers whose target is not below 0. Spans that would end after their sequence are left out, whatever their target is.
+//   - binary_cross_entropy of a head that reads a schema, the targets StoreClasses, StoreCounts and StoreSpans of the outputs that the head has: the sum of the
+//     mean binary cross entropy of the classes, the mean cross entropy of the counts, and the mean binary cross entropy of the spans, each over the numbers or
+//     rows whose target is not below 0.
 //   - mean_squared_error, the target f32[M, C]: the mean over all numbers of (z - target)².
 //   - contrastive, StoreGroup: the mean over the groups of -log softmax of cos(a, b)/temperature. a is the first text of a group, and the second one is right
 //     for it. The softmax is over the texts of all groups but the first ones.
@@ -63,15 +71,23 @@ func (u *Unit) AddLossOf(t Targets) (diag.List, error) {
 		return diag.List{d}, nil
 	}
 	_, logits := u.Program.Result()
-	if logits == nil || logits.Name != storeLogits {
+	parts := outputsOf(u.Head)
+	if logits == nil || logits.Name != storeLogits && parts == nil {
 		return nil, fmt.Errorf("the program %s has no logits", u.Program.Name)
 	}
 	b := &builder{m: u.Model, h: u.Head, prog: u.Program}
 	e := b.region("loss", "loss compares the head's numbers with the targets.", u.Head.Source, 1)
-	l := &losses{editor: e, Targets: t, head: u.Head, z: e.Input(storeLogits, ir.State, logits.Type)}
+	l := &losses{editor: e, Targets: t, head: u.Head}
+	if parts == nil {
+		l.z = e.Input(storeLogits, ir.State, logits.Type)
+	}
+	for _, o := range parts {
+		_, v := u.Program.Writer(o.Name)
+		l.parts = append(l.parts, e.Input(o.Name, ir.State, v.Type))
+	}
 	e.Output(StoreLoss, lossOf(u.Head, t).make(l))
 	u.Program.Outputs = append(u.Program.Outputs, StoreLoss)
-	u.targets, u.count = l.targets, l.count
+	u.targets, u.counts = l.targets, l.counts
 	return nil, e.Err()
 }
 
@@ -151,6 +167,7 @@ var lossTable = []lossRow{
 	{loss: tasktable.CrossEntropy, smooth: true, weigh: true, make: (*losses).classes},
 	{loss: tasktable.CrossEntropy, soft: true, smooth: true, make: (*losses).probabilities},
 	{loss: tasktable.BinaryCrossEntropy, as: spec.Entities, only: true, smooth: true, make: (*losses).entities},
+	{loss: tasktable.BinaryCrossEntropy, as: spec.BySchema, only: true, make: (*losses).schema},
 	{loss: tasktable.Focal, as: spec.Entities, only: true, smooth: true, make: (*losses).entities},
 	{loss: tasktable.BinaryCrossEntropy, smooth: true, weigh: true, make: (*losses).binary},
 	{loss: tasktable.Focal, smooth: true, weigh: true, make: (*losses).binary},

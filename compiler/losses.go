@@ -12,9 +12,10 @@ type losses struct {
 	editor
 	Targets
 	head    *spec.Head
-	z       *ir.Value // [M, C] the head's numbers
+	z       *ir.Value   // [M, C] the head's numbers
+	parts   []*ir.Value // the outputs of a head that has several, in place of z
 	targets []ir.Target
-	count   *ir.Count // of the whole batch, if a sum_ratio divides by more than the number of rows
+	counts  []ir.Count // of the whole batch, for each sum_ratio, if it divides by more than the number of rows
 }
 
 // node appends a node at the head's line.
@@ -51,7 +52,7 @@ func (l *losses) negated(x *ir.Value) *ir.Value { return l.scaled(x, -1) }
 // ratio appends Σx / Σw. count tells what Σw counts, for batches that are computed in parts.
 func (l *losses) ratio(x, w *ir.Value, count ir.Count) *ir.Value {
 	count.Name = StoreCount + count.Target
-	l.count = &count
+	l.counts = append(l.counts, count)
 	return l.node("sum_ratio", nil, x, w)
 }
 
@@ -168,13 +169,42 @@ func (l *losses) judged(target *ir.Value) *ir.Value {
 
 // entities appends the mean binary loss of the numbers of words and labels that count.
 func (l *losses) entities() *ir.Value {
-	count := ir.Count{Target: StoreTarget, Of: ir.JudgedCount}
-	target := l.target(StoreTarget, ir.JudgedTarget, ir.F32, l.z.Type.Shape...)
-	if _, widths := entityColumns(l.head); widths > 0 {
-		count.Widths = widths
-		target = l.node("span_targets", nil, target, l.Part(ragged.WordStarts), l.Part(ragged.MarkStarts))
+	_, widths := entityColumns(l.head)
+	return l.judgedMean(StoreTarget, widths, ragged.MarkStarts)
+}
+
+// judgedMean appends the mean binary loss of the numbers whose target is not below 0. If they are those of spans of up to a number of words, starts divides the
+// labels or queries between the sequences; widths is 0 for other numbers.
+func (l *losses) judgedMean(name string, widths int, starts ragged.Part) *ir.Value {
+	target := l.target(name, ir.JudgedTarget, ir.F32, l.z.Type.Shape...)
+	if widths > 0 {
+		target = l.node("span_targets", nil, target, l.Part(ragged.WordStarts), l.Part(starts))
 	}
+	count := ir.Count{Target: name, Of: ir.JudgedCount, Widths: widths}
 	return l.ratio(l.node("row_sum", nil, l.judged(target)), l.node("judged", nil, target), count)
+}
+
+// schema appends the sum of the losses of all outputs of a head that reads a schema.
+func (l *losses) schema() (sum *ir.Value) {
+	for i, o := range outputsOf(l.head) {
+		l.z = l.parts[i]
+		var mean *ir.Value
+		switch o.Name {
+		case tasktable.ClassOutput:
+			mean = l.judgedMean(StoreClasses, 0, 0)
+		case tasktable.CountOutput:
+			target := l.target(StoreCounts, ir.ClassTarget, ir.I32, l.z.Type.Shape[0])
+			mean = l.node("mean", nil, l.negated(l.node("pick_column", nil, l.node("log_softmax_rows", nil, l.z), target)), target)
+		default:
+			mean = l.judgedMean(StoreSpans, o.Widths, ragged.QueryStarts)
+		}
+		if sum == nil {
+			sum = mean
+		} else {
+			sum = l.node("add", nil, sum, mean)
+		}
+	}
+	return sum
 }
 
 // squares appends the mean squared difference.

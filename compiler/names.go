@@ -22,7 +22,7 @@ var own = naming{scheme: "own"}
 
 // namings holds the schemes that this version compiles.
 var namings = map[string]naming{own.scheme: own, debertaV1.scheme: debertaV1, debertaV2.scheme: debertaV2, bert.scheme: bert, roberta.scheme: roberta,
-	gliner.scheme: gliner, gliclass.scheme: gliclass}
+	gliner.scheme: gliner, gliner2.scheme: gliner2, gliclass.scheme: gliclass}
 
 var layerPath = regexp.MustCompile(`^encoder\.([0-9]+)\.`)
 

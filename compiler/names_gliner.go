@@ -74,6 +74,8 @@ func (n naming) headPath(h *spec.Head) string {
 	switch n.scheme {
 	case gliner.scheme:
 		return glinerHead
+	case gliner2.scheme:
+		return gliner2Head
 	case gliclass.scheme:
 		return gliclassHead
 	}

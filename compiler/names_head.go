@@ -45,6 +45,8 @@ func (n naming) headNames(h *spec.Head) (names headNames, ok bool) {
 	switch {
 	case n.scheme == gliner.scheme:
 		return n.glinerNames(h)
+	case n.scheme == gliner2.scheme:
+		return n.gliner2Names(h)
 	case n.scheme == gliclass.scheme:
 		return n.gliclassNames(h)
 	case h.Prompt != nil:

@@ -88,7 +88,7 @@ func notYet(p part, t *spec.Target) diag.List {
 
 // named suggests a replacement for a head whose tensors have no names: another layout, the nearest form of this head, or the spec's own names.
 func (n naming) named(h *spec.Head) string {
-	for _, prompted := range []naming{gliner, gliclass} {
+	for _, prompted := range []naming{gliner, gliner2, gliclass} {
 		if _, ok := prompted.headNames(h); ok && n.scheme == debertaV2.scheme {
 			return spec.OrOwn("checkpoint " + prompted.scheme)
 		}
@@ -100,7 +100,7 @@ func (n naming) named(h *spec.Head) string {
 func notYetPrompt(h *spec.Head) diag.List {
 	var out diag.List
 	switch {
-	case h.Prompt == nil:
+	case h.Prompt == nil || h.As == spec.BySchema:
 		return out
 	case h.As == spec.OwnLabel:
 		return notYetLabels(h)

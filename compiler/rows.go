@@ -80,8 +80,10 @@ func rows(p *ir.Program) error {
 // lastSuffix follows the name of a region in the name of its copy for the last layer.
 const lastSuffix = "_last"
 
-// chooses reports whether a node picks single rows of its operand.
-func chooses(n *ir.Node) bool { return n.Op == "pick" || n.Op == "take" && n.Str("rows") == "first" }
+// chooses reports whether a node picks single rows of its operand: the first of each sequence, or those that a call asks for.
+func chooses(n *ir.Node) bool {
+	return n.Op == "pick" && n.Out[0].Type.Shape[0] == ir.M || n.Op == "take" && n.Str("rows") == "first"
+}
 
 // suffixOf returns the end of the names of values that hold only the rows that a node chooses.
 func suffixOf(n *ir.Node) string {

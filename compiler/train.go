@@ -119,7 +119,7 @@ func (u *Unit) forward(o Training) (f forwarded, faults diag.List, err error) {
 	}
 	p.Outputs = append(p.Outputs, o.Trace...)
 	if o.Parts {
-		f.counts = partOfBatch(p, u.count)
+		f.counts = partOfBatch(p, u.counts)
 	}
 	if err := trainPass(p, attendPass); err != nil {
 		return f, nil, err

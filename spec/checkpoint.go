@@ -38,7 +38,7 @@ func (b *modelBuilder) scheme() {
 	}
 	if c := m.Encoder.Conv; c != nil {
 		switch {
-		case !slices.Contains([]string{"hf.deberta_v2", "hf.gliner", "hf.gliclass"}, m.Checkpoint):
+		case !slices.Contains([]string{"hf.deberta_v2", "hf.gliner", "hf.gliner2", "hf.gliclass"}, m.Checkpoint):
 			b.refuse(c.Source, "no convolution")
 		case c.Beside != 1:
 			b.refuse(c.Source, "the convolution beside layer 1 only")
@@ -91,7 +91,9 @@ var layouts = map[string]map[string][]projLayout{
 
 func init() {
 	layouts["hf.roberta"] = layouts["hf.bert"]
-	layouts["hf.gliner"], layouts["hf.gliclass"] = layouts["hf.deberta_v2"], layouts["hf.deberta_v2"]
+	for _, scheme := range []string{"hf.gliner", "hf.gliner2", "hf.gliclass"} {
+		layouts[scheme] = layouts["hf.deberta_v2"]
+	}
 }
 
 func (b *modelBuilder) schemeProj(p *Proj) {

@@ -163,7 +163,9 @@ func (d *dumper) steps(h *Head) {
 	if h.From != "" {
 		d.line("    from %q", h.From)
 	}
-	if p := h.Prompt; p != nil {
+	if p := h.Prompt; p != nil && p.Schema {
+		d.line("    prompt schema")
+	} else if p != nil {
 		d.line("    prompt mark %q end %q after %v", p.Mark, p.End, p.After)
 		if p.Last {
 			d.line("        after the text")
@@ -207,6 +209,14 @@ func stepText(s *Step) string {
 		return fmt.Sprintf("spans up to %d words", s.Width)
 	case StepUnit:
 		return fmt.Sprintf("unit scaled %v", s.Scaled)
+	case StepClasses:
+		return fmt.Sprintf("classes %d widths %v", s.In, s.Widths)
+	case StepCounts:
+		return fmt.Sprintf("counts %d -> %d widths %v", s.In, s.Count, s.Widths)
+	case StepGRU:
+		return fmt.Sprintf("gru %d steps %d", s.In, s.Count)
+	case StepFields:
+		return fmt.Sprintf("fields %s %d widths %v count %d heads %d size %d inner %d", s.Fields, s.In, s.Widths, s.Count, s.Heads, s.Size, s.Inner)
 	case StepScore:
 		return fmt.Sprintf("score %s widths %v heads %d", s.Score, s.Widths, s.Heads)
 	}

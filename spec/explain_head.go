@@ -21,6 +21,9 @@ func (h *Head) Lines() []Line {
 		lead = "T"
 	}
 	list := []Line{{At: h.Take.Source, What: takeWords[h.Take.Rows], Shape: "[" + lead + ", " + itoa(h.Model.Hidden) + "]"}}
+	if h.As == BySchema {
+		return append(list, h.schemaLines()...)
+	}
 	if p := h.Prompt; p != nil {
 		what := "a label is read at its mark"
 		if p.After {

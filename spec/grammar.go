@@ -233,11 +233,12 @@ type numbered struct {
 }
 
 type promptForm struct {
-	After   bool   `parser:"'labels' @'after'?"`
+	Schema  bool   `parser:"( @'schema'"`
+	After   bool   `parser:"| 'labels' @'after'?"`
 	Last    bool   `parser:"@'last'?"`
 	Mark    string `parser:"'mark' @String"`
 	End     string `parser:"'end' @String"`
-	Example string `parser:"( 'example' @String )?"`
+	Example string `parser:"( 'example' @String )? )"`
 }
 
 type textForm struct {
@@ -253,6 +254,32 @@ type labelScoreForm struct {
 	Kind   *reference `parser:"@@"`
 	Heads  *expr      `parser:"( '(' 'heads' ':' @@ ')' )?"`
 	Widths []*expr    `parser:"( @@ ( ',' @@ )* )?"`
+}
+
+type layersForm struct {
+	Widths []*expr `parser:"'layers' @@ ( ',' @@ )*"`
+}
+
+type countsForm struct {
+	Count  *expr   `parser:"@@"`
+	Widths []*expr `parser:"'layers' @@ ( ',' @@ )*"`
+}
+
+type gruForm struct {
+	Count *expr `parser:"@@ 'steps'"`
+}
+
+type fieldsForm struct {
+	Kind   *reference  `parser:"@@"`
+	Args   []*sizeForm `parser:"( '(' @@ ( ',' @@ )* ')' )?"`
+	Widths []*expr     `parser:"@@ ( ',' @@ )*"`
+}
+
+// sizeForm is a size with its name.
+type sizeForm struct {
+	Tokens []lexer.Token
+	Key    string `parser:"@Ident ':'"`
+	Value  *expr  `parser:"@@"`
 }
 
 type spansForm struct {

@@ -186,6 +186,10 @@ func (b *headBuilder) step(t *Stmt) {
 		return
 	case "prompt":
 		form := t.Form.(*promptForm)
+		if form.Schema {
+			h.Prompt = &Prompt{Source: source(t), Schema: true}
+			return
+		}
 		h.Prompt = &Prompt{Source: source(t), Mark: b.text(t, form.Mark), End: b.text(t, form.End), After: form.After, Last: form.Last}
 		if form.Example != "" {
 			h.Prompt.Example = b.text(t, form.Example)
@@ -224,6 +228,8 @@ func (b *headBuilder) step(t *Stmt) {
 		step.Kind, step.Width, h.As = StepSpans, b.count(t.Form.(*spansForm).Width, "spans", 1), Entities
 	case "tokens":
 		step.Kind, h.As = StepTokens, Entities
+	case "classes", "counts", "gru", "fields":
+		b.schemaStep(step, t.Form)
 	case "unit":
 		form, ok := t.Form.(*unitForm)
 		step.Kind, step.Scaled = StepUnit, ok && form.Scaled

@@ -11,7 +11,9 @@ import (
 // checkMeaning resolves the meaning of the last linear layer's numbers.
 func (b *headBuilder) checkMeaning(words words) {
 	h := b.h
-	if h.As == Entities {
+	if b.bySchema() {
+		b.schemaMeaning()
+	} else if h.As == Entities {
 		b.unmeant("spans and tokens score labels that are given at run time")
 		if h.Prompt == nil {
 			b.r.add(diag.Errorf("missing", h.Pos, "%s scores labels given at run time, but does not say how they precede the text", h.Name).
@@ -150,6 +152,7 @@ const (
 	ReplacedLayout Layout = "replaced" // take each + first; norm; linear hidden; act; linear 1
 	EntityLayout   Layout = "entities" // GLiNER
 	LabelsLayout   Layout = "labels"   // GLiClass
+	SchemaLayout   Layout = "schema"   // GLiNER2
 	OwnLayout      Layout = "own"      // any other form: tensors have the spec's paths as names
 )
 
@@ -180,6 +183,8 @@ func (h *Head) Layout() Layout {
 		return EntityLayout
 	case h.As == OwnLabel:
 		return LabelsLayout
+	case h.As == BySchema:
+		return SchemaLayout
 	case form == "":
 		return NoWeights
 	case h.Take.Rows == First && form == "LAL" && firstLinear(h).Out == h.Model.Hidden:
@@ -213,6 +218,8 @@ func (h *Head) NamedForm() string {
 		return entityForm
 	case h.Model.Checkpoint == "hf.gliclass":
 		return labelsForm
+	case h.Model.Checkpoint == "hf.gliner2":
+		return schemaForm
 	case h.Prompt != nil, h.Take.Rows == EachFirst && !deberta:
 		return ""
 	}

@@ -144,8 +144,9 @@ var Schema = []*Row{
 	{Block: "head", Word: "decode", Operands: "bio", Doc: "only label sequences that B-I-O allows", parse: form[wordForm]()},
 	{Block: "head", Word: "lstm", Operands: "SIZE [both]", Many: true,
 		Doc: "an LSTM over the rows of a sequence, both directions side by side", parse: form[lstmForm]()},
-	{Block: "head", Word: "prompt", Operands: "labels [after] [last] mark TEXT end TEXT [example TEXT]",
-		Doc:   "labels given at run time, in front of the text or, with last, after it; read at their mark or after it; example stands before each example",
+	{Block: "head", Word: "prompt", Operands: "labels [after] [last] mark TEXT end TEXT [example TEXT] | schema",
+		Doc: "labels given at run time, in front of the text or, with last, after it; read at their mark or after it; example stands before each example; " +
+			"schema: the tasks of a schema with GLiNER2's markers",
 		parse: form[promptForm]()},
 	{Block: "head", Word: "text", Operands: strings.Join(TextRows, " | ") + " [from end]",
 		Doc:   "the row of a text that labels are compared with; from end: of tokens from the prompt's end token on, and zeros for each token before",
@@ -156,7 +157,19 @@ var Schema = []*Row{
 	{Block: "head", Word: "score", Operands: "dot | weighted WIDTH | layers WIDTH, … | hopfield WIDTH, … | attend(heads: COUNT) WIDTH, …",
 		Doc:   "scores the text against every label; widths are those of inner layers",
 		parse: form[labelScoreForm]()},
-	{Block: "head", Word: "spans", Operands: "<= WORDS markers", Doc: "scores every span of words against every label", parse: form[spansForm]()},
+	{Block: "head", Word: "classes", Operands: "layers WIDTH, …",
+		Doc: "one number for each marker of a schema, read at labels of classifications; widths are those of inner layers", parse: form[layersForm]()},
+	{Block: "head", Word: "counts", Operands: "COUNT layers WIDTH, …",
+		Doc: "a number for each count from 0 on at each marker, read at tasks: how many times the text has what they ask for", parse: form[countsForm]()},
+	{Block: "head", Word: "gru", Operands: "COUNT steps",
+		Doc: "gated recurrent units from the row of each field's marker over the rows of a table: a row for each field in each step", parse: form[gruForm]()},
+	{Block: "head", Word: "fields",
+		Operands: "layers WIDTH, … | experts(count: COUNT) WIDTH | attend(repeat: COUNT, heads: COUNT, width: WIDTH, ffn: WIDTH) WIDTH, …",
+		Doc: "the row that spans are scored against, for each field in each step: of inner layers, of experts with a router, or with attention among the " +
+			"fields of a step",
+		parse: form[fieldsForm]()},
+	{Block: "head", Word: "spans", Operands: "<= WORDS markers", Doc: "scores every span of words against every label, or every field in each step",
+		parse: form[spansForm]()},
 	{Block: "head", Word: "tokens", Operands: "start end inside", Doc: "scores every word as start, end or inside of every label", parse: form[tokensForm]()},
 
 	{Block: "ensemble", Word: "member", Operands: "MODEL.HEAD [weight NUMBER]", Many: true, Default: "weight 1",
@@ -241,7 +254,7 @@ var dropRow = &Row{Block: "*", Word: "drop", Operands: "NAME, …", Many: true, 
 
 // The names that words accept as operands.
 var (
-	checkpoints = []string{"hf.deberta", "hf.deberta_v2", "hf.bert", "hf.roberta", "hf.gliner", "hf.gliclass", "own"}
+	checkpoints = []string{"hf.deberta", "hf.deberta_v2", "hf.bert", "hf.roberta", "hf.gliner", "hf.gliner2", "hf.gliclass", "own"}
 	tokenizers  = []string{"sentencepiece", "bytebpe", "wordpiece", "none"}
 )
 

@@ -384,6 +384,7 @@ const (
 	Score    = tasktable.AsScore
 	Entities = tasktable.AsEntities
 	OwnLabel = tasktable.AsOwnLabels
+	BySchema = tasktable.AsSchema
 )
 
 // StepKind is an operation of a head.
@@ -402,6 +403,10 @@ const (
 	StepTokens                  // GLiNER's token scorer
 	StepUnit                    // rows divided by their lengths
 	StepScore                   // a text scored against labels
+	StepClasses                 // one number for each marker of a schema
+	StepCounts                  // a number for each count at each marker of a schema
+	StepGRU                     // the steps of each field of a schema
+	StepFields                  // the row of each field in each step
 )
 
 // Step is one statement of a head after take.
@@ -418,9 +423,16 @@ type Step struct {
 	Width   int     // StepSpans: the longest span in words
 	Scaled  bool    // StepUnit: the score is multiplied by a learned number
 	Score   string  // StepScore: one of LabelScores
-	Widths  []int   // StepScore: of its inner layers
-	Heads   int     // StepScore: of attend
+	Widths  []int   // StepScore, StepClasses, StepCounts, StepFields: of its inner layers
+	Heads   int     // StepScore, StepFields: of attend
+	Count   int     // StepCounts: the numbers; StepGRU: the steps; StepFields: the experts, or the layers of attend
+	Fields  string  // StepFields: one of FieldForms
+	Size    int     // StepFields: the columns of attend
+	Inner   int     // StepFields: the columns of attend's feed-forward layers
 }
+
+// FieldForms lists the ways in which the row of a field in a step is made.
+var FieldForms = []string{"layers", "experts", "attend"}
 
 // LabelScores lists the ways in which a text is scored against a label.
 var LabelScores = []string{"dot", "weighted", "layers", "hopfield", "attend"}
@@ -438,6 +450,7 @@ type Text struct {
 // Prompt describes how labels that are chosen at run time precede or follow the text.
 type Prompt struct {
 	Source
+	Schema    bool   // the tasks of a schema precede the text, with GLiNER2's markers; the other fields are empty
 	Mark, End string // added tokens: the one in front of each label, and the one after the last label
 	After     bool   // a label is read at the token after its mark, not at the mark
 	Last      bool   // the labels follow the text

@@ -38,7 +38,7 @@ pre-training; --head chooses one:
   fill-mask   tokens for a mask                                        emd         the same; fails without DeBERTa's mask decoder
   perplexity  how well the model predicts a text                       generate    text that continues a prompt
   rtd         which tokens of a text were replaced                     embed       a vector for a text; every folder can do it
-  own-labels  texts by labels of your own (GLiClass)
+  own-labels  texts by labels of your own (GLiClass)                   extract     what a schema asks for (GLiNER2)
 
 Examples:
   debertac import ~/models/deberta-v3-base-mnli -o nli.dspec

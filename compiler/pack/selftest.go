@@ -55,13 +55,26 @@ func newSelfTest(p *ir.Program) *selfTest {
 	return t
 }
 
-// outputs returns the number of results of the test.
-func (t *selfTest) outputs() int {
-	_, v := t.program.Result()
-	if v == nil {
-		return 0
+// names returns the names of the outputs that are the result.
+func (t *selfTest) names() []string {
+	var names []string
+	for _, o := range t.program.Meta.Outputs {
+		names = append(names, o.Name)
 	}
-	return t.sizes.Elements(v.Type.Shape)
+	if list := t.program.Outputs; names == nil && len(list) > 0 {
+		names = list[len(list)-1:]
+	}
+	return names
+}
+
+// outputs returns the number of results of the test.
+func (t *selfTest) outputs() (n int) {
+	for _, name := range t.names() {
+		if _, v := t.program.Writer(name); v != nil {
+			n += t.sizes.Elements(v.Type.Shape)
+		}
+	}
+	return n
 }
 
 // add takes a packed tensor and runs the steps whose inputs are now complete.
@@ -114,9 +127,14 @@ func (t *selfTest) result() ([]float32, error) {
 	if len(t.steps) > 0 {
 		return nil, fmt.Errorf("self-test: region %s lacks an input", t.steps[0].region.Name)
 	}
-	out := t.store[t.program.Outputs[len(t.program.Outputs)-1]]
-	if out == nil || out.Len() != t.outputs() {
-		return nil, fmt.Errorf("self-test: the program has no output %s of %d numbers", t.program.Outputs[len(t.program.Outputs)-1], t.outputs())
+	var all []float32
+	for _, name := range t.names() {
+		if out := t.store[name]; out != nil {
+			all = append(all, out.Single()...)
+		}
 	}
-	return out.Single(), nil
+	if len(all) != t.outputs() || len(all) == 0 {
+		return nil, fmt.Errorf("self-test: the program has no outputs %v of %d numbers", t.names(), t.outputs())
+	}
+	return all, nil
 }

@@ -26,16 +26,18 @@ type Batcher struct {
 	index   int // index of the head
 	take    func(w *Window, out []float32) error
 	windows []Window // windows in the batch
-	sizes   []int    // number of rows of outputs of each window
+	sizes   []int    // number of rows of outputs of each window; of a head with several outputs, of each output
 	fresh   []Window // windows of the text being added
 	batch   runtime.Batch
 	next    Sequence // memory of the sequence being made
 	out     []float32
+	one     []float32 // the outputs of a window, if the head has several
 }
 
 // NewBatcher returns a batcher for a head of the model. take receives each window and its rows of
 // outputs, row-major with the head's C columns: one row if the head has one row per sequence, one
-// row for each token of the window if it has one per token, and so on. Window and outputs belong to
+// row for each token of the window if it has one per token, and so on. The outputs of a head that
+// has several come one after the other, as [Head.Split] takes them. Window and outputs belong to
 // the batcher and change after take returns. An error of take ends the call. If spans is set, the
 // tokenizer must know the places of its tokens. Without take, a batcher can only make sequences: Add and
 // AddSequence return an error. A panic of take goes through to the caller.
@@ -166,11 +168,26 @@ func (b *Batcher) AddSequence(ctx context.Context, w Window, s *Sequence) error 
 			return err
 		}
 	}
-	before := b.batch.Size(b.head.Rows)
+	from := len(b.sizes)
+	b.sizes = b.rowsOf(b.sizes)
 	b.batch.Append(s, *l)
 	b.windows = append(b.windows, w)
-	b.sizes = append(b.sizes, b.batch.Size(b.head.Rows)-before)
+	after := b.rowsOf(b.sizes)
+	for i, before := range b.sizes[from:] {
+		b.sizes[from+i] = after[len(b.sizes)+i] - before
+	}
 	return nil
+}
+
+// rowsOf appends the number of rows of each output of the batch.
+func (b *Batcher) rowsOf(dst []int) []int {
+	if b.head.Parts == nil {
+		return append(dst, b.batch.Size(b.head.Rows))
+	}
+	for i := range b.head.Parts {
+		dst = append(dst, b.batch.Size(b.head.Parts[i].Rows))
+	}
+	return dst
 }
 
 // Flush computes what is in the batch and passes each window's outputs to take. Callers call it
@@ -179,24 +196,49 @@ func (b *Batcher) Flush(ctx context.Context) error {
 	if len(b.windows) == 0 {
 		return nil
 	}
-	rows := 0
-	for _, n := range b.sizes {
-		rows += n
-	}
-	c := b.head.C
-	b.out = resize(b.out, rows*c)
-	if rows > 0 { // otherwise the head has no row for any of the sequences
+	b.out = resize(b.out, b.head.OutLen(&b.batch))
+	if len(b.out) > 0 { // otherwise the head has no row for any of the sequences
 		if err := b.core.Run(ctx, Call{Head: b.index, Batch: &b.batch, Out: b.out}); err != nil {
 			return b.blame(err)
 		}
 	}
+	if b.head.Parts != nil {
+		return b.passParts()
+	}
 	from := 0
 	for i := range b.windows {
-		to := from + b.sizes[i]*c
+		to := from + b.sizes[i]*b.head.C
 		if err := b.take(&b.windows[i], b.out[from:to:to]); err != nil {
 			return err
 		}
 		from = to
+	}
+	b.drop()
+	return nil
+}
+
+// passParts passes the outputs of each window to take: its rows of the first output, then those of
+// the second one, and so on.
+func (b *Batcher) passParts() error {
+	parts := len(b.head.Parts)
+	for i := range b.windows {
+		b.one = b.one[:0]
+		first := 0 // of the output among all numbers
+		for p := range b.head.Parts {
+			rows, before := 0, 0
+			for w := range b.windows {
+				n := b.sizes[w*parts+p]
+				if rows += n; w < i {
+					before += n
+				}
+			}
+			c := b.head.Parts[p].C
+			b.one = append(b.one, b.out[first+before*c:first+(before+b.sizes[i*parts+p])*c]...)
+			first += rows * c
+		}
+		if err := b.take(&b.windows[i], b.one); err != nil {
+			return err
+		}
 	}
 	b.drop()
 	return nil

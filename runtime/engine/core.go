@@ -244,6 +244,8 @@ func (c *Core) Run(ctx context.Context, call Call) error {
 	}
 	head := &c.program.Heads[call.Head]
 	switch want := head.OutLen(call.Batch); {
+	case want == 0 && head.Parts != nil:
+		return ragged.Errorf("the batch has neither labels nor queries for head %q", head.Name)
 	case want == 0:
 		return ragged.Errorf("the batch has no row for head %q, which has one row per %v", head.Name, head.Rows)
 	case len(call.Out) != want:

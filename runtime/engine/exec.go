@@ -115,10 +115,9 @@ func (x *Exec) TraceRows(name string, a *float32, rows, cols, ld int) {
 	if !x.Tracing() {
 		return
 	}
-	src := unsafe.Slice(a, (rows-1)*ld+cols)
 	x.rows = x.rows[:0]
 	for r := range rows {
-		x.rows = append(x.rows, src[r*ld:r*ld+cols]...)
+		x.rows = append(x.rows, unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*r*ld)), cols)...)
 	}
 	x.show(name, []int{rows, cols}, x.rows)
 }

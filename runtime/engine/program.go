@@ -86,6 +86,9 @@ type Head struct {
 	Width int
 	// Prompt describes how a head reads labels that come with a text; else nil.
 	Prompt *Prompt
+	// Parts describes the outputs of a head that has several: they lie one after the other in
+	// Call.Out. Rows and C are then those of the last part. nil: the head has one output.
+	Parts []Part
 	// Temperature divides the cosines of vectors in the contrastive loss of their training; 0: it had another loss, or it is not known.
 	Temperature float64
 }
@@ -101,8 +104,36 @@ type Prompt struct {
 	FromEnd   bool   // only tokens from End on belong to the text
 }
 
+// Part describes one of several outputs of a head.
+type Part struct {
+	Name  string // as in tasktable, such as tasktable.SpanOutput
+	Rows  Rows   // what one row stands for
+	C     int    // numbers per row
+	Width int    // number of span widths, 0 … Width-1, that the columns stand for; 0: columns are no widths
+}
+
 // OutLen returns the number of outputs for a valid batch.
-func (h *Head) OutLen(b *runtime.Batch) int { return h.RowsOf(b) * h.C }
+func (h *Head) OutLen(b *runtime.Batch) int {
+	if h.Parts == nil {
+		return h.RowsOf(b) * h.C
+	}
+	n := 0
+	for i := range h.Parts {
+		n += b.Size(h.Parts[i].Rows) * h.Parts[i].C
+	}
+	return n
+}
+
+// Split returns the outputs of each part, row-major, of a head that has several. out holds the outputs
+// of a batch, or of a window, of the given sizes.
+func (h *Head) Split(sizes Sizes, out []float32) [][]float32 {
+	var parts [][]float32
+	for i := range h.Parts {
+		n := *sizes.At(h.Parts[i].Rows) * h.Parts[i].C
+		parts, out = append(parts, out[:n:n]), out[n:]
+	}
+	return parts
+}
 
 // RowsOf returns the number of rows of outputs for a valid batch: B, T, M, G or W.
 func (h *Head) RowsOf(b *runtime.Batch) int { return b.Size(h.Rows) }
@@ -153,7 +184,15 @@ func (h *Head) check(l Limits) error {
 	if row.Pairs {
 		fits = h.Rows == PerPair
 	}
+	if h.Task == tasktable.Extract {
+		if err := h.checkParts(l); err != nil {
+			return err
+		}
+		fits = true
+	}
 	switch {
+	case len(h.Parts) > 0 && h.Task != tasktable.Extract:
+		return fmt.Errorf("has %d outputs, its task is %s", len(h.Parts), h.Task)
 	case !fits:
 		return fmt.Errorf("has one row per %v, its task is %s", h.Rows, h.Task)
 	case columns != 0 && h.C != columns:
@@ -168,8 +207,24 @@ func (h *Head) check(l Limits) error {
 		return fmt.Errorf("decodes %q, its task is %q", h.Decode, h.Task)
 	case h.Rows == PerRow && l.Rows == 0:
 		return fmt.Errorf("takes chosen rows, the limit of a batch is 0 of them")
-	case h.Rows == PerWord && !l.Words, h.Rows == PerPair && !(l.Words && l.Marks):
+	case h.Rows == PerWord && !l.Words, h.Rows == PerPair && !(l.Words && (l.Marks || l.Steps > 0)):
 		return fmt.Errorf("has one row per %v, but by the limits the model reads none of these", h.Rows)
+	}
+	return nil
+}
+
+// checkParts compares the outputs of a head that reads a schema with what the model reads.
+func (h *Head) checkParts(l Limits) error {
+	if len(h.Parts) == 0 {
+		return fmt.Errorf("has no outputs, its task is %s", h.Task)
+	}
+	for i := range h.Parts {
+		switch p := &h.Parts[i]; {
+		case p.Name == "" || p.C < 1 || p.Width != 0 && p.Width != p.C:
+			return fmt.Errorf("has the output %+v", *p)
+		case p.Rows == PerMark && !l.Marks, p.Rows == PerPair && (!l.Words || l.Steps == 0):
+			return fmt.Errorf("has one row per %v in the output %s, but by the limits the model reads none of these", p.Rows, p.Name)
+		}
 	}
 	return nil
 }

@@ -64,7 +64,13 @@ func (f *forwardFlags) run(ctx context.Context, s *session, _ []string) error {
 	if err := core.Run(ctx, engine.Call{Head: i, Batch: batch, Out: out, Trace: r.record}); err != nil {
 		return err
 	}
-	r.record(OutputTensor, []int{len(out) / head.C, head.C}, out)
+	if head.Parts == nil {
+		r.record(OutputTensor, []int{len(out) / head.C, head.C}, out)
+	}
+	for p, part := range head.Split(batch.Sizes(), out) {
+		c := head.Parts[p].C
+		r.record(OutputTensor+"."+head.Parts[p].Name, []int{len(part) / c, c}, part)
+	}
 	if r.err != nil {
 		return r.err
 	}

@@ -118,10 +118,18 @@ func alone(t *testing.T, p *engine.Program, data []byte, isa cpu.ISA, all *runti
 			t.Fatal(err)
 		}
 		compare(t, fmt.Sprintf("the batch with %d threads", threads), got[len(singles)], together)
-		from := 0
+		from := make([]int, max(1, len(h.Parts))) // of the next sequence, in each output
 		for s, one := range got[:len(singles)] {
-			compare(t, fmt.Sprintf("sequence %d alone with %d threads", s, threads), one, together[from:from+len(one)])
-			from += len(one)
+			what := fmt.Sprintf("sequence %d alone with %d threads", s, threads)
+			if h.Parts == nil {
+				compare(t, what, one, together[from[0]:from[0]+len(one)])
+				from[0] += len(one)
+			}
+			whole := h.Split(all.Sizes(), together)
+			for p, part := range h.Split(singles[s].Sizes(), one) {
+				compare(t, what+", output "+h.Parts[p].Name, part, whole[p][from[p]:from[p]+len(part)])
+				from[p] += len(part)
+			}
 		}
 	}
 }

@@ -26,8 +26,8 @@ type Weights interface {
 var wrappers = []string{"module.", "model.", "_orig_mod.", "auto_model.", "0.auto_model.", "0.model."}
 
 // roots are the names in front of the token table in published layouts.
-var roots = []string{"", "deberta.", "bert.", "roberta.", "token_rep_layer.bert_layer.model.", "model.encoder_model.", "generator.", "discriminator.",
-	"generator.deberta.", "discriminator.deberta."}
+var roots = []string{"", "deberta.", "bert.", "roberta.", "token_rep_layer.bert_layer.model.", "model.encoder_model.", "encoder.", "generator.",
+	"discriminator.", "generator.deberta.", "discriminator.deberta."}
 
 // Unwrap removes the prefix that a training library put in front of all tensor names of a checkpoint, such as "module.". It returns the prefix that it removed,
 // or "" for no prefix. It returns an error with the prefix if it cannot remove it, because the prefix is unknown or some tensors do not have it. A

@@ -34,6 +34,8 @@ const (
 	AsEntities Meaning = "entities" // GLiNER: the labels in the prompt decide
 	// AsOwnLabels is one number per label of the prompt (GLiClass).
 	AsOwnLabels Meaning = "own_labels"
+	// AsSchema is what the tasks of a schema ask for (GLiNER2).
+	AsSchema Meaning = "schema"
 )
 
 // String returns the word of the meaning. The word of AsNumbers is vector.
@@ -58,7 +60,7 @@ const (
 func Words() []Meaning {
 	var words []Meaning
 	for i := range Table {
-		if m := Table[i].As; m != AsNumbers && m != AsEntities && m != AsOwnLabels && !slices.Contains(words, m) {
+		if m := Table[i].As; m != AsNumbers && m != AsEntities && m != AsOwnLabels && m != AsSchema && !slices.Contains(words, m) {
 			words = append(words, m)
 		}
 	}

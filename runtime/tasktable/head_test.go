@@ -9,7 +9,7 @@ import (
 
 // heads calls f with heads of every meaning, choice of rows, loss, and several numbers of columns, for a vocabulary of 7.
 func heads(f func(h Head)) {
-	meanings := append(Words(), AsNumbers, AsEntities, AsOwnLabels)
+	meanings := append(Words(), AsNumbers, AsEntities, AsOwnLabels, AsSchema)
 	for _, as := range meanings {
 		for take := range takes {
 			for _, loss := range append([]string{""}, Losses...) {

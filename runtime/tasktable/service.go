@@ -80,4 +80,5 @@ type Wish struct {
 var Wishes = []Wish{
 	{"classify", Labels}, {"score", Score}, {"zero-shot", Labels}, {"rank", Score}, {"tag", Tags}, {"answer", Span}, {"choose", Choices}, {"embed", Vector},
 	{"fill-mask", MLM}, {"emd", MLM}, {"perplexity", MLM}, {"generate", MLM}, {"rtd", Replaced}, {"entities", Entities}, {"own-labels", OwnLabels},
+	{"extract", Extract},
 }

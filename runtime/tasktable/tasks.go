@@ -12,8 +12,17 @@ const (
 	Entities Task = "entities"
 	// OwnLabels scores a text against labels that are given with it.
 	OwnLabels Task = "own_labels"
-	Vector    Task = "vector"
-	Hidden    Task = "hidden"
+	// Extract finds what the tasks of a schema ask for.
+	Extract Task = "extract"
+	Vector  Task = "vector"
+	Hidden  Task = "hidden"
+)
+
+// The names of the outputs of heads for the task Extract.
+const (
+	ClassOutput = "classes"
+	CountOutput = "counts"
+	SpanOutput  = "spans"
 )
 
 // Parameters and comments that several verbs share.
@@ -241,6 +250,16 @@ var Table = []Row{
 		Flags: []string{"labels", "threshold", "single-label", "instruction", "labels-field"},
 		Page:  "gliclass.md",
 		Sample: `take labels(first); prompt labels mark "<<LABEL>>" end "<<SEP>>"; text first; linear hidden; act; linear hidden; score layers 16, 8; ` +
+			`loss binary_cross_entropy`,
+	},
+	{
+		Task: Extract, Kind: "extract",
+		Numbers: "the logits of classes and counts for each marker, [C, 1] and [C, N], and of spans for each word and query, [G, K]",
+		As:      AsSchema, Take: []Take{TakeWords}, Losses: []string{BinaryCrossEntropy},
+		TakeMisfit: Misfit{"spans score words", "take words(first)"},
+		LossMisfit: Misfit{"every class and every span is judged by itself; counts have the cross entropy", "loss binary_cross_entropy"},
+		Mean:       NoMean,
+		Sample: `take words(first); prompt schema; classes layers 16; counts 4 layers 16; gru 4 steps; fields layers 16; spans <= 3 markers; ` +
 			`loss binary_cross_entropy`,
 	},
 	{

@@ -59,6 +59,12 @@ func (c *config) agree(t *Tokenizer) error {
 	if class == "" {
 		class = classes[0]
 	}
+	if u, ok := t.model.(*unigram); ok && c.unknown != nil && *c.unknown != u.unknown && !c.hidden("unk_id") {
+		if !follows {
+			return refuse(configFile, "unk_id", "is %d, in tokenizer.json it is %d: one of them belongs to another model", *c.unknown, u.unknown)
+		}
+		t.notes = append(t.notes, fmt.Sprintf("tokenizer_config.json sets unk_id to %d, but tokenizer.json has %d and is followed", *c.unknown, u.unknown))
+	}
 	has := stepsOf(t)
 	for _, x := range c.switches(t.Kind(), has) {
 		said := x.said

@@ -35,6 +35,9 @@ func TestAgree(t *testing.T) {
 		{unigram, `{"tokenizer_class": "DebertaV2Tokenizer", "do_lower_case": false, "split_by_punct": false}`, ""},
 		{unigram, `{"tokenizer_class": "DebertaV2TokenizerFast", "do_lower_case": true}`, "do_lower_case is true"},
 		{unigram, `{"split_by_punct": true}`, "split_by_punct is true"},
+		{unigram, `{"unk_id": 0}`, "unk_id is 0, in tokenizer.json it is "},
+		{unigram, `{"unk_id": -1}`, "want a whole number from 0"},
+		{unigram, `{"unk_id": 0, "tokenizer_class": "PreTrainedTokenizerFast"}`, ""},
 		{unigram, `{"tokenizer_class": "T5Tokenizer"}`, "tokenizer_class is T5Tokenizer"},
 		{unigram, `{"tokenizer_class": "BertTokenizer"}`, "tokenizer_class is BertTokenizer, a class for WordPiece tokenizers, but the tokenizer in " +
 			"tokenizer.json is of the kind unigram (classes for it: "},

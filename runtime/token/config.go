@@ -33,6 +33,7 @@ type config struct {
 	hidden  func(field string) bool // see LoadWithout
 	// do_lower_case, strip_accents, tokenize_chinese_chars, do_basic_tokenize, add_prefix_space, trim_offsets, split_by_punct
 	lower, accents, ideographs, basic, prefix, trim, punct flag
+	unknown                                                *int32 // unk_id, the id of the piece for what no other piece stands for; nil: the vocabulary decides
 }
 
 var nameKeys = [5]string{"cls_token", "sep_token", "pad_token", "mask_token", "unk_token"}
@@ -282,6 +283,14 @@ func (c *config) readSwitches(all map[string]jnode) (err error) {
 	}
 	if on, err := all["add_special_tokens"].flag(true); err != nil || !on {
 		return refuse(configFile, "add_special_tokens", "must be true: the model was trained with its special tokens around texts")
+	}
+	if n := all["unk_id"]; !n.null() {
+		id, err := n.integer(maxID)
+		if err != nil {
+			return err
+		}
+		unknown := int32(id)
+		c.unknown = &unknown
 	}
 	if n := all["tokenizer_class"]; !n.null() {
 		if c.class, err = n.str(); err != nil {

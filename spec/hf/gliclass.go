@@ -285,6 +285,11 @@ func (c *config) nestedEncoder(v json.RawMessage, rows int, resized bool, inner 
 		return nil, c.fault("encoder_config", "= %s: %v", shown(v), err)
 	}
 	sub.prefix = "encoder_config."
+	return c.innerEncoder(sub, rows, resized, inner, opts)
+}
+
+// innerEncoder is nestedEncoder for a config that is already split into its fields.
+func (c *config) innerEncoder(sub *config, rows int, resized bool, inner map[string][]int, opts Options) (*want, error) {
 	kind, err := sub.text("model_type", "deberta-v2") // the library's default
 	if err != nil {
 		return nil, err

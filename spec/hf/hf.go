@@ -22,6 +22,7 @@ type Options struct {
 	Mask      string  // for Tasks on a vocabulary: one of Masks; "" follows the config and the task
 	Seq       int     // greatest length of a sequence in tokens; 0: the rows of absolute positions if they are read, else the zoo's bound
 	Tokenizer string  // the language's word for the tokenizer in the folder; "" keeps the zoo model's word
+	Encoder   []byte  // EncoderFile of a GLiNER2 model; nil: there is no such file
 	Beside    *Beside // what the files beside the config decide; nil: there are no such files
 	// Warn is called for each contradiction in the config, with the value that is used. If it is nil, contradictions are among the notes.
 	Warn func(text string)
@@ -116,6 +117,9 @@ var ModelTypes = []string{"deberta-v2", "deberta", "bert", "roberta"}
 
 // want reads the fields that belong to the model type.
 func (c *config) want(tensors map[string][]int, opts Options) (*want, error) {
+	if c.isGLiNER2() {
+		return c.gliner2(tensors, opts)
+	}
 	if c.isGLiNER() {
 		return c.gliner(tensors, opts)
 	}

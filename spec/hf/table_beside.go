@@ -10,6 +10,8 @@ var tokenizerTable = []group{
 		"added tokens with their flags, which replace those that tokenizer.json has; a token that tokenizer.json lacks is refused", nil},
 	{Applied, "do_lower_case strip_accents tokenize_chinese_chars split_by_punct add_prefix_space",
 		"what is done to texts if there is no tokenizer.json; otherwise a difference from it is refused if the library would follow the field", nil},
+	{Applied, "unk_id", "the number of the piece for what no other piece stands for; another number than that of tokenizer.json is refused if the library " +
+		"would follow the field", nil},
 	{Applied, "do_basic_tokenize trim_offsets", "what is done to texts if there is no tokenizer.json, which has its own steps", nil},
 	{Applied, "split_special_tokens add_special_tokens",
 		"only false (split_special_tokens) and true (add_special_tokens) are understood; " +

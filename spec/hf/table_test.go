@@ -2,6 +2,7 @@ package hf
 
 import (
 	"bytes"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ func TestTables(t *testing.T) {
 		seen := map[string]Effect{}
 		for _, r := range in.Fields {
 			require.NotEmpty(t, r.Why, "%s %s", in.File, r.Field)
-			if in.File != "gliner_config.json" && in.File != gliclassFile { // they have the rows of config.json after their own
+			if in.File != "gliner_config.json" && in.File != gliclassFile && in.File != gliner2File { // they have the rows of config.json after their own
 				require.Empty(t, seen[r.Field], "%s has %s twice", in.File, r.Field)
 			}
 			seen[r.Field] = r.Effect
@@ -58,18 +59,23 @@ func TestFileRows(t *testing.T) {
 func TestAppliedIsRead(t *testing.T) {
 	archive, err := txtar.ParseFile("testdata/configs.txtar")
 	require.NoError(t, err)
-	tables := map[string][]group{"config.json": configTable, "gliner_config.json": glinerTable, gliclassFile: gliclassTable}
-	asked := map[string]map[string]bool{"config.json": {}, "gliner_config.json": {}, gliclassFile: {}}
+	encoder, err := os.ReadFile("testdata/encoder.json")
+	require.NoError(t, err)
+	tables := map[string][]group{"config.json": configTable, "gliner_config.json": glinerTable, gliclassFile: gliclassTable, gliner2File: gliner2Table}
+	asked := map[string]map[string]bool{"config.json": {}, "gliner_config.json": {}, gliclassFile: {}, gliner2File: {}}
 	read := func(text []byte, task string) {
 		c, err := readConfig(text)
 		require.NoError(t, err)
-		_, _ = c.wants(nil, Options{Task: task})
+		_, _ = c.wants(nil, Options{Task: task, Encoder: encoder})
 		file := "config.json"
 		if c.isGLiNER() {
 			file = "gliner_config.json"
 		}
 		if c.isGLiClass() {
 			file = gliclassFile
+		}
+		if c.isGLiNER2() {
+			file = gliner2File
 		}
 		for name := range c.known {
 			asked[file][name] = true
@@ -104,8 +110,8 @@ func TestAppliedIsRead(t *testing.T) {
 func TestBesideRows(t *testing.T) {
 	odd := `{"odd": [1]}`
 	for _, in := range Fields() {
-		if slices.Contains([]string{"config.json", gliclassFile, "gliner_config.json", "modules.json", "1_Pooling/config.json", "2_Normalize/config.json",
-			"generation_config.json"}, in.File) {
+		if slices.Contains([]string{"config.json", gliclassFile, gliner2File, "gliner_config.json", "modules.json", "1_Pooling/config.json",
+			"2_Normalize/config.json", "generation_config.json"}, in.File) {
 			continue
 		}
 		for _, r := range in.Fields {

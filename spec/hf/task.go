@@ -183,6 +183,9 @@ func (h *heads) make(task string) error {
 	case "entities":
 		return fmt.Errorf("entities for labels given at run time need a GLiNER model, whose config is gliner_config.json")
 	}
+	if task == "extract" {
+		return fmt.Errorf("schemas need a GLiNER2 model, whose config.json has model_type extractor")
+	}
 	if task == "own-labels" {
 		return fmt.Errorf("labels of your own need a GLiClass model, whose config.json has model_type GLiClass; for models of entailment the head is zero-shot")
 	}

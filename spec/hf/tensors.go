@@ -112,7 +112,7 @@ func (w *want) rules() []rule {
 	if w.absolute > 0 || w.decoder {
 		rules = append(rules, rule{"max_position_embeddings", positionTable, false, 0, w.positions})
 	}
-	prompted := w.checkpoint == "hf.gliner" || w.checkpoint == "hf.gliclass"
+	prompted := slices.Contains([]string{"hf.gliner", "hf.gliner2", "hf.gliclass"}, w.checkpoint)
 	if w.segment > 0 || !strings.HasPrefix(w.checkpoint, "hf.deberta") && !prompted { // DeBERTa without types ignores the table
 		rules = append(rules, rule{"type_vocab_size", "embeddings.token_type_embeddings.weight", false, 0, w.segment})
 	}

@@ -29,6 +29,9 @@ func Config(m *spec.Model, h *spec.Head, base *Object) (*Written, error) {
 	if m.Checkpoint == "hf.gliner" {
 		return glinerConfigOf(m, h, base)
 	}
+	if m.Checkpoint == "hf.gliner2" {
+		return nil, fmt.Errorf("checkpoint hf.gliner2: the config.json of GLiNER2 models is read, and not yet written")
+	}
 	if m.Checkpoint == "hf.gliclass" {
 		return nil, fmt.Errorf("checkpoint hf.gliclass: the config.json of GLiClass models is read, and not yet written")
 	}

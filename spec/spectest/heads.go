@@ -56,7 +56,7 @@ func (s *draft) head(on string, width int) {
 			optional("norm")
 		}
 	}
-	kind := s.IntN(13)
+	kind := s.IntN(15)
 	if on != "m" && kind < 3 { // on a decoder mostly the head that belongs to it
 		kind = 5
 	}
@@ -105,6 +105,8 @@ func (s *draft) head(on string, width int) {
 		add("loss binary_cross_entropy")
 	case 11, 12:
 		s.labels(add)
+	case 13, 14:
+		s.schema(add)
 	default:
 		add("take " + s.one("first", "mean"))
 	}
@@ -154,6 +156,30 @@ func (s *draft) labels(add func(...string)) {
 		add("score " + s.one("layers ", "hopfield ") + widths)
 	}
 	add("loss " + s.one("binary_cross_entropy", "focal"))
+}
+
+// schema draws a head that reads a schema.
+func (s *draft) schema(add func(...string)) {
+	layers := func() string {
+		return fmt.Sprintf("layers %d", 1+s.IntN(20)) + s.one("", fmt.Sprintf(", %d", 1+s.IntN(20)))
+	}
+	add("take words("+s.pick()+")", "prompt schema")
+	classes := s.yes(2)
+	if classes {
+		add("classes " + layers())
+	}
+	counts := 2 + s.IntN(4)
+	if counted := s.yes(2); counted || !classes {
+		add(fmt.Sprintf("counts %d %s", counts, layers()))
+		if counted {
+			add(fmt.Sprintf("gru %d steps", counts-1+s.IntN(2)))
+			heads := 1 + s.IntN(3)
+			add("fields " + s.one(layers(), fmt.Sprintf("experts(count: %d) %d", 1+s.IntN(3), 1+s.IntN(20)),
+				fmt.Sprintf("attend(repeat: %d, heads: %d, width: %d, ffn: %d) %d", 1+s.IntN(2), heads, heads*(1+s.IntN(9)), 1+s.IntN(20), 1+s.IntN(20))))
+			add(fmt.Sprintf("spans <= %d markers", 1+s.IntN(18)))
+		}
+	}
+	add("loss binary_cross_entropy")
 }
 
 // pick draws how the rows of a word become one.

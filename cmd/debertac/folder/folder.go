@@ -187,6 +187,9 @@ func (f *Folder) Spec(o hf.Options) (text string, notes []string, err error) {
 		wish.Equal = func(a, b string) (bool, error) { return pack.Equal(f.Weights, a, b) }
 	}
 	wish.Beside = f.Beside
+	if wish.Encoder, err = f.view.ReadFile(hf.EncoderFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", nil, f.named(err)
+	}
 	text, notes, err = hf.Spec(f.config, shapes, wish)
 	if err != nil {
 		return "", nil, f.fieldFault(f.name, err)
@@ -216,6 +219,9 @@ func (f *Folder) MaxTokens(m *spec.Model, embeds bool) int {
 	limit := m.Seq
 	if a := m.Embed.Absolute; a != nil {
 		limit = min(limit, a.Rows-a.From)
+	}
+	if m.Checkpoint == "hf.gliner2" { // its library tokenizes words one by one, and has no limit on their tokens
+		return limit
 	}
 	own := f.Beside.MaxTokens
 	if embeds && f.Beside.MaxSeq > 0 {
@@ -266,6 +272,14 @@ func (f *Folder) Hash(w io.Writer) error {
 	}
 	if !safe {
 		weights = ".bin"
+	}
+	encoder := filepath.Join(f.Dir, filepath.FromSlash(hf.EncoderFile))
+	if has, err := disk.Exists(encoder); err != nil {
+		return err
+	} else if has {
+		if err := cache.HashFile(w, encoder); err != nil {
+			return err
+		}
 	}
 	for _, e := range entries {
 		switch filepath.Ext(e.Name()) {

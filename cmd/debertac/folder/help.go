@@ -6,7 +6,7 @@ func Help() map[string]string {
 		"folder_drawn_tokenizer": "Tokenizer for a spec with --random-weights, or for a model folder that has none: a folder, or a file tokenizer.json, " +
 			"spm.model or vocab.txt.",
 		"folder_head": "What to compute. For a model folder: classify, score, zero-shot, rank, tag, answer, choose, embed, fill-mask, emd, perplexity, " +
-			"generate, rtd, entities or own-labels; default: what config.json names. For a spec whose target emits several heads: the name of one.",
+			"generate, rtd, entities, own-labels or extract; default: what config.json names. For a spec whose target emits several heads: the name of one.",
 		"folder_pool": "With --head embed: how the vectors of tokens become one vector per text, inside the model; none keeps one vector per token. " +
 			"Default: the folder's setting, else mean.",
 		"folder_mask":   "With --head fill-mask, perplexity or generate: which tokens each token sees. Default: all; with --head generate causal.",

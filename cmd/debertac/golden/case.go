@@ -28,6 +28,8 @@ type Case struct {
 
 	Texts   []Text  `json:"-"` // of a case of kind gliner, instead of the following fields
 	Matches []Match `json:"-"` // of a case of kind gliclass, instead of the following fields
+	// Extracts are the texts of a case of kind gliner2, instead of the following fields.
+	Extracts []Extract `json:"-"`
 
 	IDs, Mask, Types []int64 // [S, N]
 	Sequences        int     // S; each choice of a question counts as a sequence
@@ -55,7 +57,9 @@ const (
 	KindGLiNER  = "gliner"  // texts with labels
 	// KindGLiClass is for texts that are scored against labels.
 	KindGLiClass = "gliclass"
-	kindModel    = "model" // recorded outputs of a real model
+	// KindGLiNER2 is for texts with schemas.
+	KindGLiNER2 = "gliner2"
+	kindModel   = "model" // recorded outputs of a real model
 )
 
 // Training reports whether the case is a training run.
@@ -104,13 +108,16 @@ func Open(dir string) (*Case, error) {
 		return c, c.readTexts()
 	case KindGLiClass:
 		return c, c.readMatches()
+	case KindGLiNER2:
+		return c, c.readExtracts()
 	case KindLibrary, KindEMD, KindRTD, KindSiFT:
 		return c, c.readInputs(path)
 	}
 	if c.Training() {
 		return c, nil
 	}
-	return nil, fault(filepath.Join(dir, caseFile), "kind %q is unknown: there are library, emd, rtd, sift, gliner, gliclass, train and train_ref", c.Kind)
+	return nil, fault(filepath.Join(dir, caseFile), "kind %q is unknown: there are library, emd, rtd, sift, gliner, gliclass, gliner2, train and train_ref",
+		c.Kind)
 }
 
 // OpenModel makes a case of recorded outputs of a real model: a safetensors file with the outputs, input_ids, attention_mask and, if there are types,

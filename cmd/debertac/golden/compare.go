@@ -39,6 +39,7 @@ type Produced struct {
 	Trained   map[string][]float64
 	Untrained string // why nothing was trained
 
+	Steps  int // of a head that reads a schema: the greatest number of steps; 0: other heads
 	Widths int // of a head that scores spans of words for labels: the longest span; 0: other heads
 }
 
@@ -73,6 +74,9 @@ func (c *Case) Compare(outputs string, p Produced, scope Scope) ([]Result, error
 	}
 	if c.Matches != nil {
 		return k.compareMatches(want)
+	}
+	if c.Extracts != nil {
+		return k.compareExtracts(want)
 	}
 	var results []Result
 	for _, l := range scope.Layers {

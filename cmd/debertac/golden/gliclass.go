@@ -46,8 +46,8 @@ type MatchFound struct {
 // passAlone begins the names of the passes that compute one text.
 const passAlone = "alone."
 
-// matchesOfPass is the number of texts of a pass that computes several texts together.
-const matchesOfPass = 32
+// textsOfPass is the number of texts of a pass that computes several texts together.
+const textsOfPass = 32
 
 // readMatches reads the texts of a case, one per line.
 func (c *Case) readMatches() error {
@@ -70,31 +70,31 @@ func (c *Case) readMatches() error {
 	return nil
 }
 
-// matchPasses returns passes that compute the texts together, as many as fit, and one for each text alone.
-func (c *Case) matchPasses() []Pass {
+// textPasses returns passes that compute n texts together, as many as fit, and one for each text alone.
+func textPasses(n int) []Pass {
 	var passes []Pass
-	for from := 0; from < len(c.Matches); from += matchesOfPass {
+	for from := 0; from < n; from += textsOfPass {
 		passes = append(passes, Pass{Name: fmt.Sprint("texts.", from)})
 	}
-	for i := range c.Matches {
+	for i := range n {
 		passes = append(passes, Pass{Name: fmt.Sprint(passAlone, i)})
 	}
 	return passes
 }
 
-// matchesOf returns the numbers of the texts of a pass.
-func (c *Case) matchesOf(p Pass) (from, to int) {
-	if n, _ := fmt.Sscanf(p.Name, passAlone+"%d", &from); n == 1 {
+// textsOf returns the numbers of the texts of a pass, of n texts.
+func textsOf(p Pass, n int) (from, to int) {
+	if found, _ := fmt.Sscanf(p.Name, passAlone+"%d", &from); found == 1 {
 		return from, from + 1
 	}
 	_, _ = fmt.Sscanf(p.Name, "texts.%d", &from)
-	return from, min(from+matchesOfPass, len(c.Matches))
+	return from, min(from+textsOfPass, n)
 }
 
 // MatchBatch returns the batch of a pass of a case of texts with labels. It notes where the input of the model is not as recorded.
 func (c *Case) MatchBatch(p Pass, prompt *task.LabelPrompt, l engine.Limits) (*runtime.Batch, error) {
 	b := &runtime.Batch{}
-	from, to := c.matchesOf(p)
+	from, to := textsOf(p, len(c.Matches))
 	for i := from; i < to; i++ {
 		m := &c.Matches[i]
 		o := task.MatchOptions{Prompt: m.Options.Prompt, MaxLength: m.Options.MaxLength, Examples: m.Options.Examples}
@@ -173,7 +173,7 @@ func (k *comparison) compareMatches(want *safetensors.File) ([]Result, error) {
 // matchScores returns the numbers of each text from the passes that pick selects.
 func (k *comparison) matchScores(pick func(p Pass) bool) ([][]float32, error) {
 	scores := make([][]float32, len(k.Matches))
-	for _, p := range k.matchPasses() {
+	for _, p := range textPasses(len(k.Matches)) {
 		f := k.files[p.Name]
 		if f == nil || !pick(p) {
 			continue
@@ -186,7 +186,7 @@ func (k *comparison) matchScores(pick func(p Pass) bool) ([][]float32, error) {
 		if err := f.Floats("output", all); err != nil {
 			return nil, err
 		}
-		from, to := k.matchesOf(p)
+		from, to := textsOf(p, len(k.Matches))
 		for i := from; i < to; i++ {
 			n := min(len(k.Matches[i].Flat), len(all))
 			scores[i], all = all[:n], all[n:]

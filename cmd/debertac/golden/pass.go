@@ -41,7 +41,10 @@ func (c *Case) Passes(outputs string) ([]Pass, error) {
 		return []Pass{{passClean, m}, {passProbe, m}, {passPerturbed, m}}, nil
 	}
 	if c.Matches != nil {
-		return c.matchPasses(), nil
+		return textPasses(len(c.Matches)), nil
+	}
+	if c.Extracts != nil {
+		return textPasses(len(c.Extracts)), nil
 	}
 	passes := []Pass{{}}
 	if c.Texts != nil {

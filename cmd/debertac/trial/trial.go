@@ -381,6 +381,12 @@ func (t *Trial) batch(dir *folder.Folder, p *pass) (*runtime.Batch, error) {
 		return t.textBatch(dir, u)
 	case t.golden.Matches != nil:
 		return t.matchBatch(dir, u, p.Pass)
+	case t.golden.Extracts != nil:
+		l := u.Program.Limits()
+		if l.Steps == 0 {
+			return nil, fault.Input(t.dir, "the model has no head that reads a schema, which the case is for")
+		}
+		return t.golden.ExtractBatch(p.Pass, l), nil
 	}
 	n := golden.Needs{Prefix: p.form.prefix, Pad: -1}
 	if s := u.Model.Embed.Segment; s != nil {
@@ -425,7 +431,7 @@ func (t *Trial) compare(files map[string]string, trained map[string][]float64, s
 	}
 	main := t.passes[0].form
 	p := golden.Produced{Files: files, Layers: main.Unit.Model.Layers, Unit: main.Normalize, Widths: main.Unit.Program.Meta.Widths,
-		Trained: trained, Untrained: t.untrained}
+		Steps: main.Unit.Program.Limits().Steps, Trained: trained, Untrained: t.untrained}
 	if h := main.Unit.Head; h != nil {
 		p.Head, p.Loss = true, h.Loss
 	}

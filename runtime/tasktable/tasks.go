@@ -12,17 +12,8 @@ const (
 	Entities Task = "entities"
 	// OwnLabels scores a text against labels that are given with it.
 	OwnLabels Task = "own_labels"
-	// Extract finds what the tasks of a schema ask for.
-	Extract Task = "extract"
-	Vector  Task = "vector"
-	Hidden  Task = "hidden"
-)
-
-// The names of the outputs of heads for the task Extract.
-const (
-	ClassOutput = "classes"
-	CountOutput = "counts"
-	SpanOutput  = "spans"
+	Vector    Task = "vector"
+	Hidden    Task = "hidden"
 )
 
 // Parameters and comments that several verbs share.
@@ -33,6 +24,15 @@ const (
 	inZeroShot = "ctx context.Context, texts []string, labels []string, o ZeroShotOptions"
 	docEntail  = "labels texts with any labels (zero-shot classification): each text is a premise, each label in a sentence a hypothesis, " +
 		"and the model judges whether the one entails the other."
+)
+
+// Extract finds what the tasks of a schema ask for. Its heads have several outputs.
+const (
+	Extract Task = "extract"
+
+	ClassOutput = "classes" // a number for each marker
+	CountOutput = "counts"  // a number for each count, for each marker
+	SpanOutput  = "spans"   // a number for each width, for each word and query
 )
 
 // Table lists the tasks. Messages list the tasks in this order.

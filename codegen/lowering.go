@@ -69,6 +69,7 @@ func init() {
 	maps.Copy(lowerings, gradLowerings())
 	maps.Copy(lowerings, textLowerings())
 	maps.Copy(lowerings, queryLowerings())
+	maps.Copy(lowerings, placeLowerings())
 	classLowerings = map[ir.Class]lowering{
 		ir.Elementwise:  rowLowering{},
 		ir.Rowwise:      rowLowering{},

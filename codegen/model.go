@@ -66,6 +66,10 @@ func (e *emitter) programDict() jen.Dict {
 	if len(m.Outputs) > 0 {
 		head[jen.Id("Parts")] = e.partsCode()
 	}
+	if b := m.Boundary; b != nil {
+		head[jen.Id("Boundary")] = jen.Op("&").Add(engine("Boundary")).Values(jen.Dict{jen.Id("Pairs"): jen.Lit(b.Pairs), jen.Id("Classes"): jen.Lit(b.Classes),
+			jen.Id("Above"): jen.Lit(b.Above), jen.Id("Overlap"): jen.Lit(b.Overlap)})
+	}
 	if m.Temperature > 0 {
 		head[jen.Id("Temperature")] = jen.Lit(m.Temperature)
 	}

@@ -17,17 +17,24 @@ type schemaHead struct {
 	markers *ir.Value // [C, H] the rows of all markers; nil until a step reads them
 	start   *ir.Value // [Q, H] the row of each query's marker
 	rows    *ir.Value // [Q, H] the rows of fields in steps
+	rate    float64   // of dropout
+	boundaryHead
 }
 
 // schema appends a head that reads a schema, and returns its outputs in the order of its steps.
 func (b *builder) schema(e editor, x *ir.Value) ([]*ir.Value, error) {
-	p := &schemaHead{promptHead: promptHead{builder: b, editor: e, path: b.names.headPath(b.h)}, hidden: x}
+	p := &schemaHead{promptHead: promptHead{builder: b, editor: e, path: b.names.headPath(b.h)}, hidden: x, rate: b.h.Dropout()}
 	var out []*ir.Value
 	for _, s := range b.h.Steps {
 		if e.Err() != nil {
 			break
 		}
+		if y, ok := p.boundaryStep(s); ok {
+			out = append(out, y)
+			continue
+		}
 		switch s.Kind {
+		case spec.StepDropout: // see rate
 		case spec.StepClasses:
 			out = append(out, p.mlp(s, "classes.", p.marks(), s.Widths, 1))
 		case spec.StepCounts:
@@ -82,7 +89,7 @@ func (p *schemaHead) layersFrom(s *spec.Step, path string, from int, x *ir.Value
 	for i := from; i <= len(all); i++ {
 		x = p.linear(p.editor, fmt.Sprintf("%s%slayer%d", p.path, path, i), s.Source, width(x), all[i-1], true, x)
 		if i < len(all) {
-			x = p.op("relu", s.Source, nil, x)
+			x = p.drop(p.editor, fmt.Sprintf("%slayer%d", path, i), s.Source, p.rate, p.op("relu", s.Source, nil, x))
 		}
 	}
 	return x
@@ -187,6 +194,10 @@ func outputsOf(h *spec.Head) (list []ir.Output) {
 		return nil
 	}
 	for _, s := range h.Steps {
+		if o, ok := boundaryOutput(s); ok {
+			list = append(list, o)
+			continue
+		}
 		switch s.Kind {
 		case spec.StepClasses:
 			list = append(list, ir.Output{Name: tasktable.ClassOutput, Columns: 1})
@@ -205,8 +216,11 @@ func stepsOf(h *spec.Head) int {
 		return 0
 	}
 	for _, s := range h.Steps {
-		if s.Kind == spec.StepGRU {
+		switch s.Kind {
+		case spec.StepGRU:
 			return s.Count
+		case spec.StepBounds:
+			return 1
 		}
 	}
 	return 0

@@ -148,7 +148,7 @@ func (t *targetWork) compilePart(pkg string, p part, bounds ir.Bounds, o Options
 	} else {
 		bounds.Rows = 0
 	}
-	bounds.Steps = stepsOf(h)
+	bounds.Steps, bounds.Candidates = stepsOf(h), candidatesOf(h)
 	prog, err := build(m, h, bounds, t.spec.Name, pkg, o)
 	if err != nil {
 		return nil, err
@@ -219,6 +219,9 @@ func (t *targetWork) meta(p part) ir.Meta {
 	out.Temperature = h.LossSettings.Temperature
 	if out.Outputs = outputsOf(h); out.Outputs != nil {
 		out.Columns = out.Outputs[len(out.Outputs)-1].Columns
+	}
+	if d := h.Decoding; d != nil {
+		out.Boundary = &ir.Boundary{Pairs: d.Pairs, Classes: d.Classes, Above: d.Above, Overlap: d.Overlap}
 	}
 	if p := h.Prompt; p != nil && !p.Schema {
 		out.Prompt = &ir.Prompt{Mark: p.Mark, End: p.End, After: p.After, Last: p.Last, Example: p.Example,

@@ -18,6 +18,9 @@ const (
 	// These are the targets of heads that read a schema.
 	StoreClasses = "target.classes" // f32[C, 1] from 0 to 1 for each marker; below 0: left out
 	StoreCounts  = "target.counts"  // i32[C] the count of each marker; below 0: left out
+	StoreBounds  = "target.bounds"  // f32[R, 3] from 0 to 1: a span of the query starts, or ends, at the boundary; the word after it is inside one
+	StoreLast    = "target.last"    // i32[R] the last boundary of the query's span that begins at the boundary; 0: none begins there; below 0: left out
+	StoreAbsent  = "target.absent"  // f32[Q, 1] whether each query has no span
 	StoreSpans   = "target.spans"   // f32[G, K] from 0 to 1 for each word and query; below 0: left out
 	// StoreGroup is i32[B] the group of each sequence, a number from 0 to below B: the question of a choice, the query of a text that is ranked.
 	StoreGroup = "target.group"
@@ -51,7 +54,9 @@ func (u *Unit) AddLoss(soft bool) (diag.List, error) { return u.AddLossOf(Target
 //     mean over the numbers whose target is not below 0. Spans that would end after their sequence are left out, whatever their target is.
 //   - binary_cross_entropy of a head that reads a schema, the targets StoreClasses, StoreCounts and StoreSpans of the outputs that the head has: the sum of the
 //     mean binary cross entropy of the classes, the mean cross entropy of the counts, and the mean binary cross entropy of the spans, each over the numbers or
-//     rows whose target is not below 0.
+//     rows whose target is not below 0. A head that scores boundaries has the targets StoreClasses, StoreBounds, StoreLast and StoreAbsent. Its loss of
+//     spans is the sum of the binary cross entropy of the chosen spans that begin at a boundary, as a mean over the queries and boundaries. No gradient
+//     passes through the choice.
 //   - mean_squared_error, the target f32[M, C]: the mean over all numbers of (z - target)².
 //   - contrastive, StoreGroup: the mean over the groups of -log softmax of cos(a, b)/temperature. a is the first text of a group, and the second one is right
 //     for it. The softmax is over the texts of all groups but the first ones.
@@ -77,7 +82,7 @@ func (u *Unit) AddLossOf(t Targets) (diag.List, error) {
 	}
 	b := &builder{m: u.Model, h: u.Head, prog: u.Program}
 	e := b.region("loss", "loss compares the head's numbers with the targets.", u.Head.Source, 1)
-	l := &losses{editor: e, Targets: t, head: u.Head}
+	l := &losses{editor: e, Targets: t, head: u.Head, longest: u.Program.Bounds.Length}
 	if parts == nil {
 		l.z = e.Input(storeLogits, ir.State, logits.Type)
 	}

@@ -15,6 +15,7 @@ type losses struct {
 	z       *ir.Value   // [M, C] the head's numbers
 	parts   []*ir.Value // the outputs of a head that has several, in place of z
 	targets []ir.Target
+	longest int        // tokens of the longest sequence
 	counts  []ir.Count // of the whole batch, for each sum_ratio, if it divides by more than the number of rows
 }
 
@@ -186,12 +187,22 @@ func (l *losses) judgedMean(name string, widths int, starts ragged.Part) *ir.Val
 
 // schema appends the sum of the losses of all outputs of a head that reads a schema.
 func (l *losses) schema() (sum *ir.Value) {
+	var pool *ir.Value
 	for i, o := range outputsOf(l.head) {
 		l.z = l.parts[i]
 		var mean *ir.Value
 		switch o.Name {
 		case tasktable.ClassOutput:
 			mean = l.judgedMean(StoreClasses, 0, 0)
+		case tasktable.BoundOutput:
+			mean = l.judgedMean(StoreBounds, 0, 0)
+		case tasktable.AbsentOutput:
+			mean = l.judgedMean(StoreAbsent, 0, 0)
+		case tasktable.PoolOutput:
+			pool = l.z
+			continue
+		case tasktable.PairOutput:
+			mean = l.spanLoss(pool)
 		case tasktable.CountOutput:
 			target := l.target(StoreCounts, ir.ClassTarget, ir.I32, l.z.Type.Shape[0])
 			mean = l.node("mean", nil, l.negated(l.node("pick_column", nil, l.node("log_softmax_rows", nil, l.z), target)), target)
@@ -205,6 +216,14 @@ func (l *losses) schema() (sum *ir.Value) {
 		}
 	}
 	return sum
+}
+
+// spanLoss appends the mean loss of the chosen spans. A target is any boundary of a text.
+func (l *losses) spanLoss(pool *ir.Value) *ir.Value {
+	target := l.target(StoreLast, ir.ClassTarget, ir.I32, ir.R)
+	l.targets[len(l.targets)-1].Below = l.longest + 1
+	each := l.node("span_loss", nil, l.z, target, pool, l.Part(ragged.WordStarts), l.Part(ragged.QueryStarts), l.Part(ragged.Candidates))
+	return l.node("mean", nil, each, target)
 }
 
 // squares appends the mean squared difference.

@@ -73,6 +73,9 @@ func (n naming) forHead(h *spec.Head) naming {
 	if n.scheme != gliner2.scheme || h == nil {
 		return n
 	}
+	if h.Decoding != nil {
+		return n.boundaryNaming(h)
+	}
 	for _, s := range h.Steps {
 		if to := gliner2Joins[s.Fields]; s.Kind == spec.StepFields && to != "" {
 			n.prefix = slices.Clone(n.prefix)
@@ -86,6 +89,9 @@ func (n naming) forHead(h *spec.Head) naming {
 
 // gliner2Names returns the names of a head in GLiNER2's layout, which has all steps of such heads with a fixed number of inner layers.
 func (n naming) gliner2Names(h *spec.Head) (names headNames, ok bool) {
+	if h.Decoding != nil {
+		return names, publishedBoundary(h)
+	}
 	if h.As != spec.BySchema || len(h.Steps) != 5 {
 		return names, false
 	}

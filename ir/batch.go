@@ -13,6 +13,10 @@ var (
 	C     = Along(ragged.C)       // labels in the prompts of the batch
 	Q     = Along(ragged.Q)       // queries: one for each step of each label that spans are scored for
 	G     = Along(ragged.G)       // pairs of a word and a label, or a query, the sum of words times labels over the sequences
+	U     = Along(ragged.U)       // boundaries between words, one more than words for each sequence
+	R     = Along(ragged.R)       // pairs of a query and a boundary of the same sequence
+	S     = Along(ragged.S)       // candidates: the spans that a head chooses
+	X     = Along(ragged.X)       // pairs of a query and a candidate of the same sequence
 )
 
 // symbols are the names that a symbolic extent may have.
@@ -65,7 +69,7 @@ func (b Bounds) Sizes() Sizes {
 }
 
 func (b Bounds) limits() ragged.Limits {
-	return ragged.Limits{SequenceTokens: b.Length, BatchSequences: b.Sequences, BatchTokens: b.Tokens, Rows: b.Rows, Steps: b.Steps}
+	return ragged.Limits{SequenceTokens: b.Length, BatchSequences: b.Sequences, BatchTokens: b.Tokens, Rows: b.Rows, Steps: b.Steps, Candidates: b.Candidates}
 }
 
 // partType returns the type of a part of the batch. columns is the number of columns of a part for which models decide it.

@@ -429,6 +429,8 @@ type Bounds struct {
 	Length    int // greatest N of one sequence
 	Rows      int // greatest M; 0: the program takes no rows
 	Steps     int // greatest number of steps of a query; 0: the program takes no queries
+
+	Candidates int // greatest number of candidates of one sequence; 0: the program chooses no spans
 }
 
 // At returns a store name for a layer: "{l}" is replaced by the number, "{l+1}" by the next one. A layer that maps the hidden states has the input

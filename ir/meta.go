@@ -4,17 +4,18 @@ import "github.com/debertac/debertac/runtime/tasktable"
 
 // Meta holds what the generated package tells its callers besides its results.
 type Meta struct {
-	SpecHash string   // sha256 of the canonical spec, in hex; weights packed for another spec are refused
-	Model    string   // the model's name in the spec
-	Head     string   // the head's name; "" for no head
-	Task     Task     // what the outputs mean
-	Labels   []string // of tasktable.Labels, in the order of the logits
-	Columns  int      // numbers in a row of the output
-	Outputs  []Output `json:",omitempty"` // of tasktable.Extract: the outputs of a call; nil for the only one, which Task describes
-	Multi    bool     // each label is judged by itself (sigmoid) and not against the others (softmax)
-	CRF      bool     `json:",omitempty"` // tasktable.Tags: the packed tensors label.transitions, label.start and label.end score label sequences
-	Decode   string   `json:",omitempty"` // tasktable.Tags: the constraint on label sequences, bio; "" for no constraint
-	Prompt   *Prompt  `json:",omitempty"` // tasktable.Entities, tasktable.OwnLabels: the tokens around the labels of a text
+	SpecHash string    // sha256 of the canonical spec, in hex; weights packed for another spec are refused
+	Model    string    // the model's name in the spec
+	Head     string    // the head's name; "" for no head
+	Task     Task      // what the outputs mean
+	Labels   []string  // of tasktable.Labels, in the order of the logits
+	Columns  int       // numbers in a row of the output
+	Outputs  []Output  `json:",omitempty"` // of tasktable.Extract: the outputs of a call; nil for the only one, which Task describes
+	Boundary *Boundary `json:",omitempty"` // of tasktable.Extract: how the outputs of a head that scores boundaries become results; nil for other heads
+	Multi    bool      // each label is judged by itself (sigmoid) and not against the others (softmax)
+	CRF      bool      `json:",omitempty"` // tasktable.Tags: the packed tensors label.transitions, label.start and label.end score label sequences
+	Decode   string    `json:",omitempty"` // tasktable.Tags: the constraint on label sequences, bio; "" for no constraint
+	Prompt   *Prompt   `json:",omitempty"` // tasktable.Entities, tasktable.OwnLabels: the tokens around the labels of a text
 	// Widths is for tasktable.Entities: greatest number of words in a span, one column per number; 0: the columns are start, end and inside.
 	Widths int `json:",omitempty"`
 	// Temperature is for tasktable.Vector: the loss contrastive divides cosines by it; 0: the head has another loss.
@@ -38,6 +39,12 @@ type Output struct {
 	Name    string
 	Columns int // numbers in a row
 	Widths  int `json:",omitempty"` // greatest number of words in a span, one column per number; 0: columns are no widths
+}
+
+// Boundary holds how the outputs of a head that scores boundaries become results.
+type Boundary struct {
+	Pairs, Classes, Above float64
+	Overlap               string
 }
 
 // Prompt describes how labels that are chosen at run time are put in front of a text, or after it.

@@ -92,7 +92,7 @@ type Operand struct {
 	// Whole reports that a row of the result may need all of the operand, see [Op.Lower]. A row of the result needs the same row alone of other operands of
 	// ops that work on rows.
 	Whole bool
-	// Constant reports that no gradient passes through the operand, though the result depends on it: it follows from the targets of a loss.
+	// Constant reports that no gradient passes through the operand, though the result depends on it: it follows from the targets of a loss, or is a choice.
 	Constant bool
 	Doc      string
 }

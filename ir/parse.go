@@ -91,18 +91,17 @@ func (r *reader) outside(c *cursor) {
 		c.want("tokens")
 		r.p.Bounds.Length = c.int()
 		c.want("length")
-		if c.peek().kind == lexNumber {
-			n, more := c.int(), true
-			if c.peek().text == "rows" {
-				r.p.Bounds.Rows, more = n, false
-				c.want("rows")
-				if c.peek().kind == lexNumber {
-					n, more = c.int(), true
-				}
-			}
-			if more {
+		for c.peek().kind == lexNumber {
+			n := c.int()
+			switch word := c.name(); word {
+			case "rows":
+				r.p.Bounds.Rows = n
+			case "steps":
 				r.p.Bounds.Steps = n
-				c.want("steps")
+			case "candidates":
+				r.p.Bounds.Candidates = n
+			default:
+				c.fail("got %s, want rows, steps or candidates", word)
 			}
 		}
 	case word.text == "keep":

@@ -40,6 +40,9 @@ func PrintAs(p *Program, file string) string {
 	if p.Bounds.Steps > 0 {
 		rows += fmt.Sprintf(" %d steps", p.Bounds.Steps)
 	}
+	if p.Bounds.Candidates > 0 {
+		rows += fmt.Sprintf(" %d candidates", p.Bounds.Candidates)
+	}
 	w.line("bounds %d sequences %d tokens %d length%s", p.Bounds.Sequences, p.Bounds.Tokens, p.Bounds.Length, rows)
 	if meta := compact(p.Meta); meta != compact(Meta{}) {
 		w.line("meta %s", meta)

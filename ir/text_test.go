@@ -78,7 +78,8 @@ var (
 	})
 	anyProgram = rapid.Custom(func(t *rapid.T) *ir.Program {
 		p := &ir.Program{Name: anyName.Draw(t, "program"), File: rapid.SampledFrom([]string{"a.dspec", "", "b \"c\".dspec"}).Draw(t, "file")}
-		p.Bounds = ir.Bounds{Sequences: rapid.IntRange(0, 64).Draw(t, "b"), Tokens: rapid.Int().Draw(t, "t"), Length: rapid.IntRange(0, 512).Draw(t, "n")}
+		p.Bounds = ir.Bounds{Sequences: rapid.IntRange(0, 64).Draw(t, "b"), Tokens: rapid.Int().Draw(t, "t"), Length: rapid.IntRange(0, 512).Draw(t, "n"),
+			Rows: rapid.IntRange(0, 9).Draw(t, "m"), Candidates: rapid.IntRange(0, 9).Draw(t, "candidates")}
 		p.Regions = orNil(rapid.SliceOfN(anyRegion, 0, 3).Draw(t, "regions"))
 		for i, r := range p.Regions {
 			r.Name = fmt.Sprintf("%s%d", anyName.Draw(t, "region"), i)

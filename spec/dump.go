@@ -152,6 +152,9 @@ func (d *dumper) head(h *Head) {
 	d.line("head %s on %s", h.Name, on)
 	d.line("    layout %s", h.Layout())
 	d.steps(h)
+	if s := h.Decoding; s != nil {
+		d.line("    temperature pairs %s classes %s overlap %s above %s", float(s.Pairs), float(s.Classes), s.Overlap, float(s.Above))
+	}
 	if h.Loss != "" {
 		d.line("    loss %s", h.LossText())
 	}
@@ -217,6 +220,8 @@ func stepText(s *Step) string {
 		return fmt.Sprintf("gru %d steps %d", s.In, s.Count)
 	case StepFields:
 		return fmt.Sprintf("fields %s %d widths %v count %d heads %d size %d inner %d", s.Fields, s.In, s.Widths, s.Count, s.Heads, s.Size, s.Inner)
+	case StepBounds, StepPool, StepCandidates, StepAbsent:
+		return boundaryText(s)
 	case StepScore:
 		return fmt.Sprintf("score %s widths %v heads %d", s.Score, s.Widths, s.Heads)
 	}

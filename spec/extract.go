@@ -88,7 +88,7 @@ func (b *headBuilder) fields(step *Step, form *fieldsForm) {
 
 // bySchema reports whether the head reads a schema.
 func (b *headBuilder) bySchema() bool {
-	return b.h.Prompt != nil && b.h.Prompt.Schema || slices.ContainsFunc(b.h.Steps, func(s *Step) bool {
+	return b.h.Prompt != nil && b.h.Prompt.Schema || b.byBoundaries() || slices.ContainsFunc(b.h.Steps, func(s *Step) bool {
 		return s.Kind != StepSpans && slices.Contains(schemaOrder, s.Kind)
 	})
 }
@@ -111,6 +111,10 @@ func (b *headBuilder) schemaMeaning() {
 	}
 	if h.Text != nil {
 		b.r.add(diag.Errorf("no-effect", h.Text.Pos, "text has no effect: a head that reads a schema has no row of a text").Hintf("remove it"))
+	}
+	if b.byBoundaries() {
+		b.boundaryMeaning()
+		return
 	}
 	steps := map[StepKind]*Step{}
 	last := -1
@@ -156,10 +160,15 @@ func mlp(widths ...int) (params int64, flops float64) {
 // schemaLines returns what the steps of a head that reads a schema contribute.
 func (h *Head) schemaLines() []Line {
 	list := []Line{{At: h.Prompt.Source, What: "the markers of tasks, fields and labels", Shape: "[markers, " + itoa(h.Model.Hidden) + "]"}}
-	for _, s := range h.Steps {
+	for i, s := range h.Steps {
 		l := Line{At: s.Source}
 		in := s.In
 		switch s.Kind {
+		case StepBounds, StepPool, StepCandidates, StepAbsent:
+			list = append(list, h.boundaryLines(s, l, boundarySize(h.Steps[:i]))...)
+			continue
+		case StepDropout:
+			l.What = "in training"
 		case StepClasses:
 			l.What, l.Shape, l.Per = "classes", "[markers, 1]", "a marker"
 			l.Params, l.Flops = mlp(slices.Concat([]int{in}, s.Widths, []int{1})...)

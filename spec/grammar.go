@@ -256,6 +256,35 @@ type labelScoreForm struct {
 	Widths []*expr    `parser:"( @@ ( ',' @@ )* )?"`
 }
 
+type boundsForm struct {
+	Width  *expr `parser:"@@"`
+	Refine *expr `parser:"( 'refine' @@"`
+	FFN    *expr `parser:"'ffn' @@ )?"`
+}
+
+type poolForm struct {
+	Most  *expr `parser:"'<=' @@"`
+	Top   *expr `parser:"'from' @@"`
+	Least *expr `parser:"( 'least' @@ )?"`
+}
+
+type candidatesForm struct {
+	Width   *expr `parser:"@@"`
+	Content *expr `parser:"( 'content' @@"`
+	Soft    bool  `parser:"@'soft'? )?"`
+	Film    *expr `parser:"'film' @@"`
+	Inside  bool  `parser:"@'inside'?"`
+}
+
+type absentForm struct {
+	Above *num `parser:"'above' @@"`
+}
+
+type temperatureForm struct {
+	Pairs   *num `parser:"( 'pairs' @@ )?"`
+	Classes *num `parser:"( 'classes' @@ )?"`
+}
+
 type layersForm struct {
 	Widths []*expr `parser:"'layers' @@ ( ',' @@ )*"`
 }

@@ -228,6 +228,10 @@ func (b *headBuilder) step(t *Stmt) {
 		step.Kind, step.Width, h.As = StepSpans, b.count(t.Form.(*spansForm).Width, "spans", 1), Entities
 	case "tokens":
 		step.Kind, h.As = StepTokens, Entities
+	case "boundaries", "pool", "candidates", "absent", "temperature", "overlap":
+		if !b.boundaryStep(step, t.Form) {
+			return
+		}
 	case "classes", "counts", "gru", "fields":
 		b.schemaStep(step, t.Form)
 	case "unit":

@@ -337,6 +337,7 @@ type Head struct {
 	Text    *Text    // the row that labels are compared with; nil: the head has no step score
 
 	LossSettings LossSettings
+	Decoding     *Decoding // of a head that scores boundaries; nil otherwise
 }
 
 // FullName returns the name that other statements use: model.head.
@@ -392,21 +393,25 @@ type StepKind uint8
 
 // The steps of heads.
 const (
-	StepLinear  StepKind = iota // rows·Wᵀ + b
-	StepAct                     // an activation
-	StepNorm                    // a norm with its own gain and shift
-	StepDropout                 // in training only
-	StepLSTM                    // bidirectional LSTM over the rows of a sequence
-	StepCRF                     // transition scores, Viterbi
-	StepDecode                  // constraint on label sequences
-	StepSpans                   // GLiNER's span scorer
-	StepTokens                  // GLiNER's token scorer
-	StepUnit                    // rows divided by their lengths
-	StepScore                   // a text scored against labels
-	StepClasses                 // one number for each marker of a schema
-	StepCounts                  // a number for each count at each marker of a schema
-	StepGRU                     // the steps of each field of a schema
-	StepFields                  // the row of each field in each step
+	StepLinear     StepKind = iota // rows·Wᵀ + b
+	StepAct                        // an activation
+	StepNorm                       // a norm with its own gain and shift
+	StepDropout                    // in training only
+	StepLSTM                       // bidirectional LSTM over the rows of a sequence
+	StepCRF                        // transition scores, Viterbi
+	StepDecode                     // constraint on label sequences
+	StepSpans                      // GLiNER's span scorer
+	StepTokens                     // GLiNER's token scorer
+	StepUnit                       // rows divided by their lengths
+	StepScore                      // a text scored against labels
+	StepClasses                    // one number for each marker of a schema
+	StepCounts                     // a number for each count at each marker of a schema
+	StepGRU                        // the steps of each field of a schema
+	StepFields                     // the row of each field in each step
+	StepBounds                     // boundaries between words, and their scores
+	StepPool                       // the choice of spans
+	StepCandidates                 // the scores of the chosen spans
+	StepAbsent                     // a number for each query: it has no result
 )
 
 // Step is one statement of a head after take.
@@ -429,6 +434,10 @@ type Step struct {
 	Fields  string  // StepFields: one of FieldForms
 	Size    int     // StepFields: the columns of attend
 	Inner   int     // StepFields: the columns of attend's feed-forward layers
+
+	Bounds     *Bounds     // StepBounds
+	Pool       *Pool       // StepPool
+	Candidates *Candidates // StepCandidates
 }
 
 // FieldForms lists the ways in which the row of a field in a step is made.

@@ -31,7 +31,7 @@ func New(op *ir.Op, s ir.Sample, seed uint64) (*Trial, error) {
 		lens = []int{3, 1, 4}
 	}
 	tr := &Trial{Op: op, Region: &ir.Region{Name: "trial"}}
-	limits := ragged.Limits{Vocab: 5, Types: 2, SequenceTokens: 99, Rows: 99}
+	limits := ragged.Limits{Vocab: 5, Types: 2, SequenceTokens: 99, Rows: 99, Candidates: 7}
 	for p := range ragged.Part(ragged.Parts) {
 		p.Read(&limits, 1)
 	}
@@ -88,6 +88,8 @@ func fill(rng *rand.Rand, a ir.Arg, z ir.Sizes, lens []int) *ir.Array {
 			x = 0
 		}
 		switch a.Fill {
+		case ir.FillBelow:
+			x = float64(rng.IntN(a.Max))
 		case ir.FillShare:
 			x = [...]float64{-1, 0, 1, rng.Float64(), rng.Float64()}[rng.IntN(5)]
 		case ir.FillRole:

@@ -89,6 +89,9 @@ type Head struct {
 	// Parts describes the outputs of a head that has several: they lie one after the other in
 	// Call.Out. Rows and C are then those of the last part. nil: the head has one output.
 	Parts []Part
+	// Boundary holds how the outputs of a head that scores boundaries become results; nil: the head
+	// scores no boundaries.
+	Boundary *Boundary
 	// Temperature divides the cosines of vectors in the contrastive loss of their training; 0: it had another loss, or it is not known.
 	Temperature float64
 }
@@ -110,6 +113,14 @@ type Part struct {
 	Rows  Rows   // what one row stands for
 	C     int    // numbers per row
 	Width int    // number of span widths, 0 … Width-1, that the columns stand for; 0: columns are no widths
+}
+
+// Boundary holds how the outputs of a head that scores boundaries become results. No output depends on
+// it.
+type Boundary struct {
+	Pairs, Classes float64 // temperatures: logits of spans and of classes are divided by them
+	Above          float64 // a query whose probability of having no result is above it has none, if the head has the part AbsentOutput
+	Overlap        string  // which spans of a query stay that share words: flat, nested or longest
 }
 
 // OutLen returns the number of outputs for a valid batch.
@@ -218,11 +229,15 @@ func (h *Head) checkParts(l Limits) error {
 	if len(h.Parts) == 0 {
 		return fmt.Errorf("has no outputs, its task is %s", h.Task)
 	}
+	if b := h.Boundary; b != nil && (b.Pairs <= 0 || b.Classes <= 0) {
+		return fmt.Errorf("has the temperatures %v and %v", b.Pairs, b.Classes)
+	}
 	for i := range h.Parts {
 		switch p := &h.Parts[i]; {
 		case p.Name == "" || p.C < 1 || p.Width != 0 && p.Width != p.C:
 			return fmt.Errorf("has the output %+v", *p)
-		case p.Rows == PerMark && !l.Marks, p.Rows == PerPair && (!l.Words || l.Steps == 0):
+		case p.Rows == PerBoundary && (!l.Words || l.Steps == 0), (p.Rows == PerCandidate || p.Rows == PerQueryCandidate) && l.Candidates == 0,
+			p.Rows == PerQuery && l.Steps == 0, p.Rows == PerMark && !l.Marks, p.Rows == PerPair && (!l.Words || l.Steps == 0):
 			return fmt.Errorf("has one row per %v in the output %s, but by the limits the model reads none of these", p.Rows, p.Name)
 		}
 	}

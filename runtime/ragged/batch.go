@@ -27,6 +27,7 @@ type Limits struct {
 	Prefix         bool `json:"prefix"`           // the attention mask reads Batch.Prefix
 	Causal         bool `json:"causal,omitempty"` // tokens see only themselves, those before them, and the prefix if there is one
 	Rows           int  `json:"rows,omitempty"`   // most rows M per call in Batch.Rows; 0: no head of the model reads chosen rows
+	Candidates     int  `json:"spans,omitempty"`  // most candidates per sequence; 0: no head of the model chooses spans
 	Words          bool `json:"words,omitempty"`  // the model needs Batch.Words
 	Marks          bool `json:"marks,omitempty"`  // the model needs Batch.Marks
 	Steps          int  `json:"steps,omitempty"`  // most steps of a label; 0: the model reads neither Batch.Queries nor Batch.Steps
@@ -63,6 +64,9 @@ type Batch struct {
 	Marks []int32
 	// MarkStarts holds the index of the first label of each sequence, then C [B+1].
 	MarkStarts []int32
+	// Candidates holds how many spans a head chooses of the words of each sequence [B]: what
+	// MostCandidates returns. Only models with Limits.Candidates read it.
+	Candidates []int32
 	// Queries holds the token row of the label that each query belongs to [Q]. Labels that stand for
 	// the fields of a task are computed in steps, with a query for each field in each step: the
 	// fields of step 0 in their order, those of step 1, and so on; then come the queries of the next

@@ -66,6 +66,12 @@ func (b *Batch) Append(s *Sequence, l Limits) {
 		}
 	}
 	b.endSequence(l)
+	for p := range parts { // what follows from the words
+		if r := &parts[p]; r.follows && r.limit(&l) != 0 {
+			v := r.ints(b)
+			*v = r.fill(*v, b, b.Sequences()-1, l)
+		}
+	}
 }
 
 // endSequence appends the end of the sequence that was added last to the parts that hold Firsts.
@@ -167,7 +173,7 @@ func (b *Batch) FillNeeded(l Limits) {
 // FillPart is FillNeeded for one part.
 func (b *Batch) FillPart(p Part, l Limits) {
 	r := &parts[p]
-	if r.Holds == Firsts || r.len(b) != 0 || r.limit(&l) == 0 {
+	if r.Holds == Firsts || r.len(b) != 0 && !r.follows || r.limit(&l) == 0 {
 		return
 	}
 	switch n := b.Size(r.Each) * r.columns(&l); {

@@ -21,6 +21,10 @@ const (
 	C                     // labels of prompts
 	Q                     // queries: one for each step of each label that spans are scored for
 	P                     // pairs of tokens of the same sequence, each pair in both orders
+	U                     // boundaries between words, one more than words per sequence
+	R                     // pairs of a query and a boundary of the same sequence
+	S                     // candidates: spans that a head chooses
+	X                     // pairs of a query and a candidate of the same sequence
 	Extents = iota        // number of extents
 )
 
@@ -57,10 +61,18 @@ var extents = [Extents]ExtentRow{
 		by: Words, most: func(l Limits) int { return tokensIf(l.Words, l) }},
 	C: {Symbol: "C", One: "label", Many: "labels", Key: "marks", Rows: "PerMark", Space: "PerLabel", Typical: 8,
 		by: Marks, most: func(l Limits) int { return tokensIf(l.Marks, l) }},
-	Q: {Symbol: "Q", One: "query", Many: "queries", Key: "queries", Space: "PerQuery", Typical: 32,
-		by: Queries, most: func(l Limits) int { return l.BatchTokens * l.Steps }},
+	Q: {Symbol: "Q", One: "query", Many: "queries", Key: "queries", Rows: "PerQuery", Space: "PerQuery", Typical: 32,
+		by: Queries, most: mostQueries},
 	P: {Symbol: "P", One: "pair of tokens", Many: "pairs of tokens", Key: "token_pairs", Space: "PerTokenPair",
 		size: tokenPairs, most: func(l Limits) int { return l.BatchTokens * l.longest() }},
+	U: {Symbol: "U", One: "boundary", Many: "boundaries", Key: "boundaries", Space: "PerBoundary", Typical: 129,
+		size: spanRows(func(p SpanPlace) int { return p.Bound }), most: mostBounds},
+	R: {Symbol: "R", One: "query and boundary", Many: "pairs of a query and a boundary", Key: "query_boundaries", Rows: "PerBoundary",
+		Space: "PerQueryBoundary", Typical: 1032, size: spanRows(func(p SpanPlace) int { return p.Score }), most: mostScores},
+	S: {Symbol: "S", One: "candidate", Many: "candidates", Key: "candidates", Rows: "PerCandidate", Space: "PerCandidate", Typical: 384,
+		size: spanRows(func(p SpanPlace) int { return p.Candidate }), most: func(l Limits) int { return l.Candidates * l.BatchSequences }},
+	X: {Symbol: "X", One: "query and candidate", Many: "pairs of a query and a candidate", Key: "query_candidates", Rows: "PerQueryCandidate",
+		Space: "PerQueryCandidate", Typical: 3072, size: spanRows(func(p SpanPlace) int { return p.Pair }), most: mostCandidatePairs},
 }
 
 // tokensIf returns the greatest number of tokens of a call if the model reads a part, else 0. This
@@ -152,6 +164,10 @@ type Sizes struct {
 	C       int // labels of prompts, len(Batch.Marks)
 	Q       int // queries, len(Batch.Queries)
 	P       int // pairs of tokens of the same sequence
+	U       int // boundaries between words
+	R       int // pairs of a query and a boundary of the same sequence
+	S       int // candidate spans
+	X       int // pairs of a query and a candidate of the same sequence
 	N       int // tokens of the longest sequence
 	Threads int // threads of the pool: workers are numbered from 0 to Threads-1
 }

@@ -45,6 +45,7 @@ type PartRow struct {
 	// fill appends what FillNeeded adds for a sequence. If it is nil, a part that is not optional
 	// gets neutral numbers. fill may use the batch's fields, not the tables.
 	fill     func(dst []int32, b *Batch, s int, l Limits) []int32
+	follows  bool    // Append adds what fill does, because the part follows from others
 	at       uintptr // place in Batch
 	floats   bool    // the field is a []float32, not an []int32
 	limitAt  uintptr // place in Limits, if Limit is set

@@ -18,6 +18,7 @@ const (
 	WordStarts
 	Marks
 	MarkStarts
+	Candidates
 	Queries
 	QueryStarts
 	Steps
@@ -50,6 +51,9 @@ var parts = [Parts]PartRow{
 		Absent: noMarks, check: checkMarks, fill: fillMarks},
 	MarkStarts: {Name: "mark_starts", Field: "MarkStarts", Each: B, Plus: 1, Holds: Firsts, Of: Marks, Limit: "Marks",
 		Absent: noMarks, Needs: "the model needs the labels of each sequence"},
+	Candidates: {Name: "candidates", Field: "Candidates", What: "numbers of candidates", Each: B, Limit: "Candidates",
+		Absent: "no head of the model chooses spans, leave Candidates empty",
+		Needs:  "the model needs the number of candidates of each sequence", check: checkCandidates, fill: fillCandidates, follows: true},
 	Queries: {Name: "queries", Field: "Queries", What: "queries", Each: Q, Holds: TokenRows, Limit: "Steps",
 		Absent: noSteps, check: checkQueries, fill: fillQueries},
 	QueryStarts: {Name: "query_starts", Field: "QueryStarts", Each: B, Plus: 1, Holds: Firsts, Of: Queries, Limit: "Steps",

@@ -2,6 +2,7 @@ package ragged
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,10 +47,11 @@ func TestShapes(t *testing.T) {
 
 // TestSizesInJSON checks that sizes are read as they were written. N and Threads are not written.
 func TestSizesInJSON(t *testing.T) {
-	s := Sizes{B: 1, T: 2, M: 3, G: 4, W: 5, C: 6, P: 7, Q: 10, N: 8, Threads: 9}
+	s := Sizes{B: 1, T: 2, M: 3, G: 4, W: 5, C: 6, P: 7, Q: 14, U: 8, R: 9, S: 10, X: 11, N: 12, Threads: 13}
 	text, err := json.Marshal(s)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"sequences":1,"tokens":2,"rows":3,"word_marks":4,"words":5,"marks":6,"queries":10,"token_pairs":7}`, string(text))
+	require.JSONEq(t, `{"sequences":1,"tokens":2,"rows":3,"word_marks":4,"words":5,"marks":6,"queries":14,"token_pairs":7,
+		"boundaries":8,"query_boundaries":9,"candidates":10,"query_candidates":11}`, string(text))
 	var back Sizes
 	require.NoError(t, json.Unmarshal(text, &back))
 	s.N, s.Threads = 0, 0
@@ -86,9 +88,9 @@ func TestSequenceFaults(t *testing.T) {
 
 func TestFollows(t *testing.T) {
 	for e := range Extent(Extents) {
-		require.Equal(t, e == G || e == P, e.Follows(), e)
+		require.Equal(t, slices.Contains([]Extent{G, P, U, R, S, X}, e), e.Follows(), e)
 	}
-	require.Equal(t, "Extent(8)", Extent(Extents).String())
+	require.Equal(t, "Extent(12)", Extent(Extents).String())
 }
 
 // TestPairsOf goes over the words of three sequences. The second has no word, the third no label.

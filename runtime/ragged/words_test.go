@@ -130,3 +130,21 @@ func TestFillNeeded(t *testing.T) {
 	plain.FillNeeded(Limits{})
 	require.Equal(t, Batch{IDs: b.IDs, Starts: b.Starts}, plain)
 }
+
+// TestSpansOf goes over three sequences of 3, 0 and 1 words with 2, 1 and no queries.
+func TestSpansOf(t *testing.T) {
+	l := Limits{Vocab: 1, SequenceTokens: 9, BatchSequences: 3, BatchTokens: 15, Words: true, Steps: 1, Candidates: 4}
+	b := Batch{IDs: make([]int32, 13), Starts: []int32{0, 7, 9, 13}, Words: []int32{2, 3, 3, 5, 5, 7, 10, 11}, WordStarts: []int32{0, 3, 3, 4},
+		Queries: []int32{0, 1, 7}, QueryStarts: []int32{0, 2, 3, 3}, Steps: []int32{0, 2, 0, 2, 0, 1}, Candidates: []int32{4, 0, 1}}
+	require.NoError(t, b.Validate(l))
+	require.Equal(t, SpanPlace{Words: 3, Queries: 2, Candidates: 4}, b.SpansOf(0))
+	require.Equal(t, SpanPlace{Word: 3, Query: 2, Queries: 1, Bound: 4, Score: 8, Candidate: 4, Pair: 8}, b.SpansOf(1))
+	require.Equal(t, SpanPlace{Word: 3, Words: 1, Query: 3, Bound: 5, Score: 9, Candidate: 4, Candidates: 1, Pair: 8}, b.SpansOf(2))
+	require.Equal(t, SpanPlace{Word: 4, Query: 3, Bound: 7, Score: 9, Candidate: 5, Pair: 8}, b.SpansOf(3))
+	sizes := b.Sizes()
+	require.Equal(t, []int{7, 9, 5, 8}, []int{sizes.U, sizes.R, sizes.S, sizes.X})
+	b.Candidates[0] = 5
+	require.ErrorContains(t, b.Validate(l), "sequence 0: 5 candidates; with 3 words and a limit of 4 it has 4")
+	l.Candidates = 9
+	require.ErrorContains(t, b.Validate(l), "with 3 words and a limit of 9 it has 6")
+}

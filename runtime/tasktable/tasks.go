@@ -35,6 +35,15 @@ const (
 	SpanOutput  = "spans"   // a number for each width, for each word and query
 )
 
+// The names of further outputs of heads for the task Extract, which score boundaries, and how many numbers a boundary has for each query.
+const (
+	BoundOutput  = "bounds" // start, end, inside
+	PoolOutput   = "pool"   // the first boundary of each candidate and the last one
+	PairOutput   = "pairs"
+	AbsentOutput = "absent"
+	BoundColumns = 3
+)
+
 // Table lists the tasks. Messages list the tasks in this order.
 var Table = []Row{
 	{

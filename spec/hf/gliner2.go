@@ -36,8 +36,12 @@ func (c *config) gliner2(tensors map[string][]int, opts Options) (*want, error) 
 	if err != nil {
 		return nil, err
 	}
-	if architecture != "span" {
-		return nil, c.fault("architecture", "= %q: models of the architecture span are known", architecture)
+	switch architecture {
+	case "span":
+	case "boundary":
+		return c.boundary(tensors, opts)
+	default:
+		return nil, c.fault("architecture", "= %q is not one of boundary, span", architecture)
 	}
 	w, err := c.gliner2Encoder(tensors, opts)
 	if err != nil {
@@ -88,12 +92,9 @@ var gliner2Layers = map[string]struct{ statement, tensor string }{
 
 // gliner2Head reads how words and the fields of a schema are read and scored.
 func (c *config) gliner2Head(w *want) error {
-	pooling, err := c.text("token_pooling", "first")
+	pooling, err := c.gliner2Pooling()
 	if err != nil {
 		return err
-	}
-	if !strings.Contains(" "+strings.Join(gliner2Poolings, " ")+" ", " "+pooling+" ") {
-		return c.fault("token_pooling", "= %q is not one of %s", pooling, strings.Join(gliner2Poolings, ", "))
 	}
 	layer, err := c.gliner2Counting()
 	if err != nil {

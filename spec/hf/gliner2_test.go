@@ -13,7 +13,8 @@ import (
 func TestGLiNER2Faults(t *testing.T) {
 	good := string(configs(t)["gliner2_lstm_v2"])
 	for _, c := range []struct{ old, new, want string }{
-		{`"architecture": "span"`, `"architecture": "boundary"`, `architecture = "boundary"`},
+		{`"architecture": "span"`, `"architecture": "boundary"`, "boundary_head is missing"},
+		{`"architecture": "span"`, `"architecture": "spans"`, `architecture = "spans" is not one of boundary, span`},
 		{`"token_pooling": "first"`, `"token_pooling": "last"`, `token_pooling = "last" is not one of first, mean, max`},
 		{`"counting_layer": "count_lstm_v2"`, `"counting_layer": "count_gru"`,
 			`counting_layer = "count_gru" is not one of count_lstm, count_lstm_moe, count_lstm_v2`},

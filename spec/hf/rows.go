@@ -24,7 +24,8 @@ func Fields() []Inputs {
 		file  string
 		table []group
 	}{
-		{"config.json", configTable}, {gliclassFile, gliclassTable}, {gliner2File, gliner2Table},
+		{"config.json", configTable}, {gliclassFile, gliclassTable}, {gliner2File, gliner2Table}, {boundaryFile, boundaryTable},
+		{boundaryHeadFile, boundaryHeadTable},
 		{"gliner_config.json", glinerTable}, {"tokenizer_config.json", tokenizerTable}, {"special_tokens_map.json", specialTable},
 		{"sentence_bert_config.json", transformerTable}, {"config_sentence_transformers.json", sentenceTable}, {"modules.json", moduleTable},
 		{"1_Pooling/config.json", poolingTable}, {"2_Normalize/config.json", normalizeTable}, {"generation_config.json", generationTable},

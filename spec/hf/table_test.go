@@ -61,8 +61,9 @@ func TestAppliedIsRead(t *testing.T) {
 	require.NoError(t, err)
 	encoder, err := os.ReadFile("testdata/encoder.json")
 	require.NoError(t, err)
-	tables := map[string][]group{"config.json": configTable, "gliner_config.json": glinerTable, gliclassFile: gliclassTable, gliner2File: gliner2Table}
-	asked := map[string]map[string]bool{"config.json": {}, "gliner_config.json": {}, gliclassFile: {}, gliner2File: {}}
+	tables := map[string][]group{"config.json": configTable, "gliner_config.json": glinerTable, gliclassFile: gliclassTable, gliner2File: gliner2Table,
+		boundaryFile: boundaryTable, boundaryHeadFile: boundaryHeadTable}
+	asked := map[string]map[string]bool{"config.json": {}, "gliner_config.json": {}, gliclassFile: {}, gliner2File: {}, boundaryFile: {}, boundaryHeadFile: {}}
 	read := func(text []byte, task string) {
 		c, err := readConfig(text)
 		require.NoError(t, err)
@@ -76,6 +77,15 @@ func TestAppliedIsRead(t *testing.T) {
 		}
 		if c.isGLiNER2() {
 			file = gliner2File
+		}
+		if v := c.fields[boundaryField]; v != nil {
+			file = boundaryFile
+			sub, err := readConfig(v)
+			require.NoError(t, err)
+			require.NoError(t, sub.boundaryHead(&head{}, 3))
+			for name := range sub.known {
+				asked[boundaryHeadFile][name] = true
+			}
 		}
 		for name := range c.known {
 			asked[file][name] = true
@@ -110,8 +120,8 @@ func TestAppliedIsRead(t *testing.T) {
 func TestBesideRows(t *testing.T) {
 	odd := `{"odd": [1]}`
 	for _, in := range Fields() {
-		if slices.Contains([]string{"config.json", gliclassFile, gliner2File, "gliner_config.json", "modules.json", "1_Pooling/config.json",
-			"2_Normalize/config.json", "generation_config.json"}, in.File) {
+		if slices.Contains([]string{"config.json", gliclassFile, gliner2File, boundaryFile, boundaryHeadFile, "gliner_config.json", "modules.json",
+			"1_Pooling/config.json", "2_Normalize/config.json", "generation_config.json"}, in.File) {
 			continue
 		}
 		for _, r := range in.Fields {

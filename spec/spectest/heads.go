@@ -56,7 +56,7 @@ func (s *draft) head(on string, width int) {
 			optional("norm")
 		}
 	}
-	kind := s.IntN(15)
+	kind := s.IntN(17)
 	if on != "m" && kind < 3 { // on a decoder mostly the head that belongs to it
 		kind = 5
 	}
@@ -107,6 +107,8 @@ func (s *draft) head(on string, width int) {
 		s.labels(add)
 	case 13, 14:
 		s.schema(add)
+	case 15, 16:
+		s.boundaries(add)
 	default:
 		add("take " + s.one("first", "mean"))
 	}
@@ -178,6 +180,29 @@ func (s *draft) schema(add func(...string)) {
 				fmt.Sprintf("attend(repeat: %d, heads: %d, width: %d, ffn: %d) %d", 1+s.IntN(2), heads, heads*(1+s.IntN(9)), 1+s.IntN(20), 1+s.IntN(20))))
 			add(fmt.Sprintf("spans <= %d markers", 1+s.IntN(18)))
 		}
+	}
+	add("loss binary_cross_entropy")
+}
+
+// boundaries draws a head that scores boundaries and chooses spans.
+func (s *draft) boundaries(add func(...string)) {
+	add("take words("+s.pick()+")", "prompt schema")
+	size := func() string { return fmt.Sprint(1 + s.IntN(20)) }
+	if s.yes(2) {
+		add("classes layers " + size())
+	}
+	if s.yes(3) {
+		add("dropout 0.1")
+	}
+	add("boundaries " + size() + s.one("", fmt.Sprintf(" refine %d ffn %s", 1+s.IntN(2), size())))
+	most := 1 + s.IntN(9)
+	add(fmt.Sprintf("pool <= %d from %d%s", most, 1+s.IntN(6), s.one("", fmt.Sprintf(" least %d", s.IntN(most+1)))))
+	add("candidates " + size() + s.one("", " content "+size()+s.one("", " soft")) + " film " + size() + s.one("", " inside"))
+	if s.yes(2) {
+		add("absent above 0.25")
+	}
+	if s.yes(3) {
+		add("temperature pairs 1.5", "overlap nested")
 	}
 	add("loss binary_cross_entropy")
 }

@@ -108,7 +108,7 @@ func Open(dir string) (*Case, error) {
 		return c, c.readTexts()
 	case KindGLiClass:
 		return c, c.readMatches()
-	case KindGLiNER2:
+	case KindGLiNER2, KindBoundary:
 		return c, c.readExtracts()
 	case KindLibrary, KindEMD, KindRTD, KindSiFT:
 		return c, c.readInputs(path)
@@ -116,7 +116,8 @@ func Open(dir string) (*Case, error) {
 	if c.Training() {
 		return c, nil
 	}
-	return nil, fault(filepath.Join(dir, caseFile), "kind %q is unknown: there are library, emd, rtd, sift, gliner, gliclass, gliner2, train and train_ref",
+	return nil, fault(filepath.Join(dir, caseFile), "kind %q is unknown: there are library, emd, rtd, sift, gliner, gliclass, gliner2, gliner2_boundary, "+
+		"train and train_ref",
 		c.Kind)
 }
 

@@ -39,8 +39,9 @@ type Produced struct {
 	Trained   map[string][]float64
 	Untrained string // why nothing was trained
 
-	Steps  int // of a head that reads a schema: the greatest number of steps; 0: other heads
-	Widths int // of a head that scores spans of words for labels: the longest span; 0: other heads
+	Steps      int // of a head that reads a schema: the greatest number of steps; 0: other heads
+	Candidates int // of a head that chooses spans: the most of a text; 0: other heads
+	Widths     int // of a head that scores spans of words for labels: the longest span; 0: other heads
 }
 
 // Scope selects the recorded tensors that are compared.
@@ -76,6 +77,9 @@ func (c *Case) Compare(outputs string, p Produced, scope Scope) ([]Result, error
 		return k.compareMatches(want)
 	}
 	if c.Extracts != nil {
+		if k.Kind == KindBoundary {
+			return k.compareBoundaries(want)
+		}
 		return k.compareExtracts(want)
 	}
 	var results []Result

@@ -22,6 +22,7 @@ type Extract struct {
 	Words []int32       `json:"word_positions"`   // first token of each word, choices first
 	Marks [][]int32     `json:"marker_positions"` // of each task: the marker of the task, then those of its labels
 	Tasks []ExtractTask `json:"tasks"`
+	Head  []string      `json:"head"` // names of the recorded tensors of all fields, for models that score boundaries
 }
 
 // ExtractTask is a task of a schema with the names of its recorded tensors.

@@ -431,7 +431,7 @@ func (t *Trial) compare(files map[string]string, trained map[string][]float64, s
 	}
 	main := t.passes[0].form
 	p := golden.Produced{Files: files, Layers: main.Unit.Model.Layers, Unit: main.Normalize, Widths: main.Unit.Program.Meta.Widths,
-		Steps: main.Unit.Program.Limits().Steps, Trained: trained, Untrained: t.untrained}
+		Steps: main.Unit.Program.Limits().Steps, Candidates: main.Unit.Program.Bounds.Candidates, Trained: trained, Untrained: t.untrained}
 	if h := main.Unit.Head; h != nil {
 		p.Head, p.Loss = true, h.Loss
 	}

@@ -12,7 +12,7 @@ import (
 
 // readAll returns limits by which a model reads every part.
 func readAll() ragged.Limits {
-	l := ragged.Limits{Vocab: 7, Types: 2, SequenceTokens: 40, BatchSequences: 4, BatchTokens: 90, Rows: 20, Steps: 5}
+	l := ragged.Limits{Vocab: 7, Types: 2, SequenceTokens: 40, BatchSequences: 4, BatchTokens: 90, Rows: 20, Steps: 5, Candidates: 9}
 	for p := range ragged.Part(ragged.Parts) {
 		p.Read(&l, 3)
 	}

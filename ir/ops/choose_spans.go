@@ -16,9 +16,9 @@ const reserved = 5000
 var _ = ir.Define(ir.Op{
 	Name: "choose_spans", Class: ir.Wordwise,
 	Doc: "The candidates of each sequence, sorted. Spans are looked for from the `top` boundaries with the greatest start of any query to the `top` ones " +
-		"with the greatest end. A span's priority is start + end + a·b/√N, with the greatest start and end of any query. The `least` best spans of each query " +
-		"by its own start and end stand before all others, better ones first; of equal ones, that with the greater start of any query, then end. Ties: the " +
-		"span that starts first, then that which ends first. Rows without a span are 0, 0, [R, 3], [U, N], [U, N] → [S, 2].",
+		"with the greatest end. A span's priority is start + end + a·b/√N, with the greatest start and end of any query. The `least` best spans of each " +
+		"query by its own start and end stand before all others, better ones first; of equal ones, that with the greater start of any query, then end. " +
+		"Ties: the span that starts first, then that which ends first. Rows without a span are 0, 0, [R, 3], [U, N], [U, N] → [S, 2].",
 	In: placed(float("scores", "[R, 3], see boundary_scores"), float("a", "[U, N]"), float("b", "[U, N]")),
 	Attrs: []ir.AttrDef{
 		{Name: "top", Type: ir.AttrInt, Required: true, Doc: "boundaries that spans start from or end at"},

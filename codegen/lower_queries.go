@@ -3,7 +3,9 @@ package codegen
 import (
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/ops"
 )
@@ -23,7 +25,7 @@ func queryLowerings() map[string]lowering {
 		return func(*ir.Node) string { return fmt.Sprintf("%d*s.Q", ops.AttendScratch(grad, 1)) }
 	}
 	return map[string]lowering{
-		"gru":                queryLowering{memory: size(ops.GRUScratch)},
+		"gru":                gruLowering{queryLowering{memory: size(ops.GRUScratch)}},
 		"gru_grad":           queryLowering{memory: size(ops.GRUGradScratch)},
 		"attend_fields":      queryLowering{memory: attends(false)},
 		"attend_fields_grad": queryLowering{memory: attends(true)},
@@ -54,3 +56,64 @@ func (queryLowering) unit(s *step) []string {
 	}
 	return []string{"query := int(e.QueryStarts[unit])", s.kernel.run(append(args, "e.scratch(worker)", "int(e.QueryStarts[unit+1])-query")...)}
 }
+
+// gruLowering runs gated recurrent units over the steps of a sequence's queries. The fields of a step lie side by side, and so do those of the step before, so
+// a product computes the gates of a block of fields.
+type gruLowering struct{ queryLowering }
+
+// kernels chooses the product with the states, in pairs of panels and one for an odd last panel, and the kernel of the units.
+func (gruLowering) kernels(set *kernelSet, s *step) (err error) {
+	n := s.node
+	size, ld := n.In[0].Type.Shape[1].N, n.Out[0].LD
+	if n.In[0].LD != ld {
+		return fmt.Errorf("the states before step 0 are %d apart, those after steps %d", n.In[0].LD, ld)
+	}
+	gates := n.In[3].Type.Shape[0].N
+	wide := kernel.GemmParams{K: size, LDA: ld, Panels: 2}
+	narrow := wide
+	narrow.Panels = 1
+	s.kernel, err = set.driven(n, driver{
+		name: fmt.Sprintf("gru_f32_%d_ld%d", size, ld),
+		doc:  fmt.Sprintf("computes %d gated recurrent units over the steps of a sequence's n queries, %d queries at a time.", size, ops.GRUBlock),
+		assembly: func(isa kernel.ISA) []kernel.Kernel {
+			list := []kernel.Kernel{kernel.GRU(size, isa), kernel.Gemm(wide, isa)}
+			if gates/kernel.PanelWidth%2 == 1 {
+				list = append(list, kernel.Gemm(narrow, isa))
+			}
+			return list
+		},
+		body: func(isa kernel.ISA) string {
+			call := func(p kernel.GemmParams) string {
+				return fmt.Sprintf("%s(engine.At(scratch, col), block, engine.At(w, col*%d), engine.At(bias, col), m, %d)", kernel.GemmName(p, isa.Name), size,
+					gates)
+			}
+			product := call(wide)
+			if gates/kernel.PanelWidth%2 == 1 {
+				product = fmt.Sprintf("if col == %d {\n%s\n} else {\n%s\n}", gates-kernel.PanelWidth, call(narrow), product)
+			}
+			return strings.NewReplacer("LD", fmt.Sprint(ld), "GATES", fmt.Sprint(gates), "BLOCK", fmt.Sprint(ops.GRUBlock),
+				"TWO", fmt.Sprint(2*kernel.PanelWidth), "PRODUCT", product, "UNITS", kernel.GRUName(size, isa.Name)).Replace(gruDriver)
+		},
+	})
+	return err
+}
+
+// gruDriver is the driver's body. Words in capitals stand for constants and calls.
+const gruDriver = `places := unsafe.Slice(steps, 2*n)
+for q := 0; q < n; {
+	step, fields := int(places[2*q]), int(places[2*q+1])
+	h := engine.At(f, q*LD)
+	if step > 0 {
+		h = engine.At(y, (q-fields)*LD)
+	}
+	for i := 0; i < fields; i += BLOCK {
+		m, block := min(BLOCK, fields-i), engine.At(h, i*LD)
+		for col := 0; col < GATES; col += TWO {
+			PRODUCT
+		}
+		for k := range m {
+			UNITS(engine.At(y, (q+i+k)*LD), engine.At(block, k*LD), engine.At(table, step*GATES), engine.At(scratch, k*GATES))
+		}
+	}
+	q += fields
+}`

@@ -83,6 +83,7 @@ var families = []Family{
 	embedFamily,
 	gemmFamily,
 	gemmTNFamily,
+	gruFamily,
 	layerNormFamily,
 	layerNormGradFamily,
 	lstmFamily,

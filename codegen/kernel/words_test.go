@@ -13,6 +13,7 @@ func TestWordsRefused(t *testing.T) {
 		return func(isa ISA) Kernel { return Spans(p, isa) }
 	}
 	cells := func(size int) func(ISA) Kernel { return func(isa ISA) Kernel { return LSTM(size, isa) } }
+	units := func(size int) func(ISA) Kernel { return func(isa ISA) Kernel { return GRU(size, isa) } }
 	for _, c := range []struct {
 		want string
 		make func(ISA) Kernel
@@ -23,6 +24,8 @@ func TestWordsRefused(t *testing.T) {
 		{"results 0 and 16 floats apart", spans(func(p *SpansParams) { p.YK = 0 })},
 		{"0 cells", cells(0)},
 		{"70000 cells", cells(70000)},
+		{"gru: 0 cells", units(0)},
+		{"gru: 70000 cells", units(70000)},
 	} {
 		for _, isa := range ISAs() {
 			if _, err := Assemble("a test", []Kernel{c.make(isa)}); err == nil || !strings.Contains(err.Error(), c.want) {

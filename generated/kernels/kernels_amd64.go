@@ -2230,6 +2230,90 @@ func gemm_tn_f32_any_avx2(c, a, b *float32, rows, cols, terms, lda, ldb, ldc, ad
 //go:noescape
 func gemm_tn_f32_any_avx512(c, a, b *float32, rows, cols, terms, lda, ldb, ldc, add int)
 
+// gru_f32_cell_12_avx2 computes 12 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 16 floats each.
+//
+//go:noescape
+func gru_f32_cell_12_avx2(y, h, x, sums *float32)
+
+// gru_f32_cell_12_avx512 computes 12 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 16 floats each.
+//
+//go:noescape
+func gru_f32_cell_12_avx512(y, h, x, sums *float32)
+
+// gru_f32_cell_16_avx2 computes 16 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 16 floats each.
+//
+//go:noescape
+func gru_f32_cell_16_avx2(y, h, x, sums *float32)
+
+// gru_f32_cell_16_avx512 computes 16 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 16 floats each.
+//
+//go:noescape
+func gru_f32_cell_16_avx512(y, h, x, sums *float32)
+
+// gru_f32_cell_1_avx2 computes 1 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 16 floats each.
+//
+//go:noescape
+func gru_f32_cell_1_avx2(y, h, x, sums *float32)
+
+// gru_f32_cell_1_avx512 computes 1 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 16 floats each.
+//
+//go:noescape
+func gru_f32_cell_1_avx512(y, h, x, sums *float32)
+
+// gru_f32_cell_20_avx2 computes 20 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 32 floats each.
+//
+//go:noescape
+func gru_f32_cell_20_avx2(y, h, x, sums *float32)
+
+// gru_f32_cell_20_avx512 computes 20 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 32 floats each.
+//
+//go:noescape
+func gru_f32_cell_20_avx512(y, h, x, sums *float32)
+
+// gru_f32_cell_384_avx2 computes 384 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 384 floats each.
+//
+//go:noescape
+func gru_f32_cell_384_avx2(y, h, x, sums *float32)
+
+// gru_f32_cell_384_avx512 computes 384 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 384 floats each.
+//
+//go:noescape
+func gru_f32_cell_384_avx512(y, h, x, sums *float32)
+
+// gru_f32_cell_45_avx2 computes 45 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 48 floats each.
+//
+//go:noescape
+func gru_f32_cell_45_avx2(y, h, x, sums *float32)
+
+// gru_f32_cell_45_avx512 computes 45 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 48 floats each.
+//
+//go:noescape
+func gru_f32_cell_45_avx512(y, h, x, sums *float32)
+
+// gru_f32_cell_768_avx2 computes 768 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 768 floats each.
+//
+//go:noescape
+func gru_f32_cell_768_avx2(y, h, x, sums *float32)
+
+// gru_f32_cell_768_avx512 computes 768 gated recurrent units from their state h and both parts of their gates: y
+// x, sums: r, z, n, 768 floats each.
+//
+//go:noescape
+func gru_f32_cell_768_avx512(y, h, x, sums *float32)
+
 // layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2 computes y[m, 1024] = (x - mean)/√(var + 1e-07)·gain + shift
 // Rows of x are 1040 floats apart, of y 1040.
 //
@@ -3575,6 +3659,20 @@ var assembly = map[string]any{
 	"gemm_f32_768x32_lda784_bias_residual_avx512":                  gemm_f32_768x32_lda784_bias_residual_avx512,
 	"gemm_tn_f32_any_avx2":                                         gemm_tn_f32_any_avx2,
 	"gemm_tn_f32_any_avx512":                                       gemm_tn_f32_any_avx512,
+	"gru_f32_cell_12_avx2":                                         gru_f32_cell_12_avx2,
+	"gru_f32_cell_12_avx512":                                       gru_f32_cell_12_avx512,
+	"gru_f32_cell_16_avx2":                                         gru_f32_cell_16_avx2,
+	"gru_f32_cell_16_avx512":                                       gru_f32_cell_16_avx512,
+	"gru_f32_cell_1_avx2":                                          gru_f32_cell_1_avx2,
+	"gru_f32_cell_1_avx512":                                        gru_f32_cell_1_avx512,
+	"gru_f32_cell_20_avx2":                                         gru_f32_cell_20_avx2,
+	"gru_f32_cell_20_avx512":                                       gru_f32_cell_20_avx512,
+	"gru_f32_cell_384_avx2":                                        gru_f32_cell_384_avx2,
+	"gru_f32_cell_384_avx512":                                      gru_f32_cell_384_avx512,
+	"gru_f32_cell_45_avx2":                                         gru_f32_cell_45_avx2,
+	"gru_f32_cell_45_avx512":                                       gru_f32_cell_45_avx512,
+	"gru_f32_cell_768_avx2":                                        gru_f32_cell_768_avx2,
+	"gru_f32_cell_768_avx512":                                      gru_f32_cell_768_avx512,
 	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2":             layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx2,
 	"layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512":           layernorm_f32_1024_ldx1040_ldy1040_eps1em07_avx512,
 	"layernorm_f32_128_ldx128_ldy128_eps1em07_avx2":                layernorm_f32_128_ldx128_ldy128_eps1em07_avx2,

@@ -104,3 +104,42 @@ func TestLSTM(t *testing.T) {
 		}
 	})
 }
+
+// TestGRU compares units with float64 for gates of both signs, some of them large. Nothing is read after the state, whose guards are NaN, nor written after the
+// results, and the results may replace the state.
+func TestGRU(t *testing.T) {
+	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+	eachISA(t, "gru", func(t *testing.T, isa kernel.ISA) {
+		for _, size := range kernel.GRUSamples() {
+			name := kernel.GRUName(size, isa.Name)
+			f := function[func(y, h, x, g *float32)](t, name)
+			padded := (size + 15) / 16 * 16
+			rng := random(23)
+			for scale := -1; scale <= 1; scale++ {
+				gates := func(int) float32 { return float32(math.Pow(10, float64(scale)) * rng.NormFloat64()) }
+				y, h, x, g := newBuffer(size, 6), newBuffer(size, 7), newBuffer(3*padded, 8), newBuffer(3*padded, 9)
+				fill(h.data, func(int) float32 { return float32(rng.NormFloat64()) })
+				for k := range 3 {
+					fill(x.data[k*padded:k*padded+size], gates)
+					fill(g.data[k*padded:k*padded+size], gates)
+				}
+				f(y.p(0), h.p(0), x.p(0), g.p(0))
+				y.checkGuards(t, 1, size, size)
+				for j := range size {
+					at := func(b *buffer, k int) float64 { return float64(b.data[k*padded+j]) }
+					r, z := sigmoid(at(x, 0)+at(g, 0)), sigmoid(at(x, 1)+at(g, 1))
+					want := (1-z)*math.Tanh(at(x, 2)+r*at(g, 2)) + z*float64(h.data[j])
+					if got := float64(y.data[j]); !(math.Abs(got-want) <= 4e-6*(1+math.Abs(want))) {
+						t.Fatalf("%s: scale %d, unit %d is %g, want %g", name, scale, j, got, want)
+					}
+				}
+				f(h.p(0), h.p(0), x.p(0), g.p(0))
+				for j, v := range h.data[:size] {
+					if math.Float32bits(v) != math.Float32bits(y.data[j]) {
+						t.Fatalf("%s: unit %d in place is %g, otherwise %g", name, j, v, y.data[j])
+					}
+				}
+			}
+		}
+	})
+}

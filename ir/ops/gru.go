@@ -75,7 +75,8 @@ var _ = ir.Define(ir.Op{
 		cells := float64(n.In[0].Type.Shape[1].N)
 		return ir.Cost{FLOPs: float64(s.Q) * cells * (6*cells + 40)}
 	},
-	Lower: lowerGRU,
+	Lower:   lowerGRU,
+	Kernels: []string{"gemm", "gru"},
 	Launches: func(n *ir.Node, _ []int32, in []*ir.Array) []ir.Launch {
 		return queryLaunches(n, in, func(int) int { return GRUScratch(n.In[0].Type.Shape[1].N) })
 	},
@@ -135,8 +136,11 @@ func (c *gruCells) sums(h []float64) []float64 {
 	return g
 }
 
-// GRUScratch returns the number of floats that the portable form of gru needs: a state, and the gates of one row.
-func GRUScratch(size int) int { return 4 * round16(size) }
+// GRUBlock is the number of queries whose gates are computed together.
+const GRUBlock = 16
+
+// GRUScratch returns the number of floats that gru needs: the gates of a block of queries. The portable form takes a state and the gates of one query.
+func GRUScratch(size int) int { return 3 * GRUBlock * round16(size) }
 
 // GRUGradScratch returns the number of floats that the portable form of gru_grad needs: as for gru, and the gradients of the gates.
 func GRUGradScratch(size int) int { return 7 * round16(size) }

@@ -99,12 +99,12 @@ func TestTypedSchemaFaults(t *testing.T) {
 	var missing *Schema
 	require.ErrorContains(t, missing.Check(), "schema: it is missing")
 	for want, s := range map[string]Schema{
-		`entities["\xff"]: "\xff" is not valid UTF-8`:              {Entities: []Entity{{Label: "\xff"}}},
-		`classifications[0].labels: it is empty`:                   {Classifications: []Classification{{Task: "t"}}},
+		`entities["\xff"]: "\xff" is not valid UTF-8`: {Entities: []Entity{{Label: "\xff"}}},
+		`classifications[0].labels: it is empty`:      {Classifications: []Classification{{Task: "t"}}},
 		`classifications[0].labels: there are 1 labels and 2 desc`: {Classifications: []Classification{{Task: "t", Labels: []string{"a"},
 			Descriptions: []string{"", ""}}}},
-		`classifications[0].top_k: -1 is below 1`:                  {Classifications: []Classification{{Task: "t", Labels: []string{"a"}, TopK: -1}}},
-		`structures["s"].fields: it is empty`:                      {Structures: []Structure{{Name: "s"}}},
+		`classifications[0].top_k: -1 is below 1`: {Classifications: []Classification{{Task: "t", Labels: []string{"a"}, TopK: -1}}},
+		`structures["s"].fields: it is empty`:     {Structures: []Structure{{Name: "s"}}},
 		`entity_attributes["g"]: the group "g" occurs twice`: {Entities: []Entity{{Label: "a"}}, Attributes: []AttributeGroup{
 			{Name: "g", Labels: []string{"x"}}, {Name: "g", Labels: []string{"y"}}}},
 	} {

@@ -46,7 +46,7 @@ var rooms = []struct {
 	{"runtime/disk", nil, []string{"golang.org/x/sys"}},
 	{"runtime/token/tokentest", []string{"runtime!", "runtime/disk", "runtime/engine", "runtime/gunzip", "runtime/token", "runtime/tokenizer"}, nil},
 	{"runtime/token", []string{"runtime!", "runtime/disk", "runtime/token", "runtime/tokenizer"}, []string{"golang.org/x/text"}},
-	{"runtime/task", []string{"runtime!", "runtime/dropout", "runtime/engine", "runtime/masking",
+	{"runtime/task", []string{"runtime!", "runtime/dropout", "runtime/engine", "runtime/extraction", "runtime/masking",
 		"runtime/ragged", "runtime/tasktable", "runtime/tokenizer"}, nil},
 	{"runtime/safetensors", []string{"runtime/disk", "runtime/mapped"}, nil},
 	{"runtime/appended", []string{"runtime/disk"}, []string{"golang.org/x/sys"}},

@@ -58,8 +58,9 @@ func snippets(t *testing.T) (list []snippet, programs []string) {
 // called matches the names of packages that a snippet may use.
 var called = map[string]*regexp.Regexp{
 	"fmt": regexp.MustCompile(`\bfmt\.`), "strings": regexp.MustCompile(`\bstrings\.`),
-	"github.com/debertac/debertac/runtime":      regexp.MustCompile(`\bruntime\.`),
-	"github.com/debertac/debertac/runtime/task": regexp.MustCompile(`\btask\.`),
+	"github.com/debertac/debertac/runtime":            regexp.MustCompile(`\bruntime\.`),
+	"github.com/debertac/debertac/runtime/task":       regexp.MustCompile(`\btask\.`),
+	"github.com/debertac/debertac/runtime/extraction": regexp.MustCompile(`\bextraction\.`),
 }
 
 // name returns the name of the package that the snippet's spec or folder is compiled to.

@@ -60,7 +60,7 @@ func DecodeSpans(s *Schema, in *Input, n SpanNumbers, o *Options) *Result {
 }
 
 func newResult(s *Schema, in *Input) *Result {
-	return &Result{WordsCut: in.Text.Cut, Windows: 1, entities: len(s.Entities) > 0, attributed: len(s.Attributes) > 0}
+	return &Result{WordsCut: in.Text.Cut, entities: len(s.Entities) > 0, attributed: len(s.Attributes) > 0}
 }
 
 // argmax returns the index of the largest number; ties: the first.

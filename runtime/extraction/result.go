@@ -130,7 +130,6 @@ type Result struct {
 	Pairs      []Pairs
 	Answers    []Answer
 	WordsCut   int  // number of words that Options.MaxWords cut off
-	Windows    int  // number of windows that were read
 	entities   bool // the schema has entities
 	attributed bool // the schema has attribute groups
 	merged     bool // of several windows, or of one that was to be merged

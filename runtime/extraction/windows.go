@@ -39,7 +39,7 @@ func Merge(text string, windows []Window, results []*Result, overlap Overlap) *R
 	if overlap == DefaultOverlap {
 		overlap = Flat
 	}
-	m := &Result{Windows: len(windows), merged: true}
+	m := &Result{merged: true}
 	for i, r := range results {
 		m.entities, m.attributed = r.entities, r.attributed
 		if m.Entities == nil {

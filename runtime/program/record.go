@@ -103,7 +103,7 @@ func (c *columns) serve(p *engine.Program, head string, given map[string]bool) {
 		if c.asks && !given["question"] && !c.wanted["text"] {
 			c.subject = "question"
 		}
-		if row.Wants != "" && !given[row.Wants] {
+		if row.Wants != "" && !given[row.Wants] && !slices.Contains(row.Fields, row.Wants) { // a field of Fields is named by the task's own messages
 			c.needs = append(c.needs, row.Wants)
 		}
 		c.more = row.Fields

@@ -94,11 +94,11 @@ func TestFlagRanges(t *testing.T) {
 		r := &tasktable.Flags[i]
 		needed := []string(nil)
 		if r.Needs != "" {
-			value := "=x"
-			if tasktable.FlagNamed(r.Needs).Kind == tasktable.Switch {
-				value = ""
+			value := map[tasktable.Kind]string{tasktable.Switch: "", tasktable.Count: "=1"}
+			if _, ok := value[tasktable.FlagNamed(r.Needs).Kind]; !ok {
+				value[tasktable.FlagNamed(r.Needs).Kind] = "=x"
 			}
-			needed = []string{"--" + r.Needs + value}
+			needed = []string{"--" + r.Needs + value[tasktable.FlagNamed(r.Needs).Kind]}
 			require.ErrorContains(t, check("--"+r.Name+map[bool]string{true: "=1"}[r.Kind != tasktable.Switch]), "--"+r.Name+" needs --"+r.Needs)
 		}
 		bad := map[string]string{}

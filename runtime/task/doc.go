@@ -2,7 +2,8 @@
 // tokens ([Tagger]), answers to questions ([Answerer]), choices ([Chooser]), replaced tokens
 // ([Detector]), embeddings ([Embedder]), scores ([Scorer]), filled masks ([Filler]), perplexity
 // ([Perplexer]), generated text ([Generator]), labels that the caller chooses ([ZeroShot],
-// [Extractor]) and documents in the order of their relevance ([Ranker]). Each is made from an open
+// [Matcher], [Extractor]), what a schema asks for ([SchemaExtractor]) and documents in the order of
+// their relevance ([Ranker]). Each is made from an open
 // model and the name of a head and is safe for concurrent use.
 //
 // The model's policy (runtime.Long) decides what happens to texts that are too long. A result shows

@@ -221,7 +221,7 @@ func (x *Extractor) EntitiesEach(ctx context.Context, inputs []EntityInput, o En
 	if o.Right != nil && len(o.Right) != len(inputs) {
 		return nil, input("there are %d texts and right entities of %d", len(inputs), len(o.Right))
 	}
-	results, work := make([]Extraction, len(inputs)), make([]extraction, len(inputs))
+	results, work := make([]Extraction, len(inputs)), make([]entitySearch, len(inputs))
 	b, err := engine.NewBatcher(x.core, x.index, true, func(w *engine.Window, out []float32) error {
 		if err := engine.CheckNumbers(w.Text, out); err != nil {
 			return err
@@ -234,7 +234,7 @@ func (x *Extractor) EntitiesEach(ctx context.Context, inputs []EntityInput, o En
 			if last := j.windows[w.Index].hi; last > 0 {
 				r.Read = j.words[last-1].end
 			}
-			*j = extraction{}
+			*j = entitySearch{}
 		}
 		return nil
 	})
@@ -272,7 +272,7 @@ func (in *EntityInput) settings(o *EntityOptions) *EntityOptions {
 }
 
 // ready checks the labels and settings of a text. It returns the prompt of the labels, which is the last one if that has the same labels.
-func (x *Extractor) ready(in *EntityInput, last *prompt, o *EntityOptions, j *extraction) (p *prompt, err error) {
+func (x *Extractor) ready(in *EntityInput, last *prompt, o *EntityOptions, j *entitySearch) (p *prompt, err error) {
 	if in.Options != nil && in.Options.Right != nil {
 		return nil, input("Right is set in the settings of a text: right entities are those of the call")
 	}
@@ -289,7 +289,7 @@ func (x *Extractor) ready(in *EntityInput, last *prompt, o *EntityOptions, j *ex
 }
 
 // add adds the windows of a text to the batch.
-func (x *Extractor) add(ctx context.Context, b *engine.Batcher, i int, text string, p *prompt, j *extraction, r *Extraction,
+func (x *Extractor) add(ctx context.Context, b *engine.Batcher, i int, text string, p *prompt, j *entitySearch, r *Extraction,
 	right [][]RightEntity) error {
 	if err := engine.CheckUTF8("the text", text); err != nil {
 		return engine.TextFault(i, "%v", err)
@@ -356,7 +356,7 @@ func DecodeEntities(text string, labels []string, logits []float32, widths int, 
 	if err != nil {
 		return nil, err
 	}
-	j := extraction{words: words, windows: []frameOf{{0, len(words)}}, threshold: threshold}
+	j := entitySearch{words: words, windows: []frameOf{{0, len(words)}}, threshold: threshold}
 	j.take(0, logits, widths)
 	return j.entities(text, labels, &o), nil
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/debertac/debertac/runtime/engine"
 )
 
-// extraction is a text while its windows are computed.
-type extraction struct {
+// entitySearch is a text while its windows are computed.
+type entitySearch struct {
 	words   []wordSpan // words of the text, without words that have no tokens
 	windows []frameOf
 	found   []found
@@ -31,7 +31,7 @@ func wordsOf(w *engine.Window, first []int) frameOf {
 }
 
 // margin returns how far words [first, last] lie from those edges of window n that are not the text's ends; below 0: not inside the window.
-func (j *extraction) margin(n, first, last int) int {
+func (j *entitySearch) margin(n, first, last int) int {
 	f := j.windows[n]
 	if first < f.lo || last >= f.hi {
 		return -1
@@ -40,7 +40,7 @@ func (j *extraction) margin(n, first, last int) int {
 }
 
 // owns reports whether words [first, last] lie farther from an edge in window n than in all others; ties: the first window.
-func (j *extraction) owns(n, first, last int) bool {
+func (j *entitySearch) owns(n, first, last int) bool {
 	own := j.margin(n, first, last)
 	for k := n - 1; k >= 0 && j.margin(k, first, last) >= 0; k-- {
 		if j.margin(k, first, last) >= own {
@@ -56,7 +56,7 @@ func (j *extraction) owns(n, first, last int) bool {
 }
 
 // take reads a window's scores. It keeps the spans that lie farther from an edge in this window than in all others.
-func (j *extraction) take(n int, logits []float32, widths int) {
+func (j *entitySearch) take(n int, logits []float32, widths int) {
 	f := j.windows[n]
 	var list []found
 	if widths > 0 {
@@ -76,7 +76,7 @@ func (j *extraction) take(n int, logits []float32, widths int) {
 }
 
 // entities chooses among the spans that all windows of a text have found.
-func (j *extraction) entities(text string, labels []string, o *EntityOptions) []Entity {
+func (j *entitySearch) entities(text string, labels []string, o *EntityOptions) []Entity {
 	at := places{text: text}
 	list := []Entity{}
 	for _, f := range choose(j.found, o.Nested, o.MultiLabel) {

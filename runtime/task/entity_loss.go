@@ -16,7 +16,7 @@ type rightSpan struct{ first, last, label int }
 
 // rightOf returns the right entities of a text in the words that the head scores. Each has the words that it overlaps with, as in trainings. Entities of
 // labels that are not looked for are left out.
-func (j *extraction) rightOf(list []RightEntity, labels []string) []rightSpan {
+func (j *entitySearch) rightOf(list []RightEntity, labels []string) []rightSpan {
 	var spans []rightSpan
 	for _, x := range list {
 		s := rightSpan{first: -1, label: slices.Index(labels, x.Label)}
@@ -35,13 +35,13 @@ func (j *extraction) rightOf(list []RightEntity, labels []string) []rightSpan {
 }
 
 // known notes the right entities of a text, for a loss.
-func (j *extraction) known(list []RightEntity, labels []string) {
+func (j *entitySearch) known(list []RightEntity, labels []string) {
 	j.right, j.judged = j.rightOf(list, labels), true
 }
 
 // judge adds the binary cross entropies of a window's numbers to the loss. A number that several windows have counts in the window that owns its words. Spans
 // that would end after the window have no number, as in trainings.
-func (j *extraction) judge(n int, logits []float32, widths, labels int) {
+func (j *entitySearch) judge(n int, logits []float32, widths, labels int) {
 	f := j.windows[n]
 	columns := max(widths, 1)
 	if widths == 0 {
@@ -68,7 +68,7 @@ func (j *extraction) judge(n int, logits []float32, widths, labels int) {
 }
 
 // target reports whether the number of a word, a column and a label is to be 1.
-func (j *extraction) target(word, column, label, widths int) bool {
+func (j *entitySearch) target(word, column, label, widths int) bool {
 	return slices.ContainsFunc(j.right, func(s rightSpan) bool {
 		switch {
 		case s.label != label:

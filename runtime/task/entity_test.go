@@ -323,7 +323,7 @@ func TestEntityWindows(t *testing.T) {
 		for _, w := range list {
 			windows = append(windows, wordsOf(&w, first))
 		}
-		j := extraction{words: make([]wordSpan, len(sizes)), windows: windows, threshold: []float32{0.5}}
+		j := entitySearch{words: make([]wordSpan, len(sizes)), windows: windows, threshold: []float32{0.5}}
 		require.Zero(t, windows[0].lo)
 		require.Equal(t, len(sizes), windows[len(windows)-1].hi)
 		for n, w := range windows {

@@ -7,11 +7,12 @@ import (
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/extraction"
 	"github.com/debertac/debertac/runtime/task"
 )
 
 // tagger, nli and the others stand for the descriptions of generated packages, which their function Program returns.
-var tagger, nli, scorer, reader, chooser, masked, causal, discriminator, gliner, gliclass, encoder *engine.Program
+var tagger, nli, scorer, reader, chooser, masked, causal, discriminator, gliner, gliclass, gliner2, encoder *engine.Program
 
 // open opens packed weights.
 func open(p *engine.Program, path string) *engine.Core {
@@ -216,6 +217,29 @@ func ExampleBERTScorer() {
 		log.Fatal(err)
 	}
 	fmt.Println(scores[0].Precision, scores[0].Recall, scores[0].F1)
+}
+
+func ExampleSchemaExtractor() {
+	core := open(gliner2, "extract.weights")
+	defer core.Close()
+	x, err := task.NewSchemaExtractor(core, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	schema := &task.Schema{
+		Entities:        []extraction.Entity{{Label: "person"}, {Label: "place", Description: new("towns and countries")}},
+		Classifications: []extraction.Classification{{Task: "tone", Labels: []string{"friendly", "rude"}}},
+	}
+	results, err := x.Extract(context.Background(), []string{"Ada met Charles in London."}, schema, task.ExtractOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, e := range results[0].Entities {
+		for _, s := range e.Spans {
+			fmt.Println(e.Label, s.Text, s.Start, s.End, s.Score)
+		}
+	}
+	fmt.Println(results[0].Answers[0].Labels[0].Label)
 }
 
 func ExampleEmbedder() {

@@ -27,7 +27,7 @@ var news = map[string]func(*engine.Core) error{
 	"Chooser": made(task.NewChooser),
 	"Filler":  made(task.NewFiller), "Perplexer": made(task.NewPerplexer), "Generator": made(task.NewGenerator), "Detector": made(task.NewDetector),
 	"Extractor": made(task.NewExtractor), "Embedder": made(task.NewEmbedder), "BERTScorer": made(task.NewBERTScorer),
-	"Matcher": made(task.NewMatcher),
+	"Matcher": made(task.NewMatcher), "SchemaExtractor": made(task.NewSchemaExtractor),
 	"ZeroShot": made(func(core *engine.Core, name string) (*task.ZeroShot, error) {
 		return task.NewZeroShot(core, name, task.NLIOptions{})
 	}),

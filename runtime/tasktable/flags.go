@@ -120,6 +120,30 @@ var Flags = []Flag{
 		Needs: "labels", Filled: true,
 	},
 	{
+		Name: "schema", Kind: Text, Group: "Schemas", Placeholder: "FILE",
+		Help:        "JSON file with the schema of what to look for: entities, structures, relations, classifications.",
+		Contradicts: []string{"labels", "classify"}, Filled: true, Must: "the name of a file",
+	},
+	{
+		Name: "classify", Kind: Text, Group: "Schemas", Placeholder: "TASK=A,B;…",
+		Help:   "Tasks that classify each text, with their labels; semicolons stand between tasks.",
+		Filled: true, Must: "TASK=LABEL,LABEL",
+	},
+	{
+		Name: "overlap", Kind: Text, Group: "Schemas", Placeholder: "RULE",
+		Help: "Which parts of a text to keep if those of a label overlap: flat, nested, longest or allow. Without the flag, the model's own rule applies.",
+	},
+	{
+		Name: "chunk-size", Kind: Count, Group: "Schemas", Placeholder: "WORDS",
+		Help:  "Read texts in windows of this number of words.",
+		Least: 1, Most: math.MaxInt32, Must: "at least 1",
+	},
+	{
+		Name: "chunk-overlap", Kind: Count, Group: "Schemas", Placeholder: "WORDS",
+		Help:    "Number of words that neighboring windows share.",
+		Default: "64", Unsaid: true, Needs: "chunk-size", Most: math.MaxInt32, Must: "0 or more",
+	},
+	{
 		Name: "threshold", Eval: true, Kind: Text, Group: "Entities and tokens", Placeholder: "P,LABEL=P,…",
 		Help: "Smallest probability of an entity, of a label that holds, or of a replaced token (0.5); LABEL=P for single labels.",
 	},

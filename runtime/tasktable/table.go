@@ -53,6 +53,8 @@ type Row struct {
 	Asks bool
 	// Wants is the field that a record of run's input must have beside its text, unless the flag of that name sets it for all records; "": no field.
 	Wants string
+	// Instead lists flags that stand for the field of Wants, beside the flag of its name.
+	Instead []string
 	// Fields lists further fields that a record of run's input may have.
 	Fields []string
 
@@ -97,7 +99,10 @@ func Serving(name string) (service *Service, tasks []Task) {
 
 // Lacking returns the field of Wants if texts alone, which have no fields, are not enough with the flags that are given; else "".
 func (r *Row) Lacking(given func(flag string) bool) string {
-	if r.Wants == "" || given(r.Wants) || r.Wants == "context" && given("question") { // with --question, the text is the context
+	if r.Wants == "" || given(r.Wants) || slices.ContainsFunc(r.Instead, given) {
+		return ""
+	}
+	if r.Wants == "context" && given("question") { // with --question, the text is the context
 		return ""
 	}
 	return r.Wants

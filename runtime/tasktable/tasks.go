@@ -267,7 +267,29 @@ var Table = []Row{
 		As:      AsSchema, Take: []Take{TakeWords}, Losses: []string{BinaryCrossEntropy},
 		TakeMisfit: Misfit{"spans score words", "take words(first)"},
 		LossMisfit: Misfit{"every class and every span is judged by itself; counts have the cross entropy", "loss binary_cross_entropy"},
-		Mean:       NoMean,
+		Wants:      "schema", Instead: []string{"labels", "classify"},
+		Fields: []string{"schema", "threshold", "overlap_policy", "include_confidence", "include_spans", "max_len", "chunk_size", "chunk_overlap",
+			"word_splitter"},
+		Mean: NoMean,
+		Services: []Service{{
+			Name: "SchemaExtractor", Use: "extraction by a schema", Field: "extractingSchema",
+			Types: []Type{{"Schema", "what Extract looks for"}, {"ExtractOptions", "the settings of Extract"},
+				{"ExtractInput", "a text with a schema of its own"}, {"Extracted", "the result for one text"}},
+			Verbs: []Verb{
+				{
+					Name: "Extract", In: "ctx context.Context, texts []string, schema *Schema, o ExtractOptions", Out: "[]Extracted, error",
+					Doc: "finds what a schema asks for in texts; results come in input order.",
+					Start: &Start{Doc: "finds entities of the labels of its first argument in the other ones", Args: "LABEL,LABEL TEXT …", Least: 4,
+						Imports: []string{"strings", "github.com/debertac/debertac/runtime/extraction"}},
+				},
+				{
+					Name: "ExtractEach", In: "ctx context.Context, inputs []ExtractInput, o ExtractOptions", Out: "[]Extracted, error",
+					Doc: "finds in each text what a schema of its own asks for. The result of a text does not depend on the others.",
+				},
+			},
+		}},
+		Flags: []string{"schema", "labels", "classify", "threshold", "overlap", "chunk-size", "chunk-overlap"},
+		Page:  "gliner2.md",
 		Sample: `take words(first); prompt schema; classes layers 16; counts 4 layers 16; gru 4 steps; fields layers 16; spans <= 3 markers; ` +
 			`loss binary_cross_entropy`,
 	},

@@ -36,6 +36,7 @@ var started = []starting{
 	{"classify_bert", nil, "Classify", []string{"x"}, `^\S+\t\d\.\d{3}\tx\n$`},
 	{"classify_deberta", nil, "Classify", []string{"x"}, `^\S+\t\d\.\d{3}\tx\n$`},
 	{"own_labels", nil, "Match", []string{"travel,sport", "The ball was in the net."}, `^((travel|sport)\t\d\.\d{3}\t.*\n)*$`},
+	{"schema", nil, "Extract", []string{"person,place", "Ada Lovelace lives in London."}, `^((person|place)\t\d\.\d{3}\t.*\n)*$`},
 	{"multilabel", nil, "Classify", []string{"x"}, `\t\d\.\d{3}\tx\n$`},
 	{"crf", nil, "Tag", []string{"The quick brown fox"}, `^(X\t.*\n)*$`},
 	{"embed", nil, "Embed", []string{"one", "two"}, `^\[.*\]\tone\n\[.*\]\ttwo\n$`},

@@ -10,6 +10,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/extraction"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec/diag"
@@ -17,6 +18,7 @@ import (
 
 // Extract is a text with a schema, as the reference tokenized it, and the numbers of its tasks.
 type Extract struct {
+	ExtractInput
 	ID    string        `json:"id"`
 	IDs   []int32       `json:"input_ids"`
 	Words []int32       `json:"word_positions"`   // first token of each word, choices first
@@ -145,6 +147,19 @@ func (k *comparison) compareExtracts(want *safetensors.File) ([]Result, error) {
 			same.Reason = "alone the text has other numbers than among others"
 		}
 		results = append(append(results, list...), same)
+		if k.Extracts[i].read == nil {
+			continue // the model has no tokenizer
+		}
+		input := k.Extracts[i].compareInputs(i)
+		if results = append(results, input); !input.OK {
+			continue
+		}
+		x, n := &k.Extracts[i], k.Extracts[i].numbersOf(b, k.produced.Steps)
+		found, err := k.compareResults(x, i, func(o *extraction.Options) *extraction.Result { return extraction.DecodeSpans(x.schema, x.read, n, o) })
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, found)
 	}
 	return results, nil
 }

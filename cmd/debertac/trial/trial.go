@@ -28,6 +28,7 @@ import (
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/extraction"
 	"github.com/debertac/debertac/runtime/task"
 	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/runtime/tokenizer"
@@ -57,6 +58,19 @@ func (t *Trial) matchBatch(dir *folder.Folder, u *compiler.Unit, p golden.Pass) 
 	if m.Prompt == nil || dir.Token == nil {
 		return nil, fault.Input(t.dir, "the case needs a tokenizer and a head that scores the labels of a prompt")
 	}
+	spans, err := t.tokenizer(dir)
+	if err != nil {
+		return nil, err
+	}
+	prompt, err := task.NewLabelPrompt((*engine.Prompt)(m.Prompt), spans, u.Program.Limits())
+	if err != nil {
+		return nil, fault.Input(t.dir, "%v", err)
+	}
+	return t.golden.MatchBatch(p, prompt, u.Program.Limits())
+}
+
+// tokenizer returns the tokenizer of a folder.
+func (t *Trial) tokenizer(dir *folder.Folder) (tokenizer.SpanTokenizer, error) {
 	tok, err := token.ForModel(dir.Token)
 	if err != nil {
 		return nil, err
@@ -65,11 +79,23 @@ func (t *Trial) matchBatch(dir *folder.Folder, u *compiler.Unit, p golden.Pass) 
 	if !ok {
 		return nil, fault.Input(t.dir, "the tokenizer does not know the numbers of its tokens")
 	}
-	prompt, err := task.NewLabelPrompt((*engine.Prompt)(m.Prompt), spans, u.Program.Limits())
-	if err != nil {
-		return nil, fault.Input(t.dir, "%v", err)
+	return spans, nil
+}
+
+// readSchemas writes the schemas of a case as tokens.
+func (t *Trial) readSchemas(dir *folder.Folder) error {
+	if dir.Token == nil {
+		return fault.Input(t.dir, "the case needs a tokenizer")
 	}
-	return t.golden.MatchBatch(p, prompt, u.Program.Limits())
+	tokens, err := t.tokenizer(dir)
+	if err != nil {
+		return err
+	}
+	p, err := extraction.NewPrompts(tokens)
+	if err != nil {
+		return fault.Input(t.dir, "%v", err)
+	}
+	return t.golden.ReadSchemas(p)
 }
 
 // Trial is one case with its compiled model.
@@ -385,6 +411,9 @@ func (t *Trial) batch(dir *folder.Folder, p *pass) (*runtime.Batch, error) {
 		l := u.Program.Limits()
 		if l.Steps == 0 {
 			return nil, fault.Input(t.dir, "the model has no head that reads a schema, which the case is for")
+		}
+		if err := t.readSchemas(dir); err != nil {
+			return nil, err
 		}
 		return t.golden.ExtractBatch(p.Pass, l), nil
 	}

@@ -131,7 +131,7 @@ func TestSchemaCases(t *testing.T) {
 				}
 				require.Equal(t, together, c.compute(t, program, isa.String(), c.Input, "--batch-tokens", "1"), "every text in a batch of its own")
 				for i := 0; i < len(c.Input); i += 20 {
-					require.Equal(t, string(together[i]), string(c.compute(t, program, isa.String(), c.Input[i : i+1])[0]), "%s alone", c.ids[i])
+					require.Equal(t, string(together[i]), string(c.compute(t, program, isa.String(), c.Input[i:i+1])[0]), "%s alone", c.ids[i])
 				}
 			}
 		})

@@ -32,6 +32,8 @@ type Batcher struct {
 	next    Sequence // memory of the sequence being made
 	out     []float32
 	one     []float32 // the outputs of a window, if the head has several
+
+	before, after []int // memory of AddSequence: the rows of each output before a sequence, and with it
 }
 
 // NewBatcher returns a batcher for a head of the model. take receives each window and its rows of
@@ -168,13 +170,12 @@ func (b *Batcher) AddSequence(ctx context.Context, w Window, s *Sequence) error 
 			return err
 		}
 	}
-	from := len(b.sizes)
-	b.sizes = b.rowsOf(b.sizes)
+	b.before = b.rowsOf(b.before[:0])
 	b.batch.Append(s, *l)
 	b.windows = append(b.windows, w)
-	after := b.rowsOf(b.sizes)
-	for i, before := range b.sizes[from:] {
-		b.sizes[from+i] = after[len(b.sizes)+i] - before
+	b.after = b.rowsOf(b.after[:0])
+	for i, before := range b.before {
+		b.sizes = append(b.sizes, b.after[i]-before)
 	}
 	return nil
 }

@@ -44,6 +44,8 @@ var classLowerings map[ir.Class]lowering
 func init() {
 	lowerings = map[string]lowering{
 		"gemm":         gemmLowering{},
+		"adapter_in":   adapterInLowering{},
+		"adapter_term": adapterTermLowering{},
 		"attention":    attentionLowering{},
 		"attend":       attendLowering{},
 		"attend_grad":  attendLowering{grad: true},
@@ -103,7 +105,7 @@ func (common) after(*step) []string         { return nil }
 // name returns the name of the node's first weights, or else of its op.
 func (common) name(n *ir.Node) string {
 	for _, v := range n.In {
-		if v == nil || v.Kind != ir.Packed && v.Kind != ir.Tensor {
+		if v == nil || v.Kind != ir.Packed && v.Kind != ir.Adapter && v.Kind != ir.Tensor {
 			continue
 		}
 		name := shortName(v.Name)
@@ -131,6 +133,8 @@ type step struct {
 	block  int
 	kernel *kernelUse
 	narrow *kernelUse // gemm: the kernel for an odd last panel
+
+	adapted, adaptedNarrow *kernelUse // gemm: those of a call with an adapter
 }
 
 // makeSteps names the method of each step and chooses its kernels.
@@ -228,17 +232,21 @@ func (e *emitter) ptr(r *ir.Region, v *ir.Value) string {
 		return e.places.ptr(r, v)
 	}
 	switch v.Kind {
-	case ir.Packed:
-		f := e.weights.field(r, v)
-		base := "e.w"
-		if f.layer != nil {
-			base = "e." + f.layer.current()
-		}
-		return fmt.Sprintf("&%s.%s[0]", base, f.name)
+	case ir.Packed, ir.Adapter:
+		return fmt.Sprintf("&%s[0]", e.field(r, v))
 	case ir.Batch:
 		return batchPtr(v)
 	}
 	return "e." + slotField(e.slot[r.Name+"\x00"+v.Name])
+}
+
+// field returns the expression for the numbers of a packed value, or of one of an adapter, as a region sees it.
+func (e *emitter) field(r *ir.Region, v *ir.Value) string {
+	f := e.weights.field(r, v)
+	if f.layer != nil {
+		return "e." + f.layer.current() + "." + f.name
+	}
+	return "e.w." + f.name
 }
 
 // batchPtr returns the expression for the memory of a part of the batch.

@@ -94,11 +94,15 @@ func (e *emitter) programDict() jen.Dict {
 			head[jen.Id("Independent")] = jen.True()
 		}
 	}
+	want := jen.Dict{
+		jen.Id("SpecHash"): jen.Id("SpecHash"), jen.Id("Layout"): jen.Lit(ir.PackedLayout), jen.Id("Tensors"): jen.Id("tensors").Call(),
+	}
+	if m.Rank > 0 {
+		want[jen.Id("Rank")] = jen.Lit(m.Rank)
+	}
 	d := jen.Dict{
-		jen.Id("Name"): jen.Lit(e.pkg.Name),
-		jen.Id("Want"): engine("Want").Values(jen.Dict{
-			jen.Id("SpecHash"): jen.Id("SpecHash"), jen.Id("Layout"): jen.Lit(ir.PackedLayout), jen.Id("Tensors"): jen.Id("tensors").Call(),
-		}),
+		jen.Id("Name"):   jen.Lit(e.pkg.Name),
+		jen.Id("Want"):   engine("Want").Values(want),
 		jen.Id("ISAs"):   jen.Id("instructionSets"),
 		jen.Id("Limits"): engine("Limits").Values(e.limits()),
 		jen.Id("Heads"):  jen.Index().Add(engine("Head")).Values(jen.Values(head)),

@@ -118,6 +118,12 @@ func (e *emitter) opening(f *jen.File, classifies bool, services []tasktable.Ser
 	f.Comment("Open opens the packed weights at path: it maps the file, checks it, starts the threads and runs a self-test of 8 tokens.")
 	f.Func().Id("Open").Params(jen.Id("path").String(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
 		Block(wrap(engine("Open").Call(jen.Id("Program").Call(), jen.Id("path"), jen.Id("opts").Op("...")))...)
+	if e.p.Meta.Rank > 0 {
+		f.Comment("Adapter returns a view of the model that computes with an adapter of its weights; \"\" is the model without an adapter. Views share all " +
+			"memory and threads. Closing one closes all.")
+		f.Func().Params(jen.Id("m").Op("*").Id("Model")).Id("Adapter").Params(jen.Id("name").String()).Params(jen.Op("*").Id("Model"), jen.Error()).
+			Block(wrap(jen.Id("m").Dot("core").Dot("Adapter").Call(jen.Id("name")))...)
+	}
 	f.Comment("OpenBytes does the same as Open for packed weights in memory, such as those of go:embed.")
 	f.Func().Id("OpenBytes").Params(jen.Id("data").Index().Byte(), jen.Id("opts").Op("...").Id("Option")).Params(jen.Op("*").Id("Model"), jen.Error()).
 		Block(wrap(engine("OpenBytes").Call(jen.Id("Program").Call(), jen.Lit(e.pkg.Name+".weights"), jen.Id("data"), jen.Id("opts").Op("...")))...)

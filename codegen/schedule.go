@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ func (e *emitter) forwardFile() error {
 		f.Line()
 	}
 	e.rowConstants(f)
+	e.zerosVar(f)
 	e.execType(f)
 	e.placeFunc(f)
 	e.newForward(f)
@@ -400,7 +402,11 @@ func (e *emitter) regionMethod(f *jen.File, r *ir.Region) {
 				g.Id("e").Dot("rowsNow").Op("=").Add(raw("%s", now))
 			}
 			g.Comment(e.source(n))
-			g.Add(raw("e.Run(%s, e.step.%s) // %s %s", s.lower.units(s).count, s.method, n.Op, n.Out[0].Type.Shape))
+			run := "Run("
+			if c, ok := s.lower.(conditional); ok {
+				run = fmt.Sprintf("RunIf(%s, ", e.chosen(r, c.chosen(n)))
+			}
+			g.Add(raw("e.%s%s, e.step.%s) // %s %s", run, s.lower.units(s).count, s.method, n.Op, n.Out[0].Type.Shape))
 			for _, line := range s.lower.after(s) {
 				g.Add(raw("%s", line))
 			}

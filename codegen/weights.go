@@ -21,6 +21,7 @@ type weightField struct {
 	name  string // Go field
 	store string // name in the packed file, with {l} for the layer
 	typ   ir.Type
+	kind  ir.Kind      // Packed or Adapter
 	layer *layerStruct // nil: a field of the model's weights
 }
 
@@ -44,10 +45,10 @@ func newWeightTable(e *emitter) *weightTable {
 		names := map[string]bool{}
 		more := t.oneMore(e.calls, r)
 		for _, v := range r.In {
-			if v.Kind != ir.Packed || more.has(t, r, v) {
+			if v.Kind != ir.Packed && v.Kind != ir.Adapter || more.has(t, r, v) {
 				continue
 			}
-			f := &weightField{store: v.Name, typ: v.Type}
+			f := &weightField{store: v.Name, typ: v.Type, kind: v.Kind}
 			if strings.Contains(v.Name, "{l}") {
 				if layer == nil {
 					first, count := span(e.calls, r)
@@ -86,7 +87,7 @@ func (t *weightTable) oneMore(calls []ir.Call, r *ir.Region) *layerStruct {
 		for _, f := range t.fields {
 			if f.layer == l {
 				v := r.Input(ir.At(f.store, number))
-				all = all && v != nil && v.Kind == ir.Packed && v.Type.Equal(f.typ)
+				all = all && v != nil && v.Kind == f.kind && v.Type.Equal(f.typ)
 			}
 		}
 		if all {
@@ -260,6 +261,9 @@ func (e *emitter) tensorsFunc(f *jen.File, rows map[string]int) {
 			if n := rows[w.store]; n > 0 {
 				d[jen.Id("Rows")] = jen.Lit(n)
 			}
+			if w.kind == ir.Adapter {
+				d[jen.Id("Adapter")] = jen.True()
+			}
 			return jen.Values(d)
 		}
 		optional := func(name, dtype string) jen.Dict {
@@ -307,8 +311,11 @@ func (e *emitter) bindMethod(f *jen.File) {
 	f.Func().Params(jen.Id("w").Op("*").Id("weights")).Id("bind").Params(jen.Id("f").Op("*").Add(engine("Weights"))).BlockFunc(func(g *jen.Group) {
 		get := func(w *weightField, name jen.Code) jen.Code {
 			method := "F32"
-			if w.typ.DType == ir.I32 {
+			switch {
+			case w.typ.DType == ir.I32:
 				method = "I32"
+			case w.kind == ir.Adapter:
+				method = "Adapted"
 			}
 			return jen.Id("f").Dot(method).Call(name)
 		}
@@ -340,7 +347,7 @@ func (e *emitter) kept() []*weightField {
 	for _, c := range e.p.Pack {
 		for _, v := range c.Region.Out {
 			if slices.Contains(e.p.Keep, v.Name) {
-				out = append(out, &weightField{store: v.Name, typ: v.Type})
+				out = append(out, &weightField{store: v.Name, typ: v.Type, kind: ir.Packed})
 			}
 		}
 	}

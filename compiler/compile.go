@@ -157,6 +157,9 @@ func (t *targetWork) compilePart(pkg string, p part, bounds ir.Bounds, o Options
 	if o.Lora != nil {
 		prog.Meta.SpecHash = adaptedHash(o.Lora, spec.Canonical(m, h))
 	}
+	if !o.Train {
+		prog.Meta.Rank = t.Rank
+	}
 	if o.Trace {
 		prog.Meta.Trace = true
 		prog.Outputs = traced(p, o)

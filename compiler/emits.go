@@ -102,6 +102,9 @@ func faultsOf(w *work, t *spec.Target) diag.List {
 		return diag.List{diag.Errorf("not-yet", w.Pos, "emit %s is checked by this version, but not compiled yet", w.name)}
 	}
 	var out diag.List
+	if w.Ensemble != nil && t.Rank > 0 {
+		out = append(out, diag.Errorf("not-yet", w.Pos, "an ensemble in a target with adapters is checked by this version, but not compiled yet"))
+	}
 	for _, p := range w.parts {
 		out = append(out, notYet(p, t)...)
 		if w.Ensemble != nil {

@@ -20,6 +20,7 @@ var passes = []pass{
 	{"fuse", fuse, "join the score's terms into one attention, and element-wise work to the product before it"},
 	{"tile", tile, "choose kernels, row strides and packed layouts"},
 	{"fold", fold, "move what depends on weights alone to the time when weights are packed"},
+	{"adapt", adapt, "let calls choose low-rank adapters of products, if the target asks for them"},
 	{"memory", memory, "assign slots of one arena by lifetimes"},
 	{"threads", threads, "split steps over the pool"},
 }
@@ -34,6 +35,8 @@ var order = []before{
 	{"fuse", "tile", "a kernel is chosen for what remains after joining"},
 	{"fuse", "fold", "fuse scales and concatenates weights; fold moves that work to packing time"},
 	{"tile", "fold", "tile asks for packed layouts; fold moves that work to packing time"},
+	{"fold", "adapt", "the tensors of the checkpoint that a product's matrix consists of are found where it is packed"},
+	{"adapt", "memory", "what an adapter adds to a product needs a place in the arena"},
 	{"fold", "memory", "values that fold moves need no place in the arena"},
 	{"tile", "memory", "a buffer's size follows from the row stride that tile chooses"},
 	{"tile", "threads", "the kernel decides what can be divided"},

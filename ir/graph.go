@@ -99,9 +99,10 @@ const (
 	Tensor                // a tensor of the checkpoint, under its published name
 	Packed                // a tensor of the packed weights
 	Optimizer             // what an optimizer keeps from one step of a training to the next
+	Adapter               // a tensor of the adapter that a call chooses; without one, or if the adapter lacks it, the operand is missing
 )
 
-var kindNames = [...]string{"temp", "batch", "state", "tensor", "packed", "optimizer"}
+var kindNames = [...]string{"temp", "batch", "state", "tensor", "packed", "optimizer", "adapter"}
 
 // String returns the kind's word in the text form.
 func (k Kind) String() string { return kindNames[k] }
@@ -256,6 +257,7 @@ type Program struct {
 	File    string // the spec's file name, for comments
 	Regions []*Region
 	Pack    []Call
+	Adapt   []Call // pack what an adapter has besides the weights: the adapter values of Run
 	Run     []Call
 	Outputs []string // names in the store that a forward call returns, such as "logits"
 	Keep    []string // names in the store that no call reads, but the program that opens the packed weights does

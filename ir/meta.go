@@ -31,6 +31,7 @@ type Meta struct {
 	ISAs    []string // instruction sets, best first; "go" is the portable form
 	Threads int      // greatest number of workers; 0: as many as the machine has
 	Agree   float64  // greatest difference from the reference that the target allows
+	Rank    int      `json:",omitempty"` // greatest rank of adapters that calls can choose; 0: the program takes none
 	Trace   bool     // the package also passes attention maps to the trace hook
 }
 

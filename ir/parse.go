@@ -120,15 +120,18 @@ func (r *reader) outside(c *cursor) {
 		}
 		r.p.Regions = append(r.p.Regions, g)
 		r.region, r.values = g, map[string]*Value{}
-	case word.text == "pack" || word.text == "run":
+	case word.text == "pack" || word.text == "adapt" || word.text == "run":
 		name := c.name()
 		call := Call{Region: r.p.Region(name), First: c.int(), Count: c.int()}
 		if call.Region == nil {
 			c.fail("no region above is named %s", name)
 		}
-		if word.text == "pack" {
+		switch word.text {
+		case "pack":
 			r.p.Pack = append(r.p.Pack, call)
-		} else {
+		case "adapt":
+			r.p.Adapt = append(r.p.Adapt, call)
+		default:
 			r.p.Run = append(r.p.Run, call)
 		}
 	case word.text == "plan":

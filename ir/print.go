@@ -58,6 +58,7 @@ func PrintAs(p *Program, file string) string {
 		w.region(r)
 	}
 	w.calls("pack", p.Pack)
+	w.calls("adapt", p.Adapt)
 	w.calls("run", p.Run)
 	if p.Plan != nil {
 		w.line("")

@@ -195,7 +195,7 @@ func TestParseErrors(t *testing.T) {
 		{"program a from \"\"\nrun r 0 1", "line 2: no region above is named r"},
 		{"program a from \"\"\nstep {}", "line 2: a step in front of the line plan"},
 		{"program a from \"\"\nplan\nstep {\"Nodes\": 3}", "line 3: json: unknown field"},
-		{"program a from \"\"\nregion r {\n\tin temp x f32[T]", "line 3: temp is not a kind of input (kinds: [batch state tensor packed optimizer])"},
+		{"program a from \"\"\nregion r {\n\tin temp x f32[T]", "line 3: temp is not a kind of input (kinds: [batch state tensor packed optimizer adapter])"},
 		{"program a from \"\"\nregion r {\n\tin state x f64[T]", "line 3: got f64, want a type (f32 or i32)"},
 		{"program a from \"\"\nregion r {\n\ty f32[T] = add(x, x)", "line 3: no value above is named \"x\""},
 		{"program a from \"\"\nregion r {\n\ty f32[T] = add(y, y)", "line 3: no value above is named \"y\""},

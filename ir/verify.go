@@ -14,7 +14,8 @@ import (
 //   - no name of the store is written twice, and calls write all outputs of the program;
 //   - the program has no node that a rule forbids.
 func Verify(p *Program, rules ...Rule) error {
-	v := verifier{regions: map[string]*Region{}, tensors: map[string]Type{}, packed: map[string]Type{}, stored: map[string]Type{}}
+	v := verifier{regions: map[string]*Region{}, tensors: map[string]Type{}, packed: map[string]Type{}, adapted: map[string]Type{},
+		stored: map[string]Type{}}
 	for _, b := range []struct {
 		name string
 		n    int
@@ -32,14 +33,15 @@ func Verify(p *Program, rules ...Rule) error {
 			return fmt.Errorf("region %s: %w", r.Name, err)
 		}
 	}
-	for _, c := range p.Pack {
-		if err := v.call(c, true); err != nil {
-			return fmt.Errorf("pack: %w", err)
-		}
-	}
-	for _, c := range p.Run {
-		if err := v.call(c, false); err != nil {
-			return fmt.Errorf("run: %w", err)
+	for _, list := range []struct {
+		name  string
+		calls []Call
+		to    map[string]Type
+	}{{"pack", p.Pack, v.packed}, {"adapt", p.Adapt, v.adapted}, {"run", p.Run, v.stored}} {
+		for _, c := range list.calls {
+			if err := v.call(c, list.to, list.name != "run"); err != nil {
+				return fmt.Errorf("%s: %w", list.name, err)
+			}
 		}
 	}
 	for _, o := range p.Outputs {
@@ -61,20 +63,17 @@ type verifier struct {
 	regions map[string]*Region
 	tensors map[string]Type // of the checkpoint, as the regions declare them
 	packed  map[string]Type // written by Pack
+	adapted map[string]Type // written by Adapt
 	stored  map[string]Type // written by Run
 }
 
-// call checks one call, layer by layer.
-func (v *verifier) call(c Call, pack bool) error {
+// call checks one call, layer by layer. Its outputs are added to written; pack is for calls that run before there is a batch.
+func (v *verifier) call(c Call, written map[string]Type, pack bool) error {
 	if c.Region == nil || v.regions[c.Region.Name] != c.Region {
 		return fmt.Errorf("a call of a region that the program does not list")
 	}
 	if c.Count < 1 || c.First < 0 || c.Count > maxLayers || c.First > maxLayers {
 		return fmt.Errorf("region %s: %d calls from layer %d, where 1 to %d are possible", c.Region.Name, c.Count, c.First, maxLayers)
-	}
-	written := v.stored
-	if pack {
-		written = v.packed
 	}
 	for l := c.First; l < c.First+c.Count; l++ {
 		for _, in := range c.Region.In {
@@ -102,6 +101,8 @@ func (v *verifier) input(in *Value, name string, written map[string]Type, pack b
 		have, ok = written[name]
 	case Packed:
 		have, ok = v.packed[name]
+	case Adapter:
+		have, ok = v.adapted[name]
 	case Tensor, Optimizer:
 		if have, ok = v.tensors[name]; !ok {
 			v.tensors[name] = in.Type

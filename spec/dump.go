@@ -243,6 +243,9 @@ func (d *dumper) target(t *Target) {
 	}
 	d.line("    isa %s weights %s%s", strings.Join(t.ISA, ", "), t.Weights.Kind, channel)
 	d.line("    batch <= %d tokens <= %d threads <= %d memory <= %d agree %s", t.Batch, t.Tokens, t.Threads, t.Memory, float(t.Agree))
+	if t.Rank > 0 {
+		d.line("    adapters rank <= %d", t.Rank)
+	}
 	for _, e := range t.Emit {
 		d.line("    emit %s package %q", e.Name(), e.Package)
 	}

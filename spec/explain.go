@@ -65,6 +65,9 @@ func explainTarget(b *strings.Builder, t *Target) {
 	if t.Memory > 0 {
 		fmt.Fprintf(b, "  memory <= %s MiB\n", float(float64(t.Memory)/(1<<20)))
 	}
+	if t.Rank > 0 {
+		fmt.Fprintf(b, "  adapters rank <= %d\n", t.Rank)
+	}
 	fmt.Fprintf(b, "  agree %s with reference\n", float(t.Agree))
 	for _, e := range t.Emit {
 		fmt.Fprintf(b, "  emit %s", e.Name())

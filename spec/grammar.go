@@ -442,6 +442,10 @@ type weightsForm struct {
 	Channel bool       `parser:"( @'per' 'channel' )?"`
 }
 
+type adaptersForm struct {
+	Value *num `parser:"'rank' '<=' @@"`
+}
+
 type agreeForm struct {
 	Value *num `parser:"@@ 'with' 'reference'"`
 }

@@ -66,6 +66,10 @@ func (r *resolver) target(s *Stmt) {
 	if w, ok := word("memory"); ok {
 		t.Memory = r.bytes(w)
 	}
+	if w, ok := word("adapters"); ok {
+		form := w.Form.(*adaptersForm)
+		t.Rank = r.atMostOf(form.Value, "rank")
+	}
 	if w, ok := word("agree"); ok {
 		t.Agree, _ = r.real(w.Form.(*agreeForm).Value, "agree", "above 0 and below 1", func(v float64) bool { return v > 0 && v < 1 })
 		if floor := agreeFloor[t.Weights.Kind]; t.Agree > 0 && t.Agree < floor {
@@ -92,7 +96,8 @@ func (r *resolver) trainedAlone(t *Target, words words) {
 	}
 	tr := t.Emit[0].Train
 	for _, b := range []struct{ word, own string }{{"batch", "batch of a training bounds"}, {"tokens", "batch and length of a training bound"},
-		{"memory", "memory of a training bounds"}} {
+		{"memory", "memory of a training bounds"},
+		{"adapters", "lora of a training adds adapters to"}} {
 		if s := words.of[b.word]; s != nil && !s.broken {
 			r.add(diag.Errorf("no-effect", s.Pos, "%s has no effect: the target emits trainings only, and %s its steps", b.word, b.own).
 				Note(tr.Pos, "the training is here").Hintf("remove it"))
@@ -103,9 +108,14 @@ func (r *resolver) trainedAlone(t *Target, words words) {
 func (r *resolver) atMost(s *Stmt, units ...string) int {
 	form := s.Form.(*atMostForm)
 	r.unit(s, form.Value, form.Unit, units...)
-	n, ok := r.whole(form.Value, s.Word, 1)
+	return r.atMostOf(form.Value, s.Word)
+}
+
+// atMostOf resolves the number of a bound.
+func (r *resolver) atMostOf(value *num, name string) int {
+	n, ok := r.whole(value, name, 1)
 	if ok && n > maxDim {
-		r.add(diag.Errorf("too-large", spanOfAll(form.Value.Tokens), "%s = %d is larger than %d", s.Word, n, maxDim))
+		r.add(diag.Errorf("too-large", spanOfAll(value.Tokens), "%s = %d is larger than %d", name, n, maxDim))
 	}
 	return n
 }

@@ -171,6 +171,7 @@ type Target struct {
 	Tokens  int     // greatest number of tokens in one run
 	Threads int     // 0: as many as the machine has
 	Memory  int64   // bytes; 0: no bound
+	Rank    int     // greatest rank of adapters that calls can choose; 0: no adapters
 	Agree   float64 // largest difference from the reference
 	Emit    []Emit
 	Default bool // the file has no target

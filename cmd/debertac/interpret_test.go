@@ -66,7 +66,7 @@ func interpreter(p *ir.Program) *engine.Program {
 	limits := p.Limits()
 	limits.Causal = causal(p)
 	return &engine.Program{
-		Name: p.Name, Want: engine.Want{SpecHash: m.SpecHash, Layout: ir.PackedLayout, Tensors: packedTensors(p)}, ISAs: []cpu.ISA{cpu.ISAGo},
+		Name: p.Name, Want: engine.Want{SpecHash: m.SpecHash, Layout: ir.PackedLayout, Tensors: packedTensors(p), Rank: m.Rank}, ISAs: []cpu.ISA{cpu.ISAGo},
 		Limits: limits,
 		Heads:  []engine.Head{head}, Arena: func(engine.Sizes) int64 { return 0 }, Tokenizer: token.Open,
 		Bind: func(w *engine.Weights, _ cpu.ISA) (engine.NewForward, error) {
@@ -74,6 +74,10 @@ func interpreter(p *ir.Program) *engine.Program {
 			for _, t := range packedTensors(p) {
 				switch {
 				case t.Len < 0:
+				case t.Adapter:
+					if v := w.Adapted(t.Name); v != nil {
+						packed[t.Name] = &ir.Array{F32: v}
+					}
 				case t.DType == safetensors.I32:
 					packed[t.Name] = &ir.Array{I: w.I32(t.Name)}
 				default:
@@ -130,15 +134,16 @@ func oracle(p *ir.Program, packed eval.Store, x *engine.Exec) error {
 
 // packedType is the type of a packed tensor.
 type packedType struct {
-	shape []int
-	dtype safetensors.DType
+	shape   []int
+	dtype   safetensors.DType
+	adapter bool
 }
 
 // packedShapes returns the packed tensors that the schedule and the heads read.
 func packedShapes(p *ir.Program) map[string]packedType {
 	out := map[string]packedType{}
 	add := func(v *ir.Value, l int) {
-		t := packedType{dtype: safetensors.F32}
+		t := packedType{dtype: safetensors.F32, adapter: v.Kind == ir.Adapter}
 		for _, d := range v.Type.Shape {
 			t.shape = append(t.shape, d.N)
 		}
@@ -149,7 +154,7 @@ func packedShapes(p *ir.Program) map[string]packedType {
 	}
 	for r, l := range ir.Steps(p.Run) {
 		for _, v := range r.In {
-			if v.Kind == ir.Packed {
+			if v.Kind == ir.Packed || v.Kind == ir.Adapter {
 				add(v, l)
 			}
 		}
@@ -174,7 +179,7 @@ func packedTensors(p *ir.Program) []engine.TensorWant {
 		for _, d := range t.shape {
 			n *= int64(d)
 		}
-		list = append(list, engine.TensorWant{Name: name, DType: t.dtype, Len: n})
+		list = append(list, engine.TensorWant{Name: name, DType: t.dtype, Len: n, Adapter: t.adapter})
 	}
 	return list
 }

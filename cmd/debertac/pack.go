@@ -1,8 +1,13 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/adapter"
 	"github.com/debertac/debertac/cmd/debertac/console"
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/folder"
@@ -11,7 +16,9 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/source"
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/compiler/pack"
 	"github.com/debertac/debertac/runtime/disk"
+	"github.com/debertac/debertac/runtime/engine"
 )
 
 type packVerb struct {
@@ -23,6 +30,7 @@ type packVerb struct {
 	Out    string            `short:"o" required:"" placeholder:"FILE" help:"File to write."`
 	Member map[string]string `placeholder:"MODEL.HEAD=DIR" help:"For a spec that emits an ensemble: the folder of a member. Give it once per member."`
 	Random *uint64           `name:"random-weights" placeholder:"SEED" help:"Draw random weights instead of reading a folder: for benchmarks and tests."`
+	Adapt  map[string]string `name:"adapter" placeholder:"NAME=DIR" help:"@pack_adapter"`
 	Trace  bool              `help:"For a program of build --trace, which also runs layers that the head does not read."`
 }
 
@@ -32,8 +40,13 @@ func (packVerb) Help() string {
 the tokenizer. The file names the spec that it is packed for, and a package of another spec refuses it. It holds a hash of every
 tensor. A model maps the file when it is opened, so opening takes milliseconds.
 
+With --adapter the file holds low-rank adapters (LoRA) beside the weights, which it holds once: of each adapted product two small matrices,
+and whatever else the adapter changes. A call chooses one by its name, or none. The spec's target needs adapters rank <= N, and a model
+folder --adapter-rank N. The folders of adapters are those that merge takes; an adapter of another model is refused.
+
 Examples:
   debertac pack ~/models/deberta-v3-base-mnli -o nli.weights
+  debertac pack ~/models/news --adapter-rank 16 --adapter law=adapters/law --adapter sport=adapters/sport -o news.weights
   debertac pack ~/models/deberta-v3-base-mnli --spec nli.dspec -o nli.weights
   debertac pack trained.safetensors --spec nli.dspec --tokenizer ~/models/deberta-v3-base -o nli.weights
   debertac pack ensemble.dspec --member a.nli=~/models/a --member b.nli=~/models/b -o nli.weights
@@ -45,6 +58,9 @@ Examples:
 func (v *packVerb) Run(c *console.Console) error {
 	o := model.Options{Wishes: v.Wishes, LentFlag: folder.LentFlag(v.DrawnFlag), DrawsForTokenizer: true,
 		Target: v.Target, Spec: v.Spec, Seed: v.Random, Trace: v.Trace}
+	if err := v.checkAdapters(); err != nil {
+		return err
+	}
 	if len(v.Member) > 0 {
 		o.Ignore = nil // --ignore applies to the members' folders
 	}
@@ -77,15 +93,74 @@ func (v *packVerb) Run(c *console.Console) error {
 		}
 		c.Note("%s: note: %s --tokenizer names none: what is packed takes token ids and no texts", dir.Dir, has)
 	}
-	if v.Random != nil {
+	switch {
+	case v.Random != nil:
 		err = folder.PackRandom(c, unit, *v.Random, dir, tokenizer, v.Out)
-	} else {
+	case len(v.Adapt) > 0:
+		err = v.adapted(c, unit, dir)
+	default:
 		err = folder.Pack(c, unit, dir, v.Out)
 	}
 	if err != nil {
 		return err
 	}
 	return packed(c, v.Out, unit)
+}
+
+// checkAdapters refuses --adapter beside other flags, and what can be no name.
+func (v *packVerb) checkAdapters() error {
+	if len(v.Adapt) == 0 {
+		return nil
+	}
+	if v.Random != nil || len(v.Member) > 0 {
+		return fault.Usage("", "--adapter is for the weights of a model folder, not for drawn weights or those of an ensemble")
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Adapt)) {
+		if !engine.AdapterName(name) {
+			return fault.Usage("--adapter law=adapters/law", "--adapter %s=…: a name has up to 100 letters, digits, and the characters - _ .", name)
+		}
+	}
+	return nil
+}
+
+// adapted packs the weights of a folder with adapters beside them.
+func (v *packVerb) adapted(c *console.Console, unit *compiler.Unit, dir *folder.Folder) (err error) {
+	var list []pack.Adapter
+	var open []*adapter.Beside
+	defer func() {
+		for _, b := range open {
+			err = errors.Join(err, b.Close())
+		}
+	}()
+	most := 0
+	for _, name := range slices.Sorted(maps.Keys(v.Adapt)) {
+		b, err := adapter.OpenBeside(v.Adapt[name], dir.Source(unit.Model).File)
+		if err != nil {
+			return err
+		}
+		open = append(open, b)
+		list = append(list, pack.Adapter{Name: name, Base: b.Base(), Tensors: b})
+		most = max(most, b.MaxRank())
+	}
+	if rank := unit.Program.Meta.Rank; rank == 0 && v.Spec == "" {
+		return fault.Usage(fmt.Sprintf("--adapter-rank %d, and the same for build", max(1, most)),
+			"--adapter needs --adapter-rank RANK, the greatest rank of all adapters")
+	} else if rank == 0 {
+		return fault.Input(v.Spec, "the target takes no adapters").Hint("adapters rank <= %d in the target", max(1, most))
+	}
+	if err := folder.PackAdapted(c, unit, dir, list, v.Out); err != nil {
+		return err
+	}
+	for i, b := range open {
+		if base := b.Base(); base != "" {
+			c.Note("%s: note: the adapter was trained for %s", v.Adapt[list[i].Name], base)
+		}
+		if unused := b.Unused(); len(unused) > 0 {
+			c.Note("%s: note: the spec lacks %s, which the adapter changes: %s", v.Adapt[list[i].Name],
+				wording.Counted(len(unused), "tensor", "tensors"), wording.List(unused))
+		}
+	}
+	return nil
 }
 
 // packed prints what was packed.

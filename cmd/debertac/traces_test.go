@@ -59,20 +59,23 @@ func floats(ts *testscript.TestScript, path, name string) []float32 {
 	return list
 }
 
-// same is the script command "same FILE NAME NAME": two tensors of a file have the same numbers, up to rounding, and not all are 0.
+// same is the script command "same FILE NAME NAME" or "same FILE NAME FILE NAME": two tensors have the same numbers, up to rounding, and not all are 0.
 func same(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 3 {
-		ts.Fatalf("usage: same FILE NAME NAME")
+	if len(args) == 3 {
+		args = []string{args[0], args[1], args[0], args[2]}
 	}
-	a, b := floats(ts, args[0], args[1]), floats(ts, args[0], args[2])
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: same FILE NAME [FILE] NAME")
+	}
+	a, b := floats(ts, args[0], args[1]), floats(ts, args[2], args[3])
 	if len(a) != len(b) {
-		ts.Fatalf("%s has %d numbers, and %s has %d", args[1], len(a), args[2], len(b))
+		ts.Fatalf("%s has %d numbers, and %s has %d", args[1], len(a), args[3], len(b))
 	}
 	size := 0.0
 	for i := range a {
 		size += math.Abs(float64(a[i]))
 		if !(math.Abs(float64(a[i]-b[i])) < 1e-5) {
-			ts.Fatalf("number %d is %v in %s and %v in %s", i, a[i], args[1], b[i], args[2])
+			ts.Fatalf("number %d is %v in %s and %v in %s", i, a[i], args[1], b[i], args[3])
 		}
 	}
 	if size == 0 {

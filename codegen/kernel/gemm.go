@@ -19,8 +19,8 @@ type GemmParams struct {
 	K        int    // length of the sum
 	LDA      int    // floats from one row of a to the next
 	Panels   int    // 1 or 2: 16 or 32 columns; the ISA's TilePanels is best
-	Act      string // activation of the result, a name of [Activations], or ""
 	Residual bool   // add r[i, n]; r has the layout of c and may be c
+	Act      string // activation of the sum, a name of [Activations], or ""
 
 	// Pairs is true if a and w hold pairs of bfloat16, see [Pairs]. Then K, LDA and the rows of w count pairs: each adds two products to the sum.
 	Pairs bool
@@ -53,8 +53,6 @@ func (p GemmParams) check(isa ISA) error {
 		return fmt.Errorf("gemm: LDA = %d is less than K = %d", p.LDA, p.K)
 	case p.LDA*4*isa.TileRows > 1<<30 || p.K*PanelWidth*4 > 1<<30:
 		return fmt.Errorf("gemm: K = %d, LDA = %d do not fit 32-bit displacements", p.K, p.LDA)
-	case p.Act != "" && p.Residual:
-		return fmt.Errorf("gemm: Act = %s and Residual exclude each other", p.Act)
 	case p.Act != "" && activationByName(p.Act) == nil:
 		return fmt.Errorf("gemm: no activation is called %q", p.Act)
 	}
@@ -64,11 +62,11 @@ func (p GemmParams) check(isa ISA) error {
 // GemmName returns the kernel's name for an instruction set, or for [Generic].
 func GemmName(p GemmParams, isa string) string {
 	epilogue := "bias"
-	if p.Act != "" {
-		epilogue += "_" + p.Act
-	}
 	if p.Residual {
 		epilogue += "_residual"
+	}
+	if p.Act != "" {
+		epilogue += "_" + p.Act
 	}
 	format := "f32"
 	if p.Pairs {
@@ -85,14 +83,15 @@ func GemmName(p GemmParams, isa string) string {
 // numbers below 2⁻¹²⁶ as 0. The other sets add the lower product first.
 func Gemm(p GemmParams, isa ISA) Kernel {
 	names := "c a w bias"
-	doc := fmt.Sprintf("computes c[m, %d] = a[m, %d]·wᵀ + bias", PanelWidth*p.Panels, p.K)
-	if p.Act != "" {
-		doc = fmt.Sprintf("computes c[m, %d] = %s(a[m, %d]·wᵀ + bias)", PanelWidth*p.Panels, p.Act, p.K)
-	}
+	sum := fmt.Sprintf("a[m, %d]·wᵀ + bias", p.K)
 	if p.Residual {
 		names += " r"
-		doc += " + r"
+		sum += " + r"
 	}
+	if p.Act != "" {
+		sum = fmt.Sprintf("%s(%s)", p.Act, sum)
+	}
+	doc := fmt.Sprintf("computes c[m, %d] = %s", PanelWidth*p.Panels, sum)
 	list, unit := params(names, F32), "floats"
 	if p.Pairs {
 		list[1].Type, list[2].Type, unit = I32, I32, "pairs of bfloat16"

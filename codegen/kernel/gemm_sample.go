@@ -48,6 +48,10 @@ func GemmSamples() []GemmParams {
 			ps = append(ps, shape(33, 1, act.Name, false))
 		}
 	}
+	for _, act := range activations { // of a product with the term of an adapter
+		ps = append(ps, shape(19, 1, act.Name, true))
+	}
+	ps = append(ps, shape(768, 2, "gelu", true))
 	return ps
 }
 

@@ -27,6 +27,7 @@ type Options struct {
 	MaxTokens     int                 // the model's own limit in tokens per text; 0: the spec's bound
 	Labels        map[string][]string // by head; used if the checkpoint names labels and the spec does not
 	Extra         map[string]string   // what only a head or a tool reads
+	Adapters      []Adapter           // of the program; their names differ
 	Progress      func(done, total int)
 	Context       context.Context // checked before each tensor; nil: packing cannot be stopped
 }
@@ -46,7 +47,12 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 		return err
 	}
 	decls := slices.DeleteFunc(want.decls(), func(d engine.TensorDecl) bool { return aliases[d.Name] != "" })
-	restore, err := room(path, p, src.(stoppable).src, decls)
+	adapters, err := planAdapters(p, want, o.Adapters)
+	if err != nil {
+		return err
+	}
+	own := declsOf(adapters)
+	restore, err := room(path, p, src.(stoppable).src, slices.Concat(decls, own))
 	defer restore()
 	if err != nil {
 		return err
@@ -56,10 +62,7 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 	if o.Tokenizer != nil {
 		decls = append(decls, engine.TensorDecl{Name: engine.TokenizerTensor, DType: safetensors.U8, Len: int64(len(o.Tokenizer))})
 	}
-	w, err := engine.CreateWeights(path, engine.Meta{Layout: ir.PackedLayout, SpecHash: p.Meta.SpecHash, Model: p.Meta.Model,
-		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind, Aliases: aliases, Extra: o.Extra,
-		SelfTest: &engine.SelfTest{Head: p.Meta.Head, Sequence: engine.Sequence{IDs: test.batch.IDs, Rows: test.batch.Rows},
-			Tolerance: max(1e-3, 10*p.Meta.Agree)}}, decls)
+	w, err := engine.CreateWeights(path, o.meta(p, aliases, test, adapters), append(decls, own...))
 	if err != nil {
 		return err
 	}
@@ -103,7 +106,24 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 			return err
 		}
 	}
+	for _, a := range adapters {
+		if err := a.write(o.Context, p, w); err != nil {
+			return fmt.Errorf("adapter %s: %w", a.Name, err)
+		}
+	}
 	return w.Close()
+}
+
+// meta returns the metadata of the file.
+func (o *Options) meta(p *ir.Program, aliases map[string]string, test *selfTest, adapters []*adapted) engine.Meta {
+	m := engine.Meta{Layout: ir.PackedLayout, SpecHash: p.Meta.SpecHash, Model: p.Meta.Model,
+		Labels: o.Labels, MaxTokens: o.MaxTokens, Tokenizer: o.TokenizerKind, Aliases: aliases, Extra: o.Extra,
+		SelfTest: &engine.SelfTest{Head: p.Meta.Head, Sequence: engine.Sequence{IDs: test.batch.IDs, Rows: test.batch.Rows},
+			Tolerance: max(1e-3, 10*p.Meta.Agree)}}
+	for _, a := range adapters {
+		m.Adapters, m.Rank = append(m.Adapters, engine.AdapterMeta{Name: a.Name, Base: a.Base}), a.rank
+	}
+	return m
 }
 
 // stoppable is a source that fails when its context ends.
@@ -127,12 +147,18 @@ func Check(path string, p *ir.Program) (err error) {
 	if err != nil {
 		return err
 	}
-	expect := engine.Want{SpecHash: p.Meta.SpecHash, Layout: ir.PackedLayout, Tensors: []engine.TensorWant{
+	expect := engine.Want{SpecHash: p.Meta.SpecHash, Layout: ir.PackedLayout, Rank: p.Meta.Rank, Tensors: []engine.TensorWant{
 		{Name: engine.TokenizerTensor, DType: safetensors.U8, Len: -1, Optional: true},
 		{Name: engine.SelfTestTensor, DType: safetensors.F32, Len: -1, Optional: true},
 	}}
 	for _, d := range want.decls() {
 		expect.Tensors = append(expect.Tensors, engine.TensorWant{Name: d.Name, DType: d.DType, Len: d.Len})
+	}
+	for r, l := range ir.Steps(p.Adapt) {
+		for _, v := range r.Out {
+			expect.Tensors = append(expect.Tensors, engine.TensorWant{Name: ir.At(v.Name, l), DType: safetensors.F32,
+				Len: int64(ir.Sizes{}.Elements(v.Type.Shape)), Adapter: true})
+		}
 	}
 	w, err := engine.OpenWeights(path, expect)
 	if err != nil {

@@ -91,10 +91,10 @@ func (t *selfTest) add(name string, a *ir.Array) error {
 	return nil
 }
 
-// ready reports whether every input of a step is there.
+// ready reports whether every input of a step is there. The test is of the model without an adapter.
 func (t *selfTest) ready(s runStep) bool {
 	for _, v := range s.region.In {
-		if t.store[ir.At(v.Name, s.layer)] == nil {
+		if v.Kind != ir.Adapter && t.store[ir.At(v.Name, s.layer)] == nil {
 			return false
 		}
 	}

@@ -6801,6 +6801,3598 @@ act:
 	VZEROUPPER
 	RET
 
+// func gemm_f32_19x16_lda32_bias_residual_exp_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_19x16_lda32_bias_residual_exp_avx2(SB), NOSPLIT, $0-56
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ r+32(FP), R10
+	MOVQ a+8(FP), SI
+	MOVQ m+40(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 1216(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    2432(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+48(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	MOVQ  R10, BX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 260(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 640(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VADDPS  (BX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VADDPS  (BX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VADDPS  (BX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VADDPS  (BX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (BX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    DI, AX
+	MOVQ    CX, BX
+
+act:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y2
+	VBROADCASTSS words<>+20(SB), Y1
+	VBROADCASTSS words<>+20(SB), Y3
+	VMAXPS       Y0, Y1, Y0
+	VMAXPS       Y2, Y3, Y2
+	VBROADCASTSS words<>+24(SB), Y1
+	VBROADCASTSS words<>+24(SB), Y3
+	VMINPS       Y0, Y1, Y0
+	VMINPS       Y2, Y3, Y2
+	VBROADCASTSS words<>+12(SB), Y1
+	VBROADCASTSS words<>+12(SB), Y4
+	VFMADD231PS  vectors<>+352(SB), Y0, Y1
+	VFMADD231PS  vectors<>+352(SB), Y2, Y4
+	VADDPS       vectors<>+384(SB), Y1, Y3
+	VADDPS       vectors<>+384(SB), Y4, Y5
+	VMOVAPS      Y0, Y0
+	VMOVAPS      Y2, Y2
+	VFMADD231PS  vectors<>+416(SB), Y3, Y0
+	VFMADD231PS  vectors<>+416(SB), Y5, Y2
+	VFMADD231PS  vectors<>+448(SB), Y3, Y0
+	VFMADD231PS  vectors<>+448(SB), Y5, Y2
+	VBROADCASTSS words<>+16(SB), Y3
+	VBROADCASTSS words<>+16(SB), Y5
+	VFMADD213PS  vectors<>+480(SB), Y0, Y3
+	VFMADD213PS  vectors<>+480(SB), Y2, Y5
+	VFMADD213PS  vectors<>+512(SB), Y0, Y3
+	VFMADD213PS  vectors<>+512(SB), Y2, Y5
+	VFMADD213PS  vectors<>+544(SB), Y0, Y3
+	VFMADD213PS  vectors<>+544(SB), Y2, Y5
+	VFMADD213PS  vectors<>+576(SB), Y0, Y3
+	VFMADD213PS  vectors<>+576(SB), Y2, Y5
+	VFMADD213PS  vectors<>+608(SB), Y0, Y3
+	VFMADD213PS  vectors<>+608(SB), Y2, Y5
+	VFMADD213PS  vectors<>+608(SB), Y0, Y3
+	VFMADD213PS  vectors<>+608(SB), Y2, Y5
+	VPSUBD       vectors<>+640(SB), Y1, Y1
+	VPSUBD       vectors<>+640(SB), Y4, Y4
+	VPSRAD       $0x01, Y1, Y0
+	VPSRAD       $0x01, Y4, Y2
+	VPSUBD       Y0, Y1, Y1
+	VPSUBD       Y2, Y4, Y4
+	VPADDD       vectors<>+672(SB), Y0, Y0
+	VPADDD       vectors<>+672(SB), Y2, Y2
+	VPSLLD       $0x17, Y0, Y0
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y4, Y4
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y0, Y3, Y3
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y1, Y3, Y0
+	VMULPS       Y4, Y5, Y2
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y2, 32(AX)
+	ADDQ         DX, AX
+	DECQ         BX
+	JNZ          act
+	MOVQ         CX, AX
+	IMULQ        DX, AX
+	ADDQ         AX, DI
+	ADDQ         AX, R10
+	IMUL3Q       $+128, CX, AX
+	ADDQ         AX, SI
+	DECQ         R11
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func gemm_f32_19x16_lda32_bias_residual_gelu_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_19x16_lda32_bias_residual_gelu_avx2(SB), NOSPLIT, $0-56
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ r+32(FP), R10
+	MOVQ a+8(FP), SI
+	MOVQ m+40(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 1216(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    2432(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+48(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	MOVQ  R10, BX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 260(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 640(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VADDPS  (BX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VADDPS  (BX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VADDPS  (BX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VADDPS  (BX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (BX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    DI, AX
+	MOVQ    CX, BX
+
+act:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y3
+	VANDPS       vectors<>+0(SB), Y0, Y1
+	VANDPS       vectors<>+0(SB), Y3, Y4
+	VBROADCASTSS words<>+0(SB), Y2
+	VBROADCASTSS words<>+0(SB), Y5
+	VMINPS       Y1, Y2, Y1
+	VMINPS       Y4, Y5, Y4
+	VBROADCASTSS words<>+4(SB), Y5
+	VBROADCASTSS words<>+4(SB), Y9
+	VMOVAPS      Y5, Y2
+	VMOVAPS      Y9, Y8
+	VFMADD231PS  vectors<>+32(SB), Y1, Y2
+	VFMADD231PS  vectors<>+32(SB), Y4, Y8
+	VDIVPS       Y2, Y5, Y2
+	VDIVPS       Y8, Y9, Y8
+	VMULPS       vectors<>+64(SB), Y1, Y5
+	VMULPS       vectors<>+64(SB), Y4, Y9
+	VMULPS       Y1, Y5, Y6
+	VMULPS       Y4, Y9, Y10
+	VMOVAPS      Y6, Y7
+	VMOVAPS      Y10, Y11
+	VFMSUB231PS  Y1, Y5, Y7
+	VFMSUB231PS  Y4, Y9, Y11
+	VBROADCASTSS words<>+8(SB), Y5
+	VBROADCASTSS words<>+8(SB), Y9
+	VFMADD213PS  vectors<>+96(SB), Y2, Y5
+	VFMADD213PS  vectors<>+96(SB), Y8, Y9
+	VFMADD213PS  vectors<>+128(SB), Y2, Y5
+	VFMADD213PS  vectors<>+128(SB), Y8, Y9
+	VFMADD213PS  vectors<>+160(SB), Y2, Y5
+	VFMADD213PS  vectors<>+160(SB), Y8, Y9
+	VFMADD213PS  vectors<>+192(SB), Y2, Y5
+	VFMADD213PS  vectors<>+192(SB), Y8, Y9
+	VFMADD213PS  vectors<>+224(SB), Y2, Y5
+	VFMADD213PS  vectors<>+224(SB), Y8, Y9
+	VFMADD213PS  vectors<>+256(SB), Y2, Y5
+	VFMADD213PS  vectors<>+256(SB), Y8, Y9
+	VFMADD213PS  vectors<>+288(SB), Y2, Y5
+	VFMADD213PS  vectors<>+288(SB), Y8, Y9
+	VFMADD213PS  vectors<>+320(SB), Y2, Y5
+	VFMADD213PS  vectors<>+320(SB), Y8, Y9
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y4, Y9, Y9
+	VBROADCASTSS words<>+12(SB), Y1
+	VBROADCASTSS words<>+12(SB), Y4
+	VFMADD231PS  vectors<>+352(SB), Y6, Y1
+	VFMADD231PS  vectors<>+352(SB), Y10, Y4
+	VADDPS       vectors<>+384(SB), Y1, Y2
+	VADDPS       vectors<>+384(SB), Y4, Y8
+	VMOVAPS      Y6, Y6
+	VMOVAPS      Y10, Y10
+	VFMADD231PS  vectors<>+416(SB), Y2, Y6
+	VFMADD231PS  vectors<>+416(SB), Y8, Y10
+	VFMADD231PS  vectors<>+448(SB), Y2, Y6
+	VFMADD231PS  vectors<>+448(SB), Y8, Y10
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y11, Y10, Y10
+	VBROADCASTSS words<>+16(SB), Y2
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y6, Y2
+	VFMADD213PS  vectors<>+480(SB), Y10, Y7
+	VFMADD213PS  vectors<>+512(SB), Y6, Y2
+	VFMADD213PS  vectors<>+512(SB), Y10, Y7
+	VFMADD213PS  vectors<>+544(SB), Y6, Y2
+	VFMADD213PS  vectors<>+544(SB), Y10, Y7
+	VFMADD213PS  vectors<>+576(SB), Y6, Y2
+	VFMADD213PS  vectors<>+576(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y9, Y7, Y7
+	VPSUBD       vectors<>+640(SB), Y1, Y1
+	VPSUBD       vectors<>+640(SB), Y4, Y4
+	VPSRAD       $0x01, Y1, Y5
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y5, Y1, Y1
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vectors<>+672(SB), Y5, Y5
+	VPADDD       vectors<>+672(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y4, Y4
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y6, Y7, Y8
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y4, Y8, Y7
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y1, Y1
+	VMAXPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y1, Y0
+	VSUBPS       Y7, Y4, Y3
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	DECQ         BX
+	JNZ          act
+	MOVQ         CX, AX
+	IMULQ        DX, AX
+	ADDQ         AX, DI
+	ADDQ         AX, R10
+	IMUL3Q       $+128, CX, AX
+	ADDQ         AX, SI
+	DECQ         R11
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func gemm_f32_19x16_lda32_bias_residual_gelu_tanh_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_19x16_lda32_bias_residual_gelu_tanh_avx2(SB), NOSPLIT, $0-56
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ r+32(FP), R10
+	MOVQ a+8(FP), SI
+	MOVQ m+40(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 1216(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    2432(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+48(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	MOVQ  R10, BX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 260(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 640(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VADDPS  (BX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VADDPS  (BX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VADDPS  (BX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VADDPS  (BX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (BX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    DI, AX
+	MOVQ    CX, BX
+
+act:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y5
+	VMULPS       Y0, Y0, Y1
+	VMULPS       Y5, Y5, Y6
+	VMULPS       vectors<>+736(SB), Y1, Y1
+	VMULPS       vectors<>+736(SB), Y6, Y6
+	VADDPS       vectors<>+768(SB), Y1, Y1
+	VADDPS       vectors<>+768(SB), Y6, Y6
+	VMULPS       Y0, Y1, Y1
+	VMULPS       Y5, Y6, Y6
+	VORPS        vectors<>+704(SB), Y1, Y2
+	VORPS        vectors<>+704(SB), Y6, Y7
+	VBROADCASTSS words<>+20(SB), Y3
+	VBROADCASTSS words<>+20(SB), Y4
+	VMAXPS       Y2, Y3, Y2
+	VMAXPS       Y7, Y4, Y4
+	VBROADCASTSS words<>+24(SB), Y3
+	VBROADCASTSS words<>+24(SB), Y7
+	VMINPS       Y2, Y3, Y2
+	VMINPS       Y4, Y7, Y4
+	VBROADCASTSS words<>+12(SB), Y3
+	VBROADCASTSS words<>+12(SB), Y8
+	VFMADD231PS  vectors<>+352(SB), Y2, Y3
+	VFMADD231PS  vectors<>+352(SB), Y4, Y8
+	VADDPS       vectors<>+384(SB), Y3, Y7
+	VADDPS       vectors<>+384(SB), Y8, Y9
+	VMOVAPS      Y2, Y2
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  vectors<>+416(SB), Y7, Y2
+	VFMADD231PS  vectors<>+416(SB), Y9, Y4
+	VFMADD231PS  vectors<>+448(SB), Y7, Y2
+	VFMADD231PS  vectors<>+448(SB), Y9, Y4
+	VBROADCASTSS words<>+16(SB), Y7
+	VBROADCASTSS words<>+16(SB), Y9
+	VFMADD213PS  vectors<>+480(SB), Y2, Y7
+	VFMADD213PS  vectors<>+480(SB), Y4, Y9
+	VFMADD213PS  vectors<>+512(SB), Y2, Y7
+	VFMADD213PS  vectors<>+512(SB), Y4, Y9
+	VFMADD213PS  vectors<>+544(SB), Y2, Y7
+	VFMADD213PS  vectors<>+544(SB), Y4, Y9
+	VFMADD213PS  vectors<>+576(SB), Y2, Y7
+	VFMADD213PS  vectors<>+576(SB), Y4, Y9
+	VFMADD213PS  vectors<>+608(SB), Y2, Y7
+	VFMADD213PS  vectors<>+608(SB), Y4, Y9
+	VFMADD213PS  vectors<>+608(SB), Y2, Y7
+	VFMADD213PS  vectors<>+608(SB), Y4, Y9
+	VPSUBD       vectors<>+640(SB), Y3, Y3
+	VPSUBD       vectors<>+640(SB), Y8, Y8
+	VPSRAD       $0x01, Y3, Y2
+	VPSRAD       $0x01, Y8, Y4
+	VPSUBD       Y2, Y3, Y3
+	VPSUBD       Y4, Y8, Y8
+	VPADDD       vectors<>+672(SB), Y2, Y2
+	VPADDD       vectors<>+672(SB), Y4, Y4
+	VPSLLD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       vectors<>+672(SB), Y3, Y3
+	VPADDD       vectors<>+672(SB), Y8, Y8
+	VPSLLD       $0x17, Y3, Y3
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y2, Y7, Y7
+	VMULPS       Y4, Y9, Y9
+	VMULPS       Y3, Y7, Y2
+	VMULPS       Y8, Y9, Y7
+	VBROADCASTSS words<>+4(SB), Y3
+	VBROADCASTSS words<>+4(SB), Y8
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y1, Y2, Y3, Y1
+	VBLENDVPS    Y6, Y7, Y8, Y4
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y8, Y7, Y7
+	VDIVPS       Y2, Y1, Y1
+	VDIVPS       Y7, Y4, Y2
+	VMULPS       Y0, Y1, Y0
+	VMULPS       Y5, Y2, Y5
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         DX, AX
+	DECQ         BX
+	JNZ          act
+	MOVQ         CX, AX
+	IMULQ        DX, AX
+	ADDQ         AX, DI
+	ADDQ         AX, R10
+	IMUL3Q       $+128, CX, AX
+	ADDQ         AX, SI
+	DECQ         R11
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func gemm_f32_19x16_lda32_bias_residual_relu_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_19x16_lda32_bias_residual_relu_avx2(SB), NOSPLIT, $0-56
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ r+32(FP), R10
+	MOVQ a+8(FP), SI
+	MOVQ m+40(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 1216(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    2432(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+48(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	MOVQ  R10, BX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 260(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 640(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VADDPS  (BX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VADDPS  (BX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VADDPS  (BX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VADDPS  (BX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (BX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    DI, AX
+	MOVQ    CX, BX
+
+act:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y2
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y3, Y3, Y3
+	VMAXPS  Y0, Y1, Y0
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y2, 32(AX)
+	ADDQ    DX, AX
+	DECQ    BX
+	JNZ     act
+	MOVQ    CX, AX
+	IMULQ   DX, AX
+	ADDQ    AX, DI
+	ADDQ    AX, R10
+	IMUL3Q  $+128, CX, AX
+	ADDQ    AX, SI
+	DECQ    R11
+	JNZ     strip
+	VZEROUPPER
+	RET
+
+// func gemm_f32_19x16_lda32_bias_residual_sigmoid_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_19x16_lda32_bias_residual_sigmoid_avx2(SB), NOSPLIT, $0-56
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ r+32(FP), R10
+	MOVQ a+8(FP), SI
+	MOVQ m+40(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 1216(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    2432(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+48(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	MOVQ  R10, BX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 260(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 640(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VADDPS  (BX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VADDPS  (BX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VADDPS  (BX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VADDPS  (BX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (BX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    DI, AX
+	MOVQ    CX, BX
+
+act:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y4
+	VORPS        vectors<>+704(SB), Y0, Y1
+	VORPS        vectors<>+704(SB), Y4, Y5
+	VBROADCASTSS words<>+20(SB), Y2
+	VBROADCASTSS words<>+20(SB), Y3
+	VMAXPS       Y1, Y2, Y1
+	VMAXPS       Y5, Y3, Y3
+	VBROADCASTSS words<>+24(SB), Y2
+	VBROADCASTSS words<>+24(SB), Y5
+	VMINPS       Y1, Y2, Y1
+	VMINPS       Y3, Y5, Y3
+	VBROADCASTSS words<>+12(SB), Y2
+	VBROADCASTSS words<>+12(SB), Y6
+	VFMADD231PS  vectors<>+352(SB), Y1, Y2
+	VFMADD231PS  vectors<>+352(SB), Y3, Y6
+	VADDPS       vectors<>+384(SB), Y2, Y5
+	VADDPS       vectors<>+384(SB), Y6, Y7
+	VMOVAPS      Y1, Y1
+	VMOVAPS      Y3, Y3
+	VFMADD231PS  vectors<>+416(SB), Y5, Y1
+	VFMADD231PS  vectors<>+416(SB), Y7, Y3
+	VFMADD231PS  vectors<>+448(SB), Y5, Y1
+	VFMADD231PS  vectors<>+448(SB), Y7, Y3
+	VBROADCASTSS words<>+16(SB), Y5
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y1, Y5
+	VFMADD213PS  vectors<>+480(SB), Y3, Y7
+	VFMADD213PS  vectors<>+512(SB), Y1, Y5
+	VFMADD213PS  vectors<>+512(SB), Y3, Y7
+	VFMADD213PS  vectors<>+544(SB), Y1, Y5
+	VFMADD213PS  vectors<>+544(SB), Y3, Y7
+	VFMADD213PS  vectors<>+576(SB), Y1, Y5
+	VFMADD213PS  vectors<>+576(SB), Y3, Y7
+	VFMADD213PS  vectors<>+608(SB), Y1, Y5
+	VFMADD213PS  vectors<>+608(SB), Y3, Y7
+	VFMADD213PS  vectors<>+608(SB), Y1, Y5
+	VFMADD213PS  vectors<>+608(SB), Y3, Y7
+	VPSUBD       vectors<>+640(SB), Y2, Y2
+	VPSUBD       vectors<>+640(SB), Y6, Y6
+	VPSRAD       $0x01, Y2, Y1
+	VPSRAD       $0x01, Y6, Y3
+	VPSUBD       Y1, Y2, Y2
+	VPSUBD       Y3, Y6, Y6
+	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y3, Y3
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       vectors<>+672(SB), Y2, Y2
+	VPADDD       vectors<>+672(SB), Y6, Y6
+	VPSLLD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y3, Y7, Y7
+	VMULPS       Y2, Y5, Y1
+	VMULPS       Y6, Y7, Y5
+	VBROADCASTSS words<>+4(SB), Y2
+	VBROADCASTSS words<>+4(SB), Y6
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y3, Y3, Y3
+	VBLENDVPS    Y0, Y1, Y2, Y0
+	VBLENDVPS    Y4, Y5, Y6, Y3
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y6, Y5, Y5
+	VDIVPS       Y1, Y0, Y0
+	VDIVPS       Y5, Y3, Y4
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y4, 32(AX)
+	ADDQ         DX, AX
+	DECQ         BX
+	JNZ          act
+	MOVQ         CX, AX
+	IMULQ        DX, AX
+	ADDQ         AX, DI
+	ADDQ         AX, R10
+	IMUL3Q       $+128, CX, AX
+	ADDQ         AX, SI
+	DECQ         R11
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func gemm_f32_19x16_lda32_bias_residual_silu_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_19x16_lda32_bias_residual_silu_avx2(SB), NOSPLIT, $0-56
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ r+32(FP), R10
+	MOVQ a+8(FP), SI
+	MOVQ m+40(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 1216(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    2432(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+48(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	MOVQ  R10, BX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 260(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 640(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VADDPS  (BX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VADDPS  (BX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VADDPS  (BX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VADDPS  (BX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (BX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    DI, AX
+	MOVQ    CX, BX
+
+act:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y2
+	VORPS        vectors<>+704(SB), Y0, Y1
+	VORPS        vectors<>+704(SB), Y2, Y3
+	VBROADCASTSS words<>+20(SB), Y4
+	VBROADCASTSS words<>+20(SB), Y5
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y3, Y5, Y4
+	VBROADCASTSS words<>+24(SB), Y3
+	VBROADCASTSS words<>+24(SB), Y5
+	VMINPS       Y1, Y3, Y1
+	VMINPS       Y4, Y5, Y4
+	VBROADCASTSS words<>+12(SB), Y3
+	VBROADCASTSS words<>+12(SB), Y6
+	VFMADD231PS  vectors<>+352(SB), Y1, Y3
+	VFMADD231PS  vectors<>+352(SB), Y4, Y6
+	VADDPS       vectors<>+384(SB), Y3, Y5
+	VADDPS       vectors<>+384(SB), Y6, Y7
+	VMOVAPS      Y1, Y1
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  vectors<>+416(SB), Y5, Y1
+	VFMADD231PS  vectors<>+416(SB), Y7, Y4
+	VFMADD231PS  vectors<>+448(SB), Y5, Y1
+	VFMADD231PS  vectors<>+448(SB), Y7, Y4
+	VBROADCASTSS words<>+16(SB), Y5
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y1, Y5
+	VFMADD213PS  vectors<>+480(SB), Y4, Y7
+	VFMADD213PS  vectors<>+512(SB), Y1, Y5
+	VFMADD213PS  vectors<>+512(SB), Y4, Y7
+	VFMADD213PS  vectors<>+544(SB), Y1, Y5
+	VFMADD213PS  vectors<>+544(SB), Y4, Y7
+	VFMADD213PS  vectors<>+576(SB), Y1, Y5
+	VFMADD213PS  vectors<>+576(SB), Y4, Y7
+	VFMADD213PS  vectors<>+608(SB), Y1, Y5
+	VFMADD213PS  vectors<>+608(SB), Y4, Y7
+	VFMADD213PS  vectors<>+608(SB), Y1, Y5
+	VFMADD213PS  vectors<>+608(SB), Y4, Y7
+	VPSUBD       vectors<>+640(SB), Y3, Y3
+	VPSUBD       vectors<>+640(SB), Y6, Y6
+	VPSRAD       $0x01, Y3, Y1
+	VPSRAD       $0x01, Y6, Y4
+	VPSUBD       Y1, Y3, Y3
+	VPSUBD       Y4, Y6, Y6
+	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y4, Y4
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       vectors<>+672(SB), Y3, Y3
+	VPADDD       vectors<>+672(SB), Y6, Y6
+	VPSLLD       $0x17, Y3, Y3
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y4, Y7, Y7
+	VMULPS       Y3, Y5, Y1
+	VMULPS       Y6, Y7, Y3
+	VBROADCASTSS words<>+4(SB), Y5
+	VBROADCASTSS words<>+4(SB), Y7
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y4, Y4, Y4
+	VBLENDVPS    Y0, Y1, Y5, Y6
+	VBLENDVPS    Y2, Y3, Y7, Y4
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y7, Y3, Y3
+	VDIVPS       Y1, Y6, Y1
+	VDIVPS       Y3, Y4, Y3
+	VMULPS       Y0, Y1, Y0
+	VMULPS       Y2, Y3, Y2
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y2, 32(AX)
+	ADDQ         DX, AX
+	DECQ         BX
+	JNZ          act
+	MOVQ         CX, AX
+	IMULQ        DX, AX
+	ADDQ         AX, DI
+	ADDQ         AX, R10
+	IMUL3Q       $+128, CX, AX
+	ADDQ         AX, SI
+	DECQ         R11
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func gemm_f32_19x16_lda32_bias_residual_tanh_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_19x16_lda32_bias_residual_tanh_avx2(SB), NOSPLIT, $0-56
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ r+32(FP), R10
+	MOVQ a+8(FP), SI
+	MOVQ m+40(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 1216(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    2432(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+48(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	MOVQ  R10, BX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+9, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+9, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 260(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+19, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 640(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VADDPS  (BX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VADDPS  (BX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VADDPS  (BX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VADDPS  (BX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (BX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    DI, AX
+	MOVQ    CX, BX
+
+act:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y4
+	VANDPS       vectors<>+0(SB), Y0, Y1
+	VANDPS       vectors<>+0(SB), Y4, Y5
+	VBROADCASTSS words<>+28(SB), Y2
+	VBROADCASTSS words<>+28(SB), Y3
+	VMINPS       Y1, Y2, Y1
+	VMINPS       Y5, Y3, Y5
+	VADDPS       Y1, Y1, Y1
+	VADDPS       Y5, Y5, Y5
+	VBROADCASTSS words<>+12(SB), Y2
+	VBROADCASTSS words<>+12(SB), Y6
+	VFMADD231PS  vectors<>+352(SB), Y1, Y2
+	VFMADD231PS  vectors<>+352(SB), Y5, Y6
+	VADDPS       vectors<>+384(SB), Y2, Y3
+	VADDPS       vectors<>+384(SB), Y6, Y7
+	VMOVAPS      Y1, Y1
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  vectors<>+416(SB), Y3, Y1
+	VFMADD231PS  vectors<>+416(SB), Y7, Y5
+	VFMADD231PS  vectors<>+448(SB), Y3, Y1
+	VFMADD231PS  vectors<>+448(SB), Y7, Y5
+	VBROADCASTSS words<>+16(SB), Y3
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y1, Y3
+	VFMADD213PS  vectors<>+480(SB), Y5, Y7
+	VFMADD213PS  vectors<>+512(SB), Y1, Y3
+	VFMADD213PS  vectors<>+512(SB), Y5, Y7
+	VFMADD213PS  vectors<>+544(SB), Y1, Y3
+	VFMADD213PS  vectors<>+544(SB), Y5, Y7
+	VFMADD213PS  vectors<>+576(SB), Y1, Y3
+	VFMADD213PS  vectors<>+576(SB), Y5, Y7
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y5, Y7, Y7
+	VFMADD213PS  Y1, Y1, Y3
+	VFMADD213PS  Y5, Y5, Y7
+	VPSLLD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y6, Y6
+	VBROADCASTSS words<>+4(SB), Y1
+	VBROADCASTSS words<>+4(SB), Y5
+	VPADDD       Y1, Y2, Y2
+	VPADDD       Y5, Y6, Y6
+	VSUBPS       Y1, Y2, Y1
+	VSUBPS       Y5, Y6, Y5
+	VFMADD231PS  Y2, Y3, Y1
+	VFMADD231PS  Y6, Y7, Y5
+	VADDPS       vectors<>+800(SB), Y1, Y3
+	VADDPS       vectors<>+800(SB), Y5, Y7
+	VDIVPS       Y3, Y1, Y1
+	VDIVPS       Y7, Y5, Y5
+	VANDPS       vectors<>+704(SB), Y0, Y0
+	VANDPS       vectors<>+704(SB), Y4, Y2
+	VORPS        Y0, Y1, Y0
+	VORPS        Y2, Y5, Y4
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y4, 32(AX)
+	ADDQ         DX, AX
+	DECQ         BX
+	JNZ          act
+	MOVQ         CX, AX
+	IMULQ        DX, AX
+	ADDQ         AX, DI
+	ADDQ         AX, R10
+	IMUL3Q       $+128, CX, AX
+	ADDQ         AX, SI
+	DECQ         R11
+	JNZ          strip
+	VZEROUPPER
+	RET
+
+// func gemm_f32_768x32_lda784_bias_residual_gelu_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_768x32_lda784_bias_residual_gelu_avx2(SB), NOSPLIT, $8-56
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ r+32(FP), R10
+	MOVQ $0x00000000, (SP)
+
+panel:
+	MOVQ a+8(FP), SI
+	MOVQ m+40(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 49152(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    98304(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+48(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	MOVQ  R10, BX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+384, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 3136(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 3140(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 3136(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 6272(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 3140(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 6276(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+768, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 3136(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 6272(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 9408(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+768, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 3136(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 6272(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 9408(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 12544(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+768, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 3136(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 6272(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 9408(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 12544(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 15680(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VADDPS  (BX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VADDPS  (BX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VADDPS  (BX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VADDPS  (BX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (BX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    DI, AX
+	MOVQ    CX, BX
+
+act:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y3
+	VANDPS       vectors<>+0(SB), Y0, Y1
+	VANDPS       vectors<>+0(SB), Y3, Y4
+	VBROADCASTSS words<>+0(SB), Y2
+	VBROADCASTSS words<>+0(SB), Y5
+	VMINPS       Y1, Y2, Y1
+	VMINPS       Y4, Y5, Y4
+	VBROADCASTSS words<>+4(SB), Y5
+	VBROADCASTSS words<>+4(SB), Y9
+	VMOVAPS      Y5, Y2
+	VMOVAPS      Y9, Y8
+	VFMADD231PS  vectors<>+32(SB), Y1, Y2
+	VFMADD231PS  vectors<>+32(SB), Y4, Y8
+	VDIVPS       Y2, Y5, Y2
+	VDIVPS       Y8, Y9, Y8
+	VMULPS       vectors<>+64(SB), Y1, Y5
+	VMULPS       vectors<>+64(SB), Y4, Y9
+	VMULPS       Y1, Y5, Y6
+	VMULPS       Y4, Y9, Y10
+	VMOVAPS      Y6, Y7
+	VMOVAPS      Y10, Y11
+	VFMSUB231PS  Y1, Y5, Y7
+	VFMSUB231PS  Y4, Y9, Y11
+	VBROADCASTSS words<>+8(SB), Y5
+	VBROADCASTSS words<>+8(SB), Y9
+	VFMADD213PS  vectors<>+96(SB), Y2, Y5
+	VFMADD213PS  vectors<>+96(SB), Y8, Y9
+	VFMADD213PS  vectors<>+128(SB), Y2, Y5
+	VFMADD213PS  vectors<>+128(SB), Y8, Y9
+	VFMADD213PS  vectors<>+160(SB), Y2, Y5
+	VFMADD213PS  vectors<>+160(SB), Y8, Y9
+	VFMADD213PS  vectors<>+192(SB), Y2, Y5
+	VFMADD213PS  vectors<>+192(SB), Y8, Y9
+	VFMADD213PS  vectors<>+224(SB), Y2, Y5
+	VFMADD213PS  vectors<>+224(SB), Y8, Y9
+	VFMADD213PS  vectors<>+256(SB), Y2, Y5
+	VFMADD213PS  vectors<>+256(SB), Y8, Y9
+	VFMADD213PS  vectors<>+288(SB), Y2, Y5
+	VFMADD213PS  vectors<>+288(SB), Y8, Y9
+	VFMADD213PS  vectors<>+320(SB), Y2, Y5
+	VFMADD213PS  vectors<>+320(SB), Y8, Y9
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y4, Y9, Y9
+	VBROADCASTSS words<>+12(SB), Y1
+	VBROADCASTSS words<>+12(SB), Y4
+	VFMADD231PS  vectors<>+352(SB), Y6, Y1
+	VFMADD231PS  vectors<>+352(SB), Y10, Y4
+	VADDPS       vectors<>+384(SB), Y1, Y2
+	VADDPS       vectors<>+384(SB), Y4, Y8
+	VMOVAPS      Y6, Y6
+	VMOVAPS      Y10, Y10
+	VFMADD231PS  vectors<>+416(SB), Y2, Y6
+	VFMADD231PS  vectors<>+416(SB), Y8, Y10
+	VFMADD231PS  vectors<>+448(SB), Y2, Y6
+	VFMADD231PS  vectors<>+448(SB), Y8, Y10
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y11, Y10, Y10
+	VBROADCASTSS words<>+16(SB), Y2
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+480(SB), Y6, Y2
+	VFMADD213PS  vectors<>+480(SB), Y10, Y7
+	VFMADD213PS  vectors<>+512(SB), Y6, Y2
+	VFMADD213PS  vectors<>+512(SB), Y10, Y7
+	VFMADD213PS  vectors<>+544(SB), Y6, Y2
+	VFMADD213PS  vectors<>+544(SB), Y10, Y7
+	VFMADD213PS  vectors<>+576(SB), Y6, Y2
+	VFMADD213PS  vectors<>+576(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VFMADD213PS  vectors<>+608(SB), Y6, Y2
+	VFMADD213PS  vectors<>+608(SB), Y10, Y7
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y9, Y7, Y7
+	VPSUBD       vectors<>+640(SB), Y1, Y1
+	VPSUBD       vectors<>+640(SB), Y4, Y4
+	VPSRAD       $0x01, Y1, Y5
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y5, Y1, Y1
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vectors<>+672(SB), Y5, Y5
+	VPADDD       vectors<>+672(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       vectors<>+672(SB), Y1, Y1
+	VPADDD       vectors<>+672(SB), Y4, Y4
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y6, Y7, Y8
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y4, Y8, Y7
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y1, Y1
+	VMAXPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y1, Y0
+	VSUBPS       Y7, Y4, Y3
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	DECQ         BX
+	JNZ          act
+	MOVQ         CX, AX
+	IMULQ        DX, AX
+	ADDQ         AX, DI
+	ADDQ         AX, R10
+	IMUL3Q       $+3136, CX, AX
+	ADDQ         AX, SI
+	DECQ         R11
+	JNZ          strip
+
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
+	MOVQ (SP), AX
+	ADDQ $+64, AX
+	MOVQ AX, (SP)
+	ADDQ $+49152, R8
+	ADDQ $+64, R9
+	MOVQ c+0(FP), DI
+	ADDQ AX, DI
+	MOVQ r+32(FP), R10
+	ADDQ AX, R10
+	CMPQ AX, $+128
+	JLT  panel
+	VZEROUPPER
+	RET
+
 DATA words<>+0(SB)/4, $0x41680000
 DATA words<>+4(SB)/4, $0x3f800000
 DATA words<>+8(SB)/4, $0x3d1d63b2

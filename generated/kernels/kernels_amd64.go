@@ -2038,6 +2038,90 @@ func gemm_f32_17x32_lda32_bias_avx2(c, a, w, bias *float32, m, ldc int)
 //go:noescape
 func gemm_f32_17x32_lda32_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
+// gemm_f32_19x16_lda32_bias_residual_exp_avx2 computes c[m, 16] = exp(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_exp_avx2(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_exp_avx512 computes c[m, 16] = exp(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_exp_avx512(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_gelu_avx2 computes c[m, 16] = gelu(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_gelu_avx2(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_gelu_avx512 computes c[m, 16] = gelu(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_gelu_avx512(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_gelu_tanh_avx2 computes c[m, 16] = gelu_tanh(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_gelu_tanh_avx2(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_gelu_tanh_avx512 computes c[m, 16] = gelu_tanh(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_gelu_tanh_avx512(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_relu_avx2 computes c[m, 16] = relu(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_relu_avx2(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_relu_avx512 computes c[m, 16] = relu(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_relu_avx512(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_sigmoid_avx2 computes c[m, 16] = sigmoid(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_sigmoid_avx2(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_sigmoid_avx512 computes c[m, 16] = sigmoid(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_sigmoid_avx512(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_silu_avx2 computes c[m, 16] = silu(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_silu_avx2(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_silu_avx512 computes c[m, 16] = silu(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_silu_avx512(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_tanh_avx2 computes c[m, 16] = tanh(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_tanh_avx2(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_19x16_lda32_bias_residual_tanh_avx512 computes c[m, 16] = tanh(a[m, 19]·wᵀ + bias + r)
+// w: panels [1][19][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_19x16_lda32_bias_residual_tanh_avx512(c, a, w, bias, r *float32, m, ldc int)
+
 // gemm_f32_1x16_lda16_bias_avx2 computes c[m, 16] = a[m, 1]·wᵀ + bias
 // w: panels [1][1][16] of floats; rows of a are 16 of these apart, of c ldc.
 //
@@ -2217,6 +2301,18 @@ func gemm_f32_768x32_lda784_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc
 //
 //go:noescape
 func gemm_f32_768x32_lda784_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_768x32_lda784_bias_residual_gelu_avx2 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias + r)
+// w: panels [2][768][16] of floats; rows of a are 784 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_768x32_lda784_bias_residual_gelu_avx2(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_768x32_lda784_bias_residual_gelu_avx512 computes c[m, 32] = gelu(a[m, 768]·wᵀ + bias + r)
+// w: panels [2][768][16] of floats; rows of a are 784 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_768x32_lda784_bias_residual_gelu_avx512(c, a, w, bias, r *float32, m, ldc int)
 
 // gemm_tn_f32_any_avx2 computes c[rows, cols] = aᵀ·b, or adds it to c if add is not 0, for a[terms, rows] and
 // b[terms, cols]; their rows are ldc, lda and ldb floats apart.
@@ -3627,6 +3723,20 @@ var assembly = map[string]any{
 	"gemm_f32_128x32_lda128_bias_gelu_avx512":                      gemm_f32_128x32_lda128_bias_gelu_avx512,
 	"gemm_f32_17x32_lda32_bias_avx2":                               gemm_f32_17x32_lda32_bias_avx2,
 	"gemm_f32_17x32_lda32_bias_avx512":                             gemm_f32_17x32_lda32_bias_avx512,
+	"gemm_f32_19x16_lda32_bias_residual_exp_avx2":                  gemm_f32_19x16_lda32_bias_residual_exp_avx2,
+	"gemm_f32_19x16_lda32_bias_residual_exp_avx512":                gemm_f32_19x16_lda32_bias_residual_exp_avx512,
+	"gemm_f32_19x16_lda32_bias_residual_gelu_avx2":                 gemm_f32_19x16_lda32_bias_residual_gelu_avx2,
+	"gemm_f32_19x16_lda32_bias_residual_gelu_avx512":               gemm_f32_19x16_lda32_bias_residual_gelu_avx512,
+	"gemm_f32_19x16_lda32_bias_residual_gelu_tanh_avx2":            gemm_f32_19x16_lda32_bias_residual_gelu_tanh_avx2,
+	"gemm_f32_19x16_lda32_bias_residual_gelu_tanh_avx512":          gemm_f32_19x16_lda32_bias_residual_gelu_tanh_avx512,
+	"gemm_f32_19x16_lda32_bias_residual_relu_avx2":                 gemm_f32_19x16_lda32_bias_residual_relu_avx2,
+	"gemm_f32_19x16_lda32_bias_residual_relu_avx512":               gemm_f32_19x16_lda32_bias_residual_relu_avx512,
+	"gemm_f32_19x16_lda32_bias_residual_sigmoid_avx2":              gemm_f32_19x16_lda32_bias_residual_sigmoid_avx2,
+	"gemm_f32_19x16_lda32_bias_residual_sigmoid_avx512":            gemm_f32_19x16_lda32_bias_residual_sigmoid_avx512,
+	"gemm_f32_19x16_lda32_bias_residual_silu_avx2":                 gemm_f32_19x16_lda32_bias_residual_silu_avx2,
+	"gemm_f32_19x16_lda32_bias_residual_silu_avx512":               gemm_f32_19x16_lda32_bias_residual_silu_avx512,
+	"gemm_f32_19x16_lda32_bias_residual_tanh_avx2":                 gemm_f32_19x16_lda32_bias_residual_tanh_avx2,
+	"gemm_f32_19x16_lda32_bias_residual_tanh_avx512":               gemm_f32_19x16_lda32_bias_residual_tanh_avx512,
 	"gemm_f32_1x16_lda16_bias_avx2":                                gemm_f32_1x16_lda16_bias_avx2,
 	"gemm_f32_1x16_lda16_bias_avx512":                              gemm_f32_1x16_lda16_bias_avx512,
 	"gemm_f32_28x16_lda32_bias_avx2":                               gemm_f32_28x16_lda32_bias_avx2,
@@ -3657,6 +3767,8 @@ var assembly = map[string]any{
 	"gemm_f32_768x32_lda784_bias_gelu_avx512":                      gemm_f32_768x32_lda784_bias_gelu_avx512,
 	"gemm_f32_768x32_lda784_bias_residual_avx2":                    gemm_f32_768x32_lda784_bias_residual_avx2,
 	"gemm_f32_768x32_lda784_bias_residual_avx512":                  gemm_f32_768x32_lda784_bias_residual_avx512,
+	"gemm_f32_768x32_lda784_bias_residual_gelu_avx2":               gemm_f32_768x32_lda784_bias_residual_gelu_avx2,
+	"gemm_f32_768x32_lda784_bias_residual_gelu_avx512":             gemm_f32_768x32_lda784_bias_residual_gelu_avx512,
 	"gemm_tn_f32_any_avx2":                                         gemm_tn_f32_any_avx2,
 	"gemm_tn_f32_any_avx512":                                       gemm_tn_f32_any_avx512,
 	"gru_f32_cell_12_avx2":                                         gru_f32_cell_12_avx2,

@@ -52,7 +52,8 @@ type step struct {
 }
 
 // Run runs a program: its packing calls, then its schedule. The store must hold the values of the batch (ids, pos, types, starts) and, without From, the
-// tensors. Run puts the outputs of regions into the store. Errors name the region, the layer and the node.
+// tensors. The packed tensors of an adapter are those that the store holds; it may hold none. Run puts the outputs of regions into the store. Errors name the
+// region, the layer and the node.
 func Run(p *ir.Program, s Store, opts ...Option) error {
 	o := options{pack: true, run: true}
 	for _, f := range opts {
@@ -100,6 +101,9 @@ func runStep(st step, s Store, sizes ir.Sizes, o *options, later func(name strin
 			if a, err = o.from.Tensor(name); err != nil {
 				return fmt.Errorf("tensor %s: %w", name, err)
 			}
+		}
+		if a == nil && v.Kind == ir.Adapter {
+			continue
 		}
 		if a == nil {
 			return fmt.Errorf("the store has no %s %s", v.Kind, name)
@@ -179,7 +183,7 @@ func runNode(n *ir.Node, given map[*ir.Value]*ir.Array, sizes ir.Sizes, watch fu
 		if v == nil {
 			continue
 		}
-		if in[k] = given[v]; in[k] == nil {
+		if in[k] = given[v]; in[k] == nil && v.Kind != ir.Adapter {
 			return fmt.Errorf("operand %d, %s, has no numbers yet", k, v.Name)
 		}
 	}

@@ -9,9 +9,10 @@ import (
 
 var _ = ir.Define(ir.Op{
 	Name: "gemm", Class: ir.Contraction,
-	Doc: "y = act(x·Wᵀ + bias) + residual with W in panels: [., K], [⌈N/16⌉, K, 16] → [., N].",
+	Doc: "y = act(x·Wᵀ + bias + residual) with W in panels: [., K], [⌈N/16⌉, K, 16] → [., N].",
 	In: []ir.Operand{float("x", "[., K]"), float("w", "[⌈N/16⌉, K, 16], see panels"), optional("bias", "[N16], see pad"),
-		optional("residual", "[., N]; its row distance is that of y")},
+		optional("residual", "[., N]; its row distance is that of y"),
+		optional("plus", "[., N], of adapter_term: it holds the residual too, and takes its place; y has its memory")},
 	Attrs: []ir.AttrDef{
 		{Name: "n", Type: ir.AttrInt, Required: true, Doc: "N, columns of the result"},
 		{Name: "k", Type: ir.AttrInt, Required: true, Doc: "K, columns of x"},
@@ -32,7 +33,8 @@ var _ = ir.Define(ir.Op{
 			}
 		}
 		return []ir.Type{f32(rows, ir.N(cols))}, first(
-			shaped(n, 1, ir.N(round16(cols)/16), ir.N(k), ir.N(16)), vector(n, 2, round16(cols)), shaped(n, 3, rows, ir.N(cols)))
+			shaped(n, 1, ir.N(round16(cols)/16), ir.N(k), ir.N(16)), vector(n, 2, round16(cols)),
+			shaped(n, 3, rows, ir.N(cols)), shaped(n, 4, rows, ir.N(cols)))
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		m, k, c := in[0].Shape[0], n.Int("k"), n.Int("n")
@@ -44,15 +46,15 @@ var _ = ir.Define(ir.Op{
 		if b := data(in, 2); b != nil {
 			addVector(y.F, b.Rearrange([]int{c}, func(i int) int { return i }), c)
 		}
+		if r := data(in, added(n)); r != nil {
+			for i, v := range r.Floats() {
+				y.F[i] += v
+			}
+		}
 		if act := n.Str("act"); act != "" {
 			f := activations[act].f
 			for i, v := range y.F {
 				y.F[i] = f(n, v)
-			}
-		}
-		if r := data(in, 3); r != nil {
-			for i, v := range r.Floats() {
-				y.F[i] += v
 			}
 		}
 		return []*ir.Array{y}, nil
@@ -64,7 +66,7 @@ var _ = ir.Define(ir.Op{
 		if act := n.Str("act"); act != "" {
 			c.FLOPs += activations[act].flops * y
 		}
-		if in(n, 3) != nil {
+		if in(n, added(n)) != nil {
 			c.FLOPs += y
 		}
 		return c
@@ -80,7 +82,7 @@ var _ = ir.Define(ir.Op{
 		for p := 0; p < n.In[1].Type.Shape[0].N; p++ {
 			at := map[string]ir.Place{
 				"c": {Operand: ir.Result, At: 16 * p}, "a": {Operand: 0}, "w": {Operand: 1, At: 16 * p * n.Int("k")},
-				"bias": {Operand: 2, At: 16 * p}, "r": {Operand: 3, At: 16 * p},
+				"bias": {Operand: 2, At: 16 * p}, "r": {Operand: added(n), At: 16 * p},
 			}
 			out = append(out, ir.Launch{Memory: at, Counts: map[string]int{"m": m, "ldc": ldc}})
 		}
@@ -93,8 +95,18 @@ var _ = ir.Define(ir.Op{
 		sample(attrs("n", 5, "k", 3, "act", "tanh"), normal(ir.B, ir.N(3)), panelled(5, 3), normal(ir.N(16))),
 		sample(attrs("n", 33, "k", 3), normal(ir.T, ir.N(3)), panelled(33, 3), normal(ir.N(48)), normal(ir.T, ir.N(33))),
 		sample(attrs("n", 5, "k", 3), normal(ir.T, ir.N(3)), panelled(5, 3)),
+		sample(attrs("n", 18, "k", 3, "act", "gelu"), normal(ir.T, ir.N(3)), panelled(18, 3), normal(ir.N(32)), missing(), normal(ir.T, ir.N(18))),
+		sample(attrs("n", 5, "k", 3), normal(ir.B, ir.N(3)), panelled(5, 3), normal(ir.N(16)), normal(ir.B, ir.N(5)), normal(ir.B, ir.N(5))),
 	),
 })
+
+// added returns the number of the operand that a gemm adds to its product: plus, or else residual.
+func added(n *ir.Node) int {
+	if in(n, 4) != nil {
+		return 4
+	}
+	return 3
+}
 
 // GemmNest returns the portable kernel of a gemm node for nc columns: 16 (one panel) or 32 (two consecutive panels). Its arguments are (c, a, w, bias, m,
 // ldc). With a residual they are (c, a, w, bias, r, m, ldc). c, bias and r point at the first of these columns, w at their panels; rows of c and r are ldc
@@ -111,12 +123,12 @@ func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 	if ldc < round16(n.Int("n")) {
 		return nil, fmt.Errorf("the rows of %s are %d apart, too near for whole panels of %d columns", n.Out[0].Name, ldc, n.Int("n"))
 	}
-	if v := in(n, 3); v != nil {
+	if v := in(n, added(n)); v != nil {
 		if _, ld, err := row(v); err != nil || ld != ldc {
 			return nil, fmt.Errorf("the rows of the residual %s are %d apart, the rows of %s are %d apart: both must be equal", v.Name, ld, n.Out[0].Name, ldc)
 		}
 	}
-	g := gemmNest{n: n, k: k, nc: nc, lda: lda, bias: in(n, 2) != nil, residual: in(n, 3) != nil}
+	g := gemmNest{n: n, k: k, nc: nc, lda: lda, bias: in(n, 2) != nil, residual: in(n, added(n)) != nil}
 	ptrs := []string{"c", "a", "w", "bias"}
 	if g.residual {
 		ptrs = append(ptrs, "r")
@@ -188,17 +200,21 @@ func (g *gemmNest) panel(p loop.Expr, height int, suffix string, name func(strin
 	})
 }
 
-// finish writes the last steps of one element: bias, activation, residual.
+// finish writes the last steps of one element: bias, residual, activation.
 func (g *gemmNest) finish(sum loop.Var, y, z string, at loop.Expr) {
 	if g.bias {
 		g.b.AddTo(sum, loop.At("add", at))
 	}
 	v := loop.Expr(sum)
-	if act := g.n.Str("act"); act != "" {
-		v = activations[act].lower(g.n, g.b, v)
-	}
-	if g.residual {
+	act := g.n.Str("act")
+	switch {
+	case g.residual && act != "":
+		g.b.AddTo(sum, loop.At(z, at))
+	case g.residual:
 		v = loop.Add(v, loop.At(z, at))
+	}
+	if act != "" {
+		v = activations[act].lower(g.n, g.b, v)
 	}
 	g.b.Store(y, at, v)
 }

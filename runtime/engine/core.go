@@ -21,11 +21,19 @@ import (
 // Core is an open model: weights, threads and a bounded number of executions. It is safe for
 // concurrent use and allocates nothing in steady state.
 type Core struct {
+	*state
+	weights *Weights // those of the file, or as a call with an adapter reads them
+	adapter int      // number of the adapter, from 1; 0: none
+}
+
+// state is what the views of a model share.
+type state struct {
 	program *Program
 	options runtime.Options // resolved: defaults are filled in
 	limited bool            // MaxTokens was set by an option
 	isa     cpu.ISA
-	weights *Weights
+	base    *Weights // those of the file
+	views   []*Core  // without an adapter, and with each of them
 	pool    *pool.Pool
 	ownPool bool
 	token   tokenizer.Tokenizer // nil: ids only
@@ -80,7 +88,8 @@ func open(p *Program, opts []runtime.Option, load func(*runtime.Options) (*Weigh
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	c := &Core{program: p, closing: make(chan struct{})}
+	c := &Core{state: &state{program: p, closing: make(chan struct{})}}
+	c.views = []*Core{c}
 	for i, o := range opts {
 		if o == nil {
 			return nil, ragged.Errorf("option %d of %d is nil: leave it out", i+1, len(opts))
@@ -103,6 +112,7 @@ func open(p *Program, opts []runtime.Option, load func(*runtime.Options) (*Weigh
 	if c.weights, err = load(&c.options); err != nil {
 		return nil, err
 	}
+	c.base = c.weights
 	if err = c.resolve(); err == nil && c.options.Verify {
 		err = c.weights.checkAll(c.options.Threads)
 	}
@@ -197,7 +207,7 @@ func (c *Core) start() (err error) {
 	if err := c.checkRoom(c.limited); err != nil {
 		return err
 	}
-	newForward, err := c.bind()
+	newForward, err := c.bindAll()
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.weights.Name(), err)
 	}
@@ -206,8 +216,12 @@ func (c *Core) start() (err error) {
 	c.free = make(chan *Exec, o.Concurrency)
 	for range o.Concurrency {
 		x := &Exec{core: c, arena: NewArena(limit), team: c.pool.NewTeam()}
-		if x.forward, err = newForward(x); err != nil {
-			return fmt.Errorf("%s: %w", c.weights.Name(), err)
+		for _, f := range newForward {
+			forward, err := f(x)
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.weights.Name(), err)
+			}
+			x.forward = append(x.forward, forward)
 		}
 		c.execs = append(c.execs, x)
 		c.free <- x
@@ -215,14 +229,14 @@ func (c *Core) start() (err error) {
 	return nil
 }
 
-// bind lets the generated package read the weights and returns the function that makes its forward passes.
-func (c *Core) bind() (newForward NewForward, err error) {
+// bind lets the generated package read weights and returns the function that makes its forward passes.
+func (c *Core) bind(w *Weights) (newForward NewForward, err error) {
 	err = guard(func() error {
-		newForward, err = c.program.Bind(c.weights, c.isa)
+		newForward, err = c.program.Bind(w, c.isa)
 		return err
 	})
 	if err == nil {
-		err = c.weights.Err()
+		err = w.Err()
 	}
 	return newForward, err
 }
@@ -261,7 +275,7 @@ func (c *Core) Run(ctx context.Context, call Call) error {
 	if err := c.takePasts(&call); err != nil {
 		return err
 	}
-	if err = x.run(ctx, &call); err != nil {
+	if err = x.run(ctx, &call, c.adapter); err != nil {
 		err = c.weights.explain(err)
 	} else if !c.weights.mem.Whole() { // explain would check again, and the file may be whole by now
 		err = unreadable(c.weights.name, "", runtime.ErrChanged)
@@ -294,7 +308,8 @@ func (c *Core) acquire(ctx context.Context) (*Exec, error) {
 }
 
 // Close stops running calls at their next layer, waits for them, and frees weights, memory and
-// threads. Later calls return ErrClosed. Closing again does nothing.
+// threads. Later calls return ErrClosed. Closing again does nothing. Closing a view that Adapter has
+// returned closes the model and all its views.
 func (c *Core) Close() error {
 	if !c.closed.CompareAndSwap(false, true) {
 		return nil
@@ -312,10 +327,10 @@ func (c *Core) release() error {
 	if c.ownPool {
 		c.pool.Close()
 	}
-	if c.weights == nil {
+	if c.base == nil {
 		return nil
 	}
-	return c.weights.Close()
+	return c.base.Close()
 }
 
 // CheckWeights compares every tensor of the weights with the hash recorded when it was packed, and
@@ -329,7 +344,7 @@ func (c *Core) CheckWeights() error {
 	if c.closed.Load() {
 		return runtime.ErrClosed
 	}
-	return c.weights.checkAll(c.options.Threads)
+	return c.base.checkAll(c.options.Threads)
 }
 
 // Program returns the program that the model was opened with.
@@ -392,6 +407,8 @@ type Report struct {
 	ArenaLimit  int64      `json:"arena_limit"` // upper bound of ArenaBytes
 	MaxTokens   int        `json:"max_tokens"`  // limit on the tokens of a text
 	SelfTest    TestResult `json:"self_test"`
+	Adapters    []string   `json:"adapters,omitempty"` // names
+	Adapter     string     `json:"adapter,omitempty"`  // in use
 }
 
 // Report describes the open model. It waits for running calls, because their arenas may grow.
@@ -405,7 +422,7 @@ func (c *Core) Report() (Report, error) {
 		Package: c.program.Name, Weights: c.weights.Name(), WeightBytes: c.weights.Size(),
 		Layout: c.weights.Meta().Layout, SpecHash: c.weights.Meta().SpecHash,
 		ISA: c.isa.String(), Threads: c.options.Threads, Concurrency: c.options.Concurrency,
-		MaxTokens: c.options.MaxTokens, SelfTest: c.test,
+		MaxTokens: c.options.MaxTokens, SelfTest: c.test, Adapters: c.Adapters(), Adapter: c.AdapterInUse(),
 	}
 	for _, i := range c.program.ISAs {
 		r.Compiled = append(r.Compiled, i.String())

@@ -28,7 +28,7 @@ type Exec struct {
 	core    *Core
 	arena   *Arena
 	team    *pool.Team
-	forward Forward
+	forward []Forward // without an adapter, and with each of them
 	ctx     context.Context
 	trace   runtime.TraceFunc
 	past    []*Past          // Call.Past
@@ -66,6 +66,17 @@ func (x *Exec) Run(units int, task func(worker, unit int)) {
 		begin := time.Now()
 		x.err = x.team.Run(units, task)
 		*x.steps = append(*x.steps, time.Since(begin))
+	}
+}
+
+// RunIf is Run for a step that only some calls need. Without on nothing runs, and the step takes no
+// time.
+func (x *Exec) RunIf(on bool, units int, task func(worker, unit int)) {
+	switch {
+	case on:
+		x.Run(units, task)
+	case x.steps != nil && x.err == nil:
+		*x.steps = append(*x.steps, 0)
 	}
 }
 
@@ -122,8 +133,8 @@ func (x *Exec) TraceRows(name string, a *float32, rows, cols, ld int) {
 	x.show(name, []int{rows, cols}, x.rows)
 }
 
-// run computes one call whose batch is valid.
-func (x *Exec) run(ctx context.Context, c *Call) (err error) {
+// run computes one call whose batch is valid, with an adapter or without one (0).
+func (x *Exec) run(ctx context.Context, c *Call, adapter int) (err error) {
 	b := c.Batch
 	x.Batch, x.Head, x.Out, x.ctx, x.trace, x.err = *b, c.Head, c.Out, ctx, c.Trace, nil
 	if x.steps = c.Steps; x.steps != nil {
@@ -146,7 +157,7 @@ func (x *Exec) run(ctx context.Context, c *Call) (err error) {
 	if err := x.arena.Grow(x.core.program.Arena(x.Sizes)); err != nil {
 		return err
 	}
-	if err := x.forward(); err != nil {
+	if err := x.forward[adapter](); err != nil {
 		return err
 	}
 	if x.err != nil {

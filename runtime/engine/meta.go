@@ -45,6 +45,10 @@ type Meta struct {
 	// Aliases holds further names of stored tensors: equal tensors are stored once. It maps each
 	// further name to the name under which the tensor is stored.
 	Aliases map[string]string `json:"aliases,omitempty"`
+	// Adapters are the low-rank adapters of the file, and Rank is the greatest rank that they are
+	// packed for.
+	Adapters []AdapterMeta `json:"adapters,omitempty"`
+	Rank     int           `json:"rank,omitempty"`
 	// SelfTest is a result that the model must reproduce, or nil.
 	SelfTest *SelfTest `json:"self_test,omitempty"`
 	// Extra holds entries that only a head or a tool reads.

@@ -74,7 +74,8 @@ func numbers(t *testing.T) map[string]func(n int) error {
 // elsewhere holds the other calls that take a number. Either their own tests check the bounds (NewPast, Truncate), or generated
 // code and tasks call them with numbers that the compiler or a batcher made.
 var elsewhere = []string{"NewPast", "Truncate", "Encode", "Add", "Cut", "Row", "NewArena", "Grow", "F32", "I32",
-	"PairsOf", "CutRows", "Part", "Run", "TraceRows", "Kept", "KeepRows", "Holes", "At", "TextFault", "LongFault", "NotEncoded", "NoNumbers", "CheckNumbers"}
+	"PairsOf", "CutRows", "Part", "Run", "RunIf", "TraceRows", "Kept", "KeepRows", "Holes", "At", "TextFault", "LongFault", "NotEncoded", "NoNumbers",
+	"CheckNumbers"}
 
 func TestNumbers(t *testing.T) {
 	names := map[string]string{"Windows": "windows", "pool.New": "a pool of", "pool.NewPinned": "a pool of", "NewBatcher": "head ", "HeadLabels": "head "}

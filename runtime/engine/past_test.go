@@ -15,7 +15,7 @@ func pastCore(causal bool) *Core {
 	if causal {
 		p.Past = PastShape{Layers: 2, Row: 8}
 	}
-	return &Core{program: p}
+	return &Core{state: &state{program: p}}
 }
 
 func TestPastRooms(t *testing.T) {

@@ -20,6 +20,7 @@ type Want struct {
 	SpecHash string // sha256 of the canonical spec, hex
 	Layout   string // version of the packing
 	Tensors  []TensorWant
+	Rank     int // greatest rank of adapters; 0: the package takes none
 }
 
 // TensorWant is one tensor that the package expects.
@@ -29,6 +30,8 @@ type TensorWant struct {
 	Len   int64 // elements; negative: any number
 	// Optional tensors may be missing.
 	Optional bool
+	// Adapter tensors belong to adapters: the file has them under the name of an adapter alone.
+	Adapter bool
 	// Rows is set for an I32 tensor whose elements are row indices into a table. It is the number of rows of the table. Each
 	// element must lie in [0, Rows) and must not be below the one before it. 0: the elements are not row indices.
 	Rows int32
@@ -126,14 +129,20 @@ func (w *Weights) copied() (*Weights, error) {
 		return nil, unreadable(w.name, "", err)
 	}
 	c := &Weights{name: w.name, mem: mapped.Memory(b, drop)}
-	return c.open(Want{SpecHash: w.meta.SpecHash, Layout: w.meta.Layout, Tensors: w.list()})
+	return c.open(Want{SpecHash: w.meta.SpecHash, Layout: w.meta.Layout, Tensors: w.list(), Rank: w.meta.Rank})
 }
 
 // list returns the file's own tensors as the tensors of a Want.
 func (w *Weights) list() []TensorWant {
 	var list []TensorWant
 	for name, t := range w.tensors { // including those that are stored under another name
-		list = append(list, TensorWant{Name: name, DType: t.dtype, Len: int64(len(t.bytes) / t.dtype.Size())})
+		want := TensorWant{Name: name, DType: t.dtype, Len: int64(len(t.bytes) / t.dtype.Size())}
+		if _, inner, ok := adapterOf(name); ok {
+			if want.Name, want.Adapter = inner, true; w.Has(inner) { // it takes the place of that tensor
+				continue
+			}
+		}
+		list = append(list, want)
 	}
 	return list
 }

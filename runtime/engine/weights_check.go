@@ -29,6 +29,9 @@ func (w *Weights) check(want Want) error {
 	}
 	known := map[string]bool{}
 	for _, t := range want.Tensors {
+		if t.Adapter {
+			continue
+		}
 		known[t.Name] = true
 		got, ok := w.tensors[t.Name]
 		if !ok {
@@ -51,11 +54,11 @@ func (w *Weights) check(want Want) error {
 		}
 	}
 	for _, name := range w.order {
-		if !known[name] {
+		if _, _, adapter := adapterOf(name); !adapter && !known[name] {
 			return bad(name, "this package does not know it: %s", again)
 		}
 	}
-	return nil
+	return w.checkAdapters(want)
 }
 
 // damaged is the reason in the error for a tensor whose bytes do not have the recorded hash.

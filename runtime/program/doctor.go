@@ -68,6 +68,9 @@ func (r *doctorReport) print(s *session, machine bool) {
 	row("threads", "%d per call", m.Threads)
 	row("model", "%s, spec sha256 %.12s…, up to %d tokens per text", m.Package, m.SpecHash, m.MaxTokens)
 	row("weights", "%s, %s, layout %s", m.Weights, bytesText(m.WeightBytes), m.Layout)
+	if len(m.Adapters) > 0 {
+		row("adapters", "%s", strings.Join(m.Adapters, ", "))
+	}
 	hashes := "every tensor holds what was packed"
 	if !r.Hashes {
 		hashes = "DAMAGED"

@@ -15,15 +15,15 @@ import (
 
 // openFlags holds the flags of every verb that opens a model.
 type openFlags struct {
-	model, weights, isa, head string
-	threads                   int
-	pin, verify               bool
+	model, weights, isa, head, adapter string
+	threads                            int
+	pin, verify                        bool
 }
 
 func (o *openFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&o.model, "model", "", "the `NAME` of the model, if the binary holds several")
 	fs.StringVar(&o.weights, "weights", "", "packed weights, the `FILE` that debertac pack made; not needed if they are inside the binary")
-	new(tableFlags).declareAll(fs, map[string]any{"isa": &o.isa, "threads": &o.threads, "verify": &o.verify, "pin": &o.pin})
+	new(tableFlags).declareAll(fs, map[string]any{"isa": &o.isa, "threads": &o.threads, "verify": &o.verify, "pin": &o.pin, "adapter": &o.adapter})
 }
 
 func (o *openFlags) registerHead(fs *flag.FlagSet) {
@@ -88,7 +88,12 @@ func (o *openFlags) open(s *session, more ...runtime.Option) (*engine.Core, *Mod
 		}
 		return nil, nil, faulty("", "%w", err)
 	}
-	return core, m, nil
+	view, err := core.Adapter(o.adapter)
+	if err != nil {
+		core.Close()
+		return nil, nil, usage("--adapter: %v", err)
+	}
+	return view, m, nil
 }
 
 func (o *openFlags) load(m *Model, opts []runtime.Option) (*engine.Core, error) {

@@ -40,13 +40,24 @@ func batch(l engine.Limits, lens []int, seed uint64) *runtime.Batch {
 	return raggedtest.Batch(lens, l, false, rand.New(rand.NewPCG(seed, 3)).IntN)
 }
 
+// random is a package with random weights. If the package takes adapters, the weights have one, which is used unless its name is "".
+type random struct {
+	*engine.Program
+	data    []byte
+	adapter string
+}
+
 // run opens the package on an instruction set and computes the batches.
-func run(p *engine.Program, data []byte, isa cpu.ISA, threads int, batches ...*runtime.Batch) ([][]float32, error) {
-	core, err := engine.OpenBytes(p, "random", data, runtime.UseISA(isa.String()), runtime.Threads(threads))
+func (p *random) run(isa cpu.ISA, threads int, batches ...*runtime.Batch) ([][]float32, error) {
+	model, err := engine.OpenBytes(p.Program, "random", p.data, runtime.UseISA(isa.String()), runtime.Threads(threads))
 	if err != nil {
 		return nil, err
 	}
-	defer core.Close()
+	defer model.Close()
+	core, err := model.Adapter(p.adapter)
+	if err != nil {
+		return nil, err
+	}
 	var out [][]float32
 	for _, b := range batches {
 		o := make([]float32, p.Heads[0].OutLen(b))
@@ -64,16 +75,48 @@ func Run(t *testing.T, p *engine.Program, o Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bare := &random{Program: p, data: data}
+	bare.test(t, o)
+	if p.Want.Rank > 0 {
+		with := &random{Program: p, data: data, adapter: adapterName}
+		t.Run("adapter", func(t *testing.T) {
+			with.test(t, o)
+			with.differs(t, bare)
+		})
+	}
+}
+
+// differs checks that the adapter changes the results.
+func (p *random) differs(t *testing.T, bare *random) {
+	all := batch(p.Limits, lengths(p.Limits)[:1], 1)
+	with, err := p.run(cpu.ISAGo, 1, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, err := bare.run(cpu.ISAGo, 1, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range with[0] {
+		if v != without[0][i] {
+			return
+		}
+	}
+	t.Error("the adapter changes nothing")
+}
+
+// test compares the instruction sets, and sequences alone with those in batches.
+func (p *random) test(t *testing.T, o Options) {
 	lens := lengths(p.Limits)
 	if testing.Short() { // the portable form takes long: one token, less than a vector, and the edge of a block
 		lens = lens[:min(len(lens), 4)]
 	}
 	all := batch(p.Limits, lens, 1)
-	want, err := run(p, data, cpu.ISAGo, 1, all)
+	want, err := p.run(cpu.ISAGo, 1, all)
 	if err != nil {
 		t.Fatal(err)
 	}
-	allocations(t, p, data, all)
+	p.allocations(t, all)
 	top := 1.0
 	for _, v := range want[0] {
 		top = math.Max(top, math.Abs(float64(v)))
@@ -89,7 +132,7 @@ func Run(t *testing.T, p *engine.Program, o Options) {
 			got := want
 			if isa != cpu.ISAGo { // want is the result of ISAGo
 				var err error
-				if got, err = run(p, data, isa, 1, all); err != nil {
+				if got, err = p.run(isa, 1, all); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -98,13 +141,13 @@ func Run(t *testing.T, p *engine.Program, o Options) {
 					t.Fatalf("output %d is %v, the portable form computes %v: the difference %.3g is more than %.3g", i, v, want[0][i], diff, o.Agree*top)
 				}
 			}
-			alone(t, p, data, isa, all, got[0])
+			p.alone(t, isa, all, got[0])
 		})
 	}
 }
 
 // alone compares each sequence by itself, with one and with two threads, with its rows of the batch's result, bit for bit.
-func alone(t *testing.T, p *engine.Program, data []byte, isa cpu.ISA, all *runtime.Batch, together []float32) {
+func (p *random) alone(t *testing.T, isa cpu.ISA, all *runtime.Batch, together []float32) {
 	var singles []*runtime.Batch
 	h := &p.Heads[0]
 	for s := range all.Sequences() {
@@ -112,8 +155,8 @@ func alone(t *testing.T, p *engine.Program, data []byte, isa cpu.ISA, all *runti
 			singles = append(singles, one)
 		}
 	}
-	for threads := 1; threads <= mostThreads(p); threads++ {
-		got, err := run(p, data, isa, threads, append(singles, all)...)
+	for threads := 1; threads <= mostThreads(p.Program); threads++ {
+		got, err := p.run(isa, threads, append(singles, all)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,12 +179,16 @@ func alone(t *testing.T, p *engine.Program, data []byte, isa cpu.ISA, all *runti
 
 // allocations checks that calls in steady state allocate nothing: arenas have grown, and everything else was made when the model was
 // opened.
-func allocations(t *testing.T, p *engine.Program, data []byte, b *runtime.Batch) {
-	core, err := engine.OpenBytes(p, "random", data, runtime.Threads(mostThreads(p)))
+func (p *random) allocations(t *testing.T, b *runtime.Batch) {
+	model, err := engine.OpenBytes(p.Program, "random", p.data, runtime.Threads(mostThreads(p.Program)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer core.Close()
+	defer model.Close()
+	core, err := model.Adapter(p.adapter)
+	if err != nil {
+		t.Fatal(err)
+	}
 	call := engine.Call{Batch: b, Out: make([]float32, p.Heads[0].OutLen(b))}
 	ctx := context.Background()
 	n := testing.AllocsPerRun(5, func() {

@@ -33,13 +33,24 @@ func (s Steps) expand(n int) []int32 {
 	return out
 }
 
+// adapterName is the name of the adapter in random weights of a package that takes adapters.
+const adapterName = "a"
+
 // RandomWeights returns a packed file in memory that the package accepts. Its numbers are normally distributed: around 1 for gains, and for
 // matrices with a spread that keeps activations near 1. The same seed returns the same bytes.
 func RandomWeights(p *engine.Program, seed uint64, integers []Steps) ([]byte, error) {
 	var decls []engine.TensorDecl
+	meta := engine.Meta{Layout: p.Want.Layout, SpecHash: p.Want.SpecHash, Model: "random"}
+	if p.Want.Rank > 0 {
+		meta.Adapters, meta.Rank = []engine.AdapterMeta{{Name: adapterName}}, p.Want.Rank
+	}
 	for _, t := range p.Want.Tensors {
+		name := t.Name
+		if t.Adapter {
+			name = engine.AdapterTensor(adapterName, name)
+		}
 		if !t.Optional {
-			decls = append(decls, engine.TensorDecl{Name: t.Name, DType: t.DType, Len: max(t.Len, 0)})
+			decls = append(decls, engine.TensorDecl{Name: name, DType: t.DType, Len: max(t.Len, 0)})
 		}
 	}
 	size := int64(0)
@@ -50,7 +61,7 @@ func RandomWeights(p *engine.Program, seed uint64, integers []Steps) ([]byte, er
 		return nil, err
 	}
 	buf := &seeker{data: make([]byte, 0, size+1<<20)} // with room for the header
-	w, err := engine.NewWeightsWriter(buf, engine.Meta{Layout: p.Want.Layout, SpecHash: p.Want.SpecHash, Model: "random"}, decls)
+	w, err := engine.NewWeightsWriter(buf, meta, decls)
 	if err != nil {
 		return nil, err
 	}

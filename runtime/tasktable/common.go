@@ -41,6 +41,10 @@ var CommonFlags = []Flag{
 		Help: "Instruction set: go, avx2 or avx512. Without this flag, or for auto, the value of DEBERTAC_ISA, else the best of this machine.",
 	},
 	{
+		Name: "adapter", Eval: true, Kind: Text, Placeholder: "NAME",
+		Help: "Compute with this low-rank adapter, one of those with which the weights were packed (pack --adapter). Without this flag, with none.",
+	},
+	{
 		Name: "batch-tokens", Eval: true, Kind: Count, Placeholder: "N",
 		Help: "Compute up to N tokens at a time; 0 stands for the default. It changes speed and memory, not results.",
 		Most: math.MaxInt, Must: "at least 0",

@@ -34,6 +34,7 @@ type Folder struct {
 	config  []byte
 	Weights pack.Weights     // nil: the folder has none
 	Wish    hf.Options       // what to make from the folder
+	Rank    int              // greatest rank of adapters that calls can choose; 0: none
 	Token   *token.Tokenizer // nil: the folder has none
 	kind    string           // of the tokenizer, in the spec's words; "none" without one
 	lent    *Lent            // where the tokenizer comes from if it is not the folder's own
@@ -193,6 +194,9 @@ func (f *Folder) Spec(o hf.Options) (text string, notes []string, err error) {
 	text, notes, err = hf.Spec(f.config, shapes, wish)
 	if err != nil {
 		return "", nil, f.fieldFault(f.name, err)
+	}
+	if f.Rank > 0 {
+		text += fmt.Sprintf("\ntarget adapted {\n    adapters rank <= %d\n}\n", f.Rank)
 	}
 	return text, append(notes, f.notes...), nil
 }

@@ -11,6 +11,9 @@ func Help() map[string]string {
 			"Default: the folder's setting, else mean.",
 		"folder_mask":   "With --head fill-mask, perplexity or generate: which tokens each token sees. Default: all; with --head generate causal.",
 		"folder_ignore": "Read the folder as if this were not there: a FIELD of config.json, a FILE, or FILE:FIELD. May be given several times.",
+		"pack_adapter":  "Pack a low-rank adapter beside the weights, which calls choose by this name. Give it once per adapter.",
+		"folder_rank": "Let calls choose low-rank adapters of up to this rank, which pack --adapter puts beside the weights. Programs and weights of one " +
+			"model need the same rank.",
 		"folder_seq": "The longest text that the program is built for. Default: the rows of absolute positions if the model reads them, else the limit of " +
 			"the published model.",
 	}

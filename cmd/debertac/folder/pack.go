@@ -86,10 +86,16 @@ func PackOptions(c *console.Console, u *compiler.Unit, dir *Folder) (o pack.Opti
 
 // Pack packs a folder's weights, with its tokenizer and its limit on tokens.
 func Pack(c *console.Console, u *compiler.Unit, dir *Folder, out string) error {
+	return PackAdapted(c, u, dir, nil, out)
+}
+
+// PackAdapted packs a folder's weights as Pack does, and adapters beside them.
+func PackAdapted(c *console.Console, u *compiler.Unit, dir *Folder, adapters []pack.Adapter, out string) error {
 	o, err := PackOptions(c, u, dir)
 	if err != nil {
 		return err
 	}
+	o.Adapters = adapters
 	stop := c.Progress("packing weights")
 	source := dir.Source(u.Model)
 	err = pack.Write(out, u.Program, source, o)

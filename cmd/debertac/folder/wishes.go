@@ -16,12 +16,16 @@ type Wishes struct {
 	Mask   string   `group:"Model folders" placeholder:"all|causal|prefix" help:"@folder_mask"`
 	Ignore []string `group:"Model folders" placeholder:"NAME" sep:"none" help:"@folder_ignore"`
 	Seq    *int     `group:"Model folders" placeholder:"TOKENS" help:"@folder_seq"`
+	Rank   *int     `name:"adapter-rank" group:"Model folders" placeholder:"RANK" help:"@folder_rank"`
 }
 
 // Given reports whether any of the flags is set.
 func (w *Wishes) Given() bool {
-	return w.Head != "" || w.Layer != nil || w.Pool != "" || w.Mask != "" || w.Seq != nil || len(w.Ignore) > 0
+	return w.Head != "" || w.Layer != nil || w.Pool != "" || w.Mask != "" || w.Seq != nil || w.Rank != nil || len(w.Ignore) > 0
 }
+
+// mostRank is the greatest rank of adapters. Matrices of models have at most some thousand rows.
+const mostRank = 4096
 
 // Options returns the flags as options of the import.
 func (w *Wishes) Options() hf.Options {
@@ -37,7 +41,8 @@ func (w *Wishes) Options() hf.Options {
 
 // Check refuses values that are right for no folder.
 func (w *Wishes) Check() error {
-	return flags.Within(flags.Whole("--seq", w.Seq, 1, math.MaxInt), flags.Whole("--layer", w.Layer, 1, math.MaxInt))
+	return flags.Within(flags.Whole("--seq", w.Seq, 1, math.MaxInt), flags.Whole("--layer", w.Layer, 1, math.MaxInt),
+		flags.Whole("--adapter-rank", w.Rank, 1, mostRank))
 }
 
 // OfFolder refuses values that are right for no folder, with the messages of the import.
@@ -57,7 +62,8 @@ func (w *Wishes) OfSpec(path string) error {
 	for _, f := range []struct {
 		name  string
 		given bool
-	}{{"--layer", w.Layer != nil}, {"--pool", w.Pool != ""}, {"--mask", w.Mask != ""}, {"--seq", w.Seq != nil}, {"--ignore", len(w.Ignore) > 0}} {
+	}{{"--layer", w.Layer != nil}, {"--pool", w.Pool != ""}, {"--mask", w.Mask != ""}, {"--seq", w.Seq != nil},
+		{"--adapter-rank", w.Rank != nil}, {"--ignore", len(w.Ignore) > 0}} {
 		if f.given {
 			return fault.Usage("", "%s belongs to a model folder: %s is a spec, which states this itself", f.name, path)
 		}

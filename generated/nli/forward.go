@@ -15,10 +15,17 @@ import (
 // The greatest number of rows in one call of a product, by the terms of a sum and the columns. A call takes at
 // most about 100 µs, because a garbage collection waits for it: assembly cannot be preempted.
 const (
+	rows1536x16 = 204
 	rows1536x32 = 98
+	rows24x32   = 6510
 	rows384x16  = 812
 	rows384x32  = 406
+	rows8x16    = 39060
+	rows8x32    = 19530
 )
+
+// zeros is the bias of products that have none.
+var zeros [32]float32
 
 // exec is the state of one execution: the places of the call's activations, and the steps as values that the pool can run.
 type exec struct {
@@ -28,33 +35,54 @@ type exec struct {
 	layerNow *layerWeights // weights of the layer that is running
 
 	tokens, sequences int
-	rowsNow           int      // rows of the result of the step that is running
 	ids               *int32   // [T]
-	slot0             *float32 // embed: embed0, layer: qkv, layer: attention.output.dense, layer: intermediate.dense, layer_last: qkv, layer_last: attention.output.dense, layer_last: intermediate.dense
+	slot0             *float32 // embed: embed0, layer: qkv.down, layer: attention29, layer: layernorm15, layer_last: qkv.down, layer_last: attention.output.dense.up, layer_last: attention.output.dense, layer_last: output.dense.down, head: pooler.dense.down, head: logits.up
 	slot1             *float32 // embed: hidden_states.0, layer: hidden_states.{l}, layer: hidden_states.{l+1}, layer_last: hidden_states.11
-	slot2             *float32 // layer: attention29, layer: layernorm15, layer_last: attention31, layer_last: layernorm15.first, head: pooler.dense
-	slot3             *float32 // layer: output.dense, layer_last: hidden_states.11.first, layer_last: output.dense
-	slot4             *float32 // layer_last: hidden_states.12.first, head: hidden_states.12.first
-	slot5             *float32 // head: logits
+	slot2             *float32 // layer: qkv.up, layer: qkv, layer: attention.output.dense.down, layer: intermediate.dense.up, layer: intermediate.dense, layer_last: qkv.up, layer_last: qkv, layer_last: attention.output.dense.down, layer_last: intermediate.dense.up, layer_last: intermediate.dense
+	slot3             *float32 // layer: attention.output.dense.up, layer: attention.output.dense, layer: intermediate.dense.down, layer: output.dense.down, layer_last: attention31, layer_last: layernorm15.first, head: pooler.dense.up, head: pooler.dense
+	slot4             *float32 // layer: output.dense.up, layer: output.dense, layer_last: hidden_states.11.first, layer_last: intermediate.dense.down, layer_last: output.dense.up, layer_last: output.dense, head: logits.down
+	slot5             *float32 // layer_last: hidden_states.12.first, head: hidden_states.12.first
+	slot6             *float32 // head: logits
 	scratchBase       *float32
 	scratchLen        int // floats per worker
 
 	step struct {
-		embedEmbeddingsWordEmbeddings func(worker, unit int)
-		embedEmbeddingsLayerNorm      func(worker, unit int)
-		layerQkv                      func(worker, unit int)
-		layerAttention                func(worker, unit int)
-		layerAttentionOutputDense     func(worker, unit int)
-		layerAttentionOutputLayerNorm func(worker, unit int)
-		layerIntermediateDense        func(worker, unit int)
-		layerOutputDense              func(worker, unit int)
-		layerOutputLayerNorm          func(worker, unit int)
-		layerLastAttention            func(worker, unit int)
-		layerLastTake                 func(worker, unit int)
-		layerLastAttentionOutputDense func(worker, unit int)
-		layerLastOutputLayerNorm      func(worker, unit int)
-		headPoolerDense               func(worker, unit int)
-		headClassifier                func(worker, unit int)
+		embedEmbeddingsWordEmbeddings     func(worker, unit int)
+		embedEmbeddingsLayerNorm          func(worker, unit int)
+		layerQkvDown                      func(worker, unit int)
+		layerQkvUp                        func(worker, unit int)
+		layerQkv                          func(worker, unit int)
+		layerAttention                    func(worker, unit int)
+		layerAttentionOutputDenseDown     func(worker, unit int)
+		layerAttentionOutputDenseUp       func(worker, unit int)
+		layerAttentionOutputDense         func(worker, unit int)
+		layerAttentionOutputLayerNorm     func(worker, unit int)
+		layerIntermediateDenseDown        func(worker, unit int)
+		layerIntermediateDenseUp          func(worker, unit int)
+		layerIntermediateDense            func(worker, unit int)
+		layerOutputDenseDown              func(worker, unit int)
+		layerOutputDenseUp                func(worker, unit int)
+		layerOutputDense                  func(worker, unit int)
+		layerOutputLayerNorm              func(worker, unit int)
+		layerLastAttention                func(worker, unit int)
+		layerLastTake                     func(worker, unit int)
+		layerLastAttentionOutputDenseDown func(worker, unit int)
+		layerLastAttentionOutputDenseUp   func(worker, unit int)
+		layerLastAttentionOutputDense     func(worker, unit int)
+		layerLastAttentionOutputLayerNorm func(worker, unit int)
+		layerLastIntermediateDenseDown    func(worker, unit int)
+		layerLastIntermediateDenseUp      func(worker, unit int)
+		layerLastIntermediateDense        func(worker, unit int)
+		layerLastOutputDenseDown          func(worker, unit int)
+		layerLastOutputDenseUp            func(worker, unit int)
+		layerLastOutputDense              func(worker, unit int)
+		layerLastOutputLayerNorm          func(worker, unit int)
+		headPoolerDenseDown               func(worker, unit int)
+		headPoolerDenseUp                 func(worker, unit int)
+		headPoolerDense                   func(worker, unit int)
+		headClassifierDown                func(worker, unit int)
+		headClassifierUp                  func(worker, unit int)
+		headClassifier                    func(worker, unit int)
 	}
 }
 
@@ -65,7 +93,7 @@ func (e *exec) scratch(worker int) *float32 {
 
 // layout holds the places in the arena, in bytes.
 type layout struct {
-	slot                [6]int64
+	slot                [7]int64
 	pos                 int64
 	scratch, scratchLen int64 // floats per worker in scratchLen
 	size                int64
@@ -78,12 +106,13 @@ func place(s engine.Sizes) (l layout) {
 		l.size += (int64(floats)*4 + 63) / 64 * 64
 		return at
 	}
-	l.slot[0] = take(max(1552*s.B, 1552*s.T))
+	l.slot[0] = take(max(384*s.B, 384*s.T))
 	l.slot[1] = take(384 * s.T)
-	l.slot[2] = take(max(384*s.B, 384*s.T))
+	l.slot[2] = take(max(1552*s.B, 1552*s.T))
 	l.slot[3] = take(max(384*s.B, 384*s.T))
-	l.slot[4] = take(384 * s.B)
-	l.slot[5] = take(16 * s.B)
+	l.slot[4] = take(max(384*s.B, 384*s.T))
+	l.slot[5] = take(384 * s.B)
+	l.slot[6] = take(16 * s.B)
 	l.scratchLen = int64(portable.attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc.Scratch(s.N))
 	l.scratch = take(int(l.scratchLen) * s.Threads)
 	return l
@@ -99,18 +128,39 @@ func newForward(k *kernels, w *weights) engine.NewForward {
 		}
 		e.step.embedEmbeddingsWordEmbeddings = e.embedEmbeddingsWordEmbeddings
 		e.step.embedEmbeddingsLayerNorm = e.embedEmbeddingsLayerNorm
+		e.step.layerQkvDown = e.layerQkvDown
+		e.step.layerQkvUp = e.layerQkvUp
 		e.step.layerQkv = e.layerQkv
 		e.step.layerAttention = e.layerAttention
+		e.step.layerAttentionOutputDenseDown = e.layerAttentionOutputDenseDown
+		e.step.layerAttentionOutputDenseUp = e.layerAttentionOutputDenseUp
 		e.step.layerAttentionOutputDense = e.layerAttentionOutputDense
 		e.step.layerAttentionOutputLayerNorm = e.layerAttentionOutputLayerNorm
+		e.step.layerIntermediateDenseDown = e.layerIntermediateDenseDown
+		e.step.layerIntermediateDenseUp = e.layerIntermediateDenseUp
 		e.step.layerIntermediateDense = e.layerIntermediateDense
+		e.step.layerOutputDenseDown = e.layerOutputDenseDown
+		e.step.layerOutputDenseUp = e.layerOutputDenseUp
 		e.step.layerOutputDense = e.layerOutputDense
 		e.step.layerOutputLayerNorm = e.layerOutputLayerNorm
 		e.step.layerLastAttention = e.layerLastAttention
 		e.step.layerLastTake = e.layerLastTake
+		e.step.layerLastAttentionOutputDenseDown = e.layerLastAttentionOutputDenseDown
+		e.step.layerLastAttentionOutputDenseUp = e.layerLastAttentionOutputDenseUp
 		e.step.layerLastAttentionOutputDense = e.layerLastAttentionOutputDense
+		e.step.layerLastAttentionOutputLayerNorm = e.layerLastAttentionOutputLayerNorm
+		e.step.layerLastIntermediateDenseDown = e.layerLastIntermediateDenseDown
+		e.step.layerLastIntermediateDenseUp = e.layerLastIntermediateDenseUp
+		e.step.layerLastIntermediateDense = e.layerLastIntermediateDense
+		e.step.layerLastOutputDenseDown = e.layerLastOutputDenseDown
+		e.step.layerLastOutputDenseUp = e.layerLastOutputDenseUp
+		e.step.layerLastOutputDense = e.layerLastOutputDense
 		e.step.layerLastOutputLayerNorm = e.layerLastOutputLayerNorm
+		e.step.headPoolerDenseDown = e.headPoolerDenseDown
+		e.step.headPoolerDenseUp = e.headPoolerDenseUp
 		e.step.headPoolerDense = e.headPoolerDense
+		e.step.headClassifierDown = e.headClassifierDown
+		e.step.headClassifierUp = e.headClassifierUp
 		e.step.headClassifier = e.headClassifier
 		return e.forward, nil
 	}
@@ -126,6 +176,7 @@ func (e *exec) forward() error {
 	e.slot3 = e.F32(l.slot[3])
 	e.slot4 = e.F32(l.slot[4])
 	e.slot5 = e.F32(l.slot[5])
+	e.slot6 = e.F32(l.slot[6])
 	e.scratchBase, e.scratchLen = e.F32(l.scratch), int(l.scratchLen)
 	e.ids = unsafe.SliceData(e.IDs)
 
@@ -150,17 +201,17 @@ func (e *exec) forward() error {
 	}
 	e.layerLast(&e.w.layers[11])
 	if e.Tracing() {
-		e.TraceRows("hidden_states.12.first", e.slot4, e.sequences, 384, 384)
+		e.TraceRows("hidden_states.12.first", e.slot5, e.sequences, 384, 384)
 	}
 	if err := e.Layer("head"); err != nil {
 		return err
 	}
 	e.head()
 	if e.Tracing() {
-		e.TraceRows("logits", e.slot5, e.sequences, 3, 16)
+		e.TraceRows("logits", e.slot6, e.sequences, 3, 16)
 	}
 	for row := range e.sequences {
-		copy(e.Out[row*3:], unsafe.Slice(engine.At(e.slot5, row*16), 3))
+		copy(e.Out[row*3:], unsafe.Slice(engine.At(e.slot6, row*16), 3))
 	}
 	return nil
 }
@@ -177,16 +228,31 @@ func (e *exec) embed() {
 func (e *exec) layer(l *layerWeights) {
 	e.layerNow = l
 	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
+	e.RunIf(e.layerNow.qkvDown != nil, (e.tokens+23)/24, e.step.layerQkvDown) // adapter_in [T, 24]
+	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
+	e.RunIf(e.layerNow.qkvUp != nil, 36, e.step.layerQkvUp) // adapter_term [T, 1152]
+	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 	e.Run(36, e.step.layerQkv) // gemm [T, 1152]
 	// score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
 	e.Run(6*e.sequences, e.step.layerAttention) // attention [T, 384]
 	// attention    zoo/deberta_v3.dspec:30
+	e.RunIf(e.layerNow.attentionOutputDenseDown != nil, (e.tokens+23)/24, e.step.layerAttentionOutputDenseDown) // adapter_in [T, 8]
+	// attention    zoo/deberta_v3.dspec:30
+	e.RunIf(e.layerNow.attentionOutputDenseUp != nil, 12, e.step.layerAttentionOutputDenseUp) // adapter_term [T, 384]
+	// attention    zoo/deberta_v3.dspec:30
 	e.Run(12, e.step.layerAttentionOutputDense) // gemm [T, 384]
-	e.rowsNow = e.tokens
 	// norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
-	e.Run((e.rowsNow+31)/32, e.step.layerAttentionOutputLayerNorm) // layernorm [T, 384]
+	e.Run((e.tokens+31)/32, e.step.layerAttentionOutputLayerNorm) // layernorm [T, 384]
+	// ffn inner    zoo/deberta_v3.dspec:38
+	e.RunIf(e.layerNow.intermediateDenseDown != nil, (e.tokens+23)/24, e.step.layerIntermediateDenseDown) // adapter_in [T, 8]
+	// ffn inner    zoo/deberta_v3.dspec:38
+	e.RunIf(e.layerNow.intermediateDenseUp != nil, 48, e.step.layerIntermediateDenseUp) // adapter_term [T, 1536]
 	// ffn inner    zoo/deberta_v3.dspec:38
 	e.Run(48, e.step.layerIntermediateDense) // gemm [T, 1536]
+	// ffn inner    zoo/deberta_v3.dspec:38
+	e.RunIf(e.layerNow.outputDenseDown != nil, (e.tokens+23)/24, e.step.layerOutputDenseDown) // adapter_in [T, 8]
+	// ffn inner    zoo/deberta_v3.dspec:38
+	e.RunIf(e.layerNow.outputDenseUp != nil, 12, e.step.layerOutputDenseUp) // adapter_term [T, 384]
 	// ffn inner    zoo/deberta_v3.dspec:38
 	e.Run(12, e.step.layerOutputDense) // gemm [T, 384]
 	// norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
@@ -197,20 +263,35 @@ func (e *exec) layer(l *layerWeights) {
 func (e *exec) layerLast(l *layerWeights) {
 	e.layerNow = l
 	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
+	e.RunIf(e.layerNow.qkvDown != nil, (e.tokens+23)/24, e.step.layerQkvDown) // adapter_in [T, 24]
+	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
+	e.RunIf(e.layerNow.qkvUp != nil, 36, e.step.layerQkvUp) // adapter_term [T, 1152]
+	// q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 	e.Run(36, e.step.layerQkv) // gemm [T, 1152]
 	// score q[i]·k[j] + q[i]·kr[i-j] + qr[i-j]·k[j]    zoo/deberta_v3.dspec:34
 	e.Run(6*e.sequences, e.step.layerLastAttention) // attention [B, 384]
 	// take first    nli.dspec:7
 	e.Run(e.sequences, e.step.layerLastTake) // take [B, 384]
 	// attention    zoo/deberta_v3.dspec:30
+	e.RunIf(e.layerNow.attentionOutputDenseDown != nil, (e.sequences+23)/24, e.step.layerLastAttentionOutputDenseDown) // adapter_in [B, 8]
+	// attention    zoo/deberta_v3.dspec:30
+	e.RunIf(e.layerNow.attentionOutputDenseUp != nil, 12, e.step.layerLastAttentionOutputDenseUp) // adapter_term [B, 384]
+	// attention    zoo/deberta_v3.dspec:30
 	e.Run(12, e.step.layerLastAttentionOutputDense) // gemm [B, 384]
-	e.rowsNow = e.sequences
 	// norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
-	e.Run((e.rowsNow+31)/32, e.step.layerAttentionOutputLayerNorm) // layernorm [B, 384]
+	e.Run((e.sequences+31)/32, e.step.layerLastAttentionOutputLayerNorm) // layernorm [B, 384]
 	// ffn inner    zoo/deberta_v3.dspec:38
-	e.Run(48, e.step.layerIntermediateDense) // gemm [B, 1536]
+	e.RunIf(e.layerNow.intermediateDenseDown != nil, (e.sequences+23)/24, e.step.layerLastIntermediateDenseDown) // adapter_in [B, 8]
 	// ffn inner    zoo/deberta_v3.dspec:38
-	e.Run(12, e.step.layerOutputDense) // gemm [B, 384]
+	e.RunIf(e.layerNow.intermediateDenseUp != nil, 48, e.step.layerLastIntermediateDenseUp) // adapter_term [B, 1536]
+	// ffn inner    zoo/deberta_v3.dspec:38
+	e.Run(48, e.step.layerLastIntermediateDense) // gemm [B, 1536]
+	// ffn inner    zoo/deberta_v3.dspec:38
+	e.RunIf(e.layerNow.outputDenseDown != nil, (e.sequences+23)/24, e.step.layerLastOutputDenseDown) // adapter_in [B, 8]
+	// ffn inner    zoo/deberta_v3.dspec:38
+	e.RunIf(e.layerNow.outputDenseUp != nil, 12, e.step.layerLastOutputDenseUp) // adapter_term [B, 384]
+	// ffn inner    zoo/deberta_v3.dspec:38
+	e.Run(12, e.step.layerLastOutputDense) // gemm [B, 384]
 	// norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 	e.Run((e.sequences+31)/32, e.step.layerLastOutputLayerNorm) // layernorm [B, 384]
 }
@@ -218,7 +299,15 @@ func (e *exec) layerLast(l *layerWeights) {
 // head computes the head's numbers for the rows that it takes.
 func (e *exec) head() {
 	// linear hidden    nli.dspec:8
+	e.RunIf(e.w.headPoolerDenseDown != nil, (e.sequences+23)/24, e.step.headPoolerDenseDown) // adapter_in [B, 8]
+	// linear hidden    nli.dspec:8
+	e.RunIf(e.w.headPoolerDenseUp != nil, 12, e.step.headPoolerDenseUp) // adapter_term [B, 384]
+	// linear hidden    nli.dspec:8
 	e.Run(12, e.step.headPoolerDense) // gemm [B, 384]
+	// linear 3 as labels("entailment", "neutral", "contradiction")    nli.dspec:10
+	e.RunIf(e.w.headClassifierDown != nil, (e.sequences+23)/24, e.step.headClassifierDown) // adapter_in [B, 8]
+	// linear 3 as labels("entailment", "neutral", "contradiction")    nli.dspec:10
+	e.RunIf(e.w.headClassifierUp != nil, 1, e.step.headClassifierUp) // adapter_term [B, 3]
 	// linear 3 as labels("entailment", "neutral", "contradiction")    nli.dspec:10
 	e.Run(1, e.step.headClassifier) // gemm [B, 3]
 }
@@ -241,14 +330,51 @@ func (e *exec) embedEmbeddingsLayerNorm(_, unit int) {
 	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(engine.At(e.slot1, row*384), engine.At(e.slot0, row*384), &e.w.embeddingsLayerNormWeight[0], &e.w.embeddingsLayerNormBias[0], m)
 }
 
+// layerQkvDown computes [T, 24]. A unit is 24 rows.
+//
+//	q, k, v = linear(x)    zoo/deberta_v3.dspec:31
+func (e *exec) layerQkvDown(_, unit int) {
+	row := unit * 24
+	m := min(24, e.tokens-row)
+	c := engine.At(e.slot0, row*32)
+	a := engine.At(e.slot1, row*384)
+	w := &e.layerNow.qkvDown[0]
+	for p := range 1 {
+		e.k.gemm_f32_384x32_lda384_bias(engine.At(c, p*32), a, engine.At(w, p*12288), &zeros[0], m, 32)
+	}
+}
+
+// layerQkvUp computes [T, 1152]. A unit is 32 columns of the result.
+//
+//	q, k, v = linear(x)    zoo/deberta_v3.dspec:31
+func (e *exec) layerQkvUp(_, unit int) {
+	c := engine.At(e.slot2, unit*32)
+	a := e.slot0
+	w := engine.At(&e.layerNow.qkvUp[0], unit*768)
+	cut := engine.CutRows(e.tokens, e.k.tile, rows24x32)
+	for i := range cut.Calls {
+		row, m := cut.Part(i)
+		e.k.gemm_f32_24x32_lda32_bias(engine.At(c, row*1152), engine.At(a, row*32), w, &zeros[0], m, 1152)
+	}
+}
+
 // layerQkv computes [T, 1152]. A unit is 32 columns of the result.
 //
 //	q, k, v = linear(x)    zoo/deberta_v3.dspec:31
 func (e *exec) layerQkv(_, unit int) {
-	c := engine.At(e.slot0, unit*32)
+	c := engine.At(e.slot2, unit*32)
 	a := e.slot1
 	w := engine.At(&e.layerNow.qkvPanels[0], unit*12288)
 	bias := engine.At(&e.layerNow.qkvBias16[0], unit*32)
+	if e.layerNow.qkvUp != nil {
+		res := engine.At(e.slot2, unit*32)
+		cut := engine.CutRows(e.tokens, e.k.tile, rows384x32)
+		for i := range cut.Calls {
+			row, m := cut.Part(i)
+			e.k.gemm_f32_384x32_lda384_bias_residual(engine.At(c, row*1152), engine.At(a, row*384), w, bias, engine.At(res, row*1152), m, 1152)
+		}
+		return
+	}
 	cut := engine.CutRows(e.tokens, e.k.tile, rows384x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
@@ -263,9 +389,9 @@ func (e *exec) layerAttention(worker, unit int) {
 	b, h := unit/6, unit%6
 	first := int(e.Starts[b])
 	n := int(e.Starts[b+1]) - first
-	q := engine.At(e.slot0, first*1152+h*64)
+	q := engine.At(e.slot2, first*1152+h*64)
 	e.k.attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc.Run(attention.Call{
-		O:         engine.At(e.slot2, first*384+h*64),
+		O:         engine.At(e.slot0, first*384+h*64),
 		Q:         q,
 		K:         engine.At(q, 384),
 		V:         engine.At(q, 768),
@@ -279,14 +405,50 @@ func (e *exec) layerAttention(worker, unit int) {
 	})
 }
 
+// layerAttentionOutputDenseDown computes [T, 8]. A unit is 24 rows.
+//
+//	attention    zoo/deberta_v3.dspec:30
+func (e *exec) layerAttentionOutputDenseDown(_, unit int) {
+	row := unit * 24
+	m := min(24, e.tokens-row)
+	c := engine.At(e.slot2, row*16)
+	a := engine.At(e.slot0, row*384)
+	w := &e.layerNow.attentionOutputDenseDown[0]
+	e.k.gemm_f32_384x16_lda384_bias(c, a, w, &zeros[0], m, 16)
+}
+
+// layerAttentionOutputDenseUp computes [T, 384]. A unit is 32 columns of the result.
+//
+//	attention    zoo/deberta_v3.dspec:30
+func (e *exec) layerAttentionOutputDenseUp(_, unit int) {
+	c := engine.At(e.slot3, unit*32)
+	a := e.slot2
+	w := engine.At(&e.layerNow.attentionOutputDenseUp[0], unit*256)
+	res := engine.At(e.slot1, unit*32)
+	cut := engine.CutRows(e.tokens, e.k.tile, rows8x32)
+	for i := range cut.Calls {
+		row, m := cut.Part(i)
+		e.k.gemm_f32_8x32_lda16_bias_residual(engine.At(c, row*384), engine.At(a, row*16), w, &zeros[0], engine.At(res, row*384), m, 384)
+	}
+}
+
 // layerAttentionOutputDense computes [T, 384]. A unit is 32 columns of the result.
 //
 //	attention    zoo/deberta_v3.dspec:30
 func (e *exec) layerAttentionOutputDense(_, unit int) {
-	c := engine.At(e.slot0, unit*32)
-	a := e.slot2
+	c := engine.At(e.slot3, unit*32)
+	a := e.slot0
 	w := engine.At(&e.layerNow.attentionOutputDensePanels[0], unit*12288)
 	bias := engine.At(&e.layerNow.attentionOutputDenseBias16[0], unit*32)
+	if e.layerNow.attentionOutputDenseUp != nil {
+		res := engine.At(e.slot3, unit*32)
+		cut := engine.CutRows(e.tokens, e.k.tile, rows384x32)
+		for i := range cut.Calls {
+			row, m := cut.Part(i)
+			e.k.gemm_f32_384x32_lda384_bias_residual(engine.At(c, row*384), engine.At(a, row*384), w, bias, engine.At(res, row*384), m, 384)
+		}
+		return
+	}
 	res := engine.At(e.slot1, unit*32)
 	cut := engine.CutRows(e.tokens, e.k.tile, rows384x32)
 	for i := range cut.Calls {
@@ -295,40 +457,111 @@ func (e *exec) layerAttentionOutputDense(_, unit int) {
 	}
 }
 
-// layerAttentionOutputLayerNorm computes [T, 384] or [B, 384]. A unit is 32 rows.
+// layerAttentionOutputLayerNorm computes [T, 384]. A unit is 32 rows.
 //
 //	norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
 func (e *exec) layerAttentionOutputLayerNorm(_, unit int) {
 	row := unit * 32
-	m := min(32, e.rowsNow-row)
-	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(engine.At(e.slot2, row*384), engine.At(e.slot0, row*384), &e.layerNow.attentionOutputLayerNormWeight[0], &e.layerNow.attentionOutputLayerNormBias[0], m)
+	m := min(32, e.tokens-row)
+	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(engine.At(e.slot0, row*384), engine.At(e.slot3, row*384), &e.layerNow.attentionOutputLayerNormWeight[0], &e.layerNow.attentionOutputLayerNormBias[0], m)
 }
 
-// layerIntermediateDense computes [T, 1536] or [B, 1536]. A unit is 32 columns of the result.
+// layerIntermediateDenseDown computes [T, 8]. A unit is 24 rows.
+//
+//	ffn inner    zoo/deberta_v3.dspec:38
+func (e *exec) layerIntermediateDenseDown(_, unit int) {
+	row := unit * 24
+	m := min(24, e.tokens-row)
+	c := engine.At(e.slot3, row*16)
+	a := engine.At(e.slot0, row*384)
+	w := &e.layerNow.intermediateDenseDown[0]
+	e.k.gemm_f32_384x16_lda384_bias(c, a, w, &zeros[0], m, 16)
+}
+
+// layerIntermediateDenseUp computes [T, 1536]. A unit is 32 columns of the result.
+//
+//	ffn inner    zoo/deberta_v3.dspec:38
+func (e *exec) layerIntermediateDenseUp(_, unit int) {
+	c := engine.At(e.slot2, unit*32)
+	a := e.slot3
+	w := engine.At(&e.layerNow.intermediateDenseUp[0], unit*256)
+	cut := engine.CutRows(e.tokens, e.k.tile, rows8x32)
+	for i := range cut.Calls {
+		row, m := cut.Part(i)
+		e.k.gemm_f32_8x32_lda16_bias(engine.At(c, row*1552), engine.At(a, row*16), w, &zeros[0], m, 1552)
+	}
+}
+
+// layerIntermediateDense computes [T, 1536]. A unit is 32 columns of the result.
 //
 //	ffn inner    zoo/deberta_v3.dspec:38
 func (e *exec) layerIntermediateDense(_, unit int) {
-	c := engine.At(e.slot0, unit*32)
-	a := e.slot2
+	c := engine.At(e.slot2, unit*32)
+	a := e.slot0
 	w := engine.At(&e.layerNow.intermediateDensePanels[0], unit*12288)
 	bias := engine.At(&e.layerNow.intermediateDenseBias16[0], unit*32)
-	cut := engine.CutRows(e.rowsNow, e.k.tile, rows384x32)
+	if e.layerNow.intermediateDenseUp != nil {
+		res := engine.At(e.slot2, unit*32)
+		cut := engine.CutRows(e.tokens, e.k.tile, rows384x32)
+		for i := range cut.Calls {
+			row, m := cut.Part(i)
+			e.k.gemm_f32_384x32_lda384_bias_residual_gelu(engine.At(c, row*1552), engine.At(a, row*384), w, bias, engine.At(res, row*1552), m, 1552)
+		}
+		return
+	}
+	cut := engine.CutRows(e.tokens, e.k.tile, rows384x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
 		e.k.gemm_f32_384x32_lda384_bias_gelu(engine.At(c, row*1552), engine.At(a, row*384), w, bias, m, 1552)
 	}
 }
 
-// layerOutputDense computes [T, 384] or [B, 384]. A unit is 32 columns of the result.
+// layerOutputDenseDown computes [T, 8]. A unit is 24 rows.
+//
+//	ffn inner    zoo/deberta_v3.dspec:38
+func (e *exec) layerOutputDenseDown(_, unit int) {
+	row := unit * 24
+	m := min(24, e.tokens-row)
+	c := engine.At(e.slot3, row*16)
+	a := engine.At(e.slot2, row*1552)
+	w := &e.layerNow.outputDenseDown[0]
+	e.k.gemm_f32_1536x16_lda1552_bias(c, a, w, &zeros[0], m, 16)
+}
+
+// layerOutputDenseUp computes [T, 384]. A unit is 32 columns of the result.
+//
+//	ffn inner    zoo/deberta_v3.dspec:38
+func (e *exec) layerOutputDenseUp(_, unit int) {
+	c := engine.At(e.slot4, unit*32)
+	a := e.slot3
+	w := engine.At(&e.layerNow.outputDenseUp[0], unit*256)
+	res := engine.At(e.slot0, unit*32)
+	cut := engine.CutRows(e.tokens, e.k.tile, rows8x32)
+	for i := range cut.Calls {
+		row, m := cut.Part(i)
+		e.k.gemm_f32_8x32_lda16_bias_residual(engine.At(c, row*384), engine.At(a, row*16), w, &zeros[0], engine.At(res, row*384), m, 384)
+	}
+}
+
+// layerOutputDense computes [T, 384]. A unit is 32 columns of the result.
 //
 //	ffn inner    zoo/deberta_v3.dspec:38
 func (e *exec) layerOutputDense(_, unit int) {
-	c := engine.At(e.slot3, unit*32)
-	a := e.slot0
+	c := engine.At(e.slot4, unit*32)
+	a := e.slot2
 	w := engine.At(&e.layerNow.outputDensePanels[0], unit*49152)
 	bias := engine.At(&e.layerNow.outputDenseBias16[0], unit*32)
-	res := engine.At(e.slot2, unit*32)
-	cut := engine.CutRows(e.rowsNow, e.k.tile, rows1536x32)
+	if e.layerNow.outputDenseUp != nil {
+		res := engine.At(e.slot4, unit*32)
+		cut := engine.CutRows(e.tokens, e.k.tile, rows1536x32)
+		for i := range cut.Calls {
+			row, m := cut.Part(i)
+			e.k.gemm_f32_1536x32_lda1552_bias_residual(engine.At(c, row*384), engine.At(a, row*1552), w, bias, engine.At(res, row*384), m, 384)
+		}
+		return
+	}
+	res := engine.At(e.slot0, unit*32)
+	cut := engine.CutRows(e.tokens, e.k.tile, rows1536x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
 		e.k.gemm_f32_1536x32_lda1552_bias_residual(engine.At(c, row*384), engine.At(a, row*1552), w, bias, engine.At(res, row*384), m, 384)
@@ -341,7 +574,7 @@ func (e *exec) layerOutputDense(_, unit int) {
 func (e *exec) layerOutputLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.tokens-row)
-	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(engine.At(e.slot1, row*384), engine.At(e.slot3, row*384), &e.layerNow.outputLayerNormWeight[0], &e.layerNow.outputLayerNormBias[0], m)
+	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(engine.At(e.slot1, row*384), engine.At(e.slot4, row*384), &e.layerNow.outputLayerNormWeight[0], &e.layerNow.outputLayerNormBias[0], m)
 }
 
 // layerLastAttention computes [B, 384]. A unit is one head of one sequence.
@@ -351,9 +584,9 @@ func (e *exec) layerLastAttention(worker, unit int) {
 	b, h := unit/6, unit%6
 	first := int(e.Starts[b])
 	n := int(e.Starts[b+1]) - first
-	q := engine.At(e.slot0, first*1152+h*64)
+	q := engine.At(e.slot2, first*1152+h*64)
 	e.k.attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc.Run(attention.Call{
-		O:         engine.At(e.slot2, b*384+h*64),
+		O:         engine.At(e.slot3, b*384+h*64),
 		Q:         q,
 		K:         engine.At(q, 384),
 		V:         engine.At(q, 768),
@@ -372,7 +605,34 @@ func (e *exec) layerLastAttention(worker, unit int) {
 //	take first    nli.dspec:7
 func (e *exec) layerLastTake(_, unit int) {
 	first := int(e.Starts[unit])
-	e.k.take_f32_384_384_0_384_rowsfirst(engine.At(e.slot3, unit*384), engine.At(e.slot1, first*384), int(e.Starts[unit+1])-first)
+	e.k.take_f32_384_384_0_384_rowsfirst(engine.At(e.slot4, unit*384), engine.At(e.slot1, first*384), int(e.Starts[unit+1])-first)
+}
+
+// layerLastAttentionOutputDenseDown computes [B, 8]. A unit is 24 rows.
+//
+//	attention    zoo/deberta_v3.dspec:30
+func (e *exec) layerLastAttentionOutputDenseDown(_, unit int) {
+	row := unit * 24
+	m := min(24, e.sequences-row)
+	c := engine.At(e.slot2, row*16)
+	a := engine.At(e.slot3, row*384)
+	w := &e.layerNow.attentionOutputDenseDown[0]
+	e.k.gemm_f32_384x16_lda384_bias(c, a, w, &zeros[0], m, 16)
+}
+
+// layerLastAttentionOutputDenseUp computes [B, 384]. A unit is 32 columns of the result.
+//
+//	attention    zoo/deberta_v3.dspec:30
+func (e *exec) layerLastAttentionOutputDenseUp(_, unit int) {
+	c := engine.At(e.slot0, unit*32)
+	a := e.slot2
+	w := engine.At(&e.layerNow.attentionOutputDenseUp[0], unit*256)
+	res := engine.At(e.slot4, unit*32)
+	cut := engine.CutRows(e.sequences, e.k.tile, rows8x32)
+	for i := range cut.Calls {
+		row, m := cut.Part(i)
+		e.k.gemm_f32_8x32_lda16_bias_residual(engine.At(c, row*384), engine.At(a, row*16), w, &zeros[0], engine.At(res, row*384), m, 384)
+	}
 }
 
 // layerLastAttentionOutputDense computes [B, 384]. A unit is 32 columns of the result.
@@ -380,14 +640,134 @@ func (e *exec) layerLastTake(_, unit int) {
 //	attention    zoo/deberta_v3.dspec:30
 func (e *exec) layerLastAttentionOutputDense(_, unit int) {
 	c := engine.At(e.slot0, unit*32)
-	a := e.slot2
+	a := e.slot3
 	w := engine.At(&e.layerNow.attentionOutputDensePanels[0], unit*12288)
 	bias := engine.At(&e.layerNow.attentionOutputDenseBias16[0], unit*32)
-	res := engine.At(e.slot3, unit*32)
+	if e.layerNow.attentionOutputDenseUp != nil {
+		res := engine.At(e.slot0, unit*32)
+		cut := engine.CutRows(e.sequences, e.k.tile, rows384x32)
+		for i := range cut.Calls {
+			row, m := cut.Part(i)
+			e.k.gemm_f32_384x32_lda384_bias_residual(engine.At(c, row*384), engine.At(a, row*384), w, bias, engine.At(res, row*384), m, 384)
+		}
+		return
+	}
+	res := engine.At(e.slot4, unit*32)
 	cut := engine.CutRows(e.sequences, e.k.tile, rows384x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
 		e.k.gemm_f32_384x32_lda384_bias_residual(engine.At(c, row*384), engine.At(a, row*384), w, bias, engine.At(res, row*384), m, 384)
+	}
+}
+
+// layerLastAttentionOutputLayerNorm computes [B, 384]. A unit is 32 rows.
+//
+//	norm layernorm(eps: 1e-7)    zoo/deberta_v3.dspec:19
+func (e *exec) layerLastAttentionOutputLayerNorm(_, unit int) {
+	row := unit * 32
+	m := min(32, e.sequences-row)
+	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(engine.At(e.slot3, row*384), engine.At(e.slot0, row*384), &e.layerNow.attentionOutputLayerNormWeight[0], &e.layerNow.attentionOutputLayerNormBias[0], m)
+}
+
+// layerLastIntermediateDenseDown computes [B, 8]. A unit is 24 rows.
+//
+//	ffn inner    zoo/deberta_v3.dspec:38
+func (e *exec) layerLastIntermediateDenseDown(_, unit int) {
+	row := unit * 24
+	m := min(24, e.sequences-row)
+	c := engine.At(e.slot4, row*16)
+	a := engine.At(e.slot3, row*384)
+	w := &e.layerNow.intermediateDenseDown[0]
+	e.k.gemm_f32_384x16_lda384_bias(c, a, w, &zeros[0], m, 16)
+}
+
+// layerLastIntermediateDenseUp computes [B, 1536]. A unit is 32 columns of the result.
+//
+//	ffn inner    zoo/deberta_v3.dspec:38
+func (e *exec) layerLastIntermediateDenseUp(_, unit int) {
+	c := engine.At(e.slot2, unit*32)
+	a := e.slot4
+	w := engine.At(&e.layerNow.intermediateDenseUp[0], unit*256)
+	cut := engine.CutRows(e.sequences, e.k.tile, rows8x32)
+	for i := range cut.Calls {
+		row, m := cut.Part(i)
+		e.k.gemm_f32_8x32_lda16_bias(engine.At(c, row*1552), engine.At(a, row*16), w, &zeros[0], m, 1552)
+	}
+}
+
+// layerLastIntermediateDense computes [B, 1536]. A unit is 32 columns of the result.
+//
+//	ffn inner    zoo/deberta_v3.dspec:38
+func (e *exec) layerLastIntermediateDense(_, unit int) {
+	c := engine.At(e.slot2, unit*32)
+	a := e.slot3
+	w := engine.At(&e.layerNow.intermediateDensePanels[0], unit*12288)
+	bias := engine.At(&e.layerNow.intermediateDenseBias16[0], unit*32)
+	if e.layerNow.intermediateDenseUp != nil {
+		res := engine.At(e.slot2, unit*32)
+		cut := engine.CutRows(e.sequences, e.k.tile, rows384x32)
+		for i := range cut.Calls {
+			row, m := cut.Part(i)
+			e.k.gemm_f32_384x32_lda384_bias_residual_gelu(engine.At(c, row*1552), engine.At(a, row*384), w, bias, engine.At(res, row*1552), m, 1552)
+		}
+		return
+	}
+	cut := engine.CutRows(e.sequences, e.k.tile, rows384x32)
+	for i := range cut.Calls {
+		row, m := cut.Part(i)
+		e.k.gemm_f32_384x32_lda384_bias_gelu(engine.At(c, row*1552), engine.At(a, row*384), w, bias, m, 1552)
+	}
+}
+
+// layerLastOutputDenseDown computes [B, 8]. A unit is 24 rows.
+//
+//	ffn inner    zoo/deberta_v3.dspec:38
+func (e *exec) layerLastOutputDenseDown(_, unit int) {
+	row := unit * 24
+	m := min(24, e.sequences-row)
+	c := engine.At(e.slot0, row*16)
+	a := engine.At(e.slot2, row*1552)
+	w := &e.layerNow.outputDenseDown[0]
+	e.k.gemm_f32_1536x16_lda1552_bias(c, a, w, &zeros[0], m, 16)
+}
+
+// layerLastOutputDenseUp computes [B, 384]. A unit is 32 columns of the result.
+//
+//	ffn inner    zoo/deberta_v3.dspec:38
+func (e *exec) layerLastOutputDenseUp(_, unit int) {
+	c := engine.At(e.slot4, unit*32)
+	a := e.slot0
+	w := engine.At(&e.layerNow.outputDenseUp[0], unit*256)
+	res := engine.At(e.slot3, unit*32)
+	cut := engine.CutRows(e.sequences, e.k.tile, rows8x32)
+	for i := range cut.Calls {
+		row, m := cut.Part(i)
+		e.k.gemm_f32_8x32_lda16_bias_residual(engine.At(c, row*384), engine.At(a, row*16), w, &zeros[0], engine.At(res, row*384), m, 384)
+	}
+}
+
+// layerLastOutputDense computes [B, 384]. A unit is 32 columns of the result.
+//
+//	ffn inner    zoo/deberta_v3.dspec:38
+func (e *exec) layerLastOutputDense(_, unit int) {
+	c := engine.At(e.slot4, unit*32)
+	a := e.slot2
+	w := engine.At(&e.layerNow.outputDensePanels[0], unit*49152)
+	bias := engine.At(&e.layerNow.outputDenseBias16[0], unit*32)
+	if e.layerNow.outputDenseUp != nil {
+		res := engine.At(e.slot4, unit*32)
+		cut := engine.CutRows(e.sequences, e.k.tile, rows1536x32)
+		for i := range cut.Calls {
+			row, m := cut.Part(i)
+			e.k.gemm_f32_1536x32_lda1552_bias_residual(engine.At(c, row*384), engine.At(a, row*1552), w, bias, engine.At(res, row*384), m, 384)
+		}
+		return
+	}
+	res := engine.At(e.slot3, unit*32)
+	cut := engine.CutRows(e.sequences, e.k.tile, rows1536x32)
+	for i := range cut.Calls {
+		row, m := cut.Part(i)
+		e.k.gemm_f32_1536x32_lda1552_bias_residual(engine.At(c, row*384), engine.At(a, row*1552), w, bias, engine.At(res, row*384), m, 384)
 	}
 }
 
@@ -397,17 +777,52 @@ func (e *exec) layerLastAttentionOutputDense(_, unit int) {
 func (e *exec) layerLastOutputLayerNorm(_, unit int) {
 	row := unit * 32
 	m := min(32, e.sequences-row)
-	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(engine.At(e.slot4, row*384), engine.At(e.slot3, row*384), &e.layerNow.outputLayerNormWeight[0], &e.layerNow.outputLayerNormBias[0], m)
+	e.k.layernorm_f32_384_ldx384_ldy384_eps1em07(engine.At(e.slot5, row*384), engine.At(e.slot4, row*384), &e.layerNow.outputLayerNormWeight[0], &e.layerNow.outputLayerNormBias[0], m)
+}
+
+// headPoolerDenseDown computes [B, 8]. A unit is 24 rows.
+//
+//	linear hidden    nli.dspec:8
+func (e *exec) headPoolerDenseDown(_, unit int) {
+	row := unit * 24
+	m := min(24, e.sequences-row)
+	c := engine.At(e.slot0, row*16)
+	a := engine.At(e.slot5, row*384)
+	w := &e.w.headPoolerDenseDown[0]
+	e.k.gemm_f32_384x16_lda384_bias(c, a, w, &zeros[0], m, 16)
+}
+
+// headPoolerDenseUp computes [B, 384]. A unit is 32 columns of the result.
+//
+//	linear hidden    nli.dspec:8
+func (e *exec) headPoolerDenseUp(_, unit int) {
+	c := engine.At(e.slot3, unit*32)
+	a := e.slot0
+	w := engine.At(&e.w.headPoolerDenseUp[0], unit*256)
+	cut := engine.CutRows(e.sequences, e.k.tile, rows8x32)
+	for i := range cut.Calls {
+		row, m := cut.Part(i)
+		e.k.gemm_f32_8x32_lda16_bias(engine.At(c, row*384), engine.At(a, row*16), w, &zeros[0], m, 384)
+	}
 }
 
 // headPoolerDense computes [B, 384]. A unit is 32 columns of the result.
 //
 //	linear hidden    nli.dspec:8
 func (e *exec) headPoolerDense(_, unit int) {
-	c := engine.At(e.slot2, unit*32)
-	a := e.slot4
+	c := engine.At(e.slot3, unit*32)
+	a := e.slot5
 	w := engine.At(&e.w.headPoolerDensePanels[0], unit*12288)
 	bias := engine.At(&e.w.headPoolerDenseBias16[0], unit*32)
+	if e.w.headPoolerDenseUp != nil {
+		res := engine.At(e.slot3, unit*32)
+		cut := engine.CutRows(e.sequences, e.k.tile, rows384x32)
+		for i := range cut.Calls {
+			row, m := cut.Part(i)
+			e.k.gemm_f32_384x32_lda384_bias_residual_gelu(engine.At(c, row*384), engine.At(a, row*384), w, bias, engine.At(res, row*384), m, 384)
+		}
+		return
+	}
 	cut := engine.CutRows(e.sequences, e.k.tile, rows384x32)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)
@@ -415,14 +830,49 @@ func (e *exec) headPoolerDense(_, unit int) {
 	}
 }
 
+// headClassifierDown computes [B, 8]. A unit is 24 rows.
+//
+//	linear 3 as labels("entailment", "neutral", "contradiction")    nli.dspec:10
+func (e *exec) headClassifierDown(_, unit int) {
+	row := unit * 24
+	m := min(24, e.sequences-row)
+	c := engine.At(e.slot4, row*16)
+	a := engine.At(e.slot3, row*384)
+	w := &e.w.headClassifierDown[0]
+	e.k.gemm_f32_384x16_lda384_bias(c, a, w, &zeros[0], m, 16)
+}
+
+// headClassifierUp computes [B, 3]. A unit is 32 columns of the result.
+//
+//	linear 3 as labels("entailment", "neutral", "contradiction")    nli.dspec:10
+func (e *exec) headClassifierUp(_, unit int) {
+	c := engine.At(e.slot0, unit*32)
+	a := e.slot4
+	w := engine.At(&e.w.headClassifierUp[0], unit*256)
+	cut := engine.CutRows(e.sequences, e.k.tile, rows8x16)
+	for i := range cut.Calls {
+		row, m := cut.Part(i)
+		e.k.gemm_f32_8x16_lda16_bias(engine.At(c, row*16), engine.At(a, row*16), w, &zeros[0], m, 16)
+	}
+}
+
 // headClassifier computes [B, 3]. A unit is 32 columns of the result.
 //
 //	linear 3 as labels("entailment", "neutral", "contradiction")    nli.dspec:10
 func (e *exec) headClassifier(_, unit int) {
-	c := engine.At(e.slot5, unit*32)
-	a := e.slot2
+	c := engine.At(e.slot6, unit*32)
+	a := e.slot3
 	w := engine.At(&e.w.headClassifierPanels[0], unit*12288)
 	bias := engine.At(&e.w.headClassifierBias16[0], unit*32)
+	if e.w.headClassifierUp != nil {
+		res := engine.At(e.slot0, unit*32)
+		cut := engine.CutRows(e.sequences, e.k.tile, rows384x16)
+		for i := range cut.Calls {
+			row, m := cut.Part(i)
+			e.k.gemm_f32_384x16_lda384_bias_residual(engine.At(c, row*16), engine.At(a, row*384), w, bias, engine.At(res, row*16), m, 16)
+		}
+		return
+	}
 	cut := engine.CutRows(e.sequences, e.k.tile, rows384x16)
 	for i := range cut.Calls {
 		row, m := cut.Part(i)

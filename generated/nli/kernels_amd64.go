@@ -13,11 +13,18 @@ import (
 var tableAVX512 = kernels{
 	attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc: &attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512,
 	embed_f32_copy_384_ldy384_ldt384:              embed_f32_copy_384_ldy384_ldt384_avx512,
+	gemm_f32_1536x16_lda1552_bias:                 gemm_f32_1536x16_lda1552_bias_avx512,
 	gemm_f32_1536x32_lda1552_bias_residual:        gemm_f32_1536x32_lda1552_bias_residual_avx512,
+	gemm_f32_24x32_lda32_bias:                     gemm_f32_24x32_lda32_bias_avx512,
 	gemm_f32_384x16_lda384_bias:                   gemm_f32_384x16_lda384_bias_avx512,
+	gemm_f32_384x16_lda384_bias_residual:          gemm_f32_384x16_lda384_bias_residual_avx512,
 	gemm_f32_384x32_lda384_bias:                   gemm_f32_384x32_lda384_bias_avx512,
 	gemm_f32_384x32_lda384_bias_gelu:              gemm_f32_384x32_lda384_bias_gelu_avx512,
 	gemm_f32_384x32_lda384_bias_residual:          gemm_f32_384x32_lda384_bias_residual_avx512,
+	gemm_f32_384x32_lda384_bias_residual_gelu:     gemm_f32_384x32_lda384_bias_residual_gelu_avx512,
+	gemm_f32_8x16_lda16_bias:                      gemm_f32_8x16_lda16_bias_avx512,
+	gemm_f32_8x32_lda16_bias:                      gemm_f32_8x32_lda16_bias_avx512,
+	gemm_f32_8x32_lda16_bias_residual:             gemm_f32_8x32_lda16_bias_residual_avx512,
 	layernorm_f32_384_ldx384_ldy384_eps1em07:      layernorm_f32_384_ldx384_ldy384_eps1em07_avx512,
 	take_f32_384_384_0_384_rowsfirst:              take_f32_384_384_0_384_rowsfirst_generic,
 	tile:                                          14,
@@ -27,11 +34,18 @@ var tableAVX512 = kernels{
 var tableAVX2 = kernels{
 	attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc: &attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2,
 	embed_f32_copy_384_ldy384_ldt384:              embed_f32_copy_384_ldy384_ldt384_avx2,
+	gemm_f32_1536x16_lda1552_bias:                 gemm_f32_1536x16_lda1552_bias_avx2,
 	gemm_f32_1536x32_lda1552_bias_residual:        gemm_f32_1536x32_lda1552_bias_residual_avx2,
+	gemm_f32_24x32_lda32_bias:                     gemm_f32_24x32_lda32_bias_avx2,
 	gemm_f32_384x16_lda384_bias:                   gemm_f32_384x16_lda384_bias_avx2,
+	gemm_f32_384x16_lda384_bias_residual:          gemm_f32_384x16_lda384_bias_residual_avx2,
 	gemm_f32_384x32_lda384_bias:                   gemm_f32_384x32_lda384_bias_avx2,
 	gemm_f32_384x32_lda384_bias_gelu:              gemm_f32_384x32_lda384_bias_gelu_avx2,
 	gemm_f32_384x32_lda384_bias_residual:          gemm_f32_384x32_lda384_bias_residual_avx2,
+	gemm_f32_384x32_lda384_bias_residual_gelu:     gemm_f32_384x32_lda384_bias_residual_gelu_avx2,
+	gemm_f32_8x16_lda16_bias:                      gemm_f32_8x16_lda16_bias_avx2,
+	gemm_f32_8x32_lda16_bias:                      gemm_f32_8x32_lda16_bias_avx2,
+	gemm_f32_8x32_lda16_bias_residual:             gemm_f32_8x32_lda16_bias_residual_avx2,
 	layernorm_f32_384_ldx384_ldy384_eps1em07:      layernorm_f32_384_ldx384_ldy384_eps1em07_avx2,
 	take_f32_384_384_0_384_rowsfirst:              take_f32_384_384_0_384_rowsfirst_generic,
 	tile:                                          6,
@@ -70,6 +84,18 @@ func layernorm_f32_384_ldx384_ldy384_eps1em07_avx512(y, x, gain, shift *float32,
 //
 //go:noescape
 func gemm_f32_384x32_lda384_bias_avx512(c, a, w, bias *float32, m, ldc int)
+
+// gemm_f32_24x32_lda32_bias_avx512 computes c[m, 32] = a[m, 24]·wᵀ + bias
+// w: panels [2][24][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_24x32_lda32_bias_avx512(c, a, w, bias *float32, m, ldc int)
+
+// gemm_f32_384x32_lda384_bias_residual_avx512 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
+// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_384x32_lda384_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
 // attn_f32_keys_64_ldk1152_avx512 transposes k[n, 64], rows 1152 floats apart, into panels b[n/16][64][16], n rounded
 // up; rows from n on are copies of zero[64].
@@ -128,11 +154,23 @@ var attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx512 = attention.Form{
 	Portable: attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_strip,
 }
 
-// gemm_f32_384x32_lda384_bias_residual_avx512 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
-// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
+// gemm_f32_384x16_lda384_bias_avx512 computes c[m, 16] = a[m, 384]·wᵀ + bias
+// w: panels [1][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x32_lda384_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
+func gemm_f32_384x16_lda384_bias_avx512(c, a, w, bias *float32, m, ldc int)
+
+// gemm_f32_8x32_lda16_bias_residual_avx512 computes c[m, 32] = a[m, 8]·wᵀ + bias + r
+// w: panels [2][8][16] of floats; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_8x32_lda16_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_8x32_lda16_bias_avx512 computes c[m, 32] = a[m, 8]·wᵀ + bias
+// w: panels [2][8][16] of floats; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_8x32_lda16_bias_avx512(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_384x32_lda384_bias_gelu_avx512 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias)
 // w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
@@ -140,17 +178,35 @@ func gemm_f32_384x32_lda384_bias_residual_avx512(c, a, w, bias, r *float32, m, l
 //go:noescape
 func gemm_f32_384x32_lda384_bias_gelu_avx512(c, a, w, bias *float32, m, ldc int)
 
+// gemm_f32_384x32_lda384_bias_residual_gelu_avx512 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias + r)
+// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_384x32_lda384_bias_residual_gelu_avx512(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_1536x16_lda1552_bias_avx512 computes c[m, 16] = a[m, 1536]·wᵀ + bias
+// w: panels [1][1536][16] of floats; rows of a are 1552 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_1536x16_lda1552_bias_avx512(c, a, w, bias *float32, m, ldc int)
+
 // gemm_f32_1536x32_lda1552_bias_residual_avx512 computes c[m, 32] = a[m, 1536]·wᵀ + bias + r
 // w: panels [2][1536][16] of floats; rows of a are 1552 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_1536x32_lda1552_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
-// gemm_f32_384x16_lda384_bias_avx512 computes c[m, 16] = a[m, 384]·wᵀ + bias
+// gemm_f32_8x16_lda16_bias_avx512 computes c[m, 16] = a[m, 8]·wᵀ + bias
+// w: panels [1][8][16] of floats; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_8x16_lda16_bias_avx512(c, a, w, bias *float32, m, ldc int)
+
+// gemm_f32_384x16_lda384_bias_residual_avx512 computes c[m, 16] = a[m, 384]·wᵀ + bias + r
 // w: panels [1][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x16_lda384_bias_avx512(c, a, w, bias *float32, m, ldc int)
+func gemm_f32_384x16_lda384_bias_residual_avx512(c, a, w, bias, r *float32, m, ldc int)
 
 // embed_f32_copy_384_ldy384_ldt384_avx2 computes y[m, 384] = rows ids[m] of the table
 // Rows of y are 384 floats apart, of the table 384.
@@ -169,6 +225,18 @@ func layernorm_f32_384_ldx384_ldy384_eps1em07_avx2(y, x, gain, shift *float32, m
 //
 //go:noescape
 func gemm_f32_384x32_lda384_bias_avx2(c, a, w, bias *float32, m, ldc int)
+
+// gemm_f32_24x32_lda32_bias_avx2 computes c[m, 32] = a[m, 24]·wᵀ + bias
+// w: panels [2][24][16] of floats; rows of a are 32 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_24x32_lda32_bias_avx2(c, a, w, bias *float32, m, ldc int)
+
+// gemm_f32_384x32_lda384_bias_residual_avx2 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
+// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_384x32_lda384_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
 // attn_f32_keys_64_ldk1152_avx2 transposes k[n, 64], rows 1152 floats apart, into panels b[n/16][64][16], n rounded
 // up; rows from n on are copies of zero[64].
@@ -227,11 +295,23 @@ var attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_avx2 = attention.Form{
 	Portable: attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_strip,
 }
 
-// gemm_f32_384x32_lda384_bias_residual_avx2 computes c[m, 32] = a[m, 384]·wᵀ + bias + r
-// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
+// gemm_f32_384x16_lda384_bias_avx2 computes c[m, 16] = a[m, 384]·wᵀ + bias
+// w: panels [1][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x32_lda384_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
+func gemm_f32_384x16_lda384_bias_avx2(c, a, w, bias *float32, m, ldc int)
+
+// gemm_f32_8x32_lda16_bias_residual_avx2 computes c[m, 32] = a[m, 8]·wᵀ + bias + r
+// w: panels [2][8][16] of floats; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_8x32_lda16_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_8x32_lda16_bias_avx2 computes c[m, 32] = a[m, 8]·wᵀ + bias
+// w: panels [2][8][16] of floats; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_8x32_lda16_bias_avx2(c, a, w, bias *float32, m, ldc int)
 
 // gemm_f32_384x32_lda384_bias_gelu_avx2 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias)
 // w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
@@ -239,14 +319,32 @@ func gemm_f32_384x32_lda384_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc
 //go:noescape
 func gemm_f32_384x32_lda384_bias_gelu_avx2(c, a, w, bias *float32, m, ldc int)
 
+// gemm_f32_384x32_lda384_bias_residual_gelu_avx2 computes c[m, 32] = gelu(a[m, 384]·wᵀ + bias + r)
+// w: panels [2][384][16] of floats; rows of a are 384 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_384x32_lda384_bias_residual_gelu_avx2(c, a, w, bias, r *float32, m, ldc int)
+
+// gemm_f32_1536x16_lda1552_bias_avx2 computes c[m, 16] = a[m, 1536]·wᵀ + bias
+// w: panels [1][1536][16] of floats; rows of a are 1552 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_1536x16_lda1552_bias_avx2(c, a, w, bias *float32, m, ldc int)
+
 // gemm_f32_1536x32_lda1552_bias_residual_avx2 computes c[m, 32] = a[m, 1536]·wᵀ + bias + r
 // w: panels [2][1536][16] of floats; rows of a are 1552 of these apart, of c ldc.
 //
 //go:noescape
 func gemm_f32_1536x32_lda1552_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)
 
-// gemm_f32_384x16_lda384_bias_avx2 computes c[m, 16] = a[m, 384]·wᵀ + bias
+// gemm_f32_8x16_lda16_bias_avx2 computes c[m, 16] = a[m, 8]·wᵀ + bias
+// w: panels [1][8][16] of floats; rows of a are 16 of these apart, of c ldc.
+//
+//go:noescape
+func gemm_f32_8x16_lda16_bias_avx2(c, a, w, bias *float32, m, ldc int)
+
+// gemm_f32_384x16_lda384_bias_residual_avx2 computes c[m, 16] = a[m, 384]·wᵀ + bias + r
 // w: panels [1][384][16] of floats; rows of a are 384 of these apart, of c ldc.
 //
 //go:noescape
-func gemm_f32_384x16_lda384_bias_avx2(c, a, w, bias *float32, m, ldc int)
+func gemm_f32_384x16_lda384_bias_residual_avx2(c, a, w, bias, r *float32, m, ldc int)

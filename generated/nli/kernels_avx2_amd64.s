@@ -489,6 +489,712 @@ store1:
 	VZEROUPPER
 	RET
 
+// func gemm_f32_24x32_lda32_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_24x32_lda32_bias_avx2(SB), NOSPLIT, $8-48
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ $0x00000000, (SP)
+
+panel:
+	MOVQ a+8(FP), SI
+	MOVQ m+32(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 1536(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    3072(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+40(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+12, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+12, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+12, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 132(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 260(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+24, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+24, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+24, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 128(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 384(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 512(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 640(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    CX, AX
+	IMULQ   DX, AX
+	ADDQ    AX, DI
+	IMUL3Q  $+128, CX, AX
+	ADDQ    AX, SI
+	DECQ    R11
+	JNZ     strip
+
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
+	MOVQ (SP), AX
+	ADDQ $+64, AX
+	MOVQ AX, (SP)
+	ADDQ $+1536, R8
+	ADDQ $+64, R9
+	MOVQ c+0(FP), DI
+	ADDQ AX, DI
+	CMPQ AX, $+128
+	JLT  panel
+	VZEROUPPER
+	RET
+
+// func gemm_f32_384x32_lda384_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_384x32_lda384_bias_residual_avx2(SB), NOSPLIT, $8-56
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ r+32(FP), R10
+	MOVQ $0x00000000, (SP)
+
+panel:
+	MOVQ a+8(FP), SI
+	MOVQ m+40(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 24576(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    49152(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+48(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	MOVQ  R10, BX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+192, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 1540(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+192, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 1540(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 3076(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 6144(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 6144(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 7680(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VADDPS  (BX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VADDPS  (BX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VADDPS  (BX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VADDPS  (BX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (BX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    CX, AX
+	IMULQ   DX, AX
+	ADDQ    AX, DI
+	ADDQ    AX, R10
+	IMUL3Q  $+1536, CX, AX
+	ADDQ    AX, SI
+	DECQ    R11
+	JNZ     strip
+
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
+	MOVQ (SP), AX
+	ADDQ $+64, AX
+	MOVQ AX, (SP)
+	ADDQ $+24576, R8
+	ADDQ $+64, R9
+	MOVQ c+0(FP), DI
+	ADDQ AX, DI
+	MOVQ r+32(FP), R10
+	ADDQ AX, R10
+	CMPQ AX, $+128
+	JLT  panel
+	VZEROUPPER
+	RET
+
 // func attn_f32_keys_64_ldk1152_avx2(b *float32, k *float32, zero *float32, n int)
 // Requires: AVX, CMOV, MMX+
 TEXT ·attn_f32_keys_64_ldk1152_avx2(SB), NOSPLIT, $0-32
@@ -1633,9 +2339,333 @@ store0_1:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_384x32_lda384_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// func gemm_f32_384x16_lda384_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_384x32_lda384_bias_residual_avx2(SB), NOSPLIT, $8-56
+TEXT ·gemm_f32_384x16_lda384_bias_avx2(SB), NOSPLIT, $0-48
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ m+32(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 24576(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    49152(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+40(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+192, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 1540(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+192, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 1540(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 3076(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 6144(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 6144(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 7680(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    CX, AX
+	IMULQ   DX, AX
+	ADDQ    AX, DI
+	IMUL3Q  $+1536, CX, AX
+	ADDQ    AX, SI
+	DECQ    R11
+	JNZ     strip
+	VZEROUPPER
+	RET
+
+// func gemm_f32_8x32_lda16_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_8x32_lda16_bias_residual_avx2(SB), NOSPLIT, $8-56
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -1660,12 +2690,12 @@ panel:
 	MOVQ DX, R13
 
 	// The first strips prefetch the panels that follow these.
-	LEAQ 24576(R8), R14
+	LEAQ 512(R8), R14
 
 strip:
 	MOVQ    $+64, R15
 	XORL    BX, BX
-	LEAQ    49152(R8), AX
+	LEAQ    1024(R8), AX
 	CMPQ    R14, AX
 	CMOVQCC BX, R15
 	MOVQ    R12, CX
@@ -1712,7 +2742,7 @@ touch:
 	JEQ        rows3
 	CMPQ       CX, $+2
 	JEQ        rows2
-	MOVQ       $+192, DX
+	MOVQ       $+4, DX
 	PCALIGN    $0x20
 
 turn1:
@@ -1739,7 +2769,7 @@ turn1:
 	JMP          store1
 
 rows2:
-	MOVQ    $+192, DX
+	MOVQ    $+4, DX
 	PCALIGN $0x20
 
 turn2:
@@ -1748,7 +2778,7 @@ turn2:
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 1536(AX), Y15
+	VBROADCASTSS 64(AX), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
 	VMOVUPS      64(BX), Y12
@@ -1756,7 +2786,7 @@ turn2:
 	VBROADCASTSS 4(AX), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 1540(AX), Y15
+	VBROADCASTSS 68(AX), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
 	ADDQ         $+8, AX
@@ -1772,7 +2802,7 @@ turn2:
 	JMP          store2
 
 rows3:
-	MOVQ    $+192, DX
+	MOVQ    $+4, DX
 	PCALIGN $0x20
 
 turn3:
@@ -1781,10 +2811,10 @@ turn3:
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS 1536(AX), Y15
+	VBROADCASTSS 64(AX), Y15
 	VFMADD231PS  Y12, Y15, Y8
 	VFMADD231PS  Y13, Y15, Y9
-	VBROADCASTSS 3072(AX), Y14
+	VBROADCASTSS 128(AX), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
 	PREFETCHT1   (R14)
@@ -1794,10 +2824,10 @@ turn3:
 	VBROADCASTSS 4(AX), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS 1540(AX), Y15
+	VBROADCASTSS 68(AX), Y15
 	VFMADD231PS  Y12, Y15, Y8
 	VFMADD231PS  Y13, Y15, Y9
-	VBROADCASTSS 3076(AX), Y14
+	VBROADCASTSS 132(AX), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
 	PREFETCHT1   128(R14)
@@ -1816,7 +2846,7 @@ turn3:
 	JMP          store3
 
 rows4:
-	MOVQ    $+384, DX
+	MOVQ    $+8, DX
 	PCALIGN $0x20
 
 turn4:
@@ -1825,13 +2855,13 @@ turn4:
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1536(AX), Y15
+	VBROADCASTSS 64(AX), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 3072(AX), Y14
+	VBROADCASTSS 128(AX), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 4608(AX), Y15
+	VBROADCASTSS 192(AX), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
 	PREFETCHT1   (R14)
@@ -1849,7 +2879,7 @@ turn4:
 	JMP          store4
 
 rows5:
-	MOVQ    $+384, DX
+	MOVQ    $+8, DX
 	PCALIGN $0x20
 
 turn5:
@@ -1858,16 +2888,16 @@ turn5:
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS 1536(AX), Y15
+	VBROADCASTSS 64(AX), Y15
 	VFMADD231PS  Y12, Y15, Y4
 	VFMADD231PS  Y13, Y15, Y5
-	VBROADCASTSS 3072(AX), Y14
+	VBROADCASTSS 128(AX), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS 4608(AX), Y15
+	VBROADCASTSS 192(AX), Y15
 	VFMADD231PS  Y12, Y15, Y8
 	VFMADD231PS  Y13, Y15, Y9
-	VBROADCASTSS 6144(AX), Y14
+	VBROADCASTSS 256(AX), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
 	PREFETCHT1   (R14)
@@ -1885,7 +2915,7 @@ turn5:
 	JMP          store5
 
 rows6:
-	MOVQ    $+384, DX
+	MOVQ    $+8, DX
 	PCALIGN $0x20
 
 turn6:
@@ -1894,19 +2924,19 @@ turn6:
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 1536(AX), Y15
+	VBROADCASTSS 64(AX), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 3072(AX), Y14
+	VBROADCASTSS 128(AX), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 4608(AX), Y15
+	VBROADCASTSS 192(AX), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 6144(AX), Y14
+	VBROADCASTSS 256(AX), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 7680(AX), Y15
+	VBROADCASTSS 320(AX), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
 	PREFETCHT1   (R14)
@@ -1981,7 +3011,7 @@ store1:
 	IMULQ   DX, AX
 	ADDQ    AX, DI
 	ADDQ    AX, R10
-	IMUL3Q  $+1536, CX, AX
+	IMUL3Q  $+64, CX, AX
 	ADDQ    AX, SI
 	DECQ    R11
 	JNZ     strip
@@ -1990,12 +3020,350 @@ store1:
 	MOVQ (SP), AX
 	ADDQ $+64, AX
 	MOVQ AX, (SP)
-	ADDQ $+24576, R8
+	ADDQ $+512, R8
 	ADDQ $+64, R9
 	MOVQ c+0(FP), DI
 	ADDQ AX, DI
 	MOVQ r+32(FP), R10
 	ADDQ AX, R10
+	CMPQ AX, $+128
+	JLT  panel
+	VZEROUPPER
+	RET
+
+// func gemm_f32_8x32_lda16_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_8x32_lda16_bias_avx2(SB), NOSPLIT, $8-48
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ $0x00000000, (SP)
+
+panel:
+	MOVQ a+8(FP), SI
+	MOVQ m+32(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 512(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    1024(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+40(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+4, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+4, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 64(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 68(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+4, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 64(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 128(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 68(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 132(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+8, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 64(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 128(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 192(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+8, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 64(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 128(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 192(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+8, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 64(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 128(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 192(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 256(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 320(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    CX, AX
+	IMULQ   DX, AX
+	ADDQ    AX, DI
+	IMUL3Q  $+64, CX, AX
+	ADDQ    AX, SI
+	DECQ    R11
+	JNZ     strip
+
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
+	MOVQ (SP), AX
+	ADDQ $+64, AX
+	MOVQ AX, (SP)
+	ADDQ $+512, R8
+	ADDQ $+64, R9
+	MOVQ c+0(FP), DI
+	ADDQ AX, DI
 	CMPQ AX, $+128
 	JLT  panel
 	VZEROUPPER
@@ -2446,6 +3814,805 @@ act:
 	VZEROUPPER
 	RET
 
+// func gemm_f32_384x32_lda384_bias_residual_gelu_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_384x32_lda384_bias_residual_gelu_avx2(SB), NOSPLIT, $8-56
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ r+32(FP), R10
+	MOVQ $0x00000000, (SP)
+
+panel:
+	MOVQ a+8(FP), SI
+	MOVQ m+40(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 24576(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    49152(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+48(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	MOVQ  R10, BX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+192, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 1540(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+192, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 1540(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 3076(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 6144(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 6144(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 7680(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VADDPS  (BX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VADDPS  (BX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VADDPS  (BX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VADDPS  (BX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (BX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    DI, AX
+	MOVQ    CX, BX
+
+act:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y3
+	VANDPS       vectors<>+384(SB), Y0, Y1
+	VANDPS       vectors<>+384(SB), Y3, Y4
+	VBROADCASTSS words<>+20(SB), Y2
+	VBROADCASTSS words<>+20(SB), Y5
+	VMINPS       Y1, Y2, Y1
+	VMINPS       Y4, Y5, Y4
+	VBROADCASTSS words<>+4(SB), Y5
+	VBROADCASTSS words<>+4(SB), Y9
+	VMOVAPS      Y5, Y2
+	VMOVAPS      Y9, Y8
+	VFMADD231PS  vectors<>+416(SB), Y1, Y2
+	VFMADD231PS  vectors<>+416(SB), Y4, Y8
+	VDIVPS       Y2, Y5, Y2
+	VDIVPS       Y8, Y9, Y8
+	VMULPS       vectors<>+448(SB), Y1, Y5
+	VMULPS       vectors<>+448(SB), Y4, Y9
+	VMULPS       Y1, Y5, Y6
+	VMULPS       Y4, Y9, Y10
+	VMOVAPS      Y6, Y7
+	VMOVAPS      Y10, Y11
+	VFMSUB231PS  Y1, Y5, Y7
+	VFMSUB231PS  Y4, Y9, Y11
+	VBROADCASTSS words<>+24(SB), Y5
+	VBROADCASTSS words<>+24(SB), Y9
+	VFMADD213PS  vectors<>+480(SB), Y2, Y5
+	VFMADD213PS  vectors<>+480(SB), Y8, Y9
+	VFMADD213PS  vectors<>+512(SB), Y2, Y5
+	VFMADD213PS  vectors<>+512(SB), Y8, Y9
+	VFMADD213PS  vectors<>+544(SB), Y2, Y5
+	VFMADD213PS  vectors<>+544(SB), Y8, Y9
+	VFMADD213PS  vectors<>+576(SB), Y2, Y5
+	VFMADD213PS  vectors<>+576(SB), Y8, Y9
+	VFMADD213PS  vectors<>+608(SB), Y2, Y5
+	VFMADD213PS  vectors<>+608(SB), Y8, Y9
+	VFMADD213PS  vectors<>+640(SB), Y2, Y5
+	VFMADD213PS  vectors<>+640(SB), Y8, Y9
+	VFMADD213PS  vectors<>+672(SB), Y2, Y5
+	VFMADD213PS  vectors<>+672(SB), Y8, Y9
+	VFMADD213PS  vectors<>+704(SB), Y2, Y5
+	VFMADD213PS  vectors<>+704(SB), Y8, Y9
+	VMULPS       Y1, Y5, Y5
+	VMULPS       Y4, Y9, Y9
+	VBROADCASTSS words<>+12(SB), Y1
+	VBROADCASTSS words<>+12(SB), Y4
+	VFMADD231PS  vectors<>+96(SB), Y6, Y1
+	VFMADD231PS  vectors<>+96(SB), Y10, Y4
+	VADDPS       vectors<>+128(SB), Y1, Y2
+	VADDPS       vectors<>+128(SB), Y4, Y8
+	VMOVAPS      Y6, Y6
+	VMOVAPS      Y10, Y10
+	VFMADD231PS  vectors<>+160(SB), Y2, Y6
+	VFMADD231PS  vectors<>+160(SB), Y8, Y10
+	VFMADD231PS  vectors<>+192(SB), Y2, Y6
+	VFMADD231PS  vectors<>+192(SB), Y8, Y10
+	VADDPS       Y7, Y6, Y6
+	VADDPS       Y11, Y10, Y10
+	VBROADCASTSS words<>+16(SB), Y2
+	VBROADCASTSS words<>+16(SB), Y7
+	VFMADD213PS  vectors<>+224(SB), Y6, Y2
+	VFMADD213PS  vectors<>+224(SB), Y10, Y7
+	VFMADD213PS  vectors<>+256(SB), Y6, Y2
+	VFMADD213PS  vectors<>+256(SB), Y10, Y7
+	VFMADD213PS  vectors<>+288(SB), Y6, Y2
+	VFMADD213PS  vectors<>+288(SB), Y10, Y7
+	VFMADD213PS  vectors<>+320(SB), Y6, Y2
+	VFMADD213PS  vectors<>+320(SB), Y10, Y7
+	VFMADD213PS  vectors<>+352(SB), Y6, Y2
+	VFMADD213PS  vectors<>+352(SB), Y10, Y7
+	VFMADD213PS  vectors<>+352(SB), Y6, Y2
+	VFMADD213PS  vectors<>+352(SB), Y10, Y7
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y9, Y7, Y7
+	VPSUBD       vectors<>+736(SB), Y1, Y1
+	VPSUBD       vectors<>+736(SB), Y4, Y4
+	VPSRAD       $0x01, Y1, Y5
+	VPSRAD       $0x01, Y4, Y6
+	VPSUBD       Y5, Y1, Y1
+	VPSUBD       Y6, Y4, Y4
+	VPADDD       vectors<>+768(SB), Y5, Y5
+	VPADDD       vectors<>+768(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       vectors<>+768(SB), Y1, Y1
+	VPADDD       vectors<>+768(SB), Y4, Y4
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y6, Y7, Y8
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y4, Y8, Y7
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y0, Y1, Y1
+	VMAXPS       Y3, Y4, Y4
+	VSUBPS       Y2, Y1, Y0
+	VSUBPS       Y7, Y4, Y3
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         DX, AX
+	DECQ         BX
+	JNZ          act
+	MOVQ         CX, AX
+	IMULQ        DX, AX
+	ADDQ         AX, DI
+	ADDQ         AX, R10
+	IMUL3Q       $+1536, CX, AX
+	ADDQ         AX, SI
+	DECQ         R11
+	JNZ          strip
+
+	// Continue with all rows of the next panel: a panel stays in the nearest cache.
+	MOVQ (SP), AX
+	ADDQ $+64, AX
+	MOVQ AX, (SP)
+	ADDQ $+24576, R8
+	ADDQ $+64, R9
+	MOVQ c+0(FP), DI
+	ADDQ AX, DI
+	MOVQ r+32(FP), R10
+	ADDQ AX, R10
+	CMPQ AX, $+128
+	JLT  panel
+	VZEROUPPER
+	RET
+
+// func gemm_f32_1536x16_lda1552_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_1536x16_lda1552_bias_avx2(SB), NOSPLIT, $0-48
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ m+32(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 98304(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    196608(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+40(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	ADDQ       DX, AX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+768, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+768, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 6208(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 6212(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+768, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 6208(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 12416(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 6212(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 12420(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+1536, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 6208(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 12416(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 18624(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+1536, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 6208(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 12416(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 18624(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 24832(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+1536, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 6208(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 12416(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 18624(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 24832(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 31040(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    CX, AX
+	IMULQ   DX, AX
+	ADDQ    AX, DI
+	IMUL3Q  $+6208, CX, AX
+	ADDQ    AX, SI
+	DECQ    R11
+	JNZ     strip
+	VZEROUPPER
+	RET
+
 // func gemm_f32_1536x32_lda1552_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gemm_f32_1536x32_lda1552_bias_residual_avx2(SB), NOSPLIT, $8-56
@@ -2814,9 +4981,9 @@ store1:
 	VZEROUPPER
 	RET
 
-// func gemm_f32_384x16_lda384_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
+// func gemm_f32_8x16_lda16_bias_avx2(c *float32, a *float32, w *float32, bias *float32, m int, ldc int)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·gemm_f32_384x16_lda384_bias_avx2(SB), NOSPLIT, $0-48
+TEXT ·gemm_f32_8x16_lda16_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ w+16(FP), R8
 	MOVQ bias+24(FP), R9
 	MOVQ c+0(FP), DI
@@ -2837,12 +5004,12 @@ TEXT ·gemm_f32_384x16_lda384_bias_avx2(SB), NOSPLIT, $0-48
 	MOVQ DX, R13
 
 	// The first strips prefetch the panels that follow these.
-	LEAQ 24576(R8), R14
+	LEAQ 512(R8), R14
 
 strip:
 	MOVQ    $+64, R15
 	XORL    BX, BX
-	LEAQ    49152(R8), AX
+	LEAQ    1024(R8), AX
 	CMPQ    R14, AX
 	CMOVQCC BX, R15
 	MOVQ    R12, CX
@@ -2886,7 +5053,7 @@ touch:
 	JEQ        rows3
 	CMPQ       CX, $+2
 	JEQ        rows2
-	MOVQ       $+192, DX
+	MOVQ       $+4, DX
 	PCALIGN    $0x20
 
 turn1:
@@ -2912,7 +5079,7 @@ turn1:
 	JMP          store1
 
 rows2:
-	MOVQ    $+192, DX
+	MOVQ    $+4, DX
 	PCALIGN $0x20
 
 turn2:
@@ -2921,7 +5088,7 @@ turn2:
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 1536(AX), Y15
+	VBROADCASTSS 64(AX), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
 	VMOVUPS      64(BX), Y12
@@ -2929,7 +5096,7 @@ turn2:
 	VBROADCASTSS 4(AX), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 1540(AX), Y15
+	VBROADCASTSS 68(AX), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
 	ADDQ         $+8, AX
@@ -2944,7 +5111,7 @@ turn2:
 	JMP          store2
 
 rows3:
-	MOVQ    $+192, DX
+	MOVQ    $+4, DX
 	PCALIGN $0x20
 
 turn3:
@@ -2953,10 +5120,10 @@ turn3:
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS 1536(AX), Y15
+	VBROADCASTSS 64(AX), Y15
 	VFMADD231PS  Y12, Y15, Y8
 	VFMADD231PS  Y13, Y15, Y9
-	VBROADCASTSS 3072(AX), Y14
+	VBROADCASTSS 128(AX), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
 	PREFETCHT1   (R14)
@@ -2966,10 +5133,10 @@ turn3:
 	VBROADCASTSS 4(AX), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS 1540(AX), Y15
+	VBROADCASTSS 68(AX), Y15
 	VFMADD231PS  Y12, Y15, Y8
 	VFMADD231PS  Y13, Y15, Y9
-	VBROADCASTSS 3076(AX), Y14
+	VBROADCASTSS 132(AX), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
 	PREFETCHT1   128(R14)
@@ -2987,7 +5154,7 @@ turn3:
 	JMP          store3
 
 rows4:
-	MOVQ    $+384, DX
+	MOVQ    $+8, DX
 	PCALIGN $0x20
 
 turn4:
@@ -2996,13 +5163,13 @@ turn4:
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 1536(AX), Y15
+	VBROADCASTSS 64(AX), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 3072(AX), Y14
+	VBROADCASTSS 128(AX), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 4608(AX), Y15
+	VBROADCASTSS 192(AX), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
 	PREFETCHT1   (R14)
@@ -3019,7 +5186,7 @@ turn4:
 	JMP          store4
 
 rows5:
-	MOVQ    $+384, DX
+	MOVQ    $+8, DX
 	PCALIGN $0x20
 
 turn5:
@@ -3028,16 +5195,16 @@ turn5:
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS 1536(AX), Y15
+	VBROADCASTSS 64(AX), Y15
 	VFMADD231PS  Y12, Y15, Y4
 	VFMADD231PS  Y13, Y15, Y5
-	VBROADCASTSS 3072(AX), Y14
+	VBROADCASTSS 128(AX), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS 4608(AX), Y15
+	VBROADCASTSS 192(AX), Y15
 	VFMADD231PS  Y12, Y15, Y8
 	VFMADD231PS  Y13, Y15, Y9
-	VBROADCASTSS 6144(AX), Y14
+	VBROADCASTSS 256(AX), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
 	PREFETCHT1   (R14)
@@ -3054,7 +5221,7 @@ turn5:
 	JMP          store5
 
 rows6:
-	MOVQ    $+384, DX
+	MOVQ    $+8, DX
 	PCALIGN $0x20
 
 turn6:
@@ -3063,19 +5230,19 @@ turn6:
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 1536(AX), Y15
+	VBROADCASTSS 64(AX), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
-	VBROADCASTSS 3072(AX), Y14
+	VBROADCASTSS 128(AX), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 4608(AX), Y15
+	VBROADCASTSS 192(AX), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
-	VBROADCASTSS 6144(AX), Y14
+	VBROADCASTSS 256(AX), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 7680(AX), Y15
+	VBROADCASTSS 320(AX), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
 	PREFETCHT1   (R14)
@@ -3131,6 +5298,358 @@ store1:
 	MOVQ    CX, AX
 	IMULQ   DX, AX
 	ADDQ    AX, DI
+	IMUL3Q  $+64, CX, AX
+	ADDQ    AX, SI
+	DECQ    R11
+	JNZ     strip
+	VZEROUPPER
+	RET
+
+// func gemm_f32_384x16_lda384_bias_residual_avx2(c *float32, a *float32, w *float32, bias *float32, r *float32, m int, ldc int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemm_f32_384x16_lda384_bias_residual_avx2(SB), NOSPLIT, $0-56
+	MOVQ w+16(FP), R8
+	MOVQ bias+24(FP), R9
+	MOVQ c+0(FP), DI
+	MOVQ r+32(FP), R10
+	MOVQ a+8(FP), SI
+	MOVQ m+40(FP), CX
+
+	// strips = ceil(m / 6): strips of at most 6 rows each. m mod strips of them
+	// have floor(m / strips) + 1 rows, the others have floor(m / strips).
+	LEAQ 5(CX), AX
+	XORL DX, DX
+	MOVQ $+6, BX
+	DIVQ BX
+	MOVQ AX, R11
+	MOVQ CX, AX
+	XORL DX, DX
+	DIVQ R11
+	MOVQ AX, R12
+	MOVQ DX, R13
+
+	// The first strips prefetch the panels that follow these.
+	LEAQ 24576(R8), R14
+
+strip:
+	MOVQ    $+64, R15
+	XORL    BX, BX
+	LEAQ    49152(R8), AX
+	CMPQ    R14, AX
+	CMOVQCC BX, R15
+	MOVQ    R12, CX
+	DECQ    R13
+	JLT     height
+	INCQ    CX
+
+height:
+	MOVQ  ldc+48(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  DI, AX
+	MOVQ  R10, BX
+	VMOVQ CX, X0
+
+touch:
+	PREFETCHT1 (AX)
+	PREFETCHT1 (BX)
+	ADDQ       DX, AX
+	ADDQ       DX, BX
+	DECQ       CX
+	JNZ        touch
+	VMOVQ      X0, CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       SI, AX
+	MOVQ       R8, BX
+	CMPQ       CX, $+6
+	JEQ        rows6
+	CMPQ       CX, $+5
+	JEQ        rows5
+	CMPQ       CX, $+4
+	JEQ        rows4
+	CMPQ       CX, $+3
+	JEQ        rows3
+	CMPQ       CX, $+2
+	JEQ        rows2
+	MOVQ       $+192, DX
+	PCALIGN    $0x20
+
+turn1:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn1
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store1
+
+rows2:
+	MOVQ    $+192, DX
+	PCALIGN $0x20
+
+turn2:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 1540(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn2
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store2
+
+rows3:
+	MOVQ    $+192, DX
+	PCALIGN $0x20
+
+turn3:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	PREFETCHT1   64(R14)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 4(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 1540(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 3076(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   128(R14)
+	PREFETCHT1   192(R14)
+	LEAQ         (R14)(R15*4), R14
+	ADDQ         $+8, AX
+	ADDQ         $+128, BX
+	DECQ         DX
+	JNZ          turn3
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store3
+
+rows4:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn4:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn4
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store4
+
+rows5:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn5:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y2
+	VFMADD231PS  Y13, Y14, Y3
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y6
+	VFMADD231PS  Y13, Y14, Y7
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y8
+	VFMADD231PS  Y13, Y15, Y9
+	VBROADCASTSS 6144(AX), Y14
+	VFMADD231PS  Y12, Y14, Y10
+	VFMADD231PS  Y13, Y14, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn5
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	JMP          store5
+
+rows6:
+	MOVQ    $+384, DX
+	PCALIGN $0x20
+
+turn6:
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (AX), Y14
+	VFMADD231PS  Y12, Y14, Y0
+	VFMADD231PS  Y13, Y14, Y1
+	VBROADCASTSS 1536(AX), Y15
+	VFMADD231PS  Y12, Y15, Y2
+	VFMADD231PS  Y13, Y15, Y3
+	VBROADCASTSS 3072(AX), Y14
+	VFMADD231PS  Y12, Y14, Y4
+	VFMADD231PS  Y13, Y14, Y5
+	VBROADCASTSS 4608(AX), Y15
+	VFMADD231PS  Y12, Y15, Y6
+	VFMADD231PS  Y13, Y15, Y7
+	VBROADCASTSS 6144(AX), Y14
+	VFMADD231PS  Y12, Y14, Y8
+	VFMADD231PS  Y13, Y14, Y9
+	VBROADCASTSS 7680(AX), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R14)
+	LEAQ         (R14)(R15*1), R14
+	ADDQ         $+4, AX
+	ADDQ         $+64, BX
+	DECQ         DX
+	JNZ          turn6
+	MOVQ         ldc+48(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         DI, AX
+	MOVQ         R10, BX
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VADDPS       Y12, Y0, Y0
+	VADDPS       (BX), Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VADDPS       Y13, Y1, Y1
+	VADDPS       32(BX), Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         DX, AX
+	ADDQ         DX, BX
+
+store5:
+	VADDPS  Y12, Y2, Y2
+	VADDPS  (BX), Y2, Y2
+	VMOVUPS Y2, (AX)
+	VADDPS  Y13, Y3, Y3
+	VADDPS  32(BX), Y3, Y3
+	VMOVUPS Y3, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store4:
+	VADDPS  Y12, Y4, Y4
+	VADDPS  (BX), Y4, Y4
+	VMOVUPS Y4, (AX)
+	VADDPS  Y13, Y5, Y5
+	VADDPS  32(BX), Y5, Y5
+	VMOVUPS Y5, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store3:
+	VADDPS  Y12, Y6, Y6
+	VADDPS  (BX), Y6, Y6
+	VMOVUPS Y6, (AX)
+	VADDPS  Y13, Y7, Y7
+	VADDPS  32(BX), Y7, Y7
+	VMOVUPS Y7, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store2:
+	VADDPS  Y12, Y8, Y8
+	VADDPS  (BX), Y8, Y8
+	VMOVUPS Y8, (AX)
+	VADDPS  Y13, Y9, Y9
+	VADDPS  32(BX), Y9, Y9
+	VMOVUPS Y9, 32(AX)
+	ADDQ    DX, AX
+	ADDQ    DX, BX
+
+store1:
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (BX), Y10, Y10
+	VMOVUPS Y10, (AX)
+	VADDPS  Y13, Y11, Y11
+	VADDPS  32(BX), Y11, Y11
+	VMOVUPS Y11, 32(AX)
+	MOVQ    CX, AX
+	IMULQ   DX, AX
+	ADDQ    AX, DI
+	ADDQ    AX, R10
 	IMUL3Q  $+1536, CX, AX
 	ADDQ    AX, SI
 	DECQ    R11

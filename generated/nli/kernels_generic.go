@@ -17,23 +17,37 @@ type kernels struct {
 	embed_f32_copy_384_ldy384_ldt384              func(y *float32, ids *int32, table *float32, m int)
 	layernorm_f32_384_ldx384_ldy384_eps1em07      func(y, x, gain, shift *float32, m int)
 	gemm_f32_384x32_lda384_bias                   func(c, a, w, bias *float32, m, ldc int)
-	attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc *attention.Form
+	gemm_f32_24x32_lda32_bias                     func(c, a, w, bias *float32, m, ldc int)
 	gemm_f32_384x32_lda384_bias_residual          func(c, a, w, bias, r *float32, m, ldc int)
+	attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc *attention.Form
+	gemm_f32_384x16_lda384_bias                   func(c, a, w, bias *float32, m, ldc int)
+	gemm_f32_8x32_lda16_bias_residual             func(c, a, w, bias, r *float32, m, ldc int)
+	gemm_f32_8x32_lda16_bias                      func(c, a, w, bias *float32, m, ldc int)
 	gemm_f32_384x32_lda384_bias_gelu              func(c, a, w, bias *float32, m, ldc int)
+	gemm_f32_384x32_lda384_bias_residual_gelu     func(c, a, w, bias, r *float32, m, ldc int)
+	gemm_f32_1536x16_lda1552_bias                 func(c, a, w, bias *float32, m, ldc int)
 	gemm_f32_1536x32_lda1552_bias_residual        func(c, a, w, bias, r *float32, m, ldc int)
 	take_f32_384_384_0_384_rowsfirst              func(y, x *float32, n int)
-	gemm_f32_384x16_lda384_bias                   func(c, a, w, bias *float32, m, ldc int)
+	gemm_f32_8x16_lda16_bias                      func(c, a, w, bias *float32, m, ldc int)
+	gemm_f32_384x16_lda384_bias_residual          func(c, a, w, bias, r *float32, m, ldc int)
 }
 
 // portable is the table in plain Go. Every platform has it, and it is the reference for the others.
 var portable = kernels{
 	attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc: &attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_generic,
 	embed_f32_copy_384_ldy384_ldt384:              embed_f32_copy_384_ldy384_ldt384_generic,
+	gemm_f32_1536x16_lda1552_bias:                 gemm_f32_1536x16_lda1552_bias_generic,
 	gemm_f32_1536x32_lda1552_bias_residual:        gemm_f32_1536x32_lda1552_bias_residual_generic,
+	gemm_f32_24x32_lda32_bias:                     gemm_f32_24x32_lda32_bias_generic,
 	gemm_f32_384x16_lda384_bias:                   gemm_f32_384x16_lda384_bias_generic,
+	gemm_f32_384x16_lda384_bias_residual:          gemm_f32_384x16_lda384_bias_residual_generic,
 	gemm_f32_384x32_lda384_bias:                   gemm_f32_384x32_lda384_bias_generic,
 	gemm_f32_384x32_lda384_bias_gelu:              gemm_f32_384x32_lda384_bias_gelu_generic,
 	gemm_f32_384x32_lda384_bias_residual:          gemm_f32_384x32_lda384_bias_residual_generic,
+	gemm_f32_384x32_lda384_bias_residual_gelu:     gemm_f32_384x32_lda384_bias_residual_gelu_generic,
+	gemm_f32_8x16_lda16_bias:                      gemm_f32_8x16_lda16_bias_generic,
+	gemm_f32_8x32_lda16_bias:                      gemm_f32_8x32_lda16_bias_generic,
+	gemm_f32_8x32_lda16_bias_residual:             gemm_f32_8x32_lda16_bias_residual_generic,
 	layernorm_f32_384_ldx384_ldy384_eps1em07:      layernorm_f32_384_ldx384_ldy384_eps1em07_generic,
 	take_f32_384_384_0_384_rowsfirst:              take_f32_384_384_0_384_rowsfirst_generic,
 	tile:                                          2,
@@ -166,6 +180,177 @@ func gemm_f32_384x32_lda384_bias_generic_panel(c, a, w, bias *float32, m, ldc in
 			y0l[jl+2] = s2l
 			s3l += add[jl+3]
 			y0l[jl+3] = s3l
+		}
+	}
+}
+
+// gemm_f32_24x32_lda32_bias_generic is the product over two panels, one after the other.
+func gemm_f32_24x32_lda32_bias_generic(c, a, w, bias *float32, m, ldc int) {
+	gemm_f32_24x32_lda32_bias_generic_panel(c, a, w, bias, m, ldc)
+	gemm_f32_24x32_lda32_bias_generic_panel(engine.At(c, 16), a, engine.At(w, 384), engine.At(bias, 16), m, ldc)
+}
+
+// gemm_f32_24x32_lda32_bias_generic_panel: c = a·w for m rows of 16 columns, 24 terms each.
+func gemm_f32_24x32_lda32_bias_generic_panel(c, a, w, bias *float32, m, ldc int) {
+	add := unsafe.Slice(bias, 16)
+	for i := 0; i < m-1; i += 2 {
+		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*32))), 24)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
+		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*32))), 24)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
+		for j := 0; j < 16; j += 4 {
+			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 372)
+			s0 := float32(0.0)
+			s1 := float32(0.0)
+			s2 := float32(0.0)
+			s3 := float32(0.0)
+			s4 := float32(0.0)
+			s5 := float32(0.0)
+			s6 := float32(0.0)
+			s7 := float32(0.0)
+			for t := range 24 {
+				four := panel[t*16:][:4]
+				v0 := x0[t]
+				s0 += float32(v0 * four[0])
+				s1 += float32(v0 * four[1])
+				s2 += float32(v0 * four[2])
+				s3 += float32(v0 * four[3])
+				v1 := x1[t]
+				s4 += float32(v1 * four[0])
+				s5 += float32(v1 * four[1])
+				s6 += float32(v1 * four[2])
+				s7 += float32(v1 * four[3])
+			}
+			s0 += add[j]
+			y0[j] = s0
+			s1 += add[j+1]
+			y0[j+1] = s1
+			s2 += add[j+2]
+			y0[j+2] = s2
+			s3 += add[j+3]
+			y0[j+3] = s3
+			s4 += add[j]
+			y1[j] = s4
+			s5 += add[j+1]
+			y1[j+1] = s5
+			s6 += add[j+2]
+			y1[j+2] = s6
+			s7 += add[j+3]
+			y1[j+3] = s7
+		}
+	}
+	if (m % 2) == 1 {
+		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*32))), 24)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
+		for jl := 0; jl < 16; jl += 4 {
+			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 372)
+			s0l := float32(0.0)
+			s1l := float32(0.0)
+			s2l := float32(0.0)
+			s3l := float32(0.0)
+			for tl := range 24 {
+				fourl := panell[tl*16:][:4]
+				v0l := x0l[tl]
+				s0l += float32(v0l * fourl[0])
+				s1l += float32(v0l * fourl[1])
+				s2l += float32(v0l * fourl[2])
+				s3l += float32(v0l * fourl[3])
+			}
+			s0l += add[jl]
+			y0l[jl] = s0l
+			s1l += add[jl+1]
+			y0l[jl+1] = s1l
+			s2l += add[jl+2]
+			y0l[jl+2] = s2l
+			s3l += add[jl+3]
+			y0l[jl+3] = s3l
+		}
+	}
+}
+
+// gemm_f32_384x32_lda384_bias_residual_generic is the product over two panels, one after the other.
+func gemm_f32_384x32_lda384_bias_residual_generic(c, a, w, bias, r *float32, m, ldc int) {
+	gemm_f32_384x32_lda384_bias_residual_generic_panel(c, a, w, bias, r, m, ldc)
+	gemm_f32_384x32_lda384_bias_residual_generic_panel(engine.At(c, 16), a, engine.At(w, 6144), engine.At(bias, 16), engine.At(r, 16), m, ldc)
+}
+
+// gemm_f32_384x32_lda384_bias_residual_generic_panel: c = a·w for m rows of 16 columns, 384 terms each.
+func gemm_f32_384x32_lda384_bias_residual_generic_panel(c, a, w, bias, r *float32, m, ldc int) {
+	add := unsafe.Slice(bias, 16)
+	for i := 0; i < m-1; i += 2 {
+		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*384))), 384)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
+		z0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*(i*ldc))), 16)
+		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*384))), 384)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
+		z1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((i+1)*ldc))), 16)
+		for j := 0; j < 16; j += 4 {
+			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 6132)
+			s0 := float32(0.0)
+			s1 := float32(0.0)
+			s2 := float32(0.0)
+			s3 := float32(0.0)
+			s4 := float32(0.0)
+			s5 := float32(0.0)
+			s6 := float32(0.0)
+			s7 := float32(0.0)
+			for t := range 384 {
+				four := panel[t*16:][:4]
+				v0 := x0[t]
+				s0 += float32(v0 * four[0])
+				s1 += float32(v0 * four[1])
+				s2 += float32(v0 * four[2])
+				s3 += float32(v0 * four[3])
+				v1 := x1[t]
+				s4 += float32(v1 * four[0])
+				s5 += float32(v1 * four[1])
+				s6 += float32(v1 * four[2])
+				s7 += float32(v1 * four[3])
+			}
+			s0 += add[j]
+			y0[j] = s0 + z0[j]
+			s1 += add[j+1]
+			y0[j+1] = s1 + z0[j+1]
+			s2 += add[j+2]
+			y0[j+2] = s2 + z0[j+2]
+			s3 += add[j+3]
+			y0[j+3] = s3 + z0[j+3]
+			s4 += add[j]
+			y1[j] = s4 + z1[j]
+			s5 += add[j+1]
+			y1[j+1] = s5 + z1[j+1]
+			s6 += add[j+2]
+			y1[j+2] = s6 + z1[j+2]
+			s7 += add[j+3]
+			y1[j+3] = s7 + z1[j+3]
+		}
+	}
+	if (m % 2) == 1 {
+		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*384))), 384)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
+		z0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((m-1)*ldc))), 16)
+		for jl := 0; jl < 16; jl += 4 {
+			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 6132)
+			s0l := float32(0.0)
+			s1l := float32(0.0)
+			s2l := float32(0.0)
+			s3l := float32(0.0)
+			for tl := range 384 {
+				fourl := panell[tl*16:][:4]
+				v0l := x0l[tl]
+				s0l += float32(v0l * fourl[0])
+				s1l += float32(v0l * fourl[1])
+				s2l += float32(v0l * fourl[2])
+				s3l += float32(v0l * fourl[3])
+			}
+			s0l += add[jl]
+			y0l[jl] = s0l + z0l[jl]
+			s1l += add[jl+1]
+			y0l[jl+1] = s1l + z0l[jl+1]
+			s2l += add[jl+2]
+			y0l[jl+2] = s2l + z0l[jl+2]
+			s3l += add[jl+3]
+			y0l[jl+3] = s3l + z0l[jl+3]
 		}
 	}
 }
@@ -363,22 +548,14 @@ func attention_f32_64_ldq1152_ldo384_r512_cc_cp_pc_strip(call attention.Call) {
 	}
 }
 
-// gemm_f32_384x32_lda384_bias_residual_generic is the product over two panels, one after the other.
-func gemm_f32_384x32_lda384_bias_residual_generic(c, a, w, bias, r *float32, m, ldc int) {
-	gemm_f32_384x32_lda384_bias_residual_generic_panel(c, a, w, bias, r, m, ldc)
-	gemm_f32_384x32_lda384_bias_residual_generic_panel(engine.At(c, 16), a, engine.At(w, 6144), engine.At(bias, 16), engine.At(r, 16), m, ldc)
-}
-
-// gemm_f32_384x32_lda384_bias_residual_generic_panel: c = a·w for m rows of 16 columns, 384 terms each.
-func gemm_f32_384x32_lda384_bias_residual_generic_panel(c, a, w, bias, r *float32, m, ldc int) {
+// gemm_f32_384x16_lda384_bias_generic: c = a·w for m rows of 16 columns, 384 terms each.
+func gemm_f32_384x16_lda384_bias_generic(c, a, w, bias *float32, m, ldc int) {
 	add := unsafe.Slice(bias, 16)
 	for i := 0; i < m-1; i += 2 {
 		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*384))), 384)
 		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
-		z0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*(i*ldc))), 16)
 		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*384))), 384)
 		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
-		z1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((i+1)*ldc))), 16)
 		for j := 0; j < 16; j += 4 {
 			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 6132)
 			s0 := float32(0.0)
@@ -390,6 +567,92 @@ func gemm_f32_384x32_lda384_bias_residual_generic_panel(c, a, w, bias, r *float3
 			s6 := float32(0.0)
 			s7 := float32(0.0)
 			for t := range 384 {
+				four := panel[t*16:][:4]
+				v0 := x0[t]
+				s0 += float32(v0 * four[0])
+				s1 += float32(v0 * four[1])
+				s2 += float32(v0 * four[2])
+				s3 += float32(v0 * four[3])
+				v1 := x1[t]
+				s4 += float32(v1 * four[0])
+				s5 += float32(v1 * four[1])
+				s6 += float32(v1 * four[2])
+				s7 += float32(v1 * four[3])
+			}
+			s0 += add[j]
+			y0[j] = s0
+			s1 += add[j+1]
+			y0[j+1] = s1
+			s2 += add[j+2]
+			y0[j+2] = s2
+			s3 += add[j+3]
+			y0[j+3] = s3
+			s4 += add[j]
+			y1[j] = s4
+			s5 += add[j+1]
+			y1[j+1] = s5
+			s6 += add[j+2]
+			y1[j+2] = s6
+			s7 += add[j+3]
+			y1[j+3] = s7
+		}
+	}
+	if (m % 2) == 1 {
+		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*384))), 384)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
+		for jl := 0; jl < 16; jl += 4 {
+			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 6132)
+			s0l := float32(0.0)
+			s1l := float32(0.0)
+			s2l := float32(0.0)
+			s3l := float32(0.0)
+			for tl := range 384 {
+				fourl := panell[tl*16:][:4]
+				v0l := x0l[tl]
+				s0l += float32(v0l * fourl[0])
+				s1l += float32(v0l * fourl[1])
+				s2l += float32(v0l * fourl[2])
+				s3l += float32(v0l * fourl[3])
+			}
+			s0l += add[jl]
+			y0l[jl] = s0l
+			s1l += add[jl+1]
+			y0l[jl+1] = s1l
+			s2l += add[jl+2]
+			y0l[jl+2] = s2l
+			s3l += add[jl+3]
+			y0l[jl+3] = s3l
+		}
+	}
+}
+
+// gemm_f32_8x32_lda16_bias_residual_generic is the product over two panels, one after the other.
+func gemm_f32_8x32_lda16_bias_residual_generic(c, a, w, bias, r *float32, m, ldc int) {
+	gemm_f32_8x32_lda16_bias_residual_generic_panel(c, a, w, bias, r, m, ldc)
+	gemm_f32_8x32_lda16_bias_residual_generic_panel(engine.At(c, 16), a, engine.At(w, 128), engine.At(bias, 16), engine.At(r, 16), m, ldc)
+}
+
+// gemm_f32_8x32_lda16_bias_residual_generic_panel: c = a·w for m rows of 16 columns, 8 terms each.
+func gemm_f32_8x32_lda16_bias_residual_generic_panel(c, a, w, bias, r *float32, m, ldc int) {
+	add := unsafe.Slice(bias, 16)
+	for i := 0; i < m-1; i += 2 {
+		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*16))), 8)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
+		z0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*(i*ldc))), 16)
+		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*16))), 8)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
+		z1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((i+1)*ldc))), 16)
+		for j := 0; j < 16; j += 4 {
+			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 116)
+			s0 := float32(0.0)
+			s1 := float32(0.0)
+			s2 := float32(0.0)
+			s3 := float32(0.0)
+			s4 := float32(0.0)
+			s5 := float32(0.0)
+			s6 := float32(0.0)
+			s7 := float32(0.0)
+			for t := range 8 {
 				four := panel[t*16:][:4]
 				v0 := x0[t]
 				s0 += float32(v0 * four[0])
@@ -421,16 +684,16 @@ func gemm_f32_384x32_lda384_bias_residual_generic_panel(c, a, w, bias, r *float3
 		}
 	}
 	if (m % 2) == 1 {
-		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*384))), 384)
+		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*16))), 8)
 		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
 		z0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((m-1)*ldc))), 16)
 		for jl := 0; jl < 16; jl += 4 {
-			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 6132)
+			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 116)
 			s0l := float32(0.0)
 			s1l := float32(0.0)
 			s2l := float32(0.0)
 			s3l := float32(0.0)
-			for tl := range 384 {
+			for tl := range 8 {
 				fourl := panell[tl*16:][:4]
 				v0l := x0l[tl]
 				s0l += float32(v0l * fourl[0])
@@ -446,6 +709,90 @@ func gemm_f32_384x32_lda384_bias_residual_generic_panel(c, a, w, bias, r *float3
 			y0l[jl+2] = s2l + z0l[jl+2]
 			s3l += add[jl+3]
 			y0l[jl+3] = s3l + z0l[jl+3]
+		}
+	}
+}
+
+// gemm_f32_8x32_lda16_bias_generic is the product over two panels, one after the other.
+func gemm_f32_8x32_lda16_bias_generic(c, a, w, bias *float32, m, ldc int) {
+	gemm_f32_8x32_lda16_bias_generic_panel(c, a, w, bias, m, ldc)
+	gemm_f32_8x32_lda16_bias_generic_panel(engine.At(c, 16), a, engine.At(w, 128), engine.At(bias, 16), m, ldc)
+}
+
+// gemm_f32_8x32_lda16_bias_generic_panel: c = a·w for m rows of 16 columns, 8 terms each.
+func gemm_f32_8x32_lda16_bias_generic_panel(c, a, w, bias *float32, m, ldc int) {
+	add := unsafe.Slice(bias, 16)
+	for i := 0; i < m-1; i += 2 {
+		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*16))), 8)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
+		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*16))), 8)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
+		for j := 0; j < 16; j += 4 {
+			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 116)
+			s0 := float32(0.0)
+			s1 := float32(0.0)
+			s2 := float32(0.0)
+			s3 := float32(0.0)
+			s4 := float32(0.0)
+			s5 := float32(0.0)
+			s6 := float32(0.0)
+			s7 := float32(0.0)
+			for t := range 8 {
+				four := panel[t*16:][:4]
+				v0 := x0[t]
+				s0 += float32(v0 * four[0])
+				s1 += float32(v0 * four[1])
+				s2 += float32(v0 * four[2])
+				s3 += float32(v0 * four[3])
+				v1 := x1[t]
+				s4 += float32(v1 * four[0])
+				s5 += float32(v1 * four[1])
+				s6 += float32(v1 * four[2])
+				s7 += float32(v1 * four[3])
+			}
+			s0 += add[j]
+			y0[j] = s0
+			s1 += add[j+1]
+			y0[j+1] = s1
+			s2 += add[j+2]
+			y0[j+2] = s2
+			s3 += add[j+3]
+			y0[j+3] = s3
+			s4 += add[j]
+			y1[j] = s4
+			s5 += add[j+1]
+			y1[j+1] = s5
+			s6 += add[j+2]
+			y1[j+2] = s6
+			s7 += add[j+3]
+			y1[j+3] = s7
+		}
+	}
+	if (m % 2) == 1 {
+		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*16))), 8)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
+		for jl := 0; jl < 16; jl += 4 {
+			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 116)
+			s0l := float32(0.0)
+			s1l := float32(0.0)
+			s2l := float32(0.0)
+			s3l := float32(0.0)
+			for tl := range 8 {
+				fourl := panell[tl*16:][:4]
+				v0l := x0l[tl]
+				s0l += float32(v0l * fourl[0])
+				s1l += float32(v0l * fourl[1])
+				s2l += float32(v0l * fourl[2])
+				s3l += float32(v0l * fourl[3])
+			}
+			s0l += add[jl]
+			y0l[jl] = s0l
+			s1l += add[jl+1]
+			y0l[jl+1] = s1l
+			s2l += add[jl+2]
+			y0l[jl+2] = s2l
+			s3l += add[jl+3]
+			y0l[jl+3] = s3l
 		}
 	}
 }
@@ -530,6 +877,183 @@ func gemm_f32_384x32_lda384_bias_gelu_generic_panel(c, a, w, bias *float32, m, l
 			y0l[jl+2] = float32(float32(0.5*s2l) * float32(math.Erfc(float64(float32(s2l*-0.7071067811865476)))))
 			s3l += add[jl+3]
 			y0l[jl+3] = float32(float32(0.5*s3l) * float32(math.Erfc(float64(float32(s3l*-0.7071067811865476)))))
+		}
+	}
+}
+
+// gemm_f32_384x32_lda384_bias_residual_gelu_generic is the product over two panels, one after the other.
+func gemm_f32_384x32_lda384_bias_residual_gelu_generic(c, a, w, bias, r *float32, m, ldc int) {
+	gemm_f32_384x32_lda384_bias_residual_gelu_generic_panel(c, a, w, bias, r, m, ldc)
+	gemm_f32_384x32_lda384_bias_residual_gelu_generic_panel(engine.At(c, 16), a, engine.At(w, 6144), engine.At(bias, 16), engine.At(r, 16), m, ldc)
+}
+
+// gemm_f32_384x32_lda384_bias_residual_gelu_generic_panel: c = gelua·w for m rows of 16 columns, 384 terms each.
+func gemm_f32_384x32_lda384_bias_residual_gelu_generic_panel(c, a, w, bias, r *float32, m, ldc int) {
+	add := unsafe.Slice(bias, 16)
+	for i := 0; i < m-1; i += 2 {
+		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*384))), 384)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
+		z0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*(i*ldc))), 16)
+		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*384))), 384)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
+		z1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((i+1)*ldc))), 16)
+		for j := 0; j < 16; j += 4 {
+			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 6132)
+			s0 := float32(0.0)
+			s1 := float32(0.0)
+			s2 := float32(0.0)
+			s3 := float32(0.0)
+			s4 := float32(0.0)
+			s5 := float32(0.0)
+			s6 := float32(0.0)
+			s7 := float32(0.0)
+			for t := range 384 {
+				four := panel[t*16:][:4]
+				v0 := x0[t]
+				s0 += float32(v0 * four[0])
+				s1 += float32(v0 * four[1])
+				s2 += float32(v0 * four[2])
+				s3 += float32(v0 * four[3])
+				v1 := x1[t]
+				s4 += float32(v1 * four[0])
+				s5 += float32(v1 * four[1])
+				s6 += float32(v1 * four[2])
+				s7 += float32(v1 * four[3])
+			}
+			s0 += add[j]
+			s0 += z0[j]
+			y0[j] = float32(float32(0.5*s0) * float32(math.Erfc(float64(float32(s0*-0.7071067811865476)))))
+			s1 += add[j+1]
+			s1 += z0[j+1]
+			y0[j+1] = float32(float32(0.5*s1) * float32(math.Erfc(float64(float32(s1*-0.7071067811865476)))))
+			s2 += add[j+2]
+			s2 += z0[j+2]
+			y0[j+2] = float32(float32(0.5*s2) * float32(math.Erfc(float64(float32(s2*-0.7071067811865476)))))
+			s3 += add[j+3]
+			s3 += z0[j+3]
+			y0[j+3] = float32(float32(0.5*s3) * float32(math.Erfc(float64(float32(s3*-0.7071067811865476)))))
+			s4 += add[j]
+			s4 += z1[j]
+			y1[j] = float32(float32(0.5*s4) * float32(math.Erfc(float64(float32(s4*-0.7071067811865476)))))
+			s5 += add[j+1]
+			s5 += z1[j+1]
+			y1[j+1] = float32(float32(0.5*s5) * float32(math.Erfc(float64(float32(s5*-0.7071067811865476)))))
+			s6 += add[j+2]
+			s6 += z1[j+2]
+			y1[j+2] = float32(float32(0.5*s6) * float32(math.Erfc(float64(float32(s6*-0.7071067811865476)))))
+			s7 += add[j+3]
+			s7 += z1[j+3]
+			y1[j+3] = float32(float32(0.5*s7) * float32(math.Erfc(float64(float32(s7*-0.7071067811865476)))))
+		}
+	}
+	if (m % 2) == 1 {
+		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*384))), 384)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
+		z0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((m-1)*ldc))), 16)
+		for jl := 0; jl < 16; jl += 4 {
+			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 6132)
+			s0l := float32(0.0)
+			s1l := float32(0.0)
+			s2l := float32(0.0)
+			s3l := float32(0.0)
+			for tl := range 384 {
+				fourl := panell[tl*16:][:4]
+				v0l := x0l[tl]
+				s0l += float32(v0l * fourl[0])
+				s1l += float32(v0l * fourl[1])
+				s2l += float32(v0l * fourl[2])
+				s3l += float32(v0l * fourl[3])
+			}
+			s0l += add[jl]
+			s0l += z0l[jl]
+			y0l[jl] = float32(float32(0.5*s0l) * float32(math.Erfc(float64(float32(s0l*-0.7071067811865476)))))
+			s1l += add[jl+1]
+			s1l += z0l[jl+1]
+			y0l[jl+1] = float32(float32(0.5*s1l) * float32(math.Erfc(float64(float32(s1l*-0.7071067811865476)))))
+			s2l += add[jl+2]
+			s2l += z0l[jl+2]
+			y0l[jl+2] = float32(float32(0.5*s2l) * float32(math.Erfc(float64(float32(s2l*-0.7071067811865476)))))
+			s3l += add[jl+3]
+			s3l += z0l[jl+3]
+			y0l[jl+3] = float32(float32(0.5*s3l) * float32(math.Erfc(float64(float32(s3l*-0.7071067811865476)))))
+		}
+	}
+}
+
+// gemm_f32_1536x16_lda1552_bias_generic: c = a·w for m rows of 16 columns, 1536 terms each.
+func gemm_f32_1536x16_lda1552_bias_generic(c, a, w, bias *float32, m, ldc int) {
+	add := unsafe.Slice(bias, 16)
+	for i := 0; i < m-1; i += 2 {
+		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*1552))), 1536)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
+		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*1552))), 1536)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
+		for j := 0; j < 16; j += 4 {
+			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 24564)
+			s0 := float32(0.0)
+			s1 := float32(0.0)
+			s2 := float32(0.0)
+			s3 := float32(0.0)
+			s4 := float32(0.0)
+			s5 := float32(0.0)
+			s6 := float32(0.0)
+			s7 := float32(0.0)
+			for t := range 1536 {
+				four := panel[t*16:][:4]
+				v0 := x0[t]
+				s0 += float32(v0 * four[0])
+				s1 += float32(v0 * four[1])
+				s2 += float32(v0 * four[2])
+				s3 += float32(v0 * four[3])
+				v1 := x1[t]
+				s4 += float32(v1 * four[0])
+				s5 += float32(v1 * four[1])
+				s6 += float32(v1 * four[2])
+				s7 += float32(v1 * four[3])
+			}
+			s0 += add[j]
+			y0[j] = s0
+			s1 += add[j+1]
+			y0[j+1] = s1
+			s2 += add[j+2]
+			y0[j+2] = s2
+			s3 += add[j+3]
+			y0[j+3] = s3
+			s4 += add[j]
+			y1[j] = s4
+			s5 += add[j+1]
+			y1[j+1] = s5
+			s6 += add[j+2]
+			y1[j+2] = s6
+			s7 += add[j+3]
+			y1[j+3] = s7
+		}
+	}
+	if (m % 2) == 1 {
+		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*1552))), 1536)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
+		for jl := 0; jl < 16; jl += 4 {
+			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 24564)
+			s0l := float32(0.0)
+			s1l := float32(0.0)
+			s2l := float32(0.0)
+			s3l := float32(0.0)
+			for tl := range 1536 {
+				fourl := panell[tl*16:][:4]
+				v0l := x0l[tl]
+				s0l += float32(v0l * fourl[0])
+				s1l += float32(v0l * fourl[1])
+				s2l += float32(v0l * fourl[2])
+				s3l += float32(v0l * fourl[3])
+			}
+			s0l += add[jl]
+			y0l[jl] = s0l
+			s1l += add[jl+1]
+			y0l[jl+1] = s1l
+			s2l += add[jl+2]
+			y0l[jl+2] = s2l
+			s3l += add[jl+3]
+			y0l[jl+3] = s3l
 		}
 	}
 }
@@ -630,16 +1154,16 @@ func take_f32_384_384_0_384_rowsfirst_generic(y, x *float32, n int) {
 	}
 }
 
-// gemm_f32_384x16_lda384_bias_generic: c = a·w for m rows of 16 columns, 384 terms each.
-func gemm_f32_384x16_lda384_bias_generic(c, a, w, bias *float32, m, ldc int) {
+// gemm_f32_8x16_lda16_bias_generic: c = a·w for m rows of 16 columns, 8 terms each.
+func gemm_f32_8x16_lda16_bias_generic(c, a, w, bias *float32, m, ldc int) {
 	add := unsafe.Slice(bias, 16)
 	for i := 0; i < m-1; i += 2 {
-		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*384))), 384)
+		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*16))), 8)
 		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
-		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*384))), 384)
+		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*16))), 8)
 		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
 		for j := 0; j < 16; j += 4 {
-			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 6132)
+			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 116)
 			s0 := float32(0.0)
 			s1 := float32(0.0)
 			s2 := float32(0.0)
@@ -648,7 +1172,7 @@ func gemm_f32_384x16_lda384_bias_generic(c, a, w, bias *float32, m, ldc int) {
 			s5 := float32(0.0)
 			s6 := float32(0.0)
 			s7 := float32(0.0)
-			for t := range 384 {
+			for t := range 8 {
 				four := panel[t*16:][:4]
 				v0 := x0[t]
 				s0 += float32(v0 * four[0])
@@ -680,15 +1204,15 @@ func gemm_f32_384x16_lda384_bias_generic(c, a, w, bias *float32, m, ldc int) {
 		}
 	}
 	if (m % 2) == 1 {
-		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*384))), 384)
+		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*16))), 8)
 		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
 		for jl := 0; jl < 16; jl += 4 {
-			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 6132)
+			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 116)
 			s0l := float32(0.0)
 			s1l := float32(0.0)
 			s2l := float32(0.0)
 			s3l := float32(0.0)
-			for tl := range 384 {
+			for tl := range 8 {
 				fourl := panell[tl*16:][:4]
 				v0l := x0l[tl]
 				s0l += float32(v0l * fourl[0])
@@ -704,6 +1228,87 @@ func gemm_f32_384x16_lda384_bias_generic(c, a, w, bias *float32, m, ldc int) {
 			y0l[jl+2] = s2l
 			s3l += add[jl+3]
 			y0l[jl+3] = s3l
+		}
+	}
+}
+
+// gemm_f32_384x16_lda384_bias_residual_generic: c = a·w for m rows of 16 columns, 384 terms each.
+func gemm_f32_384x16_lda384_bias_residual_generic(c, a, w, bias, r *float32, m, ldc int) {
+	add := unsafe.Slice(bias, 16)
+	for i := 0; i < m-1; i += 2 {
+		x0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*(i*384))), 384)
+		y0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*(i*ldc))), 16)
+		z0 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*(i*ldc))), 16)
+		x1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((i+1)*384))), 384)
+		y1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((i+1)*ldc))), 16)
+		z1 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((i+1)*ldc))), 16)
+		for j := 0; j < 16; j += 4 {
+			panel := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*j)), 6132)
+			s0 := float32(0.0)
+			s1 := float32(0.0)
+			s2 := float32(0.0)
+			s3 := float32(0.0)
+			s4 := float32(0.0)
+			s5 := float32(0.0)
+			s6 := float32(0.0)
+			s7 := float32(0.0)
+			for t := range 384 {
+				four := panel[t*16:][:4]
+				v0 := x0[t]
+				s0 += float32(v0 * four[0])
+				s1 += float32(v0 * four[1])
+				s2 += float32(v0 * four[2])
+				s3 += float32(v0 * four[3])
+				v1 := x1[t]
+				s4 += float32(v1 * four[0])
+				s5 += float32(v1 * four[1])
+				s6 += float32(v1 * four[2])
+				s7 += float32(v1 * four[3])
+			}
+			s0 += add[j]
+			y0[j] = s0 + z0[j]
+			s1 += add[j+1]
+			y0[j+1] = s1 + z0[j+1]
+			s2 += add[j+2]
+			y0[j+2] = s2 + z0[j+2]
+			s3 += add[j+3]
+			y0[j+3] = s3 + z0[j+3]
+			s4 += add[j]
+			y1[j] = s4 + z1[j]
+			s5 += add[j+1]
+			y1[j+1] = s5 + z1[j+1]
+			s6 += add[j+2]
+			y1[j+2] = s6 + z1[j+2]
+			s7 += add[j+3]
+			y1[j+3] = s7 + z1[j+3]
+		}
+	}
+	if (m % 2) == 1 {
+		x0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(a), 4*((m-1)*384))), 384)
+		y0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(c), 4*((m-1)*ldc))), 16)
+		z0l := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(r), 4*((m-1)*ldc))), 16)
+		for jl := 0; jl < 16; jl += 4 {
+			panell := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(w), 4*jl)), 6132)
+			s0l := float32(0.0)
+			s1l := float32(0.0)
+			s2l := float32(0.0)
+			s3l := float32(0.0)
+			for tl := range 384 {
+				fourl := panell[tl*16:][:4]
+				v0l := x0l[tl]
+				s0l += float32(v0l * fourl[0])
+				s1l += float32(v0l * fourl[1])
+				s2l += float32(v0l * fourl[2])
+				s3l += float32(v0l * fourl[3])
+			}
+			s0l += add[jl]
+			y0l[jl] = s0l + z0l[jl]
+			s1l += add[jl+1]
+			y0l[jl+1] = s1l + z0l[jl+1]
+			s2l += add[jl+2]
+			y0l[jl+2] = s2l + z0l[jl+2]
+			s3l += add[jl+3]
+			y0l[jl+3] = s3l + z0l[jl+3]
 		}
 	}
 }

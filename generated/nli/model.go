@@ -49,6 +49,7 @@ func Program() *engine.Program {
 		Tokenizer: token.Open,
 		Want: engine.Want{
 			Layout:   "2",
+			Rank:     8,
 			SpecHash: SpecHash,
 			Tensors:  tensors(),
 		},
@@ -117,6 +118,25 @@ type Model struct {
 // Open opens the packed weights at path: it maps the file, checks it, starts the threads and runs a self-test of 8 tokens.
 func Open(path string, opts ...Option) (*Model, error) {
 	core, err := engine.Open(Program(), path, opts...)
+	if err != nil {
+		return nil, err
+	}
+	c, err := engine.NewClassifier(core, "")
+	if err != nil {
+		return nil, errors.Join(err, core.Close())
+	}
+	return &Model{
+		classifier: c,
+		core:       core,
+		entailing: sync.OnceValues(func() (*task.ZeroShot, error) {
+			return task.NewZeroShot(core, "", task.NLIOptions{})
+		}),
+	}, nil
+}
+
+// Adapter returns a view of the model that computes with an adapter of its weights; "" is the model without an adapter. Views share all memory and threads. Closing one closes all.
+func (m *Model) Adapter(name string) (*Model, error) {
+	core, err := m.core.Adapter(name)
 	if err != nil {
 		return nil, err
 	}

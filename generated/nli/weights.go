@@ -19,6 +19,10 @@ type weights struct {
 	headPoolerDenseBias16          []float32      // [384]
 	headClassifierPanels           []float32      // [1, 384, 16]
 	headClassifierBias16           []float32      // [16]
+	headPoolerDenseDown            []float32      // [1, 384, 16]
+	headPoolerDenseUp              []float32      // [24, 8, 16]
+	headClassifierDown             []float32      // [1, 384, 16]
+	headClassifierUp               []float32      // [1, 8, 16]
 	layers                         []layerWeights // 12 of them
 }
 
@@ -38,6 +42,14 @@ type layerWeights struct {
 	outputDenseBias16              []float32 // [384]
 	outputLayerNormWeight          []float32 // [384]
 	outputLayerNormBias            []float32 // [384]
+	qkvDown                        []float32 // [2, 384, 16]
+	qkvUp                          []float32 // [72, 24, 16]
+	attentionOutputDenseDown       []float32 // [1, 384, 16]
+	attentionOutputDenseUp         []float32 // [24, 8, 16]
+	intermediateDenseDown          []float32 // [1, 384, 16]
+	intermediateDenseUp            []float32 // [96, 8, 16]
+	outputDenseDown                []float32 // [1, 1536, 16]
+	outputDenseUp                  []float32 // [24, 8, 16]
 }
 
 // tensors lists what a packed file must hold, no more and no less.
@@ -83,6 +95,30 @@ func tensors() []engine.TensorWant {
 			DType: safetensors.F32,
 			Len:   16,
 			Name:  "head.classifier.bias16",
+		},
+		{
+			Adapter: true,
+			DType:   safetensors.F32,
+			Len:     6144,
+			Name:    "head.pooler.dense.down",
+		},
+		{
+			Adapter: true,
+			DType:   safetensors.F32,
+			Len:     3072,
+			Name:    "head.pooler.dense.up",
+		},
+		{
+			Adapter: true,
+			DType:   safetensors.F32,
+			Len:     6144,
+			Name:    "head.classifier.down",
+		},
+		{
+			Adapter: true,
+			DType:   safetensors.F32,
+			Len:     128,
+			Name:    "head.classifier.up",
 		},
 		{
 			DType:    safetensors.F32,
@@ -169,6 +205,54 @@ func tensors() []engine.TensorWant {
 				DType: safetensors.F32,
 				Len:   384,
 				Name:  "deberta.encoder.layer." + p + ".output.LayerNorm.bias",
+			},
+			engine.TensorWant{
+				Adapter: true,
+				DType:   safetensors.F32,
+				Len:     12288,
+				Name:    "layer." + p + ".qkv.down",
+			},
+			engine.TensorWant{
+				Adapter: true,
+				DType:   safetensors.F32,
+				Len:     27648,
+				Name:    "layer." + p + ".qkv.up",
+			},
+			engine.TensorWant{
+				Adapter: true,
+				DType:   safetensors.F32,
+				Len:     6144,
+				Name:    "layer." + p + ".attention.output.dense.down",
+			},
+			engine.TensorWant{
+				Adapter: true,
+				DType:   safetensors.F32,
+				Len:     3072,
+				Name:    "layer." + p + ".attention.output.dense.up",
+			},
+			engine.TensorWant{
+				Adapter: true,
+				DType:   safetensors.F32,
+				Len:     6144,
+				Name:    "layer." + p + ".intermediate.dense.down",
+			},
+			engine.TensorWant{
+				Adapter: true,
+				DType:   safetensors.F32,
+				Len:     12288,
+				Name:    "layer." + p + ".intermediate.dense.up",
+			},
+			engine.TensorWant{
+				Adapter: true,
+				DType:   safetensors.F32,
+				Len:     24576,
+				Name:    "layer." + p + ".output.dense.down",
+			},
+			engine.TensorWant{
+				Adapter: true,
+				DType:   safetensors.F32,
+				Len:     3072,
+				Name:    "layer." + p + ".output.dense.up",
 			})
 	}
 	return list
@@ -184,23 +268,35 @@ func (w *weights) bind(f *engine.Weights) {
 	w.headPoolerDenseBias16 = f.F32("head.pooler.dense.bias16")
 	w.headClassifierPanels = f.F32("head.classifier.panels")
 	w.headClassifierBias16 = f.F32("head.classifier.bias16")
+	w.headPoolerDenseDown = f.Adapted("head.pooler.dense.down")
+	w.headPoolerDenseUp = f.Adapted("head.pooler.dense.up")
+	w.headClassifierDown = f.Adapted("head.classifier.down")
+	w.headClassifierUp = f.Adapted("head.classifier.up")
 	w.layers = make([]layerWeights, 12)
 	for l := range w.layers {
 		p := strconv.Itoa(l)
 		w.layers[l] = layerWeights{
 			attentionOutputDenseBias16:     f.F32("layer." + p + ".attention.output.dense.bias16"),
+			attentionOutputDenseDown:       f.Adapted("layer." + p + ".attention.output.dense.down"),
 			attentionOutputDensePanels:     f.F32("layer." + p + ".attention.output.dense.panels"),
+			attentionOutputDenseUp:         f.Adapted("layer." + p + ".attention.output.dense.up"),
 			attentionOutputLayerNormBias:   f.F32("deberta.encoder.layer." + p + ".attention.output.LayerNorm.bias"),
 			attentionOutputLayerNormWeight: f.F32("deberta.encoder.layer." + p + ".attention.output.LayerNorm.weight"),
 			intermediateDenseBias16:        f.F32("layer." + p + ".intermediate.dense.bias16"),
+			intermediateDenseDown:          f.Adapted("layer." + p + ".intermediate.dense.down"),
 			intermediateDensePanels:        f.F32("layer." + p + ".intermediate.dense.panels"),
+			intermediateDenseUp:            f.Adapted("layer." + p + ".intermediate.dense.up"),
 			krPanels:                       f.F32("layer." + p + ".kr.panels"),
 			outputDenseBias16:              f.F32("layer." + p + ".output.dense.bias16"),
+			outputDenseDown:                f.Adapted("layer." + p + ".output.dense.down"),
 			outputDensePanels:              f.F32("layer." + p + ".output.dense.panels"),
+			outputDenseUp:                  f.Adapted("layer." + p + ".output.dense.up"),
 			outputLayerNormBias:            f.F32("deberta.encoder.layer." + p + ".output.LayerNorm.bias"),
 			outputLayerNormWeight:          f.F32("deberta.encoder.layer." + p + ".output.LayerNorm.weight"),
 			qkvBias16:                      f.F32("layer." + p + ".qkv.bias16"),
+			qkvDown:                        f.Adapted("layer." + p + ".qkv.down"),
 			qkvPanels:                      f.F32("layer." + p + ".qkv.panels"),
+			qkvUp:                          f.Adapted("layer." + p + ".qkv.up"),
 			qrPanels:                       f.F32("layer." + p + ".qr.panels"),
 		}
 	}

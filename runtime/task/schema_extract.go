@@ -39,7 +39,9 @@ type SchemaExtractor struct {
 	prompts *extraction.Prompts
 	parts   map[string]int // index of each output by its name
 	steps   int            // most instances of a structure or a relation
-	width   int            // most words of a span
+	width   int            // most words of a span; 0: the head scores boundaries
+	// boundary holds the settings of a head that scores boundaries; nil: the head scores spans up to a width.
+	boundary *extraction.BoundarySettings
 }
 
 // NewSchemaExtractor returns a SchemaExtractor for the named head; "" means the first head. The head must read schemas.
@@ -57,6 +59,11 @@ func NewSchemaExtractor(core *engine.Core, name string) (*SchemaExtractor, error
 			x.steps = p.C - 1
 		case tasktable.SpanOutput:
 			x.width = p.C
+		}
+	}
+	if h.Boundary != nil {
+		if x.boundary, err = x.boundarySettings(); err != nil {
+			return nil, err
 		}
 	}
 	t, err := core.SpanTokenizer()
@@ -92,6 +99,12 @@ func (x *SchemaExtractor) Check(s *Schema, o ExtractOptions) error {
 // serves returns an error if the model lacks an output that a schema needs.
 func (x *SchemaExtractor) serves(s *Schema) error {
 	lacks := func(output string) bool { _, ok := x.parts[output]; return !ok }
+	if x.boundary != nil {
+		if len(s.Classifications) > 0 && lacks(tasktable.ClassOutput) {
+			return input("classifications: the model does not classify texts")
+		}
+		return extraction.CheckBoundary(s)
+	}
 	spans := lacks(tasktable.SpanOutput) || lacks(tasktable.CountOutput)
 	switch {
 	case len(s.Classifications) > 0 && lacks(tasktable.ClassOutput):

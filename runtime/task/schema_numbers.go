@@ -3,6 +3,7 @@ package task
 import (
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/extraction"
+	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/tasktable"
 )
 
@@ -35,7 +36,12 @@ func (x *SchemaExtractor) sequence(in *extraction.Input) engine.Sequence {
 }
 
 // overlap returns the rule by which entities of several windows are chosen.
-func (x *SchemaExtractor) overlap(o *ExtractOptions) extraction.Overlap { return o.Overlap }
+func (x *SchemaExtractor) overlap(o *ExtractOptions) extraction.Overlap {
+	if o.Overlap == extraction.DefaultOverlap && x.boundary != nil {
+		return x.boundary.Overlap
+	}
+	return o.Overlap
+}
 
 // decode returns the result for a text from the outputs of the head.
 func (x *SchemaExtractor) decode(s *Schema, in *extraction.Input, o *ExtractOptions, out []float32) *extraction.Result {
@@ -44,25 +50,20 @@ func (x *SchemaExtractor) decode(s *Schema, in *extraction.Input, o *ExtractOpti
 		n.first = append(n.first, n.queries)
 		n.queries += stepsOf(&in.Tasks[i], x.steps) * len(in.Tasks[i].Labels)
 	}
+	words := len(in.Words) / 2
+	chosen := ragged.MostCandidates(words, x.core.Program().Limits.Candidates)
+	rows := map[engine.Rows]int{engine.PerMark: len(in.Marks), engine.PerPair: words * n.queries, engine.PerQuery: n.queries,
+		engine.PerBoundary: n.queries * (words + 1), engine.PerCandidate: chosen, engine.PerQueryCandidate: n.queries * chosen}
+	parts := map[string][]float32{}
 	for i := range x.Parts {
 		p := &x.Parts[i]
-		size := p.C
-		switch p.Rows {
-		case engine.PerMark:
-			size *= len(in.Marks)
-		case engine.PerPair:
-			size *= len(in.Words) / 2 * n.queries
-		}
-		part := out[:size]
-		out = out[size:]
-		switch p.Name {
-		case tasktable.ClassOutput:
-			n.classes = part
-		case tasktable.CountOutput:
-			n.counts = part
-		case tasktable.SpanOutput:
-			n.spans = part
-		}
+		size := rows[p.Rows] * p.C
+		parts[p.Name], out = out[:size], out[size:]
+	}
+	n.classes, n.counts, n.spans = parts[tasktable.ClassOutput], parts[tasktable.CountOutput], parts[tasktable.SpanOutput]
+	if x.boundary != nil {
+		b := newBoundaryNumbers(n, parts[tasktable.PoolOutput], parts[tasktable.PairOutput], parts[tasktable.AbsentOutput])
+		return extraction.DecodeBoundaries(s, in, b, x.boundary, o)
 	}
 	return extraction.DecodeSpans(s, in, n, o)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/extraction"
 	"github.com/debertac/debertac/runtime/ragged"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/tasktable"
@@ -111,8 +112,61 @@ func (k *comparison) compareBoundaries(want *safetensors.File) ([]Result, error)
 			same.Reason = "alone the text has other numbers than among others"
 		}
 		results = append(append(results, list...), same)
+		x := &k.Extracts[i]
+		if x.read == nil {
+			continue // the model has no tokenizer
+		}
+		input := x.compareInputs(i)
+		if results = append(results, input); !input.OK {
+			continue
+		}
+		n := decodedBoundaries{&together[i], x.read}
+		found, err := k.compareResults(x, i, func(o *extraction.Options) *extraction.Result {
+			return extraction.DecodeBoundaries(x.schema, x.read, n, k.produced.Boundary, o)
+		})
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, found)
 	}
 	return results, nil
+}
+
+// decodedBoundaries are the numbers of a text as the decoder reads them.
+type decodedBoundaries struct {
+	*boundaryNumbers
+	in *extraction.Input
+}
+
+// query returns the query of a marker: the number of entities' markers before it.
+func (n decodedBoundaries) query(mark int) (q int) {
+	for _, m := range n.in.Marks[:mark] {
+		if m.Kind == extraction.MarkEntity {
+			q++
+		}
+	}
+	return q
+}
+
+func (n decodedBoundaries) Class(mark int) float32 { return n.parts[tasktable.ClassOutput][mark] }
+
+func (n decodedBoundaries) Pool() (list []extraction.Boundary) {
+	pool := n.parts[tasktable.PoolOutput]
+	for _, i := range n.rows {
+		list = append(list, extraction.Boundary{Start: int32(pool[2*i]), End: int32(pool[2*i+1])})
+	}
+	return list
+}
+
+func (n decodedBoundaries) Pair(mark int) (list []float32) {
+	for _, i := range n.rows {
+		list = append(list, n.parts[tasktable.PairOutput][n.query(mark)*n.place.Candidates+i])
+	}
+	return list
+}
+
+func (n decodedBoundaries) Null(mark int) float32 {
+	return n.parts[tasktable.AbsentOutput][n.query(mark)]
 }
 
 // compareBoundary compares the numbers of a text: its classes, and for all fields the boundaries, the chosen spans and their scores.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/extraction"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -39,9 +40,10 @@ type Produced struct {
 	Trained   map[string][]float64
 	Untrained string // why nothing was trained
 
-	Steps      int // of a head that reads a schema: the greatest number of steps; 0: other heads
-	Candidates int // of a head that chooses spans: the most of a text; 0: other heads
-	Widths     int // of a head that scores spans of words for labels: the longest span; 0: other heads
+	Steps      int                          // of a head that reads a schema: the greatest number of steps; 0: other heads
+	Candidates int                          // of a head that chooses spans: the most of a text; 0: other heads
+	Boundary   *extraction.BoundarySettings // of such a head
+	Widths     int                          // of a head that scores spans of words for labels: the longest span; 0: other heads
 }
 
 // Scope selects the recorded tensors that are compared.

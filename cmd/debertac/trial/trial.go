@@ -461,6 +461,14 @@ func (t *Trial) compare(files map[string]string, trained map[string][]float64, s
 	main := t.passes[0].form
 	p := golden.Produced{Files: files, Layers: main.Unit.Model.Layers, Unit: main.Normalize, Widths: main.Unit.Program.Meta.Widths,
 		Steps: main.Unit.Program.Limits().Steps, Candidates: main.Unit.Program.Bounds.Candidates, Trained: trained, Untrained: t.untrained}
+	if b := main.Unit.Program.Meta.Boundary; b != nil {
+		overlap, err := extraction.ParseOverlap(b.Overlap)
+		if err != nil {
+			return nil, err
+		}
+		p.Boundary = &extraction.BoundarySettings{PairTemperature: b.Pairs, ClassTemperature: b.Classes, AbstentionThreshold: b.Above, Overlap: overlap,
+			Abstention: main.Unit.Head.HasStep(spec.StepAbsent)}
+	}
 	if h := main.Unit.Head; h != nil {
 		p.Head, p.Loss = true, h.Loss
 	}

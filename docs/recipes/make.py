@@ -78,11 +78,12 @@ def tensors(recipe, config):
         if recipe.get("buffers"):  # versions of transformers below 4.31 wrote them
             prefix = next(iter(shapes)).split(".")[0]
             shapes = {f"{prefix}.embeddings.position_ids": (1, config["max_position_embeddings"])} | shapes
+    layers = (config.get("encoder_config") or (published.MULTI if recipe["cls"] == "GLiNER" else config))["num_hidden_layers"]
     for name, shape in shapes.items():
         if name.endswith("position_ids"):
             yield {"name": name, "dtype": "I64", "shape": list(shape)}
             continue
-        mean, w = width(name, shape, config.get("num_hidden_layers", 2))
+        mean, w = width(name, shape, layers)
         yield {"name": name, "dtype": recipe.get("dtype", "F32"), "shape": list(shape), "mean": mean, "width": w}
 
 
@@ -121,6 +122,8 @@ def folder(out, name, full):
     """Writes every file but the weights, and returns how these are made."""
     recipe = published.FOLDERS[name]
     config = recipe["config"] if full else small(name, recipe)
+    if full and recipe["cls"] == "GLiNER":  # the added tokens follow those of the small tokenizer, and not the last one of the table
+        config = config | {"class_token_index": vocabularies.SIZES[recipe["tokenizer"]] + 1, "vocab_size": 250105}
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
     if recipe["cls"]:

@@ -8,7 +8,7 @@ SPAM  := examples/spam
 
 # The tests that take longest: additions made by the recipes, every operation on a file failed in turn, every recorded folder, programs that init makes, the
 # pages' Go code. "make test" runs the short form of those that have one.
-LONG := ^(TestAdditions|TestEveryFaultOfTheDisk|TestRecordedFolders|TestInitFrom|TestGo|TestTrainings)$$
+LONG := ^(TestAdditions|TestEveryFaultOfTheDisk|TestRecordedFolders|TestInitFrom|TestGo|TestTrainings|TestSchemaCases)$$
 
 .PHONY: demo test long check list-checks lint platforms noasm race generated example arm64 speed paper vulnerabilities generate debertac release clean
 

@@ -16,10 +16,11 @@ import (
 
 // The import paths of the runtime: what users of a generated package call, what generated code links, and the instruction sets.
 const (
-	runtimePath = "github.com/debertac/debertac/runtime"
-	enginePath  = runtimePath + "/engine"
-	cpuPath     = runtimePath + "/cpu"
-	bf16Path    = runtimePath + "/bf16"
+	runtimePath    = "github.com/debertac/debertac/runtime"
+	enginePath     = runtimePath + "/engine"
+	extractionPath = runtimePath + "/extraction"
+	cpuPath        = runtimePath + "/cpu"
+	bf16Path       = runtimePath + "/bf16"
 )
 
 // emitter holds what the files of one package share.
@@ -141,11 +142,11 @@ func comment(text string) *jen.Statement {
 // textImports maps the names of packages that code given as text may use to their import paths.
 var textImports = map[string]string{
 	"attention": attentionPath, "context": "context", "engine": enginePath, "runtime": runtimePath, "strconv": "strconv",
-	"trainer": trainerPath, "unsafe": "unsafe",
+	"trainer": trainerPath, "unsafe": "unsafe", "extraction": extractionPath,
 }
 
 // textQualified matches a name of such a package. A field may have the name of a package.
-var textQualified = regexp.MustCompile(`(^|[^.\w])(attention|context|engine|runtime|strconv|trainer|unsafe)\.([A-Z]\w*)`)
+var textQualified = regexp.MustCompile(`(^|[^.\w])(attention|context|engine|extraction|runtime|strconv|trainer|unsafe)\.([A-Z]\w*)`)
 
 // raw returns a statement or an expression given as text. The packages that the text names are imported.
 func raw(format string, args ...any) *jen.Statement {

@@ -13,8 +13,8 @@ import (
 // freePlaceholders are the placeholders of flags whose values cannot be completed: numbers, and words of the user's own.
 var freePlaceholders = map[string]bool{
 	"N": true, "N,…": true, "K": true, "P": true, "X": true, "T": true, "SEED": true, "NUMBER": true, "PERCENT": true, "TOKENS": true, "SIZE": true,
-	"DURATION": true,
-	"TEXT":     true, "QUESTION": true, "SENTENCE": true, "LABEL": true, "A,B": true, "A,B,…": true, "P,LABEL=P,…": true, "N,...": true, "ROUNDS": true,
+	"DURATION": true, "RANK": true, "WORDS": true, "TASK=A,B;…": true, "P,R,F1": true,
+	"TEXT": true, "QUESTION": true, "SENTENCE": true, "LABEL": true, "A,B": true, "A,B,…": true, "P,LABEL=P,…": true, "N,...": true, "ROUNDS": true,
 	"NAME": true, "ROLE=NAME": true, "OLD=NEW": true, "TASK": true, "FIELD": true, "PATH": true, "V": true,
 	"MODEL.HEAD=DIR": true, "128": true, "": true,
 }

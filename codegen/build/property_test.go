@@ -22,6 +22,7 @@ import (
 	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/program"
 	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/spec"
@@ -32,6 +33,7 @@ import (
 type drawnModel struct {
 	text    string
 	program *ir.Program
+	outputs []string // tensors that forward writes
 	want    []float64
 	weights string
 	batch   string
@@ -89,7 +91,13 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 	shapes := oracleTensors(ir.ShapesOf(plain.Run))
 	store := eval.StoreOf(b, 0)
 	require.NoError(t, eval.Run(plain, store, eval.From(shapes)), text)
-	m.want = store[plain.Outputs[0]].Floats()
+	for _, out := range plain.Meta.Outputs { // forward writes each of several outputs under its own name
+		m.outputs = append(m.outputs, program.OutputTensor+"."+out.Name)
+		m.want = append(m.want, store[out.Name].Floats()...)
+	}
+	if m.outputs == nil {
+		m.outputs, m.want = []string{program.OutputTensor}, store[plain.Outputs[0]].Floats()
+	}
 	return m
 }
 
@@ -156,8 +164,15 @@ func (m *drawnModel) run(t *testing.T, binary, isa string) float64 {
 	f, err := safetensors.Open(out)
 	require.NoError(t, err)
 	defer f.Close()
-	got := make([]float32, len(m.want))
-	require.NoError(t, f.Floats("output", got))
+	var got []float32
+	for _, name := range m.outputs {
+		info, err := f.Info(name)
+		require.NoError(t, err, m.text)
+		part := make([]float32, info.Elements())
+		require.NoError(t, f.Floats(name, part))
+		got = append(got, part...)
+	}
+	require.Len(t, got, len(m.want), m.text)
 	diff, top := 0.0, 1.0
 	for i, v := range got {
 		d := math.Abs(float64(v) - m.want[i])

@@ -98,7 +98,8 @@ func TestExtractBoundaries(t *testing.T) {
 	entities := parsed(t, `{"entities": {"a": {"dtype": "str"}, "b": "", "c": ""}, "classifications": [{"task": "t", "labels": ["x", "y", "z"]}]}`)
 	class := parsed(t, `{"classifications": [{"task": "t", "labels": ["x", "y"], "multi_label": true}]}`)
 	inputs := []ExtractInput{{"one two three", entities, nil}, {"", class, nil}, {"four five six seven eight nine", entities, nil},
-		{"x", entities, &ExtractOptions{Overlap: extraction.Allow}}, {"ten words are in this text which goes on and on", entities, &ExtractOptions{Window: 4, Share: 1}}}
+		{"x", entities, &ExtractOptions{Overlap: extraction.Allow}},
+		{"ten words are in this text which goes on and on", entities, &ExtractOptions{Window: 4, Share: 1}}}
 	o := ExtractOptions{Threshold: new(0.4)}
 	want := &extraction.BoundarySettings{PairTemperature: 1.5, ClassTemperature: 0.5, Abstention: true, AbstentionThreshold: 0.6, Overlap: extraction.Nested}
 	together, err := x.ExtractEach(background, inputs, o)

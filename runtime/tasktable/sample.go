@@ -15,6 +15,7 @@ var samples = map[string]string{
 	"questions []ChoiceQuestion": `[]ChoiceQuestion{{Context: "Anna Smith works for Acme in Rome.", ` +
 		`Question: "Where does Anna work?", Options: []string{"In Rome.", "In Oslo."}}}`,
 	"inputs []MatchInput": `[]MatchInput{{Text: "Anna Smith works for Acme in Rome.", Labels: []string{"work", "sport"}}}`,
+	"schema *Schema":      `&Schema{Entities: []extraction.Entity{{Label: "person"}, {Label: "place"}}}`,
 	"threshold float64":   "0.5",
 }
 

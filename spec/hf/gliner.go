@@ -107,7 +107,7 @@ func (c *config) glinerEncoder(tensors map[string][]int, opts Options) (*want, e
 	if err != nil {
 		return nil, err
 	}
-	resized := rows < 1 || class < 0 // to the tokens of the tokenizer and the added ones
+	resized := rows < 1 || class < 0                                                      // to the tokens of the tokenizer and the added ones
 	if table := inner["embeddings.word_embeddings.weight"]; rows < 1 && len(table) == 2 { // the first configs do not have the number of rows
 		rows = table[0]
 	}

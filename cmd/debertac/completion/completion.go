@@ -95,6 +95,7 @@ var valuesOfFlags = map[string]func() Values{
 	"dataset":   func() Values { return Values{Words: dataset.TaskNames()} },
 	"from":      func() Values { return Values{Files: []string{".jsonl"}} },
 	"task":      func() Values { return Values{Words: prediction.Names()} },
+	"overlap":   func() Values { return Values{Words: []string{"flat", "nested", "longest", "allow"}} },
 	"only":      func() Values { return Values{Words: curves.Metrics()} },
 	"step":      func() Values { return Values{Words: []string{"best", "last"}} },
 	"input":     func() Values { return Values{Files: textEndings} },

@@ -13,11 +13,13 @@ import (
 type placeLowering struct {
 	common
 	chooses bool
+	attends int // floats of scratch memory for each boundary
 }
 
 // placeLowerings returns the lowerings of the ops of a head that chooses spans, by their names.
 func placeLowerings() map[string]lowering {
-	list := map[string]lowering{"choose_spans": placeLowering{chooses: true}}
+	list := map[string]lowering{"choose_spans": placeLowering{chooses: true},
+		"attend_bounds": placeLowering{attends: 1}, "attend_bounds_grad": placeLowering{attends: 2}}
 	for _, name := range []string{"boundary_rows", "boundary_words", "boundary_edges", "boundary_scores", "boundary_scores_grad", "span_ends", "span_ends_grad",
 		"span_products", "span_products_grad", "span_lengths", "span_content", "span_content_grad", "film_rows", "film_rows_grad",
 		"span_evidence", "span_evidence_grad", "span_loss", "span_loss_grad"} {
@@ -35,6 +37,9 @@ func (placeLowering) units(*step) units { return units{"e.sequences", "A unit is
 
 // scratch returns the memory of a sequence that has as many words as the longest one has tokens, which is no less than for fewer words.
 func (l placeLowering) scratch(s *step) []string {
+	if l.attends > 0 {
+		return []string{fmt.Sprintf("%d*(s.N+1)", l.attends)}
+	}
 	if !l.chooses {
 		return nil
 	}
@@ -57,7 +62,7 @@ func (l placeLowering) unit(s *step) []string {
 			args = append(args, s.row(v, at))
 		}
 	}
-	if l.chooses {
+	if l.chooses || l.attends > 0 {
 		args = append(args, "e.scratch(worker)")
 	}
 	for _, c := range [][2]string{{"words", "p.Words"}, {"queries", "p.Queries"}, {"chosen", "p.Candidates"}} {

@@ -17,10 +17,13 @@ model m like deberta_v3_base {
     dim vocab = 60; dim hidden = 16; dim heads = 2; dim inner = 20; dim layers = 2; dim span = 4; dim reach = 9; dim seq <= 40
 }
 head all on m {
-    take words(first); prompt schema; classes layers 2 * hidden; dropout 0.1; boundaries 12 refine 2 ffn 20; pool <= 9 from 5 least 2
-    candidates 10 content 6 soft film 14 inside; absent above 0.5; loss binary_cross_entropy
+    take words(first); prompt schema; classes layers 2 * hidden; dropout 0.1; boundaries 12 attend(repeat: 2, heads: 3, window: 2) refine 2 ffn 20
+    pool <= 9 from 5 least 2; candidates 10 content 6 soft film 14 inside; absent above 0.5; loss binary_cross_entropy
 }
-head least on m { take words(mean); prompt schema; boundaries 7; pool <= 300 from 40; candidates 9 film 5; loss binary_cross_entropy }
+head least on m {
+    take words(mean); prompt schema; boundaries 7 attend(repeat: 1, heads: 7); pool <= 300 from 40; candidates 9 film 5
+    loss binary_cross_entropy
+}
 head content on m {
     take words(max); prompt schema; boundaries 8 refine 1 ffn 5; pool <= 6 from 3 least 6; candidates 8 content 5 film 6; absent above 0.1
     loss binary_cross_entropy

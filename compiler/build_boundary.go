@@ -68,6 +68,9 @@ func (p *schemaHead) boundaries(s *spec.Step) *ir.Value {
 	}
 	z := p.op("add", s.Source, nil, side("left", "first", 0, p.tensor(p.editor, p.path+path+"join.bias", b.Size)), side("right", "last", b.Size, nil))
 	z = p.normed(s, path+"norm", z)
+	for i := range b.Attend {
+		z = p.attendBounds(s, fmt.Sprintf("%sattend_%d.", path, i), z)
+	}
 	for i := range b.Refine {
 		z = p.refine(s, fmt.Sprintf("%srefine_%d.", path, i), b.Inner, z)
 	}
@@ -77,6 +80,21 @@ func (p *schemaHead) boundaries(s *spec.Step) *ir.Value {
 	p.scores = p.place(s, "boundary_scores", nil, row("query.start", q), row("query.end", q), row("query.inside", q),
 		row("start", z), row("end", z), row("inside", p.words))
 	return p.scores
+}
+
+// attendBounds appends a layer of attention among boundaries, z + W·attention(norm z).
+func (p *schemaHead) attendBounds(s *spec.Step, path string, z *ir.Value) *ir.Value {
+	d := width(z)
+	x := p.normed(s, path+"norm", z)
+	weight, bias := p.tensor(p.editor, p.path+path+"qkv.weight", 3*d, d), p.tensor(p.editor, p.path+path+"qkv.bias", 3*d)
+	part := func(k int, name string) *ir.Value {
+		w := p.Name(p.promptHead.rows(s, weight, k*d, d), p.path+path+name)
+		return p.op("linear", s.Source, nil, x, w, p.promptHead.rows(s, bias, k*d, d))
+	}
+	read := p.place(s, "attend_bounds", []ir.Attr{{Key: "heads", Value: s.Bounds.Heads}, {Key: "window", Value: s.Bounds.Window}},
+		part(0, "q"), part(1, "k"), part(2, "v"))
+	y := p.plain(s, path+"out", read, d)
+	return p.op("add", s.Source, nil, z, p.drop(p.editor, path+"out", s.Source, p.rate, y))
 }
 
 // refine appends a block z + W·(v ⊙ g·σ(g)), where v and g are two parts of a layer on the norm of z.

@@ -7,7 +7,7 @@ import (
 	"github.com/debertac/debertac/spec"
 )
 
-// mostRefined is the greatest number of refinement blocks that have names in the published layout.
+// mostRefined is the greatest number of refinement blocks, and of layers of attention, that have names in the published layout.
 const mostRefined = 64
 
 // boundaryNames returns the names of the tensors of a head that scores boundaries in GLiNER2.5's checkpoints.
@@ -48,6 +48,9 @@ func boundaryNames() [][2]string {
 		from, block := fmt.Sprintf("bounds.refine_%d.", i), fmt.Sprintf("%srefinement_blocks.%d.", encoder, i)
 		list = append(list, [2]string{from + "norm.", block + "norm."}, [2]string{from + "in.", block + "input_projection."},
 			[2]string{from + "out.", block + "output_projection."})
+		from, block = fmt.Sprintf("bounds.attend_%d.", i), fmt.Sprintf("%sattention_blocks.%d.", encoder, i)
+		list = append(list, [2]string{from + "norm.", block + "norm."}, [2]string{from + "qkv.", block + "qkv_projection."},
+			[2]string{from + "out.", block + "output_projection."})
 	}
 	for i := range list {
 		list[i][0] = gliner2Head + list[i][0]
@@ -72,7 +75,7 @@ func publishedBoundary(h *spec.Head) bool {
 		switch {
 		case s.Kind == spec.StepDropout:
 			continue
-		case s.Kind == spec.StepClasses && len(s.Widths) != 1, s.Kind == spec.StepBounds && s.Bounds.Refine > mostRefined:
+		case s.Kind == spec.StepClasses && len(s.Widths) != 1, s.Kind == spec.StepBounds && max(s.Bounds.Refine, s.Bounds.Attend) > mostRefined:
 			return false
 		}
 		kinds = append(kinds, s.Kind)

@@ -25,6 +25,9 @@ var ownBoundaryWords = map[StepKind]string{StepBounds: "boundaries", StepPool: "
 // Bounds describes how boundaries are made and scored.
 type Bounds struct {
 	Size   int // columns of a boundary's row
+	Attend int // layers of attention among boundaries
+	Heads  int // their heads
+	Window int // the greatest distance of a boundary that one reads; 0: all are read
 	Refine int // blocks that refine the rows
 	Inner  int // their inner columns
 }
@@ -70,6 +73,7 @@ func (b *headBuilder) boundaryStep(step *Step, form any) bool {
 	switch form := form.(type) {
 	case *boundsForm:
 		step.Kind, step.Bounds = StepBounds, &Bounds{Size: b.count(form.Width, "boundaries", 1)}
+		b.boundsAttend(step, form.Attend)
 		if form.Refine != nil {
 			step.Bounds.Refine, step.Bounds.Inner = b.count(form.Refine, "refine", 1), b.count(form.FFN, "ffn", 1)
 		}
@@ -109,6 +113,37 @@ func (b *headBuilder) boundaryStep(step *Step, form any) bool {
 		return false
 	}
 	return true
+}
+
+// attendSizes lists the sizes of attention among boundaries, and whether they may be missing.
+var attendSizes = map[string]bool{"repeat": false, "heads": false, "window": true}
+
+// boundsAttend resolves the attention among boundaries.
+func (b *headBuilder) boundsAttend(step *Step, list []*sizeForm) {
+	const hint = "attend(repeat: 2, heads: 4, window: 128)"
+	given := map[string]int{}
+	for _, a := range list {
+		_, known := attendSizes[a.Key]
+		_, again := given[a.Key]
+		switch at := spanOfAll(a.Tokens); {
+		case !known:
+			b.r.add(diag.Errorf("no-effect", at, "%s has no effect: it is no size of attend", a.Key).Hintf("%s", hint))
+		case again:
+			b.r.add(diag.Errorf("twice", at, "%s is set twice", a.Key).Hintf("remove one of the two"))
+		}
+		given[a.Key] = b.count(a.Value, a.Key, 1)
+	}
+	for _, name := range []string{"repeat", "heads"} {
+		if _, ok := given[name]; !ok && list != nil {
+			b.r.add(diag.Errorf("missing", step.Pos, "attend does not say its %s", name).Hintf("boundaries 128 %s", hint))
+			return
+		}
+	}
+	s := step.Bounds
+	s.Attend, s.Heads, s.Window = given["repeat"], given["heads"], given["window"]
+	if s.Heads > 0 && s.Size%s.Heads != 0 {
+		b.r.add(diag.Errorf("shapes", step.Pos, "%d heads do not divide %d columns", s.Heads, s.Size).Hintf("boundaries 128 %s", hint))
+	}
 }
 
 // decoding returns the head's settings of decoding, and makes them at first use.
@@ -160,7 +195,8 @@ func (b *headBuilder) boundaryMeaning() {
 func boundaryText(s *Step) string {
 	switch s.Kind {
 	case StepBounds:
-		return fmt.Sprintf("boundaries %d -> %d refine %d inner %d", s.In, s.Bounds.Size, s.Bounds.Refine, s.Bounds.Inner)
+		return fmt.Sprintf("boundaries %d -> %d attend %d heads %d window %d refine %d inner %d", s.In, s.Bounds.Size, s.Bounds.Attend, s.Bounds.Heads,
+			s.Bounds.Window, s.Bounds.Refine, s.Bounds.Inner)
 	case StepPool:
 		return fmt.Sprintf("pool of %d from %d least %d", s.Pool.Most, s.Pool.Top, s.Pool.Least)
 	case StepCandidates:
@@ -183,8 +219,10 @@ func (h *Head) boundaryLines(s *Step, l Line, size int) []Line {
 		join, joined := mlp(2*d, d)
 		first, one := mlp(d, 2*s.Bounds.Inner)
 		last, two := mlp(s.Bounds.Inner, d)
-		l.Params = 2*sides + join + int64(2*in+2*d) + int64(s.Bounds.Refine)*(first+last+int64(2*d))
-		l.Flops = 2*side + joined + float64(s.Bounds.Refine)*(one+two)
+		attend, attended := mlp(d, 3*d)
+		out, read := mlp(d, d)
+		l.Params = 2*sides + join + int64(2*in+2*d) + int64(s.Bounds.Attend)*(attend+out+int64(2*d)) + int64(s.Bounds.Refine)*(first+last+int64(2*d))
+		l.Flops = 2*side + joined + float64(s.Bounds.Attend)*(attended+read) + float64(s.Bounds.Refine)*(one+two)
 		second.What, second.Per = "start, end and inside", "a query and boundary"
 		second.Shape = fmt.Sprintf("[queries, boundaries, %d]", tasktable.BoundColumns)
 		word, _ := mlp(in, d)

@@ -257,9 +257,10 @@ type labelScoreForm struct {
 }
 
 type boundsForm struct {
-	Width  *expr `parser:"@@"`
-	Refine *expr `parser:"( 'refine' @@"`
-	FFN    *expr `parser:"'ffn' @@ )?"`
+	Width  *expr       `parser:"@@"`
+	Attend []*sizeForm `parser:"( 'attend' '(' @@ ( ',' @@ )* ')' )?"`
+	Refine *expr       `parser:"( 'refine' @@"`
+	FFN    *expr       `parser:"'ffn' @@ )?"`
 }
 
 type poolForm struct {

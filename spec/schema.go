@@ -168,8 +168,8 @@ var Schema = []*Row{
 		Doc: "the row that spans are scored against, for each field in each step: of inner layers, of experts with a router, or with attention among the " +
 			"fields of a step",
 		parse: form[fieldsForm]()},
-	{Block: "head", Word: "boundaries", Operands: "WIDTH [refine COUNT ffn WIDTH]",
-		Doc:   "a row for each boundary between words, of those of both words and refined by blocks; scored as start and end, and words as inside",
+	{Block: "head", Word: "boundaries", Operands: "WIDTH [attend(repeat: COUNT, heads: COUNT [, window: COUNT])] [refine COUNT ffn WIDTH]",
+		Doc:   "a row for each boundary between words, of those of both words, with attention, and refined; scored as start and end, and words as inside",
 		parse: form[boundsForm]()},
 	{Block: "head", Word: "pool", Operands: "<= COUNT from COUNT [least COUNT]", Default: "least 0",
 		Doc:   "the spans of a text that are scored, up to a number: between the from best boundaries of each kind; the least best ones of each field first",

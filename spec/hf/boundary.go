@@ -97,13 +97,13 @@ func (c *config) boundaryOthers(version int) error {
 	for _, f := range []struct {
 		name   string
 		absent int
-	}{{"candidate_attention_layers", 2}, {"query_attention_layers", 1}, {"boundary_attention_layers", 0}} {
+	}{{"candidate_attention_layers", 2}, {"query_attention_layers", 1}} {
 		n, err := c.integer(f.name, f.absent, 0, mostBoundary)
 		if err != nil {
 			return err
 		}
 		if n != 0 {
-			return c.fault(f.name, "= %d: attention among spans, fields or boundaries is not known; without the field there are %d layers", n, f.absent)
+			return c.fault(f.name, "= %d: attention among spans or fields is not known; without the field there are %d layers", n, f.absent)
 		}
 	}
 	adapt, err := c.boolean("adaptive_threshold", false)
@@ -136,11 +136,34 @@ func (c *config) boundaryStates() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	layers, err := c.integer("boundary_attention_layers", 0, 0, 64)
+	if err != nil {
+		return "", err
+	}
+	heads, err := c.integer("boundary_attention_heads", 4, 1, mostBoundary)
+	if err != nil {
+		return "", err
+	}
+	window, err := c.integer("boundary_attention_window", 0, 0, mostBoundary)
+	if err != nil {
+		return "", err
+	}
+	line := fmt.Sprintf("boundaries %d", size)
+	if layers > 0 {
+		if size%heads != 0 {
+			return "", c.fault("boundary_attention_heads", "= %d does not divide boundary_dim = %d", heads, size)
+		}
+		line += fmt.Sprintf(" attend(repeat: %d, heads: %d", layers, heads)
+		if window > 0 {
+			line += fmt.Sprintf(", window: %d", window)
+		}
+		line += ")"
+	}
 	times, err := c.real("boundary_ffn_multiplier", 2, "above 0, at most 1024", func(v float64) bool { return v > 0 && v <= 1024 })
 	if err != nil || blocks == 0 {
-		return fmt.Sprintf("boundaries %d", size), err
+		return line, err
 	}
-	return fmt.Sprintf("boundaries %d refine %d ffn %d", size, blocks, max(1, int(float64(size)*times))), nil
+	return fmt.Sprintf("%s refine %d ffn %d", line, blocks, max(1, int(float64(size)*times))), nil
 }
 
 // boundaryPool returns the statement that chooses spans.

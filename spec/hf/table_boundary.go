@@ -36,12 +36,12 @@ var boundaryHeadTable = []group{
 	{Applied, "pair_temperature classification_temperature", "what logits are divided by", nil},
 	{Applied, "overlap_policy", "which spans stay that share words", nil},
 	{Applied, "dropout", "a setting of training, on which the names of the classifier's tensors depend", nil},
-	{Applied, "candidate_attention_layers query_attention_layers boundary_attention_layers",
-		"attention among spans, fields or boundaries; other numbers than 0 are refused", nil},
+	{Applied, "boundary_attention_layers boundary_attention_heads boundary_attention_window", "attention among boundaries", nil},
+	{Applied, "candidate_attention_layers query_attention_layers", "attention among spans or fields; other numbers than 0 are refused", nil},
 	{Applied, "adaptive_threshold", "a threshold that depends on the text; true is refused", nil},
 	{Applied, "enable_records enable_relations", "structures and relations, which are left out", nil},
 
-	{Harmless, "candidate_attention_heads boundary_attention_heads boundary_attention_window", "belongs to attention, of which there are no layers", nil},
+	{Harmless, "candidate_attention_heads", "belongs to attention, of which there are no layers", nil},
 	{Harmless, "start_top_k end_top_k ends_per_start starts_per_end candidate_budget end_block_size bidirectional_proposals export_mode " +
 		"vectorized_pair_elements boundary_top_k_alpha boundary_top_k_max boundary_top_k_bucket",
 		"belongs to spans that are chosen for each field, which candidate_pool would ask for", nil},

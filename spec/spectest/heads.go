@@ -194,7 +194,9 @@ func (s *draft) boundaries(add func(...string)) {
 	if s.yes(3) {
 		add("dropout 0.1")
 	}
-	add("boundaries " + size() + s.one("", fmt.Sprintf(" refine %d ffn %s", 1+s.IntN(2), size())))
+	heads := 1 + s.IntN(3)
+	attend := fmt.Sprintf(" attend(repeat: %d, heads: %d%s)", 1+s.IntN(2), heads, s.one("", fmt.Sprintf(", window: %d", 1+s.IntN(4))))
+	add(fmt.Sprint("boundaries ", heads*(1+s.IntN(9)), s.one("", attend)) + s.one("", fmt.Sprintf(" refine %d ffn %s", 1+s.IntN(2), size())))
 	most := 1 + s.IntN(9)
 	add(fmt.Sprintf("pool <= %d from %d%s", most, 1+s.IntN(6), s.one("", fmt.Sprintf(" least %d", s.IntN(most+1)))))
 	add("candidates " + size() + s.one("", " content "+size()+s.one("", " soft")) + " film " + size() + s.one("", " inside"))

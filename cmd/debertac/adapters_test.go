@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,8 +14,12 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/folder"
 	"github.com/debertac/debertac/cmd/debertac/model"
+	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/ragged/raggedtest"
 	"github.com/debertac/debertac/runtime/safetensors"
 )
 
@@ -146,4 +151,65 @@ func TestAdaptersRefused(t *testing.T) {
 	require.NoError(t, first.Close())
 	require.ErrorIs(t, core.Run(t.Context(), engine.Call{Batch: besideBatch(), Out: make([]float32, 9)}), runtime.ErrClosed)
 	require.True(t, slices.Contains(core.Adapters(), "first"))
+}
+
+// outputs computes all outputs of a model in the oracle, for a random batch, from packed weights and an adapter of them.
+func outputs(t *testing.T, unit *compiler.Unit, weights, adapter string) eval.Store {
+	t.Helper()
+	p := unit.Program
+	w, err := engine.OpenWeights(weights, engine.Want{SpecHash: p.Meta.SpecHash, Layout: ir.PackedLayout, Tensors: packedTensors(p), Rank: p.Meta.Rank})
+	require.NoError(t, err)
+	defer w.Close()
+	l := p.Limits()
+	store := eval.StoreOf(raggedtest.Batch([]int{9, 30, 17}, l, false, rand.New(rand.NewPCG(1, 2)).IntN), l.Delta)
+	for name, typ := range packedShapes(p) {
+		from := name
+		if own := engine.AdapterTensor(adapter, name); w.Has(own) {
+			from = own
+		}
+		switch {
+		case !w.Has(from):
+		case typ.dtype == safetensors.I32:
+			store[name] = &ir.Array{Shape: typ.shape, I: w.I32(from)}
+		default:
+			store[name] = &ir.Array{Shape: typ.shape, F32: w.F32(from)}
+		}
+	}
+	require.NoError(t, w.Err())
+	require.NoError(t, eval.Run(p, store, eval.OnlyRun()))
+	return store
+}
+
+// TestAdaptersOfGLiNER2 packs an adapter in GLiNER2's own layout, with matrices for the encoder and all parts of the head, beside a recorded model. All outputs
+// are those of the merged model.
+func TestAdaptersOfGLiNER2(t *testing.T) {
+	dir := t.TempDir()
+	base, own := filepath.Join("testdata", "cases", "gliner2_lstm_first"), filepath.Join("adapter", "testdata", "gliner2_shortened")
+	merged, one, two := filepath.Join(dir, "merged"), filepath.Join(dir, "one"), filepath.Join(dir, "two")
+	for _, args := range [][]string{
+		{"merge", base, own, "-o", merged},
+		{"pack", merged, "--adapter-rank", "2", "-o", one},
+		{"pack", base, "--adapter-rank", "2", "--adapter", "own=" + own, "-o", two},
+	} {
+		_, stderr, code := interpretedOn("", args)
+		require.Equal(t, fault.ExitDone, code, stderr)
+		require.NotContains(t, stderr, "the spec lacks")
+		if slices.Contains(args, own) || slices.Contains(args, "own="+own) {
+			require.Contains(t, stderr, "target_modules names the modules of 40 tensors by single words, as gliner2 2.1 writes them")
+		}
+	}
+	c := &console.Console{Context: t.Context(), Out: os.Stderr, Err: os.Stderr}
+	rank := 2
+	o := model.Options{Wishes: folder.Wishes{Rank: &rank}}
+	src, opened, err := model.Open(c, base, o)
+	require.NoError(t, err)
+	defer opened.Close()
+	unit, err := model.One(c, src, opened, o)
+	require.NoError(t, err)
+	want, got, without := outputs(t, unit, one, ""), outputs(t, unit, two, "own"), outputs(t, unit, two, "")
+	require.Greater(t, len(unit.Program.Outputs), 2)
+	for _, name := range unit.Program.Outputs {
+		require.InDeltaSlice(t, want[name].Floats(), got[name].Floats(), 1e-5, name)
+		require.NotEqual(t, without[name].Floats(), got[name].Floats(), name)
+	}
 }

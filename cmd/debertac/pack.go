@@ -152,8 +152,8 @@ func (v *packVerb) adapted(c *console.Console, unit *compiler.Unit, dir *folder.
 		return err
 	}
 	for i, b := range open {
-		if base := b.Base(); base != "" {
-			c.Note("%s: note: the adapter was trained for %s", v.Adapt[list[i].Name], base)
+		for _, n := range b.Notes() {
+			c.Note("%s: note: %s", v.Adapt[list[i].Name], n)
 		}
 		if unused := b.Unused(); len(unused) > 0 {
 			c.Note("%s: note: the spec lacks %s, which the adapter changes: %s", v.Adapt[list[i].Name],

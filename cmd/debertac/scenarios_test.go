@@ -138,6 +138,8 @@ func scenarios(imported string) []scenario {
 		{name: "init from a folder", args: split("init new/one --from model --replace checkout"), files: both(checkout...), bulk: []string{"new/one/"}},
 		{name: "pack", args: split("pack model -o out.weights"), files: both("out.weights", "old")},
 		{name: "pack a spec", args: split("pack m.dspec --random-weights 1 -o out.weights"), files: m},
+		{name: "pack with an adapter", args: split("pack base --adapter-rank 4 --adapter a=first -o out.weights"),
+			files: map[string]string{"base": "@cmd/debertac/adapter/testdata/beside/model", "first": "@cmd/debertac/adapter/testdata/beside/first"}},
 		{name: "merge", args: split("merge base adapter -o merged"),
 			files: map[string]string{"base": "@cmd/debertac/adapter/testdata/patterns/model", "adapter": "@cmd/debertac/adapter/testdata/patterns/adapter"}},
 		{name: "export", args: split("export run -o exported"), files: trained},

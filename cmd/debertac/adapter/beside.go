@@ -38,6 +38,17 @@ func OpenBeside(dir string, model published.Weights) (b *Beside, err error) {
 // Base returns the name or path of the model that the adapter was trained for, as its config has it, or "".
 func (b *Beside) Base() string { return b.plan.s.base }
 
+// Notes returns what users should know about the adapter's files.
+func (b *Beside) Notes() (list []string) {
+	if base := b.plan.s.base; base != "" {
+		list = append(list, "the adapter was trained for "+base)
+	}
+	if b.plan.shortened > 0 {
+		list = append(list, b.plan.shortenedNote())
+	}
+	return list
+}
+
 // Close closes the adapter's tensors. The model's stay open.
 func (b *Beside) Close() error { return b.plan.adapter.Close() }
 

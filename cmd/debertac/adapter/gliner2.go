@@ -3,8 +3,10 @@ package adapter
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/spec/hf"
 )
 
@@ -82,4 +84,16 @@ func (s *settings) grouped(module string) bool {
 		}
 	}
 	return false
+}
+
+// shortened reports whether the list of groups has a word of a module's name. The library gliner2 2.1 writes such words for adapters of many modules,
+// because PEFT has shortened the names by then; its own reader looks for groups alone, and leaves these modules out.
+func (s *settings) shortened(module string) bool {
+	return slices.ContainsFunc(s.groups, func(g string) bool { return strings.Contains("."+module+".", "."+g+".") })
+}
+
+// shortenedNote is about matrices of modules that are named by one word of their names.
+func (p *plan) shortenedNote() string {
+	return fmt.Sprintf("target_modules names the modules of %s by single words, as gliner2 2.1 writes them; that library leaves these out when it reads "+
+		"the adapter", wording.Counted(p.shortened, "tensor", "tensors"))
 }

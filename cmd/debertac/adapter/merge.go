@@ -59,6 +59,9 @@ func Merge(ctx context.Context, model, adapter, out string) (m *Merged, err erro
 	}
 	defer folder.Discard()
 	m = &Merged{Base: s.base}
+	if p.shortened > 0 {
+		m.Notes = append(m.Notes, p.shortenedNote())
+	}
 	if err := p.write(ctx, source, folder.Dir(), m); err != nil {
 		return nil, err
 	}

@@ -55,13 +55,14 @@ type change struct {
 
 // plan is what a merge does.
 type plan struct {
-	s       *settings
-	adapter published.Weights
-	model   published.Weights
-	has     map[string]bool    // tensors of the model
-	changes map[string]*change // by the model's names
-	added   map[string]string  // tensors that the model lacks: their names → those in the adapter
-	prefix  string             // that the model's names get, so that its encoder and a new head are told apart; "": none
+	s         *settings
+	adapter   published.Weights
+	model     published.Weights
+	has       map[string]bool    // tensors of the model
+	changes   map[string]*change // by the model's names
+	added     map[string]string  // tensors that the model lacks: their names → those in the adapter
+	shortened int                // tensors whose modules the config names by one word of their names alone
+	prefix    string             // that the model's names get, so that its encoder and a new head are told apart; "": none
 }
 
 // newPlan finds the place of each tensor of the adapter in the model.
@@ -121,7 +122,11 @@ func (p *plan) place(name string) error {
 			continue
 		}
 		of, there := p.find(module + e.of)
-		if p.s.own && !p.s.grouped(module) {
+		switch {
+		case !p.s.own || p.s.grouped(module):
+		case p.s.shortened(module):
+			p.shortened++
+		default:
 			return p.fault(name, "target_modules = %s does not name its module", strings.Join(p.s.groups, ", "))
 		}
 		if !there {

@@ -53,6 +53,9 @@ func Open(c *console.Console, path string, o Options) (*source.Source, *folder.F
 	if o.Spec != "" {
 		return openFile(c, path, err, o)
 	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && path != "-" { // it could be a folder, to which flags of folders belong
+		return nil, nil, err
+	}
 	ofSpec := o.Wishes
 	if o.Tokenizer != "" {
 		ofSpec.Ignore = nil // --ignore applies to the tokenizer

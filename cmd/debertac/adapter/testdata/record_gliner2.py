@@ -67,6 +67,22 @@ def record(name, targets, own):
     save_file({k: v.contiguous() for k, v in merged.state_dict().items()}, folder / "merged.safetensors")
 
 
+def shortened(name):
+    """Records an adapter of many modules for a recorded case: the library then writes single words of their names as target_modules."""
+    folder = here / name
+    shutil.rmtree(folder, ignore_errors=True)
+    m = Extractor.from_pretrained(str(here.parent.parent / "testdata" / "cases" / "gliner2_lstm_first"))
+    groups = ["encoder", "span_rep", "classifier", "count_pred", "count_embed"]
+    tuned, _ = lora.apply_lora_to_model(m, lora.LoRAConfig(enabled=True, r=2, alpha=3, target_modules=groups))
+    g = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for _, p in tuned.named_parameters():
+            if p.requires_grad:
+                p.copy_(torch.randn(p.shape, generator=g) * 0.2)
+    lora.save_lora_adapter(tuned, folder)
+
+
 if __name__ == "__main__":
+    shortened("gliner2_shortened")
     record("gliner2", ["encoder.query", "encoder.dense", "classifier", "span_rep"], own=True)
     record("gliner2_peft", ["encoder", "count_pred"], own=False)

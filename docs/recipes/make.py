@@ -95,6 +95,7 @@ def gliner_shapes(config):
         vocabularies.write(temp, "mdeberta", published.FOLDERS["microsoft/mdeberta-v3-base"]["files"])
         dump(os.path.join(temp, "config.json"), published.MULTI)
         inner = config.get("encoder_config") or published.MULTI
+        config = {k: v for k, v in config.items() if k not in ("class_token_index", "vocab_size")}
         model = UniEncoderSpanGLiNER.load_from_config(config | {"model_name": temp, "encoder_config": inner}, backbone_from_pretrained=False)
     shapes = {k: tuple(v.shape) for k, v in model.model.state_dict().items()}
     table = next(k for k in shapes if k.endswith("word_embeddings.weight"))

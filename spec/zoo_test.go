@@ -25,6 +25,9 @@ var published = map[string]int64{
 	"deberta_v3_base":    183_831_552,
 	"deberta_v3_large":   434_012_160,
 	"mdeberta_v3_base":   278_218_752,
+	"gliner2_base":       183_763_200,
+	"gliner2_large":      433_921_024,
+	"gliner2_multi":      277_536_768,
 	"bert_base":          108_891_648,
 	"bert_large":         334_092_288,
 	"roberta_base":       124_055_040,
@@ -77,5 +80,5 @@ func TestZooFiles(t *testing.T) {
 	require.Nil(t, zoo.Text("deberta.dspec"))
 	require.Nil(t, zoo.Text("zoo/none.dspec"))
 	require.Nil(t, spec.ZooModel("none"))
-	require.Len(t, spec.Zoo(), 14+11)
+	require.Len(t, spec.Zoo(), 17+11)
 }

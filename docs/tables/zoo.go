@@ -14,10 +14,11 @@ type figure struct{ model, count, source string }
 
 // The sources of the figures.
 const (
-	repository = "[DeBERTa repository](https://github.com/microsoft/DeBERTa), README"
-	card       = "[model card](https://huggingface.co/microsoft/%s)"
-	bertReadme = "[BERT repository](https://github.com/google-research/bert), README"
-	fairseq    = "[fairseq](https://github.com/facebookresearch/fairseq/blob/main/examples/roberta/README.md), README of RoBERTa"
+	repository    = "[DeBERTa repository](https://github.com/microsoft/DeBERTa), README"
+	card          = "[model card](https://huggingface.co/microsoft/%s)"
+	bertReadme    = "[BERT repository](https://github.com/google-research/bert), README"
+	gliner2Readme = "[GLiNER2 repository](https://github.com/fastino-ai/GLiNER2), README"
+	fairseq       = "[fairseq](https://github.com/facebookresearch/fairseq/blob/main/examples/roberta/README.md), README of RoBERTa"
 )
 
 // figures are the published counts, in the order of the page.
@@ -32,6 +33,9 @@ var figures = []figure{
 	{"deberta_v3_base", "86 M backbone, 98 M embedding", fmt.Sprintf(card, "deberta-v3-base")},
 	{"deberta_v3_large", "304 M backbone, 131 M embedding", fmt.Sprintf(card, "deberta-v3-large")},
 	{"mdeberta_v3_base", "86 M backbone, 190 M embedding", fmt.Sprintf(card, "mdeberta-v3-base")},
+	{"gliner2_base", "205 M with its head", gliner2Readme},
+	{"gliner2_large", "", gliner2Readme},
+	{"gliner2_multi", "", gliner2Readme},
 	{"bert_base", "110 M", bertReadme},
 	{"bert_large", "340 M", bertReadme},
 	{"roberta_base", "125 M", fairseq},

@@ -47,6 +47,7 @@ func (c *config) gliner2(tensors map[string][]int, opts Options) (*want, error) 
 	if err != nil {
 		return nil, err
 	}
+	w.candidates = append([]string{"gliner2_base", "gliner2_large", "gliner2_multi"}, w.candidates...)
 	w.checkpoint, w.origin = "hf.gliner2", "From the config.json of a GLiNER2 model."
 	if opts.Seq == 0 && w.absolute == 0 {
 		w.seq = max(w.positions, gliner2Tokens)

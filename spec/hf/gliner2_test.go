@@ -62,7 +62,7 @@ func TestGLiNER2Tensors(t *testing.T) {
 	tensors["count_embed.w1"] = []int{4, 32, 64}
 	text, _, err := hf.Spec(config, tensors, hf.Options{Encoder: encoder(t)})
 	require.NoError(t, err)
-	require.Contains(t, text, "dim vocab   = 612")
+	require.Contains(t, text, "dim vocab  = 612")
 	delete(tensors, "span_rep.span_rep_layer.project_start.0.weight")
 	_, _, err = hf.Spec(config, tensors, hf.Options{Encoder: encoder(t)})
 	require.ErrorContains(t, err, "architecture asks for the tensor")

@@ -159,8 +159,9 @@ func (b *nest) eachBoundHead(n *ir.Node, write func(from, to, at loop.Expr, widt
 
 var _ = ir.Define(ir.Op{
 	Name: "attend_bounds_grad", Class: ir.Wordwise,
-	Doc: "The gradients of the operands q, k and v of attend_bounds. It computes the probabilities again: [U, N], [U, N], [U, N], [U, N] → [U, N], [U, N], [U, N].",
-	In:  boundAttendIn(float("dy", "[U, N]")), Attrs: boundAttendAttrs(),
+	Doc: "The gradients of the operands q, k and v of attend_bounds. It computes the probabilities again: [U, N], [U, N], [U, N], [U, N] → " +
+		"[U, N], [U, N], [U, N].",
+	In: boundAttendIn(float("dy", "[U, N]")), Attrs: boundAttendAttrs(),
 	Shape: func(n *ir.Node) ([]ir.Type, error) {
 		if !n.In[0].Type.Equal(n.In[1].Type) {
 			return nil, fmt.Errorf("dy is %s, q is %s", n.In[0].Type, n.In[1].Type)

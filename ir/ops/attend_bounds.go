@@ -71,8 +71,8 @@ func boundAttendSamples(before ...func(n int) ir.Arg) func() []ir.Sample {
 
 var _ = ir.Define(ir.Op{
 	Name: "attend_bounds", Class: ir.Wordwise,
-	Doc: "Attention among the boundaries of a sequence: y = Σ_j p_j·v_j with p = softmax(q·k_j / √(N/A)), for each of A heads, over all boundaries or over those " +
-		"whose distance is at most window, [U, N], [U, N], [U, N] → [U, N].",
+	Doc: "Attention among the boundaries of a sequence: y = Σ_j p_j·v_j with p = softmax(q·k_j / √(N/A)), for each of A heads, over all boundaries or over " +
+		"those whose distance is at most window, [U, N], [U, N], [U, N] → [U, N].",
 	In: boundAttendIn(), Attrs: boundAttendAttrs(),
 	Shape: func(n *ir.Node) ([]ir.Type, error) { return []ir.Type{n.In[0].Type}, boundAttendShapes(n, 0) },
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {

@@ -98,6 +98,8 @@ func writeNormal(w *engine.WeightsWriter, d engine.TensorDecl, r *rand.Rand) err
 	switch {
 	case strings.Contains(d.Name, "LayerNorm.weight") || strings.Contains(d.Name, "norm.weight") || strings.Contains(d.Name, "LayerNorm.gain"):
 		mean, spread = 1, 0.1
+	case strings.HasPrefix(d.Name, engine.AdapterTensor(adapterName, "")): // a term that is small beside the product, as those of trained adapters are
+		spread = 0.03
 	case d.Len < 16384: // vectors
 		spread = 0.1
 	}

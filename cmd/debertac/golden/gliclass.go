@@ -212,18 +212,23 @@ func (c *Case) compareFound(m *Match, number int, scores []float32) (Result, err
 		} else {
 			written, err = json.Marshal(got.Labels)
 		}
-		var value any
-		if err == nil {
-			err = json.Unmarshal(written, &value)
-		}
-		if err != nil {
+		if err := r.compare(written, err, f.Output, fmt.Sprintf("%s, threshold %v", f.Kind, f.Threshold)); err != nil {
 			return r, err
-		}
-		if !r.near(value, f.Output) {
-			r.OK, r.Reason = false, fmt.Sprintf("%s, threshold %v: %s, recorded is %v", f.Kind, f.Threshold, written, f.Output)
 		}
 	}
 	return r, nil
+}
+
+// compare compares a written result with the recorded one. what names the setting.
+func (r *Result) compare(written []byte, err error, want any, what string) error {
+	var value any
+	if err == nil {
+		err = json.Unmarshal(written, &value)
+	}
+	if err == nil && !r.near(value, want) {
+		r.OK, r.Reason = false, fmt.Sprintf("%s: %s, recorded is %v", what, written, want)
+	}
+	return err
 }
 
 // near compares two JSON values. Numbers may differ by the tolerance.

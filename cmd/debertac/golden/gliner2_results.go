@@ -118,15 +118,8 @@ func (c *Case) compareResults(x *Extract, number int, decode func(o *extraction.
 		}
 		format := extraction.Format{Confidence: f.Confidence == nil || *f.Confidence, Spans: f.Spans == nil || *f.Spans}
 		written, err := decode(&extraction.Options{Threshold: &f.Threshold, Overlap: overlap}).JSON(format)
-		var value any
-		if err == nil {
-			err = json.Unmarshal(written, &value)
-		}
-		if err != nil {
+		if err := r.compare(written, err, f.Output, fmt.Sprintf("threshold %v, overlap %q", f.Threshold, f.Overlap)); err != nil {
 			return r, err
-		}
-		if !r.near(value, f.Output) {
-			r.OK, r.Reason = false, fmt.Sprintf("threshold %v, overlap %q: %s, recorded is %v", f.Threshold, f.Overlap, written, f.Output)
 		}
 	}
 	return r, nil

@@ -1,14 +1,6 @@
 package codegen_test
 
-import (
-	"strings"
-	"testing"
-
-	"github.com/stretchr/testify/require"
-
-	"github.com/debertac/debertac/compiler"
-	"github.com/debertac/debertac/spec"
-)
+import "testing"
 
 // boundarySpec holds trainings of heads that score boundaries: with all that such a head can have in parts, and with the least, in bfloat16.
 const boundarySpec = `dspec 1
@@ -39,17 +31,4 @@ target t { emit train all; emit train least; emit train content }
 func TestTrainersOfBoundaries(t *testing.T) { testPackages(t, boundarySpec, nil) }
 
 // TestPackagesOfBoundaries does the same for the forward passes: they compare themselves with the oracle, and each sequence alone with that among others.
-func TestPackagesOfBoundaries(t *testing.T) {
-	m := newStepsModule(t)
-	text, _, _ := strings.Cut(boundarySpec, "train all")
-	s, faults := spec.ParseAndResolve("heads.dspec", []byte(text))
-	require.Empty(t, faults)
-	units, faults, err := compiler.Compile(s, compiler.Options{})
-	require.NoError(t, err)
-	require.Empty(t, faults)
-	require.Len(t, units, len(s.Heads))
-	for _, u := range units {
-		m.emit(u.Head.Name, u.Program)
-	}
-	t.Logf("%s", m.run("test", "-mod=mod", "-p=1", "./..."))
-}
+func TestPackagesOfBoundaries(t *testing.T) { testForward(t, boundarySpec) }

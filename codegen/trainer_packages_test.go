@@ -1,6 +1,7 @@
 package codegen_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,6 +26,23 @@ func testPackages(t *testing.T, text string, more map[string]string) {
 	}
 	for path, text := range more {
 		m.add(path, []byte(text))
+	}
+	t.Logf("%s", m.run("test", "-mod=mod", "-p=1", "./..."))
+}
+
+// testForward compiles the heads of a spec, which stand before its training all, to packages and runs the packages' own tests.
+func testForward(t *testing.T, text string) {
+	t.Helper()
+	m := newStepsModule(t)
+	heads, _, _ := strings.Cut(text, "train all")
+	s, faults := spec.ParseAndResolve("heads.dspec", []byte(heads))
+	require.Empty(t, faults)
+	units, faults, err := compiler.Compile(s, compiler.Options{})
+	require.NoError(t, err)
+	require.Empty(t, faults)
+	require.Len(t, units, len(s.Heads))
+	for _, u := range units {
+		m.emit(u.Head.Name, u.Program)
 	}
 	t.Logf("%s", m.run("test", "-mod=mod", "-p=1", "./..."))
 }

@@ -1,14 +1,6 @@
 package codegen_test
 
-import (
-	"strings"
-	"testing"
-
-	"github.com/stretchr/testify/require"
-
-	"github.com/debertac/debertac/compiler"
-	"github.com/debertac/debertac/spec"
-)
+import "testing"
 
 // schemaSpec holds trainings of heads that read a schema: each form of fields, in parts and in bfloat16, and a head with classes alone.
 const schemaSpec = `dspec 1
@@ -39,17 +31,4 @@ target t { emit train all; emit train experts; emit train attend; emit train cla
 func TestTrainersOfSchemas(t *testing.T) { testPackages(t, schemaSpec, nil) }
 
 // TestPackagesOfSchemas does the same for the forward passes: they compare themselves with the oracle, and each sequence alone with that among others.
-func TestPackagesOfSchemas(t *testing.T) {
-	m := newStepsModule(t)
-	text, _, _ := strings.Cut(schemaSpec, "train all")
-	s, faults := spec.ParseAndResolve("heads.dspec", []byte(text))
-	require.Empty(t, faults)
-	units, faults, err := compiler.Compile(s, compiler.Options{})
-	require.NoError(t, err)
-	require.Empty(t, faults)
-	require.Len(t, units, len(s.Heads))
-	for _, u := range units {
-		m.emit(u.Head.Name, u.Program)
-	}
-	t.Logf("%s", m.run("test", "-mod=mod", "-p=1", "./..."))
-}
+func TestPackagesOfSchemas(t *testing.T) { testForward(t, schemaSpec) }

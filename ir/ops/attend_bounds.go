@@ -2,7 +2,6 @@ package ops
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/loop"
@@ -41,12 +40,7 @@ func eachBoundHead(n *ir.Node, in []*ir.Array, visit func(h heading, p []float64
 			}
 			for a := range heads {
 				h := heading{s.Bound + i, s.Bound + from, s.Bound + to, a * width, width, cols}
-				p := make([]float64, to-from)
-				for t := range p {
-					p[t] = dot(h.of(in[0].Floats(), h.word), h.of(in[1].Floats(), h.from+t)) / math.Sqrt(float64(width))
-				}
-				softmaxRow(p)
-				visit(h, p)
+				visit(h, h.probabilities(in[0].Floats(), in[1].Floats()))
 			}
 		}
 	}
@@ -92,20 +86,7 @@ var _ = ir.Define(ir.Op{
 	},
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
 		doc := fmt.Sprintf("y = the attention among the boundaries of a sequence, with %d heads.", n.Int("heads"))
-		return portable(n, doc, "q k v scratch words", func(b *nest) {
-			b.all("p", scratchArg, loop.Add(loop.V("words"), loop.I(1)))
-			b.eachBoundHead(n, func(from, to, at loop.Expr, width int) {
-				b.Slice("ya", "yi", at, loop.I(width))
-				b.For("t", from, to, 1, func(t loop.Expr) {
-					b.row("vt", "v", t)
-					b.Slice("va", "vt", at, loop.I(width))
-					b.addTo("ya", width, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("p", t), loop.At("va", j)) })
-				})
-			}, func(i loop.Expr) {
-				b.row("yi", "y", i)
-				b.clear("yi", b.cols["y"])
-			})
-		})
+		return portable(n, doc, "q k v scratch words", func(b *nest) { b.attention(b.boundReaders(n)) })
 	},
 	Launches: placeLaunches(func(_ *ir.Node, p place) int { return p.Words + 1 }),
 	Sample:   boundAttendSamples(),
@@ -120,41 +101,18 @@ func boundPairs(n *ir.Node, s ir.Sizes) float64 {
 	return float64(s.U) * reach
 }
 
-// eachBoundHead writes a loop over boundaries, which begins with begin, and in it a loop over heads. It writes the probabilities of the boundaries that a head
-// reads, from … to-1, to the window p, and the head's columns of q to the window qa. at is the head's first column.
-func (b *nest) eachBoundHead(n *ir.Node, write func(from, to, at loop.Expr, width int), begin func(i loop.Expr)) {
-	heads := n.Int("heads")
-	width := b.cols["q"] / heads
-	bounds := loop.Add(loop.V("words"), loop.I(1))
-	b.each("i", bounds, func(i loop.Expr) {
-		b.row("qi", "q", i)
-		begin(i)
+// boundReaders writes what attention among boundaries begins with: the window p of probabilities.
+func (b *nest) boundReaders(n *ir.Node) readers {
+	heads, bounds := n.Int("heads"), loop.Add(loop.V("words"), loop.I(1))
+	b.all("p", scratchArg, bounds)
+	return readers{bounds, bounds, heads, b.cols["q"] / heads, func(i loop.Expr) (loop.Expr, loop.Expr) {
 		from, to := b.Let("from", loop.I(0)), b.Let("to", bounds)
 		if w := n.Int("window"); w > 0 {
 			b.Assign(from, loop.Fn("max", from, loop.Sub(i, loop.I(w))))
 			b.Assign(to, loop.Fn("min", to, loop.Add(i, loop.I(w+1))))
 		}
-		b.each("a", loop.I(heads), func(a loop.Expr) {
-			at := b.Let("at", loop.Mul(a, loop.I(width)))
-			b.Slice("qa", "qi", at, loop.I(width))
-			b.For("t", from, to, 1, func(t loop.Expr) {
-				b.row("kt", "k", t)
-				b.Slice("ka", "kt", at, loop.I(width))
-				product := sumOf(b.Builder, "s", width, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("qa", j), loop.At("ka", j)) })
-				b.Store("p", t, loop.Mul(product, loop.F(1/math.Sqrt(float64(width)))))
-			})
-			top := b.Let("top", loop.At("p", from))
-			b.For("t", from, to, 1, func(t loop.Expr) { b.Assign(top, loop.Fn("max", top, loop.At("p", t))) })
-			sum := b.Let("sum", loop.F(0))
-			b.For("t", from, to, 1, func(t loop.Expr) {
-				e := b.Let("e", loop.Fn("exp", loop.Sub(loop.At("p", t), top)))
-				b.Store("p", t, e)
-				b.AddTo(sum, e)
-			})
-			b.For("t", from, to, 1, func(t loop.Expr) { b.Store("p", t, loop.Div(loop.At("p", t), sum)) })
-			write(from, to, at, width)
-		})
-	})
+		return from, to
+	}}
 }
 
 var _ = ir.Define(ir.Op{
@@ -170,20 +128,7 @@ var _ = ir.Define(ir.Op{
 	},
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		dq, dk, dv := ir.NewArray(in[1].Shape...), ir.NewArray(in[2].Shape...), ir.NewArray(in[3].Shape...)
-		eachBoundHead(n, in[1:], func(h heading, p []float64) {
-			dy, q := h.of(in[0].Floats(), h.word), h.of(in[1].Floats(), h.word)
-			dp, mean := make([]float64, len(p)), 0.0
-			for t := range p {
-				dp[t] = dot(dy, h.of(in[3].Floats(), h.from+t))
-				mean += p[t] * dp[t]
-				addScaled(h.of(dv.F, h.from+t), dy, p[t])
-			}
-			for t := range p {
-				ds := p[t] * (dp[t] - mean) / math.Sqrt(float64(h.width))
-				addScaled(h.of(dq.F, h.word), h.of(in[2].Floats(), h.from+t), ds)
-				addScaled(h.of(dk.F, h.from+t), q, ds)
-			}
-		})
+		eachBoundHead(n, in[1:], func(h heading, p []float64) { h.grad(in, p, dq.F, dk.F, dv.F) })
 		return []*ir.Array{dq, dk, dv}, nil
 	},
 	Results: []string{"dq", "dk", "dv"},
@@ -193,44 +138,12 @@ var _ = ir.Define(ir.Op{
 	},
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
 		doc := fmt.Sprintf("the gradients of the attention among the boundaries of a sequence, with %d heads.", n.Int("heads"))
-		return portable(n, doc, "dy q k v scratch words", func(b *nest) { b.boundAttendGrad(n) })
+		return portable(n, doc, "dy q k v scratch words", func(b *nest) {
+			read := b.boundReaders(n)
+			b.Slice("dp", scratchArg, read.all, read.all)
+			b.attentionGrad(read)
+		})
 	},
 	Launches: placeLaunches(func(_ *ir.Node, p place) int { return 2 * (p.Words + 1) }),
 	Sample:   boundAttendSamples(func(n int) ir.Arg { return normal(ir.U, ir.N(n)) }),
 })
-
-// boundAttendGrad writes the gradients of attend_bounds for one sequence.
-func (b *nest) boundAttendGrad(n *ir.Node) {
-	bounds := loop.Add(loop.V("words"), loop.I(1))
-	b.all("p", scratchArg, bounds)
-	b.Slice("dp", scratchArg, bounds, bounds)
-	b.clearBounds("dk", "dv")
-	b.eachBoundHead(n, func(from, to, at loop.Expr, width int) {
-		b.Slice("dya", "dyi", at, loop.I(width))
-		b.Slice("dqa", "dqi", at, loop.I(width))
-		mean := b.Let("mean", loop.F(0))
-		part := func(window, of string, t loop.Expr) {
-			b.row(window+"t", of, t)
-			b.Slice(window+"a", window+"t", at, loop.I(width))
-		}
-		b.For("t", from, to, 1, func(t loop.Expr) {
-			part("v", "v", t)
-			part("dv", "dv", t)
-			product := sumOf(b.Builder, "s", width, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("dya", j), loop.At("va", j)) })
-			b.Store("dp", t, product)
-			b.AddTo(mean, loop.Mul(loop.At("p", t), loop.At("dp", t)))
-			b.addTo("dva", width, func(j loop.Expr) loop.Expr { return loop.Mul(loop.At("p", t), loop.At("dya", j)) })
-		})
-		b.For("t", from, to, 1, func(t loop.Expr) {
-			part("k", "k", t)
-			part("dk", "dk", t)
-			ds := b.Let("ds", loop.Mul(loop.At("p", t), loop.Mul(loop.Sub(loop.At("dp", t), mean), loop.F(1/math.Sqrt(float64(width))))))
-			b.addTo("dqa", width, func(j loop.Expr) loop.Expr { return loop.Mul(ds, loop.At("ka", j)) })
-			b.addTo("dka", width, func(j loop.Expr) loop.Expr { return loop.Mul(ds, loop.At("qa", j)) })
-		})
-	}, func(i loop.Expr) {
-		b.row("dyi", "dy", i)
-		b.row("dqi", "dq", i)
-		b.clear("dqi", b.cols["dq"])
-	})
-}

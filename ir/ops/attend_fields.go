@@ -94,7 +94,7 @@ func lowerAttendFields(n *ir.Node) (*loop.Nest, error) {
 func (b *nest) fieldReaders(heads int) readers {
 	b.all("p", scratchArg, loop.V("n"))
 	from, to := b.Let("from", loop.I(0)), b.Let("to", loop.I(0))
-	return readers{"n", heads, b.cols["q"] / heads, func(w loop.Expr) (loop.Expr, loop.Expr) {
+	return readers{loop.V("n"), loop.V("n"), heads, b.cols["q"] / heads, func(w loop.Expr) (loop.Expr, loop.Expr) {
 		b.If(loop.Bin{Op: "==", X: to, Y: w}, func() {
 			b.row("place", "steps", w)
 			b.Assign(from, w)

@@ -150,7 +150,7 @@ func lowerAttendWords(n *ir.Node) (*loop.Nest, error) {
 		width := b.cols["q"] / heads
 		from := b.textBounds(has)
 		b.all("p", scratchArg, loop.V("n"))
-		read := readers{"words", heads, width, func(loop.Expr) (loop.Expr, loop.Expr) { return from, loop.V("n") }}
+		read := readers{loop.V("words"), loop.V("n"), heads, width, func(loop.Expr) (loop.Expr, loop.Expr) { return from, loop.V("n") }}
 		b.attention(read)
 	})
 }
@@ -170,9 +170,10 @@ func (b *nest) attention(read readers) {
 	})
 }
 
-// readers describes rows that attend to other rows: the name of their number, the heads and their width, and the rows from … to-1 that row w reads.
+// readers describes rows that attend to other rows: how many they are, how many rows there are to read, the heads and their width, and the rows from … to-1
+// that row w reads.
 type readers struct {
-	count        string
+	count, all   loop.Expr
 	heads, width int
 	rows         func(w loop.Expr) (from, to loop.Expr)
 }
@@ -181,7 +182,7 @@ type readers struct {
 // reads to the window p, and the head's columns of q to the window qa. at is the head's first column.
 func (b *nest) eachHead(read readers, write func(w, at, from, to loop.Expr), begin func(w loop.Expr)) {
 	heads, width := read.heads, read.width
-	b.each("w", loop.V(read.count), func(w loop.Expr) {
+	b.each("w", read.count, func(w loop.Expr) {
 		b.row("qw", "q", w)
 		begin(w)
 		from, to := read.rows(w)
@@ -249,15 +250,15 @@ func lowerAttendWordsGrad(n *ir.Node) (*loop.Nest, error) {
 		from := b.textBounds(has)
 		b.all("p", scratchArg, loop.V("n"))
 		b.Slice("dp", scratchArg, loop.V("n"), loop.V("n"))
-		b.attentionGrad(readers{"words", heads, width, func(loop.Expr) (loop.Expr, loop.Expr) { return from, loop.V("n") }})
+		b.attentionGrad(readers{loop.V("words"), loop.V("n"), heads, width, func(loop.Expr) (loop.Expr, loop.Expr) { return from, loop.V("n") }})
 	})
 }
 
-// attentionGrad writes the gradients of the operands q, k and v of an attention of heads to n rows.
+// attentionGrad writes the gradients of the operands q, k and v of an attention of heads to rows.
 func (b *nest) attentionGrad(read readers) {
 	width := read.width
-	b.clearRows("dk", "n")
-	b.clearRows("dv", "n")
+	b.clearRows("dk", read.all)
+	b.clearRows("dv", read.all)
 	b.eachHead(read, func(w, at, from, to loop.Expr) {
 		b.Slice("dya", "dyw", at, loop.I(width))
 		b.Slice("dqa", "dqw", at, loop.I(width))

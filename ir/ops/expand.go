@@ -86,7 +86,7 @@ func (e expansion) lower(n *ir.Node) (*loop.Nest, error) {
 	doc := fmt.Sprintf("%s for the pairs of a sequence.", e.name)
 	return portable(n, doc, "x words labels", func(b *nest) {
 		if e.sum {
-			b.clearRows("y", map[ir.Dim]string{ir.W: "words", ir.C: "labels"}[e.rows])
+			b.clearRows("y", loop.V(map[ir.Dim]string{ir.W: "words", ir.C: "labels"}[e.rows]))
 		}
 		b.each("w", loop.V("words"), func(w loop.Expr) {
 			b.each("c", loop.V("labels"), func(c loop.Expr) {

@@ -99,7 +99,7 @@ var _ = ir.Define(ir.Op{
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
 		return portable(n, "the gradients of film_rows for a sequence.", "dy c gain queries chosen", func(b *nest) {
 			cols := b.cols["c"]
-			b.clearRows("dc", "chosen")
+			b.clearRows("dc", loop.V("chosen"))
 			b.each("q", loop.V("queries"), func(q loop.Expr) {
 				for _, name := range []string{"gain", "dgain", "dshift"} {
 					b.row(name+"q", name, q)

@@ -92,7 +92,7 @@ func lowerGRUGrad(n *ir.Node) (*loop.Nest, error) {
 	return portable(n, doc, "dy f table w bias out steps scratch n", func(b *nest) {
 		b.gruWindows(sp, 3*sp)
 		b.Slice("dh", scratchArg, loop.I(4*sp), loop.I(sp))
-		b.clearRows("df", "n")
+		b.clearRows("df", loop.V("n"))
 		b.each("back", loop.V("n"), func(back loop.Expr) {
 			q := b.Let("q", loop.Sub(loop.Sub(loop.V("n"), loop.I(1)), back))
 			step, fields := b.gruState(q, s, sp, "out")

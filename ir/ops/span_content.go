@@ -138,7 +138,7 @@ var _ = ir.Define(ir.Op{
 		}
 		return portable(n, "y = the gradient of a sequence's words by that of its candidates' content.", args, func(b *nest) {
 			cols := b.cols["y"]
-			b.clearRows("y", "words")
+			b.clearRows("y", loop.V("words"))
 			b.eachCandidate(func(i, from, to loop.Expr) {
 				b.row("dyi", "dy", i)
 				size := b.Let("size", loop.Fn("float", loop.Sub(to, from)))

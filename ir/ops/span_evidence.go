@@ -160,7 +160,7 @@ func (b *nest) evidenceGrad(inside bool) {
 			b.clear("zf", 1)
 		})
 	})
-	b.clearRows("dc", "chosen")
+	b.clearRows("dc", loop.V("chosen"))
 	add := func(window string, at int, v loop.Expr) {
 		b.Store(window, loop.I(at), loop.Add(loop.At(window, loop.I(at)), v))
 	}

@@ -71,7 +71,9 @@ var _ = ir.Define(ir.Op{
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
 		return portable(n, "the gradients of the boundaries' rows by those of a sequence's candidates.", "dy spans words chosen", func(b *nest) {
 			cols := b.cols["dy"]
-			b.clearBounds("da", "db")
+			bounds := loop.Add(loop.V("words"), loop.I(1))
+			b.clearRows("da", bounds)
+			b.clearRows("db", bounds)
 			b.eachCandidate(func(i, from, to loop.Expr) {
 				b.row("dyi", "dy", i)
 				b.row("daf", "da", from)
@@ -84,16 +86,6 @@ var _ = ir.Define(ir.Op{
 	Launches: placeLaunches(nil),
 	Sample:   samples(placeSample(nil, normal(ir.S, ir.N(5)), spanPairs()), placeSample(nil, normal(ir.S, ir.N(16)), spanPairs())),
 })
-
-// clearBounds writes zeros to the rows of all boundaries of arguments.
-func (b *nest) clearBounds(names ...string) {
-	b.each("u", loop.Add(loop.V("words"), loop.I(1)), func(i loop.Expr) {
-		for _, name := range names {
-			b.row("zero"+name, name, i)
-			b.clear("zero"+name, b.cols[name])
-		}
-	})
-}
 
 var _ = ir.Define(ir.Op{
 	Name: "span_products", Class: ir.Wordwise,
@@ -161,7 +153,9 @@ var _ = ir.Define(ir.Op{
 	Lower: func(n *ir.Node) (*loop.Nest, error) {
 		return portable(n, "the gradients of the boundaries' rows by those of a sequence's products.", "dy a b spans words chosen", func(b *nest) {
 			cols := b.cols["a"]
-			b.clearBounds("da", "db")
+			bounds := loop.Add(loop.V("words"), loop.I(1))
+			b.clearRows("da", bounds)
+			b.clearRows("db", bounds)
 			b.eachCandidate(func(i, from, to loop.Expr) {
 				b.row("dyi", "dy", i)
 				for _, at := range []struct {

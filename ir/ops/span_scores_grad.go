@@ -51,9 +51,9 @@ func lowerSpanScoresGrad(n *ir.Node) (*loop.Nest, error) {
 	const doc = "the gradients of what scores the spans of a sequence's words for its labels."
 	return portable(n, doc, "dy a b u words labels", func(b *nest) {
 		inner, k := b.cols["a"], b.cols["dy"]
-		b.clearRows("da", "words")
-		b.clearRows("db", "words")
-		b.clearRows("du", "labels")
+		b.clearRows("da", loop.V("words"))
+		b.clearRows("db", loop.V("words"))
+		b.clearRows("du", loop.V("labels"))
 		b.each("w", loop.V("words"), func(w loop.Expr) {
 			b.row("from", "a", w)
 			b.row("dfrom", "da", w)
@@ -82,8 +82,8 @@ func lowerSpanScoresGrad(n *ir.Node) (*loop.Nest, error) {
 }
 
 // clearRows writes zeros to count rows of an argument.
-func (b *nest) clearRows(name, count string) {
-	b.each("i", loop.V(count), func(i loop.Expr) {
+func (b *nest) clearRows(name string, count loop.Expr) {
+	b.each("i", count, func(i loop.Expr) {
 		b.row("zero", name, i)
 		b.clear("zero", b.cols[name])
 	})

@@ -31,7 +31,7 @@ var rooms = []struct {
 	{"ir/opstest", []string{"ir!", "ir/eval", "runtime/bf16", "runtime/ragged"}, nil}, // for tests
 	{"ir/eval", []string{"ir!", "runtime/ragged"}, nil},
 	{"ir", []string{"spec/diag", "ir/loop", "runtime/masking", "runtime/ragged", "runtime/tasktable"}, nil},
-	{"compiler/pack", []string{"ir!", "ir/eval", "runtime!", "runtime/engine", "runtime/disk", "runtime/published", "runtime/resource",
+	{"compiler/pack", []string{"ir!", "ir/eval", "runtime!", "runtime/engine", "runtime/tasktable", "runtime/disk", "runtime/published", "runtime/resource",
 		"runtime/safetensors"}, nil},
 	{"compiler", []string{"spec", "ir", "codegen/kernel", "runtime/masking", "runtime/ragged", "runtime/tasktable"}, nil},
 	{"codegen/kernel", []string{"codegen/kernel", "runtime/attention", "runtime/dropout"}, []string{"github.com/mmcloughlin/avo"}},

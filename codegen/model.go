@@ -131,6 +131,9 @@ func (e *emitter) partsCode() jen.Code {
 			if o.Widths > 0 {
 				d[jen.Id("Width")] = jen.Lit(o.Widths)
 			}
+			if o.Vector {
+				d[jen.Id("Vector")] = jen.True()
+			}
 			g.Values(d)
 		}
 	})

@@ -18,6 +18,7 @@ type builder struct {
 	train   bool // mark what only gradients need, see Options
 	dropout bool // see Options
 	lora    *spec.Lora
+	vectors bool // vectors are outputs too, see Options
 
 	traceOnly []ir.Call // calls of layers that only a trace reads
 }
@@ -39,7 +40,8 @@ func hiddenAt(l int) string { return ir.At(storeHidden, l) }
 
 // build returns the program before any pass.
 func build(m *spec.Model, h *spec.Head, bounds ir.Bounds, file, name string, o Options) (*ir.Program, error) {
-	b := &builder{m: m, h: h, names: namings[m.Checkpoint].forHead(h), trace: o.Trace, perturb: o.Perturb, train: o.Train, dropout: o.Dropout, lora: o.Lora}
+	b := &builder{m: m, h: h, names: namings[m.Checkpoint].forHead(h), trace: o.Trace, perturb: o.Perturb, train: o.Train, dropout: o.Dropout, lora: o.Lora,
+		vectors: o.vectors}
 	b.prog = &ir.Program{Name: name, File: file, Bounds: bounds}
 	steps := []func() error{b.embed, b.relative, b.layers, b.decoder, b.head}
 	for _, s := range steps {

@@ -56,6 +56,7 @@ func (p *schemaHead) boundaries(s *spec.Step) *ir.Value {
 	if p.words = p.poolWords(p.editor, p.hidden); p.Err() != nil {
 		return nil
 	}
+	p.vector(p.editor, s.Source, tasktable.WordVectors, p.words)
 	b, h := s.Bounds, width(p.words)
 	out := p.tensor(p.editor, p.path+path+"join.weight", b.Size, 2*b.Size)
 	side := func(name, edge string, from int, bias *ir.Value) *ir.Value {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -24,6 +25,7 @@ func (b *builder) head() error {
 	if !ok {
 		return fmt.Errorf("%v: a head without names in the checkpoint reached the builder", b.h.Pos)
 	}
+	b.vector(e, b.h.Source, tasktable.TokenVectors, x)
 	if b.h.As == spec.BySchema {
 		return b.schemaOutputs(e, x)
 	}
@@ -33,7 +35,7 @@ func (b *builder) head() error {
 			return err
 		}
 		e.Output(storeLogits, y)
-		b.prog.Outputs = []string{storeLogits}
+		b.prog.Outputs = append(b.prog.Outputs, storeLogits)
 		return e.Err()
 	}
 	x = b.take(e, x)
@@ -78,7 +80,7 @@ func (b *builder) head() error {
 		x = e.op("identity", b.h.Source, nil, x)
 	}
 	e.Output(storeLogits, x)
-	b.prog.Outputs = []string{storeLogits}
+	b.prog.Outputs = append(b.prog.Outputs, storeLogits)
 	return e.Err()
 }
 

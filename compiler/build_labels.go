@@ -5,6 +5,7 @@ import (
 
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -34,6 +35,10 @@ func (b *builder) ownLabels(e editor, x *ir.Value) (*ir.Value, error) {
 			continue
 		case spec.StepScore:
 			p.pool()
+			if b.h.Text.How != "each" {
+				p.vector(e, s.Source, tasktable.TextVectors, p.text)
+			}
+			p.vector(e, s.Source, tasktable.LabelVectors, p.labels)
 			y := p.score(s)
 			if p.scale != nil {
 				y = p.op("linear", s.Source, nil, y, p.scale, nil)

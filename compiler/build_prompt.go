@@ -6,6 +6,7 @@ import (
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/ops"
 	"github.com/debertac/debertac/runtime/ragged"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 )
 
@@ -158,7 +159,10 @@ func (p *promptHead) spans(s *spec.Step) *ir.Value {
 		return p.words
 	}
 	first, last := p.halves(s)
-	return p.scoresOf(s, first, last, p.project(s, p.path+"spans.label.", width(p.words), p.labels), p.Part(ragged.MarkStarts))
+	p.spanVectors(s, first, last)
+	labels := p.project(s, p.path+"spans.label.", width(p.words), p.labels)
+	p.vector(p.editor, s.Source, tasktable.LabelVectors, labels)
+	return p.scoresOf(s, first, last, labels, p.Part(ragged.MarkStarts))
 }
 
 // halves appends the parts of a span's first and last word in the inner layer of the span.
@@ -190,6 +194,8 @@ func (p *promptHead) tokenScores(s *spec.Step) *ir.Value {
 	if p.Err() != nil {
 		return p.words
 	}
+	p.vector(p.editor, s.Source, tasktable.WordVectors, p.words)
+	p.vector(p.editor, s.Source, tasktable.LabelVectors, p.labels)
 	h := width(p.words)
 	path := p.path + "tokens."
 	in := p.tensor(p.editor, path+"score.in.weight", 4*h, 3*h)

@@ -46,10 +46,15 @@ func (b *builder) schema(e editor, x *ir.Value) ([]*ir.Value, error) {
 		case spec.StepSpans:
 			p.words = p.poolWords(e, x)
 			first, last := p.halves(s)
+			p.spanVectors(s, first, last)
+			p.vector(e, s.Source, tasktable.FieldVectors, p.rows)
 			out = append(out, p.scoresOf(s, first, last, p.rows, e.Part(ragged.QueryStarts)))
 		default:
 			return nil, fmt.Errorf("%v: this step of a head that reads a schema reached the builder", s.Pos)
 		}
+	}
+	if p.vectors {
+		p.vector(e, b.h.Source, tasktable.LabelVectors, p.marks())
 	}
 	if len(out) == 0 && e.Err() == nil {
 		return nil, fmt.Errorf("%v: a head that reads a schema computes nothing", b.h.Pos)

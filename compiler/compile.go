@@ -29,6 +29,8 @@ type Options struct {
 	// Trace keeps the hidden states of every layer as outputs, for `verify`, and runs also layers that no head reads. A training of two models keeps the logits
 	// of both.
 	Trace bool
+
+	vectors bool // the program has vectors as outputs too
 }
 
 // Unit is one program and the parts of the spec that it was compiled from.
@@ -149,6 +151,7 @@ func (t *targetWork) compilePart(pkg string, p part, bounds ir.Bounds, o Options
 		bounds.Rows = 0
 	}
 	bounds.Steps, bounds.Candidates = stepsOf(h), candidatesOf(h)
+	o.vectors = !o.Train && t.HasVectors()
 	prog, err := build(m, h, bounds, t.spec.Name, pkg, o)
 	if err != nil {
 		return nil, err
@@ -160,15 +163,18 @@ func (t *targetWork) compilePart(pkg string, p part, bounds ir.Bounds, o Options
 	if !o.Train {
 		prog.Meta.Rank = t.Rank
 	}
+	if o.vectors {
+		prog.Meta.Outputs = withVectors(prog)
+	}
 	if o.Trace {
 		prog.Meta.Trace = true
-		prog.Outputs = traced(p, o)
+		prog.Outputs = traced(p, o, prog.Outputs)
 	}
 	return prog, runPasses(prog, o.After)
 }
 
-// traced returns the outputs of a program that is compiled for `verify`.
-func traced(p part, o Options) (outputs []string) {
+// traced returns the outputs of a program that is compiled for `verify`. own are those of the head.
+func traced(p part, o Options, own []string) (outputs []string) {
 	if o.Perturb {
 		outputs = append(outputs, storeNormed)
 	}
@@ -183,13 +189,7 @@ func traced(p part, o Options) (outputs []string) {
 			outputs = append(outputs, decoderAt(t))
 		}
 	}
-	if list := outputsOf(p.head); list != nil {
-		for _, o := range list {
-			outputs = append(outputs, o.Name)
-		}
-		return outputs
-	}
-	return append(outputs, storeLogits)
+	return append(outputs, own...)
 }
 
 // specHash returns the sha256, in hex, of a canonical spec.

@@ -105,7 +105,14 @@ func faultsOf(w *work, t *spec.Target) diag.List {
 	if w.Ensemble != nil && t.Rank > 0 {
 		out = append(out, diag.Errorf("not-yet", w.Pos, "an ensemble in a target with adapters is checked by this version, but not compiled yet"))
 	}
+	if w.Ensemble != nil && t.HasVectors() {
+		out = append(out, diag.Errorf("not-yet", w.Pos, "an ensemble in a target with vectors is checked by this version, but not compiled yet"))
+	}
 	for _, p := range w.parts {
+		if w.Train == nil && w.Ensemble == nil && t.HasVectors() && !tasktable.Of(p.task).Vectors {
+			out = append(out, diag.Errorf("no-effect", t.Vectors.Pos, "vectors has no effect on %s: it is for heads that find labels in texts", p.name()).
+				Note(w.Pos, "what is emitted is here").Hintf("remove it"))
+		}
 		out = append(out, notYet(p, t)...)
 		if w.Ensemble != nil {
 			out = append(out, memberFaults(w.Ensemble, p, w.parts[0])...)

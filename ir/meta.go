@@ -10,7 +10,7 @@ type Meta struct {
 	Task     Task      // what the outputs mean
 	Labels   []string  // of tasktable.Labels, in the order of the logits
 	Columns  int       // numbers in a row of the output
-	Outputs  []Output  `json:",omitempty"` // of tasktable.Extract: the outputs of a call; nil for the only one, which Task describes
+	Outputs  []Output  `json:",omitempty"` // of tasktable.Extract and with vectors: the outputs of a call; nil for the only one, which Task describes
 	Boundary *Boundary `json:",omitempty"` // of tasktable.Extract: how the outputs of a head that scores boundaries become results; nil for other heads
 	Multi    bool      // each label is judged by itself (sigmoid) and not against the others (softmax)
 	CRF      bool      `json:",omitempty"` // tasktable.Tags: the packed tensors label.transitions, label.start and label.end score label sequences
@@ -40,6 +40,8 @@ type Output struct {
 	Name    string
 	Columns int // numbers in a row
 	Widths  int `json:",omitempty"` // greatest number of words in a span, one column per number; 0: columns are no widths
+	// Vector is set for rows that callers ask for besides the numbers of the head. Outputs that are vectors come first.
+	Vector bool `json:",omitempty"`
 }
 
 // Boundary holds how the outputs of a head that scores boundaries become results.

@@ -246,6 +246,9 @@ func (d *dumper) target(t *Target) {
 	if t.Rank > 0 {
 		d.line("    adapters rank <= %d", t.Rank)
 	}
+	if t.HasVectors() {
+		d.line("    vectors")
+	}
 	for _, e := range t.Emit {
 		d.line("    emit %s package %q", e.Name(), e.Package)
 	}

@@ -68,6 +68,9 @@ func explainTarget(b *strings.Builder, t *Target) {
 	if t.Rank > 0 {
 		fmt.Fprintf(b, "  adapters rank <= %d\n", t.Rank)
 	}
+	if t.HasVectors() {
+		b.WriteString("  vectors\n")
+	}
 	fmt.Fprintf(b, "  agree %s with reference\n", float(t.Agree))
 	for _, e := range t.Emit {
 		fmt.Fprintf(b, "  emit %s", e.Name())

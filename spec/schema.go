@@ -256,6 +256,8 @@ var Schema = []*Row{
 		Doc: "most memory besides the weights' file", parse: form[atMostForm]()},
 	{Block: "target", Word: "adapters", Operands: "rank <= COUNT", Default: "none",
 		Doc: "low-rank adapters beside the weights, of which each call can choose one", parse: form[adaptersForm]()},
+	{Block: "target", Word: "vectors", Default: "none",
+		Doc: "heads that find labels in texts also compute vectors of tokens, of labels, and of what is found"},
 	{Block: "target", Word: "agree", Operands: "NUMBER with reference", Default: "1e-4 with reference",
 		Doc: "largest difference from the reference; becomes the generated test", parse: form[agreeForm]()},
 	{Block: "target", Word: "emit", Operands: "infer NAME [as package TEXT] | train NAME [as package TEXT]", Default: "every head and ensemble", Many: true,

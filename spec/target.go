@@ -70,6 +70,9 @@ func (r *resolver) target(s *Stmt) {
 		form := w.Form.(*adaptersForm)
 		t.Rank = r.atMostOf(form.Value, "rank")
 	}
+	if w, ok := word("vectors"); ok {
+		t.Vectors = source(w)
+	}
 	if w, ok := word("agree"); ok {
 		t.Agree, _ = r.real(w.Form.(*agreeForm).Value, "agree", "above 0 and below 1", func(v float64) bool { return v > 0 && v < 1 })
 		if floor := agreeFloor[t.Weights.Kind]; t.Agree > 0 && t.Agree < floor {
@@ -97,7 +100,7 @@ func (r *resolver) trainedAlone(t *Target, words words) {
 	tr := t.Emit[0].Train
 	for _, b := range []struct{ word, own string }{{"batch", "batch of a training bounds"}, {"tokens", "batch and length of a training bound"},
 		{"memory", "memory of a training bounds"},
-		{"adapters", "lora of a training adds adapters to"}} {
+		{"adapters", "lora of a training adds adapters to"}, {"vectors", "no caller reads what is computed in"}} {
 		if s := words.of[b.word]; s != nil && !s.broken {
 			r.add(diag.Errorf("no-effect", s.Pos, "%s has no effect: the target emits trainings only, and %s its steps", b.word, b.own).
 				Note(tr.Pos, "the training is here").Hintf("remove it"))

@@ -172,12 +172,16 @@ type Target struct {
 	Threads int     // 0: as many as the machine has
 	Memory  int64   // bytes; 0: no bound
 	Rank    int     // greatest rank of adapters that calls can choose; 0: no adapters
+	Vectors Source  // where vectors are asked for; zero: they are not
 	Agree   float64 // largest difference from the reference
 	Emit    []Emit
 	Default bool // the file has no target
 
 	ListsISA bool // the target has an isa line
 }
+
+// HasVectors reports whether vectors are asked for.
+func (t *Target) HasVectors() bool { return !t.Vectors.Pos.IsZero() }
 
 // Weights is the number format of packed weights.
 type Weights struct {

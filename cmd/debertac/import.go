@@ -63,7 +63,7 @@ func (v *importVerb) Run(c *console.Console) error {
 		f.Note("the folder has neither model.safetensors nor pytorch_model.bin: the shapes of its tensors were not checked")
 	}
 	f.Wish = v.Options()
-	if v.Rank != nil {
+	if f.Vectors = v.Vectors; v.Rank != nil {
 		f.Rank = *v.Rank
 	}
 	name := v.Name

@@ -61,7 +61,15 @@ func interpreter(p *ir.Program) *engine.Program {
 	head := engine.Head{Name: m.Head, Task: engine.Task(m.Task), C: m.Columns, CRF: m.CRF, Decode: m.Decode, Width: m.Widths, Labels: m.Labels,
 		Independent: m.Multi && len(m.Labels) > 0, Rows: rows, Temperature: m.Temperature}
 	if q := m.Prompt; q != nil {
-		head.Prompt = &engine.Prompt{Mark: q.Mark, End: q.End, After: q.After}
+		head.Prompt = &engine.Prompt{Mark: q.Mark, End: q.End, After: q.After, Last: q.Last, Example: q.Example, Whole: q.Whole, FromEnd: q.FromEnd}
+	}
+	for _, o := range m.Outputs {
+		_, v := p.Writer(o.Name)
+		rows, _ := v.Type.Shape[0].Extent()
+		head.Parts = append(head.Parts, engine.Part{Name: o.Name, Rows: rows, C: o.Columns, Width: o.Widths, Vector: o.Vector})
+	}
+	if b := m.Boundary; b != nil {
+		head.Boundary = &engine.Boundary{Pairs: b.Pairs, Classes: b.Classes, Above: b.Above, Overlap: b.Overlap}
 	}
 	limits := p.Limits()
 	limits.Causal = causal(p)
@@ -122,7 +130,17 @@ func oracle(p *ir.Program, packed eval.Store, x *engine.Exec) error {
 	if err := eval.Run(p, store, eval.OnlyRun()); err != nil {
 		return err
 	}
-	got := store[p.Outputs[len(p.Outputs)-1]].Floats()
+	names := p.Outputs[len(p.Outputs)-1:]
+	if list := p.Meta.Outputs; list != nil {
+		names = nil
+		for _, o := range list {
+			names = append(names, o.Name)
+		}
+	}
+	var got []float64
+	for _, name := range names {
+		got = append(got, store[name].Floats()...)
+	}
 	if len(got) != len(x.Out) {
 		return fmt.Errorf("%d outputs, want %d", len(got), len(x.Out))
 	}

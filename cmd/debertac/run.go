@@ -69,6 +69,9 @@ func (v *runVerb) Run(m *built.Maker) error {
 			}
 		}
 	}
+	if v.Vectors && !v.On("json") {
+		return fault.Usage("--json", "--vectors needs --json: vectors are numbers, not something to look at")
+	}
 	if err := flags.Within(v.Numbers()...); err != nil {
 		return err
 	}

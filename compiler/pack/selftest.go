@@ -6,6 +6,7 @@ import (
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/eval"
 	"github.com/debertac/debertac/runtime"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // selfTest computes, while weights are packed, the results of the packed model for a few tokens. Each step of the schedule runs in float64 as soon as its
@@ -55,11 +56,13 @@ func newSelfTest(p *ir.Program) *selfTest {
 	return t
 }
 
-// names returns the names of the outputs that are the result.
+// names returns the names of the outputs that are recorded, as engine.Head.Recorded picks them.
 func (t *selfTest) names() []string {
 	var names []string
 	for _, o := range t.program.Meta.Outputs {
-		names = append(names, o.Name)
+		if !o.Vector && !tasktable.Chosen(o.Name) {
+			names = append(names, o.Name)
+		}
 	}
 	if list := t.program.Outputs; names == nil && len(list) > 0 {
 		names = list[len(list)-1:]

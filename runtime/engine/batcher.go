@@ -20,6 +20,10 @@ type Batcher struct {
 	// Sequencer makes the sequences of texts. NewBatcher sets it from the model's options and the
 	// metadata of the weights.
 	Sequencer
+	// Vectors receives the vectors of each window before take receives its outputs, by the names of the
+	// head's parts. They change after it returns. It may be nil, and is not called for a head without
+	// vectors. An error ends the call.
+	Vectors func(w *Window, rows map[string][]float32) error
 
 	core    *Core
 	head    *Head
@@ -31,13 +35,14 @@ type Batcher struct {
 	batch   runtime.Batch
 	next    Sequence // memory of the sequence being made
 	out     []float32
-	one     []float32 // the outputs of a window, if the head has several
+	one     []float32            // the outputs of a window, if the head has several
+	vectors map[string][]float32 // the vectors of a window
 
 	before, after []int // memory of AddSequence: the rows of each output before a sequence, and with it
 }
 
 // NewBatcher returns a batcher for a head of the model. take receives each window and its rows of
-// outputs, row-major with the head's C columns: one row if the head has one row per sequence, one
+// outputs, without vectors, row-major with the head's C columns: one row if the head has one row per sequence, one
 // row for each token of the window if it has one per token, and so on. The outputs of a head that
 // has several come one after the other, as [Head.Split] takes them. Window and outputs belong to
 // the batcher and change after take returns. An error of take ends the call. If spans is set, the
@@ -219,7 +224,7 @@ func (b *Batcher) Flush(ctx context.Context) error {
 }
 
 // passParts passes the outputs of each window to take: its rows of the first output, then those of
-// the second one, and so on.
+// the second one, and so on. Vectors are passed before.
 func (b *Batcher) passParts() error {
 	parts := len(b.head.Parts)
 	for i := range b.windows {
@@ -233,9 +238,22 @@ func (b *Batcher) passParts() error {
 					before += n
 				}
 			}
-			c := b.head.Parts[p].C
-			b.one = append(b.one, b.out[first+before*c:first+(before+b.sizes[i*parts+p])*c]...)
-			first += rows * c
+			part := &b.head.Parts[p]
+			numbers := b.out[first+before*part.C : first+(before+b.sizes[i*parts+p])*part.C]
+			first += rows * part.C
+			if !part.Vector {
+				b.one = append(b.one, numbers...)
+			} else if b.Vectors != nil {
+				if b.vectors == nil {
+					b.vectors = map[string][]float32{}
+				}
+				b.vectors[part.Name] = numbers
+			}
+		}
+		if b.Vectors != nil && b.head.HasVectors() {
+			if err := b.Vectors(&b.windows[i], b.vectors); err != nil {
+				return err
+			}
 		}
 		if err := b.take(&b.windows[i], b.one); err != nil {
 			return err

@@ -87,7 +87,8 @@ type Head struct {
 	// Prompt describes how a head reads labels that come with a text; else nil.
 	Prompt *Prompt
 	// Parts describes the outputs of a head that has several: they lie one after the other in
-	// Call.Out. Rows and C are then those of the last part. nil: the head has one output.
+	// Call.Out. Rows and C are then those of the last part. Vectors come first. nil: the head has one
+	// output.
 	Parts []Part
 	// Boundary holds how the outputs of a head that scores boundaries become results; nil: the head
 	// scores no boundaries.
@@ -113,6 +114,8 @@ type Part struct {
 	Rows  Rows   // what one row stands for
 	C     int    // numbers per row
 	Width int    // number of span widths, 0 … Width-1, that the columns stand for; 0: columns are no widths
+	// Vector is set for rows that callers ask for besides the results of the head, such as tasktable.TokenVectors.
+	Vector bool
 }
 
 // Boundary holds how the outputs of a head that scores boundaries become results. No output depends on
@@ -145,6 +148,24 @@ func (h *Head) Split(sizes Sizes, out []float32) [][]float32 {
 	}
 	return parts
 }
+
+// Recorded returns those outputs of a batch that its recorded result has: without vectors, so that weights serve
+// programs with and without them, and without outputs that follow from a choice.
+func (h *Head) Recorded(sizes Sizes, out []float32) []float32 {
+	if h.Parts == nil {
+		return out
+	}
+	var list []float32
+	for i, part := range h.Split(sizes, out) {
+		if p := &h.Parts[i]; !p.Vector && !tasktable.Chosen(p.Name) {
+			list = append(list, part...)
+		}
+	}
+	return list
+}
+
+// HasVectors reports whether the head has vectors as outputs.
+func (h *Head) HasVectors() bool { return len(h.Parts) > 0 && h.Parts[0].Vector }
 
 // RowsOf returns the number of rows of outputs for a valid batch: B, T, M, G or W.
 func (h *Head) RowsOf(b *runtime.Batch) int { return b.Size(h.Rows) }
@@ -195,15 +216,17 @@ func (h *Head) check(l Limits) error {
 	if row.Pairs {
 		fits = h.Rows == PerPair
 	}
-	if h.Task == tasktable.Extract {
+	if h.Task == tasktable.Extract || len(h.Parts) > 0 {
 		if err := h.checkParts(l); err != nil {
 			return err
 		}
+	}
+	if h.Task == tasktable.Extract {
 		fits = true
 	}
 	switch {
-	case len(h.Parts) > 0 && h.Task != tasktable.Extract:
-		return fmt.Errorf("has %d outputs, its task is %s", len(h.Parts), h.Task)
+	case h.HasVectors() && !row.Vectors:
+		return fmt.Errorf("has vectors, its task is %s", h.Task)
 	case !fits:
 		return fmt.Errorf("has one row per %v, its task is %s", h.Rows, h.Task)
 	case columns != 0 && h.C != columns:
@@ -224,7 +247,7 @@ func (h *Head) check(l Limits) error {
 	return nil
 }
 
-// checkParts compares the outputs of a head that reads a schema with what the model reads.
+// checkParts compares the outputs of a head that has several with its task, and with what the model reads.
 func (h *Head) checkParts(l Limits) error {
 	if len(h.Parts) == 0 {
 		return fmt.Errorf("has no outputs, its task is %s", h.Task)
@@ -232,12 +255,17 @@ func (h *Head) checkParts(l Limits) error {
 	if b := h.Boundary; b != nil && (b.Pairs <= 0 || b.Classes <= 0) {
 		return fmt.Errorf("has the temperatures %v and %v", b.Pairs, b.Classes)
 	}
+	own := slices.IndexFunc(h.Parts, func(p Part) bool { return !p.Vector })
+	if own < 0 || h.Task != tasktable.Extract && own != len(h.Parts)-1 || slices.ContainsFunc(h.Parts[own:], func(p Part) bool { return p.Vector }) {
+		return fmt.Errorf("has %d outputs, of which number %d is the first that is no vector, its task is %s", len(h.Parts), own+1, h.Task)
+	}
 	for i := range h.Parts {
 		switch p := &h.Parts[i]; {
 		case p.Name == "" || p.C < 1 || p.Width != 0 && p.Width != p.C:
 			return fmt.Errorf("has the output %+v", *p)
 		case p.Rows == PerBoundary && (!l.Words || l.Steps == 0), (p.Rows == PerCandidate || p.Rows == PerQueryCandidate) && l.Candidates == 0,
-			p.Rows == PerQuery && l.Steps == 0, p.Rows == PerMark && !l.Marks, p.Rows == PerPair && (!l.Words || l.Steps == 0):
+			p.Rows == PerQuery && l.Steps == 0, p.Rows == PerMark && !l.Marks,
+			p.Rows == PerPair && !(l.Words && (l.Steps > 0 || l.Marks && h.Task != tasktable.Extract)):
 			return fmt.Errorf("has one row per %v in the output %s, but by the limits the model reads none of these", p.Rows, p.Name)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/cpu"
 	"github.com/debertac/debertac/runtime/safetensors"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // check compares the file with what the package expects.
@@ -38,6 +39,10 @@ func (w *Weights) check(want Want) error {
 			if t.Optional {
 				continue
 			}
+			if t.Name == tasktable.SpanWeight || t.Name == tasktable.SpanBias {
+				return bad(t.Name, "missing: the model computes vectors of spans, and its weights are packed without them: %s with vectors in the "+
+					"spec's target, or of a model folder with --vectors", again)
+			}
 			return bad(t.Name, "missing: %s", again)
 		}
 		n := int64(len(got.bytes) / got.dtype.Size())
@@ -54,6 +59,9 @@ func (w *Weights) check(want Want) error {
 		}
 	}
 	for _, name := range w.order {
+		if name == tasktable.SpanWeight || name == tasktable.SpanBias { // a program without vectors has no use for them
+			continue
+		}
 		if _, _, adapter := adapterOf(name); !adapter && !known[name] {
 			return bad(name, "this package does not know it: %s", again)
 		}

@@ -97,7 +97,7 @@ func (w *resultWriter) relations(r *Result) {
 }
 
 func (w *resultWriter) pair(p *Pair) {
-	if !w.Confidence && !w.Spans && !w.merged {
+	if !w.Confidence && !w.Spans && !w.merged && p.Head.Vector == nil {
 		w.value([]string{p.Head.Text, p.Tail.Text})
 		return
 	}
@@ -163,7 +163,7 @@ func differing[T any](items []T, text func(T) string) []T {
 // span writes a span: its text alone, or an object if there is more to write. Entities of a schema with attribute groups are always objects, unless the text
 // was read in windows and the entity has no attributes.
 func (w *resultWriter) span(s *Span, attributed bool) {
-	if !w.Confidence && !w.Spans && (!attributed || w.merged && len(s.Attributes) == 0) {
+	if !w.Confidence && !w.Spans && s.Vector == nil && (!attributed || w.merged && len(s.Attributes) == 0) {
 		w.value(s.Text)
 		return
 	}
@@ -175,6 +175,9 @@ func (w *resultWriter) span(s *Span, attributed bool) {
 		if w.Spans {
 			w.member("start", s.RuneStart)
 			w.member("end", s.RuneEnd)
+		}
+		if s.Vector != nil {
+			w.member("vector", s.Vector)
 		}
 		for i := range s.Attributes {
 			a := &s.Attributes[i]

@@ -112,6 +112,19 @@ func (s *Schema) Tasks() []Task {
 	return tasks
 }
 
+// TaskName returns the name of what a task asks for: that of the structure, relation or classification, or "entities".
+func (s *Schema) TaskName(t *Task) string {
+	switch t.Kind {
+	case StructureTask:
+		return s.Structures[t.Index].Name
+	case RelationTask:
+		return s.Relations[t.Index].Name
+	case ClassificationTask:
+		return s.Classifications[t.Index].Task
+	}
+	return keyEntities
+}
+
 // describe appends the description of a label to a prompt.
 func describe(b *strings.Builder, label, text string) {
 	b.WriteString(" " + markDescription + " " + label + ": " + text)

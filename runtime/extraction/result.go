@@ -59,6 +59,8 @@ type Span struct {
 	Score float64
 	Place
 	Attributes []Attribute // of an entity, one per group that applies
+	// Vector is what a head that scores spans computes of the span, else the mean of what the head reads of its words; nil if the model computes no vectors.
+	Vector []float32
 }
 
 // Attribute is the value of an attribute group.
@@ -133,4 +135,29 @@ type Result struct {
 	entities   bool // the schema has entities
 	attributed bool // the schema has attribute groups
 	merged     bool // of several windows, or of one that was to be merged
+}
+
+// EachSpan calls f with every part of the text that was found.
+func (r *Result) EachSpan(f func(s *Span)) {
+	all := func(list []Span) {
+		for i := range list {
+			f(&list[i])
+		}
+	}
+	for i := range r.Entities {
+		all(r.Entities[i].Spans)
+	}
+	for i := range r.Pairs {
+		for k := range r.Pairs[i].Pairs {
+			f(&r.Pairs[i].Pairs[k].Head)
+			f(&r.Pairs[i].Pairs[k].Tail)
+		}
+	}
+	for i := range r.Instances {
+		for _, instance := range r.Instances[i].Instances {
+			for k := range instance {
+				all(instance[k].Spans)
+			}
+		}
+	}
 }

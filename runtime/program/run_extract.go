@@ -142,7 +142,7 @@ func classifications(text string) (tasks []extraction.Classification, err error)
 }
 
 // rowKeys are the keys of a line of results that do not come from a schema.
-var rowKeys = []string{"id", "echo", "tokens", "truncated", "windows", "words_cut", "no_effect"}
+var rowKeys = []string{"id", "echo", "tokens", "truncated", "windows", "words_cut", "no_effect", "vectors"}
 
 // ownKeys returns an error of fault if a name of a schema is one of the keys of every line of results.
 func ownKeys(s *task.Schema, fault func(text string) error) error {
@@ -294,7 +294,8 @@ func (x *schemaResult) MarshalJSON() ([]byte, error) {
 		WordsCut int      `json:"words_cut,omitempty"`
 		NoEffect []string `json:"no_effect,omitempty"`
 		runtime.Seen
-	}{x.WordsCut, x.idle, x.Seen})
+		Vectors *task.Vectors `json:"vectors,omitempty"`
+	}{x.WordsCut, x.idle, x.Seen, x.Vectors})
 	if err != nil {
 		return nil, err
 	}

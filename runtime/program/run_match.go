@@ -174,6 +174,7 @@ func (m *matched) seen() runtime.Seen { return m.Seen }
 type matchedTree struct {
 	Labels    json.RawMessage `json:"labels"`
 	LabelsCut int             `json:"labels_cut,omitempty"`
+	Vectors   *task.Vectors   `json:"vectors,omitempty"`
 	runtime.Seen
 }
 
@@ -185,7 +186,7 @@ func (m *matched) object() any {
 	if err != nil { // texts and finite numbers can always be written
 		return m.Matched
 	}
-	return matchedTree{labels, m.LabelsCut, m.Seen}
+	return matchedTree{labels, m.LabelsCut, m.Vectors, m.Seen}
 }
 
 func (m *matched) show(p *page, r *record) {

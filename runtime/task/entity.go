@@ -44,6 +44,8 @@ type Extraction struct {
 	// known. Terms is their number. Spans that would end after the text have no number.
 	Loss  float64 `json:"-"`
 	Terms int     `json:"-"`
+	// Vectors are those of tokens and labels; nil if the model computes none.
+	Vectors *Vectors `json:"vectors,omitempty"`
 	// Tokens includes the labels' tokens. A text without words is not computed: it has no tokens and no windows.
 	runtime.Seen
 }
@@ -52,9 +54,10 @@ type Extraction struct {
 type Extractor struct {
 	head
 	tokens   tokenizer.WordTokenizer
-	mark     int32 // token before each label
-	end      int32 // token after the last label
-	maxWords int   // limit on the words of a sequence; 0: only tokens are limited
+	mark     int32        // token before each label
+	end      int32        // token after the last label
+	maxWords int          // limit on the words of a sequence; 0: only tokens are limited
+	vectors  *spanVectors // nil: the model computes none
 }
 
 // NewExtractor returns an Extractor for the named head; "" means the first head. The head must score words for the labels of a prompt.
@@ -94,7 +97,8 @@ func NewExtractor(core *engine.Core, name string) (*Extractor, error) {
 	if x.maxWords, _, err = x.extra(MaxWordsKey, 1, math.MaxInt32); err != nil {
 		return nil, err
 	}
-	return x, nil
+	x.vectors, err = newSpanVectors(&x.head)
+	return x, err
 }
 
 // extra returns a number from the metadata's extra entries; found is false if there is no such entry.
@@ -231,6 +235,9 @@ func (x *Extractor) EntitiesEach(ctx context.Context, inputs []EntityInput, o En
 		if w.Index == w.Count-1 {
 			in, r := &inputs[w.Text], &results[w.Text]
 			r.Entities, r.Loss, r.Terms = j.entities(in.Text, in.Labels, in.settings(&o)), j.loss, j.terms
+			if r.Vectors != nil {
+				r.Vectors.Tokens = j.tokens.list(in.Text, j.encoded.IDs, j.place)
+			}
 			if last := j.windows[w.Index].hi; last > 0 {
 				r.Read = j.words[last-1].end
 			}
@@ -243,6 +250,11 @@ func (x *Extractor) EntitiesEach(ctx context.Context, inputs []EntityInput, o En
 	}
 	if err != nil {
 		return nil, err
+	}
+	if x.vectors != nil {
+		b.Vectors = func(w *engine.Window, rows map[string][]float32) error {
+			return work[w.Text].takeVectors(x, w, inputs[w.Text].Labels, rows, &results[w.Text])
+		}
 	}
 	// The labels stand before each window. The reference cuts texts at words, and always at the end.
 	b.FrameName, b.WholeWords, b.MaxWords, b.Left = "the labels", true, x.maxWords, false
@@ -312,6 +324,12 @@ func (x *Extractor) add(ctx context.Context, b *engine.Batcher, i int, text stri
 		if w := tokens[t].Word; t == 0 || w != tokens[t-1].Word {
 			j.words, first = append(j.words, words[w]), append(first, t)
 		}
+		if x.vectors != nil {
+			j.wordOf = append(j.wordOf, len(j.words)-1)
+		}
+	}
+	if x.vectors != nil {
+		j.vectors, j.encoded, r.Vectors = x.vectors, &e, &Vectors{Tokens: []TokenVector{}}
 	}
 	if len(j.words) == 0 {
 		return nil

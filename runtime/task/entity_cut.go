@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/debertac/debertac/runtime/engine"
+	"github.com/debertac/debertac/runtime/tasktable"
 )
 
 // entitySearch is a text while its windows are computed.
@@ -18,6 +19,39 @@ type entitySearch struct {
 	right  []rightSpan
 	loss   float64
 	terms  int
+
+	vectors *spanVectors           // nil: the model computes no vectors
+	rows    []map[string][]float32 // of each window: what the vectors of its spans follow from
+	tokens  tokenVectors
+	encoded *engine.Encoded
+	wordOf  []int // the word of each token
+}
+
+// place returns the bytes of a token's word.
+func (j *entitySearch) place(t int) (start, end int) {
+	w := &j.words[j.wordOf[t]]
+	return w.start, w.end
+}
+
+// takeVectors reads the vectors of a window.
+func (j *entitySearch) takeVectors(x *Extractor, w *engine.Window, labels []string, rows map[string][]float32, r *Extraction) error {
+	if w.Index == 0 {
+		for i, l := range labels {
+			r.Vectors.Labels = append(r.Vectors.Labels, LabelVector{Label: l, Vector: x.row(rows, tasktable.LabelVectors, i)})
+		}
+	}
+	j.rows = append(j.rows, x.vectors.keep(rows))
+	return j.tokens.take(&x.head, w, j.encoded, rows)
+}
+
+// vector returns the vector of words [first, last], from the window that owns them; nil if there are no vectors.
+func (j *entitySearch) vector(first, last int) []float32 {
+	for n := range j.rows {
+		if f := j.windows[n]; j.margin(n, first, last) >= 0 && j.owns(n, first, last) {
+			return j.vectors.of(j.rows[n], first-f.lo, last-f.lo)
+		}
+	}
+	return nil
 }
 
 // frameOf is a window of a text: words [lo, hi).
@@ -80,7 +114,8 @@ func (j *entitySearch) entities(text string, labels []string, o *EntityOptions) 
 	at := places{text: text}
 	list := []Entity{}
 	for _, f := range choose(j.found, o.Nested, o.MultiLabel) {
-		list = append(list, Entity{Part: at.part(j.words[f.first].start, j.words[f.last].end), Label: labels[f.label], Score: float64(f.score)})
+		list = append(list, Entity{Part: at.part(j.words[f.first].start, j.words[f.last].end), Label: labels[f.label], Score: float64(f.score),
+			Vector: j.vector(f.first, f.last)})
 	}
 	return list
 }

@@ -71,6 +71,8 @@ type stream struct {
 	cutting cutting
 	// take receives each window of a text with its outputs. Both change afterwards.
 	take func(w *engine.Window, e *engine.Encoded, out []float32) error
+	// vectors receives the vectors of each window before take, as engine.Batcher.Vectors does. It may be nil.
+	vectors func(w *engine.Window, e *engine.Encoded, rows map[string][]float32) error
 }
 
 // run computes texts. The tokens of all texts are kept until the call ends.
@@ -88,6 +90,9 @@ func (h *head) run(ctx context.Context, texts []runtime.Text, s stream) ([]runti
 		return nil, err
 	}
 	s.cutting.set(b)
+	if s.vectors != nil {
+		b.Vectors = func(w *engine.Window, rows map[string][]float32) error { return s.vectors(w, encoded[w.Text], rows) }
+	}
 	if err := b.Begin(ctx, slices.ContainsFunc(texts, func(t runtime.Text) bool { return t.Pair })); err != nil {
 		return nil, err
 	}

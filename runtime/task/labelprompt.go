@@ -126,6 +126,20 @@ func (m *LabelPrompt) encode(s *engine.Sequence, in *MatchInput, o *MatchOptions
 	return err
 }
 
+// spans returns the tokens of the text that the model reads, without those around it, and the byte at which the caller's text begins in it.
+func (m *LabelPrompt) spans(in *MatchInput, o *MatchOptions) (spans []tokenizer.Span, begin int, err error) {
+	input := m.Input(*in, *o)
+	if !m.Last {
+		bare := *in
+		bare.Text = ""
+		alone := *o
+		alone.Examples = nil
+		begin = len(m.Input(bare, alone))
+	}
+	spans, err = m.tokens.AppendSpans(nil, input, true)
+	return spans, begin, err
+}
+
 // cut leaves n tokens of a sequence, of which the last ones are those after a text.
 func (m *LabelPrompt) cut(s *engine.Sequence, n int) {
 	frame := m.tokens.Frame()

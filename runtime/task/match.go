@@ -50,6 +50,8 @@ type Matched struct {
 	Scores []float64      `json:"-"`      // the probability of every label, in the order of the caller's labels
 	// LabelsCut is the number of labels of which no token was left: their scores say nothing. It is 0 without MaxLength.
 	LabelsCut int `json:"labels_cut,omitempty"`
+	// Vectors are those of tokens, of labels, and of the text; nil if the model computes none.
+	Vectors *Vectors `json:"vectors,omitempty"`
 	// Tokens includes the tokens of labels, prompt and examples.
 	runtime.Seen
 }
@@ -119,6 +121,12 @@ func (m *Matcher) MatchEach(ctx context.Context, inputs []MatchInput, o MatchOpt
 	}
 	if err != nil {
 		return nil, err
+	}
+	if m.HasVectors() {
+		b.Vectors = func(w *engine.Window, rows map[string][]float32) error {
+			in := &inputs[w.Text]
+			return m.vectors(&results[w.Text], w.Text, in, in.settings(&o), rows)
+		}
 	}
 	var s engine.Sequence
 	for i := range inputs {

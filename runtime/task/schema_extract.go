@@ -28,6 +28,8 @@ type ExtractInput struct {
 // ".", "!" or "?" is read with a full stop after it, and a part that ends with it ends one character after the text.
 type Extracted struct {
 	*extraction.Result
+	// Vectors are those of tokens and labels; nil if the model computes none. JSON leaves them out.
+	Vectors *Vectors
 	// Tokens includes the tokens of the schema. WordsCut tells how many words MaxWords cut off.
 	runtime.Seen
 }
@@ -42,6 +44,7 @@ type SchemaExtractor struct {
 	width   int            // most words of a span; 0: the head scores boundaries
 	// boundary holds the settings of a head that scores boundaries; nil: the head scores spans up to a width.
 	boundary *extraction.BoundarySettings
+	vectors  *spanVectors // nil: the model computes none
 }
 
 // NewSchemaExtractor returns a SchemaExtractor for the named head; "" means the first head. The head must read schemas.
@@ -68,6 +71,9 @@ func NewSchemaExtractor(core *engine.Core, name string) (*SchemaExtractor, error
 	}
 	t, err := core.SpanTokenizer()
 	if err != nil {
+		return nil, err
+	}
+	if x.vectors, err = newSpanVectors(&x.head); err != nil {
 		return nil, err
 	}
 	x.prompts, err = extraction.NewPrompts(t)
@@ -146,6 +152,12 @@ func (x *SchemaExtractor) ExtractEach(ctx context.Context, inputs []ExtractInput
 	if err != nil {
 		return nil, err
 	}
+	if x.vectors != nil {
+		b.Vectors = func(_ *engine.Window, rows map[string][]float32) error {
+			c.rows = rows
+			return nil
+		}
+	}
 	checked := map[checkedSchema]bool{}
 	for i := range inputs {
 		if err := ctx.Err(); err != nil {
@@ -189,6 +201,8 @@ type extractCall struct {
 	pending []*extraction.Input   // inputs of sequences whose numbers have not come, in their order
 	windows [][]extraction.Window // of each text that is read in windows; nil when it is done
 	found   []*extraction.Result  // results of the windows of the text whose numbers come now
+	rows    map[string][]float32  // vectors of the window whose numbers come now
+	vectors *schemaVectors        // of the text whose numbers come now
 }
 
 // add adds the sequences of text number i.
@@ -277,6 +291,9 @@ func (c *extractCall) take(w *engine.Window, out []float32) error {
 	c.pending = c.pending[1:]
 	o := in.settings(c.o)
 	result := c.decode(in.Schema, read, o, out)
+	if err := c.takeVectors(w, in, read, result); err != nil {
+		return err
+	}
 	if o.Window == 0 {
 		c.results[w.Text].Result = result
 		return nil
@@ -288,6 +305,27 @@ func (c *extractCall) take(w *engine.Window, out []float32) error {
 	if w.Index == w.Count-1 {
 		c.results[w.Text].Result = extraction.Merge(in.Text, c.windows[w.Text], c.found, c.overlap(o))
 		c.windows[w.Text] = nil
+	}
+	return nil
+}
+
+// takeVectors reads the vectors of a window, if the model computes any.
+func (c *extractCall) takeVectors(w *engine.Window, in *ExtractInput, read *extraction.Input, result *extraction.Result) error {
+	if c.SchemaExtractor.vectors == nil {
+		return nil
+	}
+	if w.Index == 0 {
+		c.vectors = &schemaVectors{spanVectors: c.SchemaExtractor.vectors, steps: c.steps}
+	}
+	begin := 0
+	if windows := c.windows[w.Text]; windows != nil {
+		begin = windows[w.Index].Start
+	}
+	if err := c.vectors.take(in.Text, in.Schema, w, begin, read, result, c.rows); err != nil {
+		return err
+	}
+	if w.Index == w.Count-1 {
+		c.results[w.Text].Vectors = c.vectors.vectors()
 	}
 	return nil
 }

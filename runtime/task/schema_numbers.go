@@ -57,6 +57,9 @@ func (x *SchemaExtractor) decode(s *Schema, in *extraction.Input, o *ExtractOpti
 	parts := map[string][]float32{}
 	for i := range x.Parts {
 		p := &x.Parts[i]
+		if p.Vector {
+			continue
+		}
 		size := rows[p.Rows] * p.C
 		parts[p.Name], out = out[:size], out[size:]
 	}

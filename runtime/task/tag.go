@@ -59,6 +59,9 @@ type Entity struct {
 	Part
 	Label string  `json:"label"` // without B- and the like, except for AggregateNone
 	Score float64 `json:"score"` // mean of the scores of its tokens or words
+	// Vector is what a head that scores spans computes of the span, else the mean of what the head reads of the words, or of the last hidden states of a
+	// Tagger's tokens; nil if the model computes no vectors.
+	Vector []float32 `json:"vector,omitempty"`
 }
 
 // Tagged is the result for one text.
@@ -71,6 +74,8 @@ type Tagged struct {
 	// Loss and Terms are those of WordTags, if the right labels of the words are known.
 	Loss  float64 `json:"-"`
 	Terms int     `json:"-"`
+	// Vectors are those of tokens; nil if the model computes none.
+	Vectors *Vectors `json:"vectors,omitempty"`
 	runtime.Seen
 }
 
@@ -128,12 +133,18 @@ func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagge
 	}
 	o.BIO = o.BIO || t.Decode == "bio"
 	results := make([]Tagged, len(texts))
-	seen, err := t.each(ctx, texts, func(i int, e *engine.Encoded, r *rows) error {
-		if err := t.decode(&results[i], texts[i], e, r, &o, least); err != nil || o.Right == nil {
+	var vectors tokenVectors
+	seen, err := t.each(ctx, texts, &vectors, func(i int, e *engine.Encoded, r *rows) error {
+		err := t.decode(&results[i], texts[i], e, r, &o, least)
+		if err == nil && t.HasVectors() {
+			results[i].Vectors = &Vectors{Tokens: vectors.list(texts[i], e.IDs, placeOf(e.Spans))}
+			vectors.entities(&t.head, results[i].Entities, e.Spans)
+		}
+		if err != nil || o.Right == nil {
 			return err
 		}
 		var words WordTags
-		err := t.tagWords(&words, &o.Right[i], e, r, &o)
+		err = t.tagWords(&words, &o.Right[i], e, r, &o)
 		results[i].Loss, results[i].Terms = words.Loss, words.Terms
 		return err
 	})
@@ -146,10 +157,11 @@ func (t *Tagger) Tag(ctx context.Context, texts []string, o TagOptions) ([]Tagge
 	return results, nil
 }
 
-// each calls use with the rows of each text, when those of all its windows are known.
-func (t *Tagger) each(ctx context.Context, texts []string, use func(i int, e *engine.Encoded, r *rows) error) ([]runtime.Seen, error) {
+// each calls use with the rows of each text, when those of all its windows are known. vectors then
+// has the vectors of its tokens, if the model computes any; it may be nil.
+func (t *Tagger) each(ctx context.Context, texts []string, vectors *tokenVectors, use func(i int, e *engine.Encoded, r *rows) error) ([]runtime.Seen, error) {
 	var r *rows
-	return t.run(ctx, singles(texts), stream{
+	s := stream{
 		spans: true,
 		take: func(w *engine.Window, e *engine.Encoded, out []float32) error {
 			if w.Index == 0 {
@@ -160,7 +172,16 @@ func (t *Tagger) each(ctx context.Context, texts []string, use func(i int, e *en
 			}
 			return use(w.Text, e, r)
 		},
-	})
+	}
+	if vectors != nil {
+		s.vectors = func(w *engine.Window, e *engine.Encoded, rows map[string][]float32) error {
+			if w.Index == 0 {
+				*vectors = tokenVectors{}
+			}
+			return vectors.take(&t.head, w, e, rows)
+		}
+	}
+	return t.run(ctx, singles(texts), s)
 }
 
 // decode makes the result of a text from the rows of its tokens.

@@ -64,7 +64,7 @@ func (t *Tagger) TagWords(ctx context.Context, sentences []Sentence, o TagOption
 	}
 	o.BIO = o.BIO || t.Decode == "bio"
 	results := make([]WordTags, len(sentences))
-	seen, err := t.each(ctx, texts, func(i int, e *engine.Encoded, r *rows) error { return t.tagWords(&results[i], &sentences[i], e, r, &o) })
+	seen, err := t.each(ctx, texts, nil, func(i int, e *engine.Encoded, r *rows) error { return t.tagWords(&results[i], &sentences[i], e, r, &o) })
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,8 @@ type Row struct {
 
 	// Pairs is set if the output has one row per pair of a word and a label that is chosen at run time, not one row per row that the head reads.
 	Pairs bool
+	// Vectors is set if results can have vectors of tokens, of labels and of what is found, for which the program has outputs of their own.
+	Vectors bool
 	// Startless is set if results stay complete when the start of a text is cut off.
 	Startless bool
 	// Grows is set if a causal model can compute only the rows of new tokens and keep what it has computed for the others.

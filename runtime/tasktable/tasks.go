@@ -44,6 +44,24 @@ const (
 	BoundColumns = 3
 )
 
+// Chosen reports whether an output follows from which candidates a head chooses. Where two are as good, rounding decides between them, and all numbers of the
+// candidates differ.
+func Chosen(output string) bool { return output == PoolOutput || output == PairOutput }
+
+// The names of outputs with vectors, which a program has if its target asks for them.
+const (
+	TokenVectors = "vectors.tokens" // the last hidden state of each token
+	WordVectors  = "vectors.words"  // of heads that do not score spans: what the head reads of each word
+	LabelVectors = "vectors.labels" // what the head compares texts with; of a schema: the last hidden state of each marker
+	FieldVectors = "vectors.fields" // of a schema: what spans are compared with, for each query
+	TextVectors  = "vectors.text"   // what labels are compared with
+	// The vector of a span from word i to word j is SpanWeight · relu(first_i + last_j) + SpanBias. Both tensors are in the packed weights, [H, 4H] and [H].
+	FirstVectors = "vectors.first"
+	LastVectors  = "vectors.last"
+	SpanWeight   = "span.weight"
+	SpanBias     = "span.bias"
+)
+
 // Table lists the tasks. Messages list the tasks in this order.
 var Table = []Row{
 	{
@@ -73,7 +91,7 @@ var Table = []Row{
 		Page: "classify.md", Sample: `take first; linear hidden; act; linear 3 as labels("no", "maybe", "yes"); loss cross_entropy`,
 	},
 	{
-		Task: Tags, Kind: "tag", Numbers: "one logit per label, for each token, [T, C], or word, [W, C]",
+		Vectors: true, Task: Tags, Kind: "tag", Numbers: "one logit per label, for each token, [T, C], or word, [W, C]",
 		As: AsLabels, Take: []Take{TakeEach, TakeEachFirst, TakeWords}, Losses: []string{CrossEntropy, BinaryCrossEntropy, Focal},
 		TakeMisfit: noLabels, LossMisfit: noQuantities,
 		Grows: true, Mean: MeanOfProbabilities,
@@ -208,7 +226,7 @@ var Table = []Row{
 		Page:  "replaced.md", Sample: "take each + first; norm; linear hidden; act; linear 1; loss binary_cross_entropy",
 	},
 	{
-		Task: Entities, Kind: "entities", Numbers: "the logits of spans, or of start, end and inside, for each word and label, [G, C]",
+		Vectors: true, Task: Entities, Kind: "entities", Numbers: "the logits of spans, or of start, end and inside, for each word and label, [G, C]",
 		Wants: "labels",
 		As:    AsEntities, Take: []Take{TakeWords}, Columns: EntityColumns, Losses: []string{BinaryCrossEntropy, Focal},
 		TakeMisfit: Misfit{"spans and tokens score words", "take words(first)"},
@@ -232,7 +250,7 @@ var Table = []Row{
 		Page:  "gliner.md", Sample: `take words(first); linear 32; prompt labels mark "<<ENT>>" end "<<SEP>>"; spans <= 3 markers; loss binary_cross_entropy`,
 	},
 	{
-		Task: OwnLabels, Kind: "own-labels", Numbers: "one logit for each label of a text, [W, 1]",
+		Vectors: true, Task: OwnLabels, Kind: "own-labels", Numbers: "one logit for each label of a text, [W, 1]",
 		Wants: "labels", Fields: []string{"prompt", "examples", "threshold", "classification_type", "max_length", "return_hierarchical"},
 		As: AsOwnLabels, Take: []Take{TakeLabels}, Claims: []Take{TakeLabels}, Columns: 1, Losses: []string{BinaryCrossEntropy, Focal},
 		TakeMisfit:    Misfit{"a score compares a text with labels", "take labels(first)"},
@@ -262,7 +280,7 @@ var Table = []Row{
 			`loss binary_cross_entropy`,
 	},
 	{
-		Task: Extract, Kind: "extract",
+		Vectors: true, Task: Extract, Kind: "extract",
 		Numbers: "the logits of classes and counts for each marker, [C, 1] and [C, N], and of spans for each word and query, [G, K]",
 		As:      AsSchema, Take: []Take{TakeWords}, Losses: []string{BinaryCrossEntropy},
 		TakeMisfit: Misfit{"spans score words", "take words(first)"},

@@ -60,6 +60,7 @@ func (s *draft) head(on string, width int) {
 	if on != "m" && kind < 3 { // on a decoder mostly the head that belongs to it
 		kind = 5
 	}
+	s.labels = kind == 3 || kind >= 7 && kind <= 9 || kind >= 11
 	switch kind {
 	case 0, 1:
 		add("take first")
@@ -104,7 +105,7 @@ func (s *draft) head(on string, width int) {
 		}
 		add("loss binary_cross_entropy")
 	case 11, 12:
-		s.labels(add)
+		s.ownLabels(add)
 	case 13, 14:
 		s.schema(add)
 	case 15, 16:
@@ -115,8 +116,8 @@ func (s *draft) head(on string, width int) {
 	s.line("head c on %s { %s }", on, strings.Join(steps, "; "))
 }
 
-// labels draws a head that scores labels which are given at run time.
-func (s *draft) labels(add func(...string)) {
+// ownLabels draws a head that scores labels which are given at run time.
+func (s *draft) ownLabels(add func(...string)) {
 	add("take labels(" + s.one("first", "mean") + ")")
 	add("prompt labels " + s.one("", "after ") + s.one("", "last ") + `mark "<<LABEL>>" end "<<SEP>>"` + s.one("", ` example "<<EXAMPLE>>"`))
 	from := s.one("", " from end")
@@ -196,7 +197,8 @@ func (s *draft) boundaries(add func(...string)) {
 	}
 	heads := 1 + s.IntN(3)
 	attend := fmt.Sprintf(" attend(repeat: %d, heads: %d%s)", 1+s.IntN(2), heads, s.one("", fmt.Sprintf(", window: %d", 1+s.IntN(4))))
-	add(fmt.Sprint("boundaries ", heads*(1+s.IntN(9)), s.one("", attend)) + s.one("", fmt.Sprintf(" refine %d ffn %s", 1+s.IntN(2), size())))
+	// With few columns, a norm makes rows alike, and rounding would decide between candidates that are as good.
+	add(fmt.Sprint("boundaries ", heads*(8+s.IntN(9)), s.one("", attend)) + s.one("", fmt.Sprintf(" refine %d ffn %s", 1+s.IntN(2), size())))
 	most := 1 + s.IntN(9)
 	add(fmt.Sprintf("pool <= %d from %d%s", most, 1+s.IntN(6), s.one("", fmt.Sprintf(" least %d", s.IntN(most+1)))))
 	add("candidates " + size() + s.one("", " content "+size()+s.one("", " soft")) + " film " + size() + s.one("", " inside"))

@@ -16,7 +16,8 @@ type Source interface {
 // draft is a spec that is being drawn.
 type draft struct {
 	Source
-	b strings.Builder
+	b      strings.Builder
+	labels bool // the head finds labels in texts
 }
 
 // one returns one of the words.
@@ -68,7 +69,11 @@ func Random(src Source) (text, name string) {
 		name = "m.c"
 		s.head(on, width)
 	}
-	s.line("target t { isa avx512, avx2, go; batch <= 8 sequences; tokens <= 256; threads <= 2; emit infer %s as package \"random\" }", name)
+	vectors := ""
+	if s.labels && s.yes(3) {
+		vectors = "vectors; "
+	}
+	s.line("target t { isa avx512, avx2, go; batch <= 8 sequences; tokens <= 256; threads <= 2; %semit infer %s as package \"random\" }", vectors, name)
 	return s.b.String(), name
 }
 

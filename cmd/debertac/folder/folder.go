@@ -35,6 +35,7 @@ type Folder struct {
 	Weights pack.Weights     // nil: the folder has none
 	Wish    hf.Options       // what to make from the folder
 	Rank    int              // greatest rank of adapters that calls can choose; 0: none
+	Vectors bool             // results have vectors
 	Token   *token.Tokenizer // nil: the folder has none
 	kind    string           // of the tokenizer, in the spec's words; "none" without one
 	lent    *Lent            // where the tokenizer comes from if it is not the folder's own
@@ -195,8 +196,15 @@ func (f *Folder) Spec(o hf.Options) (text string, notes []string, err error) {
 	if err != nil {
 		return "", nil, f.fieldFault(f.name, err)
 	}
+	target := ""
 	if f.Rank > 0 {
-		text += fmt.Sprintf("\ntarget adapted {\n    adapters rank <= %d\n}\n", f.Rank)
+		target += fmt.Sprintf("    adapters rank <= %d\n", f.Rank)
+	}
+	if f.Vectors {
+		target += "    vectors\n"
+	}
+	if target != "" {
+		text += "\ntarget chosen {\n" + target + "}\n"
 	}
 	return text, append(notes, f.notes...), nil
 }

@@ -14,6 +14,7 @@ func Help() map[string]string {
 		"pack_adapter":  "Pack a low-rank adapter beside the weights, which calls choose by this name. Give it once per adapter.",
 		"folder_rank": "Let calls choose low-rank adapters of up to this rank, which pack --adapter puts beside the weights. Programs and weights of one " +
 			"model need the same rank.",
+		"folder_vectors": "Let results have vectors: of tokens, of labels, and of what is found. Programs and weights of one model need the same setting.",
 		"folder_seq": "The longest text that the program is built for. Default: the rows of absolute positions if the model reads them, else the limit of " +
 			"the published model.",
 	}

@@ -10,18 +10,19 @@ import (
 
 // Wishes holds the flags that choose what is made from a model folder.
 type Wishes struct {
-	Head   string   `placeholder:"NAME" help:"@folder_head"`
-	Layer  *int     `group:"Model folders" placeholder:"N" help:"With --head embed: use layer N, counted from 1. Default: the last layer."`
-	Pool   string   `group:"Model folders" placeholder:"mean|first|pooler|none" help:"@folder_pool"`
-	Mask   string   `group:"Model folders" placeholder:"all|causal|prefix" help:"@folder_mask"`
-	Ignore []string `group:"Model folders" placeholder:"NAME" sep:"none" help:"@folder_ignore"`
-	Seq    *int     `group:"Model folders" placeholder:"TOKENS" help:"@folder_seq"`
-	Rank   *int     `name:"adapter-rank" group:"Model folders" placeholder:"RANK" help:"@folder_rank"`
+	Head    string   `placeholder:"NAME" help:"@folder_head"`
+	Layer   *int     `group:"Model folders" placeholder:"N" help:"With --head embed: use layer N, counted from 1. Default: the last layer."`
+	Pool    string   `group:"Model folders" placeholder:"mean|first|pooler|none" help:"@folder_pool"`
+	Mask    string   `group:"Model folders" placeholder:"all|causal|prefix" help:"@folder_mask"`
+	Ignore  []string `group:"Model folders" placeholder:"NAME" sep:"none" help:"@folder_ignore"`
+	Seq     *int     `group:"Model folders" placeholder:"TOKENS" help:"@folder_seq"`
+	Rank    *int     `name:"adapter-rank" group:"Model folders" placeholder:"RANK" help:"@folder_rank"`
+	Vectors bool     `group:"Model folders" help:"@folder_vectors"`
 }
 
 // Given reports whether any of the flags is set.
 func (w *Wishes) Given() bool {
-	return w.Head != "" || w.Layer != nil || w.Pool != "" || w.Mask != "" || w.Seq != nil || w.Rank != nil || len(w.Ignore) > 0
+	return w.Head != "" || w.Layer != nil || w.Pool != "" || w.Mask != "" || w.Seq != nil || w.Rank != nil || w.Vectors || len(w.Ignore) > 0
 }
 
 // mostRank is the greatest rank of adapters. Matrices of models have at most some thousand rows.
@@ -63,7 +64,7 @@ func (w *Wishes) OfSpec(path string) error {
 		name  string
 		given bool
 	}{{"--layer", w.Layer != nil}, {"--pool", w.Pool != ""}, {"--mask", w.Mask != ""}, {"--seq", w.Seq != nil},
-		{"--adapter-rank", w.Rank != nil}, {"--ignore", len(w.Ignore) > 0}} {
+		{"--adapter-rank", w.Rank != nil}, {"--vectors", w.Vectors}, {"--ignore", len(w.Ignore) > 0}} {
 		if f.given {
 			return fault.Usage("", "%s belongs to a model folder: %s is a spec, which states this itself", f.name, path)
 		}

@@ -38,7 +38,7 @@ func Open(c *console.Console, path string, o Options) (*source.Source, *folder.F
 				return nil, nil, errors.Join(err, dir.Close())
 			}
 			dir.Wish = o.Options()
-			if o.Rank != nil {
+			if dir.Vectors = o.Vectors; o.Rank != nil {
 				dir.Rank = *o.Rank
 			}
 		} else if err := o.BesideSpec(o.Spec); err != nil {

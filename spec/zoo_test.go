@@ -28,6 +28,12 @@ var published = map[string]int64{
 	"gliner2_base":       183_763_200,
 	"gliner2_large":      433_921_024,
 	"gliner2_multi":      277_536_768,
+	"gliner25_small":     70_647_936,
+	"gliner25_base":      183_763_200,
+	"gliner25_multi":     277_536_768,
+	"gliclass_small":     141_229_824,
+	"gliclass_base":      183_757_056,
+	"gliclass_large":     433_912_832,
 	"bert_base":          108_891_648,
 	"bert_large":         334_092_288,
 	"roberta_base":       124_055_040,
@@ -80,5 +86,5 @@ func TestZooFiles(t *testing.T) {
 	require.Nil(t, zoo.Text("deberta.dspec"))
 	require.Nil(t, zoo.Text("zoo/none.dspec"))
 	require.Nil(t, spec.ZooModel("none"))
-	require.Len(t, spec.Zoo(), 17+11)
+	require.Len(t, spec.Zoo(), 23+11)
 }

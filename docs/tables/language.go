@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/diag"
 )
@@ -54,7 +55,7 @@ func models(context.Context) (string, error) {
 		if m == nil {
 			return "", fmt.Errorf("the zoo has no model %s", name)
 		}
-		verdict, err := compiles(name)
+		verdict, err := compiles(name, m.Checkpoint)
 		if err != nil {
 			return "", err
 		}
@@ -63,10 +64,17 @@ func models(context.Context) (string, error) {
 	return b.String(), nil
 }
 
-// compiles returns "compiled" if this version compiles a model with a head that classifies texts. Otherwise it returns what is missing.
-func compiles(name string) (string, error) {
-	f, faults := spec.Parse("model.dspec", []byte("dspec 1\nmodel m like "+name+" { }\nhead h on m { take first; linear hidden; act; linear 2 as "+
-		"labels(\"no\", \"yes\") }\n"))
+// headTasks maps published layouts that name the tensors of one kind of head to the task of this head.
+var headTasks = map[string]tasktable.Task{"hf.gliner2": tasktable.Extract, "hf.gliclass": tasktable.OwnLabels}
+
+// compiles returns "compiled" if this version compiles a model with a head that its layout has names for: one that classifies texts, or that of headTasks.
+// Otherwise it returns what is missing.
+func compiles(name, checkpoint string) (string, error) {
+	task, ok := headTasks[checkpoint]
+	if !ok {
+		task = tasktable.Labels
+	}
+	f, faults := spec.Parse("model.dspec", []byte("dspec 1\nmodel m like "+name+" { }\nhead h on m { "+tasktable.Of(task).Sample+" }\n"))
 	if len(faults) > 0 {
 		return "", fmt.Errorf("%s: %s", name, faults[0].Message)
 	}

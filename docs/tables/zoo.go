@@ -18,6 +18,7 @@ const (
 	card          = "[model card](https://huggingface.co/microsoft/%s)"
 	bertReadme    = "[BERT repository](https://github.com/google-research/bert), README"
 	gliner2Readme = "[GLiNER2 repository](https://github.com/fastino-ai/GLiNER2), README"
+	gliclassCard  = "[model card](https://huggingface.co/knowledgator/%s)"
 	fairseq       = "[fairseq](https://github.com/facebookresearch/fairseq/blob/main/examples/roberta/README.md), README of RoBERTa"
 )
 
@@ -36,6 +37,12 @@ var figures = []figure{
 	{"gliner2_base", "205 M with its head", gliner2Readme},
 	{"gliner2_large", "", gliner2Readme},
 	{"gliner2_multi", "", gliner2Readme},
+	{"gliner25_small", "74 M with its head", gliner2Readme},
+	{"gliner25_base", "194 M with its head", gliner2Readme},
+	{"gliner25_multi", "287 M with its head", gliner2Readme},
+	{"gliclass_small", "144 M with its head", fmt.Sprintf(gliclassCard, "gliclass-small-v1.0")},
+	{"gliclass_base", "187 M with its head", fmt.Sprintf(gliclassCard, "gliclass-base-v3.0")},
+	{"gliclass_large", "439 M with its head", fmt.Sprintf(gliclassCard, "gliclass-large-v3.0")},
 	{"bert_base", "110 M", bertReadme},
 	{"bert_large", "340 M", bertReadme},
 	{"roberta_base", "125 M", fairseq},

@@ -21,6 +21,7 @@ func (c *config) boundary(tensors map[string][]int, opts Options) (*want, error)
 	if err != nil {
 		return nil, err
 	}
+	w.candidates = append([]string{"gliner25_base", "gliner25_small", "gliner25_multi"}, w.candidates...)
 	w.checkpoint, w.origin = "hf.gliner2", "From the config.json of a GLiNER2.5 model."
 	if opts.Seq == 0 && w.absolute == 0 {
 		w.seq = max(w.positions, gliner2Tokens)

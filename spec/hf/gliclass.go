@@ -39,6 +39,7 @@ func (c *config) gliclass(tensors map[string][]int, opts Options) (*want, error)
 	if err != nil {
 		return nil, err
 	}
+	w.candidates = append([]string{"gliclass_base", "gliclass_small", "gliclass_large"}, w.candidates...)
 	w.checkpoint, w.origin = "hf.gliclass", "From the config.json of a GLiClass model."
 	if opts.Seq == 0 && w.absolute == 0 {
 		w.seq = max(w.positions, gliclassTokens)

@@ -71,6 +71,7 @@ var rooms = []struct {
 	{"runtime/cpu", nil, []string{"golang.org/x/sys"}},
 	{"runtime/pool", []string{"runtime/cpu", "runtime/ragged"}, nil},
 	{"runtime/tokenizer", nil, nil},
+	{"runtime/extraction/extractiontest", nil, nil}, // for tests
 	{"runtime/extraction", []string{"runtime/ragged", "runtime/tokenizer"}, nil},
 	{"runtime/rate", nil, nil},
 	{"runtime/gunzip", nil, nil},

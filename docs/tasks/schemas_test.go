@@ -6,17 +6,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime/cpu"
+	"github.com/debertac/debertac/runtime/extraction/extractiontest"
 )
 
 // schemaCase is a recorded case of a model that reads schemas: the lines of input for each of its results.
@@ -125,7 +123,7 @@ func TestSchemaCases(t *testing.T) {
 					for _, key := range rowKeys {
 						delete(got, key)
 					}
-					if fault := unequal(got, c.Want[i], "", c.score); fault != "" {
+					if fault := extractiontest.Differ(got, c.Want[i], c.score); fault != "" {
 						t.Errorf("%s on %s: %s\ninput %s\ngot %.2000s", c.ids[i], isa, fault, c.Input[i], line)
 					}
 				}
@@ -136,40 +134,4 @@ func TestSchemaCases(t *testing.T) {
 			}
 		})
 	}
-}
-
-// unequal describes where two results differ, or returns "". Probabilities may differ by a tolerance.
-func unequal(got, want any, at string, tolerance float64) string {
-	switch w := want.(type) {
-	case map[string]any:
-		g, ok := got.(map[string]any)
-		if !ok || !slices.Equal(slices.Sorted(maps.Keys(g)), slices.Sorted(maps.Keys(w))) {
-			return fmt.Sprintf("%s: %v, %v is wanted", at, got, want)
-		}
-		for k := range w {
-			if fault := unequal(g[k], w[k], at+"."+k, tolerance); fault != "" {
-				return fault
-			}
-		}
-		return ""
-	case []any:
-		g, ok := got.([]any)
-		if !ok || len(g) != len(w) {
-			return fmt.Sprintf("%s: %v, %v is wanted", at, got, want)
-		}
-		for i := range w {
-			if fault := unequal(g[i], w[i], fmt.Sprintf("%s[%d]", at, i), tolerance); fault != "" {
-				return fault
-			}
-		}
-		return ""
-	case float64:
-		if g, ok := got.(float64); ok && strings.HasSuffix(at, ".confidence") && math.Abs(g-w) <= tolerance {
-			return ""
-		}
-	}
-	if got == want {
-		return ""
-	}
-	return fmt.Sprintf("%s: %v, %v is wanted", at, got, want)
 }

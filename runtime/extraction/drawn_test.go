@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime/extraction"
+	"github.com/debertac/debertac/runtime/extraction/extractiontest"
 )
 
 // drawn is a row of testdata/drawn.jsonl: the decoding of the reference implementation (gliner2 2.1.0) for a random schema and random numbers, which stand in
@@ -99,7 +100,7 @@ func TestDrawn(t *testing.T) {
 		require.NoError(t, err)
 		var value any
 		require.NoError(t, json.Unmarshal(text, &value), "%s", text)
-		if fault := differ("", value, d.Output, 1e-9); fault != "" {
+		if fault := extractiontest.Differ(value, d.Output, 1e-9); fault != "" {
 			t.Errorf("row %d: %s\n%s\ngot %s", rows, fault, lines.Bytes(), text)
 		}
 	}

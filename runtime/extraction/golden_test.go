@@ -4,9 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debertac/debertac/runtime/extraction"
+	"github.com/debertac/debertac/runtime/extraction/extractiontest"
 	"github.com/debertac/debertac/runtime/safetensors"
 	"github.com/debertac/debertac/runtime/token"
 	"github.com/debertac/debertac/runtime/tokenizer"
@@ -327,50 +325,10 @@ func TestRecordedResults(t *testing.T) {
 				require.NoError(t, err)
 				var value any
 				require.NoError(t, json.Unmarshal(text, &value), "%s", text)
-				if fault := differ("", value, want.Output, c.score); fault != "" {
+				if fault := extractiontest.Differ(value, want.Output, c.score); fault != "" {
 					t.Errorf("%s, result %d: %s\ngot  %s\nwant %v", r.ID, j, fault, text, want.Output)
 				}
 			}
 		}
 	})
-}
-
-// differ compares two JSON values. Numbers may differ by a tolerance, places not. It returns where they differ, or "".
-func differ(path string, got, want any, tolerance float64) string {
-	switch w := want.(type) {
-	case map[string]any:
-		g, ok := got.(map[string]any)
-		if !ok || !slices.Equal(slices.Sorted(maps.Keys(g)), slices.Sorted(maps.Keys(w))) {
-			return fmt.Sprintf("%s: got %v, want %v", path, got, want)
-		}
-		for k := range w {
-			if fault := differ(path+"."+k, g[k], w[k], tolerance); fault != "" {
-				return fault
-			}
-		}
-		return ""
-	case []any:
-		g, ok := got.([]any)
-		if !ok || len(g) != len(w) {
-			return fmt.Sprintf("%s: got %v, want %v", path, got, want)
-		}
-		for i := range w {
-			if fault := differ(fmt.Sprintf("%s[%d]", path, i), g[i], w[i], tolerance); fault != "" {
-				return fault
-			}
-		}
-		return ""
-	case float64:
-		if !strings.HasSuffix(path, ".confidence") {
-			tolerance = 0
-		}
-		if g, ok := got.(float64); ok && math.Abs(g-w) <= tolerance {
-			return ""
-		}
-	default:
-		if got == want {
-			return ""
-		}
-	}
-	return fmt.Sprintf("%s: got %v, want %v", path, got, want)
 }

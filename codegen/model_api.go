@@ -151,6 +151,10 @@ func (e *emitter) idVerbs(method func(name, doc string) *jen.Statement, classifi
 	name, doc := "LogitsInto",
 		fmt.Sprintf("computes the head's numbers for token ids into dst, row-major, %d per row. "+
 			"The length of dst must be their count. It allocates nothing.", m.Columns)
+	if len(m.Outputs) > 0 {
+		doc = "computes the head's outputs for token ids into dst, one after the other, in the order of Parts of Program().Heads[0]. " +
+			"The length of dst must be what OutLen of the head returns for the batch. It allocates nothing."
+	}
 	if row.Raw.Name != "" {
 		name, doc = row.Raw.Name, fmt.Sprintf(row.Raw.Doc, m.Columns)
 	}

@@ -81,6 +81,7 @@ def points(folder):
     with open(os.path.join(folder, "points.json"), "w") as f:
         json.dump({"gliner": {"model": "gliner", "texts": [text(source, 200)], "labels": LABELS},
                    "gliner2": {"model": "gliner2", "texts": [text(source, 80)], "schema": SCHEMA},
+                   "short2": {"model": "gliner2", "texts": [text(source, 48)], "schema": SCHEMA},
                    "skewed": {"model": "gliner", "texts": [text(source, n) for n in skewed], "labels": LABELS},
                    "even": {"model": "gliner", "texts": [text(source, 60) for _ in range(64)], "labels": LABELS},
                    "skewed2": {"model": "gliner2", "texts": [text(source, n) for n in skewed[:16]], "schema": SCHEMA}}, f)

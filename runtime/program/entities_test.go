@@ -79,7 +79,22 @@ func TestRunEntities(t *testing.T) {
 	}
 	require.Equal(t, []any{1, "city", 22, 27}, []any{len(got[0].Entities), got[0].Entities[0].Label, got[0].Entities[0].Start, got[0].Entities[0].End})
 	require.Equal(t, []any{2, "Angela Merkel", "Merkel"}, []any{len(got[1].Entities), got[1].Entities[0].Text, got[1].Entities[1].Text}, "one inside the other")
+	settings := `{"text":"` + text + `"}` + "\n" + `{"text":"` + text + `","threshold":0.1,"nested":true}` + "\n" +
+		`{"text":"` + text + `","thresholds":{"who":1}}` + "\n" + `{"text":"` + text + `"}` + "\n"
+	r = runTask(t, p, false, settings, "--json", "--input", "-", "--labels", "who")
+	require.Equal(t, ExitDone, r.code, r.err)
+	rows = strings.Split(strings.TrimSpace(r.out), "\n")
+	for i, count := range []int{1, 2, 0, 1} {
+		var one task.Extraction
+		object(t, rows[i], &one)
+		require.Len(t, one.Entities, count, "settings of line %d alone", i+1)
+	}
 	for want, in := range map[string]string{
+		`"threshold" is "a", it must be a number from 0 to 1`: `{"text":"a","labels":["c"],"threshold":"a"}`,
+		`Threshold is 2`:                                   `{"text":"a","labels":["c"],"threshold":2}`,
+		`Thresholds names label "d"`:                       `{"text":"a","labels":["c"],"thresholds":{"d":0.5}}`,
+		`"nested" is 1, it must be true or false`:          `{"text":"a","labels":["c"],"nested":1}`,
+		`"multi_label" is [], it must be true or false`:    `{"text":"a","labels":["c"],"multi_label":[]}`,
 		"there are no labels to look for":                  `{"text":"a"}`,
 		`"labels": `:                                       `{"text":"a","labels":[]}`,
 		`"labels" is "a", it must be an array`:             `{"text":"a","labels":"a"}`,

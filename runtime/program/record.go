@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/debertac/debertac/runtime"
 	"github.com/debertac/debertac/runtime/command"
@@ -208,7 +209,7 @@ func (c *columns) take(r *record, field func(name string) json.RawMessage, have 
 func (c *columns) takeMore(r *record, field func(name string) json.RawMessage) {
 	for _, what := range c.more {
 		raw := field(what)
-		if raw == nil || string(raw) == "null" {
+		if raw == nil || string(raw) == "null" || r.cells && blank(raw) {
 			continue
 		}
 		if r.extra == nil {
@@ -216,6 +217,25 @@ func (c *columns) takeMore(r *record, field func(name string) json.RawMessage) {
 		}
 		r.extra[what] = raw
 	}
+}
+
+// blank reports whether a cell of a table, as JSON, holds nothing but blanks.
+func blank(raw json.RawMessage) bool {
+	var cell string
+	return json.Unmarshal(raw, &cell) == nil && strings.TrimSpace(cell) == ""
+}
+
+// unpacked returns the JSON that a field holds. A string that holds an array or an object stands for it, because tables and many other files have no other way
+// to hold one; in a table, a cell holds any value.
+func (r *record) unpacked(raw json.RawMessage) json.RawMessage {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return raw
+	}
+	if trimmed := strings.TrimSpace(text); r.cells || strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[") {
+		return json.RawMessage(trimmed)
+	}
+	return raw
 }
 
 // flagOf returns the name of the flag that names a field.

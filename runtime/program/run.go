@@ -149,6 +149,11 @@ type outcome interface {
 	show(p *page, r *record) // prints it for people
 }
 
+// limited is an outcome whose record may have a limit of its own.
+type limited interface {
+	atOwnLimit() bool // the text was cut at this limit
+}
+
 // page is where results are printed.
 type page struct {
 	*bufio.Writer
@@ -171,6 +176,7 @@ type job struct {
 	texts  int // records with a result
 	tokens int
 	cut    int
+	own    int // of cut: those that were cut at a limit of their own
 	right  int
 }
 
@@ -278,8 +284,13 @@ func (l *job) last(ctx context.Context) error {
 func (l *job) count(o outcome) {
 	seen := o.seen()
 	l.tokens += seen.Tokens
-	if seen.Truncated > 0 {
+	limited, ok := o.(limited)
+	own := ok && limited.atOwnLimit()
+	if seen.Truncated > 0 || own {
 		l.cut++
+	}
+	if own {
+		l.own++
 	}
 }
 

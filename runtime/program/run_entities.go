@@ -56,9 +56,37 @@ func (s *entityService) prepare(r *record) error {
 		if err := s.extractor.Check(own, *in.Options); err != nil {
 			return faulty(r.where(), "\"labels\": %w", err)
 		}
+	default:
+		o := s.o
+		in.Options = &o
+	}
+	if set, err := r.entityOptions(in.Options); err != nil {
+		return err
+	} else if set {
+		if err := s.extractor.Check(in.Labels, *in.Options); err != nil {
+			return faulty(r.where(), "%w", err)
+		}
 	}
 	r.own = in
 	return s.noPairs.prepare(r)
+}
+
+// entityOptions reads the settings that a record has of its own. It reports whether there are any.
+func (r *record) entityOptions(o *task.EntityOptions) (set bool, err error) {
+	for _, field := range []struct {
+		name, must string
+		value      any
+	}{
+		{"threshold", "a number from 0 to 1", &o.Threshold}, {"thresholds", "an object of labels with numbers from 0 to 1", &o.Thresholds},
+		{"nested", "true or false", &o.Nested}, {"multi_label", "true or false", &o.MultiLabel},
+	} {
+		if err := r.decode(field.name, field.must, field.value); err != nil {
+			return false, err
+		}
+		_, has := r.extra[field.name]
+		set = set || has
+	}
+	return set, nil
 }
 
 // withThresholds returns options with the thresholds of those labels that a text asks for.

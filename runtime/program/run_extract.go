@@ -54,6 +54,8 @@ func (f *taskFlags) extractingSchema(core *engine.Core, h *engine.Head, _ *page)
 		s.o.Window, s.o.Share = f.count("chunk-size"), defaultShare
 		if f.given["chunk-overlap"] {
 			s.o.Share = f.count("chunk-overlap")
+		} else if s.o.Window <= defaultShare {
+			return nil, usage("--chunk-size %d needs --chunk-overlap, from 0 to %d: without it windows share %d words", s.o.Window, s.o.Window-1, defaultShare)
 		}
 	}
 	if err := s.o.Check(); err != nil {
@@ -193,11 +195,7 @@ func (s *schemaService) prepare(r *record) error {
 // own reads the schema of a record. Records in a row with the same text of a schema share it.
 func (s *schemaService) own(r *record, raw json.RawMessage, w *wantedExtraction) (err error) {
 	if text := string(raw); s.parsed == nil || text != s.last {
-		var cell string
-		if r.cells && json.Unmarshal(raw, &cell) == nil {
-			raw = json.RawMessage(cell)
-		}
-		if s.parsed, err = extraction.ParseSchema(raw); err != nil {
+		if s.parsed, err = extraction.ParseSchema(r.unpacked(raw)); err != nil {
 			return faultOf(kindType, r.where(), "\"schema\": %w", err)
 		}
 		s.last = text
@@ -250,7 +248,10 @@ func (r *record) extractOptions(o *task.ExtractOptions, f *extraction.Format) er
 			return faultOf(kindType, r.where(), "\"chunk_overlap\" is %d, it must be a whole number, 0 or more", share)
 		}
 	} else if _, ok := r.extra["chunk_size"]; ok {
-		o.Share = defaultShare
+		if o.Share = defaultShare; o.Window <= o.Share {
+			return faulty(r.where(), "\"chunk_size\" is %d and needs \"chunk_overlap\", from 0 to %d: without it windows share %d words", o.Window, o.Window-1,
+				o.Share)
+		}
 	}
 	return nil
 }
@@ -267,7 +268,7 @@ func (s *schemaService) compute(ctx context.Context, records []record) ([]outcom
 	outcomes := make([]outcome, len(results))
 	for i := range results {
 		w := records[i].own.(*wantedExtraction)
-		outcomes[i] = &schemaResult{&results[i], w.format, w.Schema.Idle()}
+		outcomes[i] = &schemaResult{&results[i], w.format, w.Schema.Idle(), w.Options.MaxWords > 0}
 	}
 	return outcomes, nil
 }
@@ -275,11 +276,14 @@ func (s *schemaService) compute(ctx context.Context, records []record) ([]outcom
 // schemaResult is the result of one text.
 type schemaResult struct {
 	*task.Extracted
-	format extraction.Format
-	idle   []string // settings of the schema without effect
+	format  extraction.Format
+	idle    []string // settings of the schema without effect
+	limited bool     // the record has a max_len
 }
 
 func (x *schemaResult) seen() runtime.Seen { return x.Seen }
+
+func (x *schemaResult) atOwnLimit() bool { return x.WordsCut > 0 && x.limited }
 
 // object returns the published form of the result, with what was read of the text.
 func (x *schemaResult) object() any { return x }

@@ -3,6 +3,7 @@ package program
 import (
 	"context"
 	"encoding/json"
+	"reflect"
 	"strings"
 
 	"github.com/debertac/debertac/runtime"
@@ -130,19 +131,18 @@ func (r *record) ownField(what string) (text string, ok bool, err error) {
 	return text, true, err
 }
 
-// decode reads a field as JSON into v, if the record has it. In tables a cell holds the JSON.
+// decode reads a field as JSON into what v points at, if the record has it. It does not write to memory of the old value, which records share with flags.
 func (r *record) decode(what, must string, v any) error {
 	raw, ok := r.extra[what]
 	if !ok {
 		return nil
 	}
-	var cell string
-	if r.cells && json.Unmarshal(raw, &cell) == nil {
-		raw = json.RawMessage(cell)
-	}
-	if err := json.Unmarshal(raw, v); err != nil {
+	raw = r.unpacked(raw)
+	value := reflect.New(reflect.TypeOf(v).Elem())
+	if err := json.Unmarshal(raw, value.Interface()); err != nil {
 		return faultOf(kindType, r.where(), "%q is %s, it must be %s", what, command.Shorten(string(raw), 40), must)
 	}
+	reflect.ValueOf(v).Elem().Set(value.Elem())
 	return nil
 }
 
@@ -157,7 +157,8 @@ func (s *matchService) compute(ctx context.Context, records []record) ([]outcome
 	}
 	outcomes := make([]outcome, len(records))
 	for i, r := range records {
-		outcomes[i] = &matched{&results[i], r.own.(*matching).tree}
+		m := r.own.(*matching)
+		outcomes[i] = &matched{&results[i], m.tree, m.Options.MaxLength > 0}
 	}
 	return outcomes, nil
 }
@@ -165,10 +166,13 @@ func (s *matchService) compute(ctx context.Context, records []record) ([]outcome
 // matched is the result of one text.
 type matched struct {
 	*task.Matched
-	tree *task.LabelTree
+	tree    *task.LabelTree
+	limited bool // the record has a max_length
 }
 
 func (m *matched) seen() runtime.Seen { return m.Seen }
+
+func (m *matched) atOwnLimit() bool { return m.limited && m.Truncated > 0 }
 
 // matchedTree is a result as the tree of its labels.
 type matchedTree struct {

@@ -60,7 +60,13 @@ func (l *job) summary(core *engine.Core, took time.Duration) {
 	o := core.Options()
 	sec := math.Max(took.Seconds(), 1e-9)
 	cut := "none was cut"
-	if l.cut > 0 {
+	switch {
+	case l.cut > 0 && l.own > 0:
+		cut = fmt.Sprintf("%d of them cut, %d at a limit of its own", l.cut, l.own)
+		if l.own > 1 {
+			cut = fmt.Sprintf("%d of them cut, %d at limits of their own", l.cut, l.own)
+		}
+	case l.cut > 0:
 		cut = fmt.Sprintf("%d of them cut at %d tokens", l.cut, o.MaxTokens)
 	}
 	fmt.Fprintf(l.Err, "%s, %s in %s: %.1f texts/s, %.0f tokens/s on %s with %s; %s\n",

@@ -109,9 +109,24 @@ func TestRunSchema(t *testing.T) {
 	require.JSONEq(t, rows(`,"chunk_size":3,"chunk_overlap":1`), rows("", "--chunk-size", "3", "--chunk-overlap", "1"))
 	require.JSONEq(t, rows(`,"chunk_size":70`), rows("", "--chunk-size", "70"))
 	require.Contains(t, runTask(t, p, false, `{"text":"`+text+`","max_len":2}`, "--input", "-", "--labels", "who").out, "(11 tokens, 3 words cut)")
+	require.Contains(t, runWithSummary(t, p, false, `{"text":"`+text+`","max_len":2}`, "--input", "-", "--labels", "who").err,
+		"; 1 of them cut, 1 at a limit of its own\n")
+	both := `{"text":"` + text + `"}` + "\n" + `{"text":"` + text + `","threshold":0}` + "\n" + `{"text":"` + text + `"}` + "\n"
+	r = runTask(t, p, false, both, "--json", "--input", "-", "--labels", "who", "--threshold", "0.999")
+	require.Equal(t, ExitDone, r.code, r.err)
+	lines := strings.Split(r.out, "\n")
+	require.Contains(t, lines[0], `{"entities":{"who":[]}`)
+	require.Contains(t, lines[1], `{"entities":{"who":[{"text":"Merkel",`, "a line's threshold is its own")
+	require.Equal(t, lines[0], lines[2], "a line's threshold is not that of the other lines")
 	table := "text,schema,threshold\nAngela Merkel,\"{\"\"entities\"\": [\"\"who\"\"]}\",0.25\n"
 	r = runTask(t, p, false, table, "--json", "--input", "-", "--format", "csv")
 	require.Contains(t, r.out, `{"entities":{"who":[{"text":"Merkel",`)
+	cells := "text,threshold,max_len,schema\nAngela Merkel,, ,\n"
+	r = runTask(t, p, false, cells, "--json", "--input", "-", "--format", "csv", "--labels", "who")
+	require.Equal(t, ExitDone, r.code, r.err)
+	require.Contains(t, r.out, `{"entities":{"who":[{"text":"Merkel",`, "an empty cell sets nothing")
+	r = runTask(t, p, false, `{"text":"Angela Merkel","schema":"{\"entities\": [\"who\"]}"}`, "--json", "--input", "-")
+	require.Contains(t, r.out, `{"entities":{"who":[{"text":"Merkel",`, "a schema may be a string that holds JSON")
 }
 
 // TestRunSchemaFaults tries flags and lines that are not valid.
@@ -134,7 +149,8 @@ func TestRunSchemaFaults(t *testing.T) {
 		`--threshold: "b" is not one of --labels`:                         "--labels a --threshold b=0.5 x",
 		"--overlap: overlap_policy is \"odd\"":                            "--labels a --overlap odd x",
 		"--chunk-overlap needs --chunk-size":                              "--labels a --chunk-overlap 3 x",
-		"chunk_overlap is 64: it must be from 0 to 2, below chunk_size":   "--labels a --chunk-size 3 x",
+		"chunk_overlap is 3: it must be from 0 to 2, below chunk_size":    "--labels a --chunk-size 3 --chunk-overlap 3 x",
+		"--chunk-size 64 needs --chunk-overlap, from 0 to 63":             "--labels a --chunk-size 64 x",
 	} {
 		r := runTask(t, p, false, "", strings.Fields(args)...)
 		require.NotEqual(t, ExitDone, r.code, args)
@@ -152,6 +168,7 @@ func TestRunSchemaFaults(t *testing.T) {
 		`"max_len" is 0, it must be a whole number above 0`:                    `{"text":"x","schema":{"entities":["a"]},"max_len":0}`,
 		`"chunk_size" is 1.5, it must be a whole number above 0`:               `{"text":"x","schema":{"entities":["a"]},"chunk_size":1.5}`,
 		`"chunk_overlap" is -1, it must be a whole number, 0 or more`:          `{"text":"x","schema":{"entities":["a"]},"chunk_size":3,"chunk_overlap":-1}`,
+		`"chunk_size" is 3 and needs "chunk_overlap", from 0 to 2`:             `{"text":"x","schema":{"entities":["a"]},"chunk_size":3}`,
 		`chunk_overlap is 3 and has no effect without chunk_size`:              `{"text":"x","schema":{"entities":["a"]},"chunk_overlap":3}`,
 		`max_len has no effect in windows of chunk_size words`: `{"text":"x","schema":{"entities":["a"]},"chunk_size":3,"chunk_overlap":1,` +
 			`"max_len":2}`,

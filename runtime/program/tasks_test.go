@@ -157,8 +157,14 @@ func likes(id int32, names ...string) float32 {
 // runTask runs the verb run of a model.
 func runTask(t testing.TB, p *engine.Program, terminal bool, stdin string, args ...string) result {
 	t.Helper()
+	return runWithSummary(t, p, terminal, stdin, append([]string{"--quiet"}, args...)...)
+}
+
+// runWithSummary is runTask without --quiet.
+func runWithSummary(t testing.TB, p *engine.Program, terminal bool, stdin string, args ...string) result {
+	t.Helper()
 	var out, errs bytes.Buffer
-	args = append([]string{"run", "--quiet", "--weights", fakeWeights(t, true)}, args...)
+	args = append([]string{"run", "--weights", fakeWeights(t, true)}, args...)
 	code := Run(context.Background(), []Model{{Name: "fake", Program: p}}, args, Streams{In: strings.NewReader(stdin), Out: &out, Err: &errs,
 		OutTerminal: terminal})
 	return result{code, out.String(), errs.String()}

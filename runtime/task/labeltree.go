@@ -7,14 +7,16 @@ import (
 )
 
 // UnmarshalJSON reads an object with a text and labels. The labels are an array of strings or one string, under the name labels or true_labels; both names are
-// in use.
+// in use. Another field is an error.
 func (e *MatchExample) UnmarshalJSON(data []byte) error {
 	var object struct {
 		Text   string          `json:"text"`
 		Labels json.RawMessage `json:"labels"`
 		True   json.RawMessage `json:"true_labels"`
 	}
-	if err := json.Unmarshal(data, &object); err != nil {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&object); err != nil {
 		return err
 	}
 	raw := object.Labels

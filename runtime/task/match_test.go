@@ -220,4 +220,5 @@ func TestMatchExample(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(`[{"text": "a", "labels": ["x", "y"]}, {"text": "b", "true_labels": "z"}, {}]`), &list))
 	require.Equal(t, []MatchExample{{"a", []string{"x", "y"}}, {"b", []string{"z"}}, {}}, list)
 	require.Error(t, json.Unmarshal([]byte(`[{"labels": 1}]`), &list))
+	require.ErrorContains(t, json.Unmarshal([]byte(`[{"text": "a", "label": "x"}]`), &list), `unknown field "label"`)
 }

@@ -141,7 +141,7 @@ func (x *SchemaExtractor) Extract(ctx context.Context, texts []string, s *Schema
 func (x *SchemaExtractor) ExtractEach(ctx context.Context, inputs []ExtractInput, o ExtractOptions) ([]Extracted, error) {
 	if x.core.Options().Long.Windowed() {
 		return nil, input("a text is read together with its schema, so tokens do not divide it into windows: set Long to Reject or Truncate, and " +
-			"Window and Share in the options, which count words (chunk_size and chunk_overlap in a line of input)")
+			"Window and Share in the options, which count words (--chunk-size and --chunk-overlap of run, chunk_size and chunk_overlap in a line of input)")
 	}
 	results := make([]Extracted, len(inputs))
 	c := &extractCall{SchemaExtractor: x, inputs: inputs, o: &o, results: results, windows: make([][]extraction.Window, len(inputs))}
@@ -253,11 +253,11 @@ func (c *extractCall) encode(i int, s *Schema, text *extraction.Text, o *Extract
 	case size <= limit:
 		return in, 0, nil
 	case o.Window > 0:
-		return nil, 0, engine.LongFault(i, "a window of %d words takes %d tokens with its schema, the limit is %d: lower Window (chunk_size in a line "+
-			"of input)", len(text.Words), size, limit)
+		return nil, 0, engine.LongFault(i, "a window of %d words takes %d tokens with its schema, the limit is %d: lower Window (--chunk-size of run, "+
+			"chunk_size in a line of input)", len(text.Words), size, limit)
 	case c.core.Options().Long == runtime.Reject:
-		return nil, 0, engine.LongFault(i, "%d tokens with its schema are too long, the limit is %d: shorten it, read it in windows (Window and Share, or "+
-			"chunk_size and chunk_overlap in a line of input), or set MaxWords (max_len in a line of input), which cuts it", size, limit)
+		return nil, 0, engine.LongFault(i, "%d tokens with its schema are too long, the limit is %d: shorten it, read it in windows (Window and Share; "+
+			"--chunk-size of run; chunk_size in a line of input), or cut it (MaxWords; --long truncate of run; max_len in a line of input)", size, limit)
 	}
 	words := 0
 	for words < len(text.Words) && int(in.Words[2*(len(in.Choices)+words)+1]) <= limit {

@@ -60,7 +60,7 @@ var CommonFlags = []Flag{
 		Name: "input", Kind: Text, Group: InputGroup, Placeholder: "FILE",
 		Help: "Read texts from a file: .jsonl, .json (an array of objects or strings), " +
 			".csv, .tsv, or .txt with one text per line; .gz too; - is the standard input. " +
-			"Fields: text, pair, label, question, context, options, labels.",
+			"Fields: text, pair, label, question, context, options, labels, schema; the pages of tasks name further ones.",
 		Wider: "debertac reads .parquet and .zst too.",
 	},
 	{

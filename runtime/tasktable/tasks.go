@@ -246,8 +246,9 @@ var Table = []Row{
 				Doc: "finds entities in texts that have labels of their own. The result of a text does not depend on the others.",
 			}},
 		}},
-		Flags: []string{"labels", "threshold", "nested", "multi-label", "labels-field"},
-		Page:  "gliner.md", Sample: `take words(first); linear 32; prompt labels mark "<<ENT>>" end "<<SEP>>"; spans <= 3 markers; loss binary_cross_entropy`,
+		Fields: []string{"threshold", "thresholds", "nested", "multi_label"},
+		Flags:  []string{"labels", "threshold", "nested", "multi-label", "labels-field"},
+		Page:   "gliner.md", Sample: `take words(first); linear 32; prompt labels mark "<<ENT>>" end "<<SEP>>"; spans <= 3 markers; loss binary_cross_entropy`,
 	},
 	{
 		Vectors: true, Task: OwnLabels, Kind: "own-labels", Numbers: "one logit for each label of a text, [W, 1]",

@@ -146,6 +146,13 @@ func (i *Args) columns(have []string) ([]string, error) {
 			names, found[f.Name] = append(names, name), true
 		}
 	}
+	for _, row := range tasktable.Table { // the program knows which of them its task reads
+		for _, name := range row.Fields {
+			if slices.Contains(have, name) {
+				names = append(names, name)
+			}
+		}
+	}
 	if !found["text-field"] && !found["question-field"] {
 		return nil, fault.Input(i.Input, "no column \"text\", nor \"question\" (its columns: %s)", strings.Join(have, ", ")).
 			Hint("--text-field %[1]s, or --question-field %[1]s for questions", wording.Quoted(first(have)))

@@ -85,3 +85,11 @@ func TestParquetInputs(t *testing.T) {
 	_, err = in.Convert(t.Context())
 	require.ErrorContains(t, err, "the file is empty: it is not a Parquet file")
 }
+
+// TestColumnsOfTasks checks that the fields which only some tasks read are kept.
+func TestColumnsOfTasks(t *testing.T) {
+	in := Args{}
+	names, err := in.columns([]string{"text", "schema", "other", "threshold", "max_length", "nested", "chunk_size"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"chunk_size", "max_length", "nested", "schema", "text", "threshold"}, names)
+}

@@ -66,7 +66,8 @@ func (gemmLowering) kernel(set *kernelSet, n *ir.Node, panels int) (*kernelUse, 
 		n = &with
 	}
 	residual := added(n)
-	p := kernel.GemmParams{K: n.In[1].Type.Shape[1].N, LDA: n.In[0].LD, Panels: panels, Act: n.Str("act"), Residual: residual != nil}
+	p := kernel.GemmParams{K: n.In[1].Type.Shape[1].N, LDA: n.In[0].LD, Panels: panels, Act: n.Str("act"), Residual: residual != nil,
+		Pairs: n.Op == "gemm_bf16"}
 	switch ldc := n.Out[0].LD; {
 	case p.Residual && residual.LD != ldc:
 		return nil, fmt.Errorf("the residual's rows are %d apart, the result's %d", residual.LD, ldc)
@@ -75,7 +76,11 @@ func (gemmLowering) kernel(set *kernelSet, n *ir.Node, panels int) (*kernelUse, 
 	}
 	return set.use(baseName(kernel.GemmName(p, kernel.Generic)), func(k *kernelUse) error {
 		k.maxRows, k.rowsName = 1<<20, fmt.Sprintf("rows%dx%d", p.K, panels*kernel.PanelWidth)
-		for _, isa := range set.isas {
+		isas := set.isas
+		if p.Pairs {
+			isas = slices.Concat(set.more, isas)
+		}
+		for _, isa := range isas {
 			a := kernel.Gemm(p, isa)
 			k.asm[isa.Name] = []kernel.Kernel{a}
 			k.params = a.Params
@@ -99,12 +104,15 @@ func portableGemm(n *ir.Node, p kernel.GemmParams) func(string) (jen.Code, error
 		if err != nil {
 			return nil, err
 		}
-		r, right := "", ""
+		r, right, terms := "", "", "float32"
+		if p.Pairs {
+			terms = "int32"
+		}
 		if p.Residual {
 			r, right = ", r", ", "+offset("r", kernel.PanelWidth)
 		}
 		return jen.Commentf("%s is the product over two panels, one after the other.", name).Line().
-			Func().Id(name).Params(raw("c, a, w, bias%s *float32, m, ldc int", r)).Block(
+			Func().Id(name).Params(raw("c *float32, a, w *%s, bias%s *float32, m, ldc int", terms, r)).Block(
 			raw("%s_panel(c, a, w, bias%s, m, ldc)", name, r),
 			raw("%s_panel(%s, a, %s, %s%s, m, ldc)", name,
 				offset("c", kernel.PanelWidth), offset("w", kernel.PanelWidth*p.K), offset("bias", kernel.PanelWidth), right),

@@ -44,6 +44,7 @@ var classLowerings map[ir.Class]lowering
 func init() {
 	lowerings = map[string]lowering{
 		"gemm":         gemmLowering{},
+		"gemm_bf16":    gemmLowering{},
 		"adapter_in":   adapterInLowering{},
 		"adapter_term": adapterTermLowering{},
 		"attention":    attentionLowering{},
@@ -237,7 +238,11 @@ func (e *emitter) ptr(r *ir.Region, v *ir.Value) string {
 	case ir.Batch:
 		return batchPtr(v)
 	}
-	return "e." + slotField(e.slot[r.Name+"\x00"+v.Name])
+	slot := "e." + slotField(e.slot[r.Name+"\x00"+v.Name])
+	if v.Type.DType == ir.I32 { // pairs of bfloat16, which are as long as floats
+		return fmt.Sprintf("(*int32)(unsafe.Pointer(%s))", slot)
+	}
+	return slot
 }
 
 // field returns the expression for the numbers of a packed value, or of one of an adapter, as a region sees it.

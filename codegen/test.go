@@ -73,7 +73,7 @@ func (e *emitter) examples(f *jen.File) {
 func (e *emitter) integerTensors() ([]jen.Code, error) {
 	var out []jen.Code
 	for _, w := range e.weights.fields {
-		if w.typ.DType != ir.I32 {
+		if w.typ.DType != ir.I32 || e.p.HoldsPairs(w.store, w.typ) {
 			continue
 		}
 		v, err := e.integers(w.store)
@@ -101,7 +101,7 @@ func (e *emitter) integerTensors() ([]jen.Code, error) {
 func (e *emitter) tableRows() (map[string]int, error) {
 	rows := map[string]int{}
 	for _, w := range e.weights.fields {
-		if w.typ.DType != ir.I32 {
+		if w.typ.DType != ir.I32 || e.p.HoldsPairs(w.store, w.typ) {
 			continue
 		}
 		n, err := e.maker(w.store)

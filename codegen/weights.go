@@ -253,11 +253,14 @@ func (e *emitter) tensorsFunc(f *jen.File, rows map[string]int) {
 	f.Comment("tensors lists what a packed file must hold, no more and no less.")
 	f.Func().Id("tensors").Params().Index().Add(engine("TensorWant")).BlockFunc(func(g *jen.Group) {
 		want := func(w *weightField, name jen.Code) jen.Code {
-			dtype := "F32"
-			if w.typ.DType == ir.I32 {
+			dtype, elements := "F32", ir.Sizes{}.Elements(w.typ.Shape)
+			switch {
+			case e.p.HoldsPairs(w.store, w.typ):
+				dtype, elements = "BF16", 2*elements
+			case w.typ.DType == ir.I32:
 				dtype = "I32"
 			}
-			d := tensorWant(name, dtype, ir.Sizes{}.Elements(w.typ.Shape))
+			d := tensorWant(name, dtype, elements)
 			if n := rows[w.store]; n > 0 {
 				d[jen.Id("Rows")] = jen.Lit(n)
 			}
@@ -312,6 +315,8 @@ func (e *emitter) bindMethod(f *jen.File) {
 		get := func(w *weightField, name jen.Code) jen.Code {
 			method := "F32"
 			switch {
+			case e.p.HoldsPairs(w.store, w.typ):
+				method = "Pairs"
 			case w.typ.DType == ir.I32:
 				method = "I32"
 			case w.kind == ir.Adapter:

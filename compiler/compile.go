@@ -162,6 +162,9 @@ func (t *targetWork) compilePart(pkg string, p part, bounds ir.Bounds, o Options
 	}
 	if !o.Train {
 		prog.Meta.Rank = t.Rank
+		if t.Weights.Kind != "f32" {
+			prog.Meta.Weights, prog.Meta.ISAs, prog.Meta.Agree = t.Weights.Kind, t.setsOf(&work{}), max(t.Agree, bf16Agree)
+		}
 	}
 	if o.vectors {
 		prog.Meta.Outputs = withVectors(prog)

@@ -31,7 +31,7 @@ func instructionSets(t *spec.Target) ([]string, diag.List) {
 			use = base
 			if _, ok := kernel.FindISA(name); !ok {
 				warnings = append(warnings, diag.Warnf("isa-missing", t.Pos, "this version has no kernels for %s: those of %s are used", name, base))
-			} else if !slices.ContainsFunc(t.Emit, func(e spec.Emit) bool { return computesBF16(e.Train) }) {
+			} else if t.Weights.Kind != "bf16" && !slices.ContainsFunc(t.Emit, func(e spec.Emit) bool { return computesBF16(e.Train) }) {
 				warnings = append(warnings, diag.Warnf("isa-missing", t.Pos, "no line of this target computes in bf16: for %s, the kernels of %s are used",
 					name, base))
 			}
@@ -53,7 +53,7 @@ func (t *targetWork) setsOf(w *work) []string {
 	if !t.ListsISA {
 		listed = append([]string{kernel.AVX512BF16}, listed...)
 	}
-	if !computesBF16(w.Train) || !slices.Contains(listed, kernel.AVX512BF16) {
+	if !computesBF16(w.Train) && (w.Train != nil || t.Weights.Kind != "bf16") || !slices.Contains(listed, kernel.AVX512BF16) {
 		return t.isas
 	}
 	return append([]string{kernel.AVX512BF16}, t.isas...)

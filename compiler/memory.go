@@ -109,7 +109,7 @@ func (m *slots) region(r *ir.Region) error {
 		}
 		used = keep
 		for _, v := range n.Out {
-			if v.Type.DType != ir.F32 && !m.apart {
+			if v.Type.DType != ir.F32 && v.LD == 0 && !m.apart {
 				return fmt.Errorf("%s: no place in the arena for %v", v.Name, v.Type)
 			}
 			if m.apart {

@@ -68,7 +68,7 @@ func notYet(p part, t *spec.Target) diag.List {
 				Hintf("use another name than %s for the projection", p.Name))
 		}
 	}
-	if t.Weights.Kind != "f32" {
+	if t.Weights.Kind != "f32" && t.Weights.Kind != "bf16" {
 		say(t.Weights.Source, "weights "+t.Weights.Kind)
 	}
 	if h == nil {

@@ -35,7 +35,7 @@ func eachValue(r *ir.Region, f func(v *ir.Value)) {
 // stride sets the row distance of an activation. Other values have no row distance.
 func stride(v *ir.Value) {
 	s := v.Type.Shape
-	if v.Type.DType == ir.F32 && len(s) == 2 && !s[0].Const() && s[1].Const() {
+	if (v.Type.DType == ir.F32 || v.Def != nil && v.Def.Op == "bf16_pairs") && len(s) == 2 && !s[0].Const() && s[1].Const() {
 		v.LD = kernel.LD(s[1].N)
 		if v.Kind == ir.Batch { // it lies in the caller's memory, without padding
 			v.LD = s[1].N

@@ -454,6 +454,9 @@ func (p *Program) Maker(name string) *Node {
 	return nil
 }
 
+// HoldsPairs reports whether a packed value of a type holds pairs of bfloat16. Its other integers are indices, which follow from the spec alone.
+func (p *Program) HoldsPairs(name string, t Type) bool { return t.DType == I32 && p.Maker(name) == nil }
+
 // Region returns the region of that name, or nil.
 func (p *Program) Region(name string) *Region {
 	for _, r := range p.Regions {

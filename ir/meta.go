@@ -32,6 +32,7 @@ type Meta struct {
 	Threads int      // greatest number of workers; 0: as many as the machine has
 	Agree   float64  // greatest difference from the reference that the target allows
 	Rank    int      `json:",omitempty"` // greatest rank of adapters that calls can choose; 0: the program takes none
+	Weights string   `json:",omitempty"` // the number format of the weights of products; "": f32
 	Trace   bool     // the package also passes attention maps to the trace hook
 }
 

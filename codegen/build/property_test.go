@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -69,8 +71,9 @@ func (o oracleTensors) Tensor(name string) (*ir.Array, error) {
 }
 
 // drawModel compiles a random spec and computes the oracle's result before any pass.
-func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
+func drawModel(t *testing.T, r *rand.Rand, name, dir string, change func(text string) string) *drawnModel {
 	text, _ := spectest.Random(r)
+	text = change(text)
 	compiled := func(after string) *ir.Program {
 		f, faults := spec.Parse("random.dspec", []byte(text))
 		require.Empty(t, faults, text)
@@ -88,7 +91,10 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 	require.NoError(t, pack.Write(m.weights, m.program, drawn{}, pack.Options{}))
 
 	plain := compiled("build")
-	shapes := oracleTensors(ir.ShapesOf(plain.Run))
+	if m.program.Meta.Weights != "" {
+		plain = compiled("")
+	}
+	shapes := oracleTensors(ir.ShapesOf(slices.Concat(plain.Pack, plain.Run)))
 	store := eval.StoreOf(b, 0)
 	require.NoError(t, eval.Run(plain, store, eval.From(shapes)), text)
 	for _, out := range plain.Meta.Outputs { // forward writes each of several outputs under its own name
@@ -96,7 +102,7 @@ func drawModel(t *testing.T, r *rand.Rand, name, dir string) *drawnModel {
 		m.want = append(m.want, store[out.Name].Floats()...)
 	}
 	if m.outputs == nil {
-		m.outputs, m.want = []string{program.OutputTensor}, store[plain.Outputs[0]].Floats()
+		m.outputs, m.want = []string{program.OutputTensor}, store[plain.Outputs[len(plain.Outputs)-1]].Floats()
 	}
 	return m
 }
@@ -106,9 +112,8 @@ func drawBatch(r *rand.Rand, p *ir.Program) *runtime.Batch {
 	return raggedtest.Batch([]int{1, 5 + r.IntN(12), 30 + r.IntN(10), 17}, p.Limits(), r.IntN(2) == 0, r.IntN)
 }
 
-// TestRandomModels builds one program of random specs and compares every instruction set with the oracle. The error of the assembly may be at most 20 times the
-// error of the portable float32 form.
-func TestRandomModels(t *testing.T) {
+// buildModels draws models and builds one program of them. DEBERTAC_DRAWS is how many are drawn.
+func buildModels(t *testing.T, seed uint64, change func(text string) string) (models []*drawnModel, binary string) {
 	if testing.Short() {
 		t.Skip("it builds a program of many packages")
 	}
@@ -120,17 +125,23 @@ func TestRandomModels(t *testing.T) {
 		n = 20
 	}
 	dir := t.TempDir()
-	r := rand.New(rand.NewPCG(23, 29))
-	var models []*drawnModel
+	r := rand.New(rand.NewPCG(seed, 29))
 	var packages []*codegen.Package
 	for i := range n {
-		m := drawModel(t, r, fmt.Sprintf("random%d", i), dir)
+		m := drawModel(t, r, fmt.Sprintf("random%d", i), dir, change)
 		p, err := codegen.Emit(m.program)
 		require.NoError(t, err, m.text)
 		models, packages = append(models, m), append(packages, p)
 	}
-	binary := filepath.Join(dir, "models")
+	binary = filepath.Join(dir, "models")
 	require.NoError(t, build.Build(t.Context(), packages, binary))
+	return models, binary
+}
+
+// TestRandomModels builds one program of random specs and compares every instruction set with the oracle. The error of the assembly may be at most 20 times the
+// error of the portable float32 form.
+func TestRandomModels(t *testing.T) {
+	models, binary := buildModels(t, 23, strings.Clone)
 	worst := map[string]float64{}
 	for _, m := range models {
 		base := 0.0
@@ -152,6 +163,31 @@ func TestRandomModels(t *testing.T) {
 		}
 	}
 	t.Logf("error against the portable form's, at the most: %v", worst)
+}
+
+// TestRandomModelsBF16 does the same for weights in bfloat16. The oracle is the compiled program in float64, with the same roundings to bfloat16. A number near
+// the middle of two numbers of bfloat16 can be rounded to either, which are 2⁻⁸ apart, so some models differ by more than float32 does.
+func TestRandomModelsBF16(t *testing.T) {
+	models, binary := buildModels(t, 31, func(text string) string {
+		return strings.Replace(text, "isa avx512, avx2, go;", "isa avx512bf16, avx512, avx2, go; weights bf16;", 1)
+	})
+	for _, isa := range []cpu.ISA{cpu.ISAGo, cpu.ISAAVX2, cpu.ISAAVX512, cpu.ISAAVX512BF16} {
+		if !isa.Supported() {
+			t.Logf("skipped: this CPU has no %s", isa)
+			continue
+		}
+		exact, worst := 0, 0.0
+		for _, m := range models {
+			e := m.run(t, binary, isa.String())
+			worst = max(worst, e)
+			if e < 1e-5 {
+				exact++
+			}
+			require.LessOrEqual(t, e, 0.03, "%s is off\n%s", isa, m.text)
+		}
+		require.Greater(t, 2*exact, len(models), "%s differs from the oracle by more than float32 does in most models", isa)
+		t.Logf("%s: %d of %d as in float32, error at the most %.3g", isa, exact, len(models), worst)
+	}
 }
 
 // run computes the model's batch in the built program. It returns the largest difference from the oracle, relative to the largest number.

@@ -86,7 +86,7 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 		if aliases[name] != "" {
 			return nil
 		}
-		if a.DType() == ir.I32 {
+		if a.DType() == ir.I32 { // also pairs of bfloat16, which have the type BF16 in the file
 			return w.WriteI32(name, a.I)
 		}
 		return w.WriteF32(name, a.Single())
@@ -172,6 +172,7 @@ func Check(path string, p *ir.Program) (err error) {
 type list struct {
 	order []string
 	types map[string]ir.Type
+	pairs map[string]bool // those that hold pairs of bfloat16
 }
 
 // decls returns the declarations of the tensors for the packed file.
@@ -180,7 +181,10 @@ func (l *list) decls() []engine.TensorDecl {
 	for _, name := range l.order {
 		t := l.types[name]
 		d := engine.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(ir.Sizes{}.Elements(t.Shape))}
-		if t.DType == ir.I32 {
+		switch {
+		case l.pairs[name]:
+			d.DType, d.Len = safetensors.BF16, 2*d.Len
+		case t.DType == ir.I32:
 			d.DType = safetensors.I32
 		}
 		out = append(out, d)
@@ -198,7 +202,7 @@ func wanted(p *ir.Program) (*list, error) {
 			}
 		}
 	}
-	out := &list{types: map[string]ir.Type{}}
+	out := &list{types: map[string]ir.Type{}, pairs: map[string]bool{}}
 	for r, l := range ir.Steps(p.Pack) {
 		for _, v := range r.Out {
 			name := ir.At(v.Name, l)
@@ -212,6 +216,7 @@ func wanted(p *ir.Program) (*list, error) {
 				}
 				out.order = append(out.order, name)
 				out.types[name] = t
+				out.pairs[name] = p.HoldsPairs(v.Name, t)
 			}
 		}
 	}

@@ -18,24 +18,7 @@ var _ = ir.Define(ir.Op{
 		{Name: "k", Type: ir.AttrInt, Required: true, Doc: "K, columns of x"},
 		{Name: "act", Type: ir.AttrString, Doc: "the activation, an op's name; absent: no activation"},
 	},
-	Shape: func(n *ir.Node) ([]ir.Type, error) {
-		rows, k, err := matrix(n, 0)
-		if err != nil {
-			return nil, err
-		}
-		cols := n.Int("n")
-		if k != n.Int("k") || cols < 1 {
-			return nil, fmt.Errorf("x is %s for k = %d, n = %d", n.In[0].Type, n.Int("k"), cols)
-		}
-		if act := n.Str("act"); act != "" {
-			if _, ok := activations[act]; !ok {
-				return nil, fmt.Errorf("%q is not an activation", act)
-			}
-		}
-		return []ir.Type{f32(rows, ir.N(cols))}, first(
-			shaped(n, 1, ir.N(round16(cols)/16), ir.N(k), ir.N(16)), vector(n, 2, round16(cols)),
-			shaped(n, 3, rows, ir.N(cols)), shaped(n, 4, rows, ir.N(cols)))
-	},
+	Shape: gemmShape,
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		m, k, c := in[0].Shape[0], n.Int("k"), n.Int("n")
 		w := in[1].Rearrange([]int{c, k}, func(i int) int {
@@ -43,52 +26,14 @@ var _ = ir.Define(ir.Op{
 			return r/16*16*k + t*16 + r%16
 		})
 		y := &ir.Array{Shape: []int{m, c}, F: product(in[0].Floats(), w.Floats(), m, c, k)}
-		if b := data(in, 2); b != nil {
-			addVector(y.F, b.Rearrange([]int{c}, func(i int) int { return i }), c)
-		}
-		if r := data(in, added(n)); r != nil {
-			for i, v := range r.Floats() {
-				y.F[i] += v
-			}
-		}
-		if act := n.Str("act"); act != "" {
-			f := activations[act].f
-			for i, v := range y.F {
-				y.F[i] = f(n, v)
-			}
-		}
+		gemmEpilogue(n, in, y)
 		return []*ir.Array{y}, nil
 	},
-	NoGrad: afterGrad,
-	Cost: func(n *ir.Node, s ir.Sizes) ir.Cost {
-		c := productCost(n, s, n.Int("k"), in(n, 2) != nil)
-		y := float64(s.Elements(n.Out[0].Type.Shape))
-		if act := n.Str("act"); act != "" {
-			c.FLOPs += activations[act].flops * y
-		}
-		if in(n, added(n)) != nil {
-			c.FLOPs += y
-		}
-		return c
-	},
-	Lower: func(n *ir.Node) (*loop.Nest, error) { return GemmNest(n, 16) },
-	Launches: func(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
-		var out []ir.Launch
-		_, ldc, err := row(n.Out[0])
-		if err != nil {
-			return nil
-		}
-		m := ir.Sizes{T: int(starts[len(starts)-1]), B: len(starts) - 1}.Dim(n.In[0].Type.Shape[0])
-		for p := 0; p < n.In[1].Type.Shape[0].N; p++ {
-			at := map[string]ir.Place{
-				"c": {Operand: ir.Result, At: 16 * p}, "a": {Operand: 0}, "w": {Operand: 1, At: 16 * p * n.Int("k")},
-				"bias": {Operand: 2, At: 16 * p}, "r": {Operand: added(n), At: 16 * p},
-			}
-			out = append(out, ir.Launch{Memory: at, Counts: map[string]int{"m": m, "ldc": ldc}})
-		}
-		return out
-	},
-	Kernels: []string{"gemm"},
+	NoGrad:   afterGrad,
+	Cost:     func(n *ir.Node, s ir.Sizes) ir.Cost { return gemmCost(n, s, n.Int("k")) },
+	Lower:    func(n *ir.Node) (*loop.Nest, error) { return GemmNest(n, 16) },
+	Launches: launchGemm,
+	Kernels:  []string{"gemm"},
 	Sample: samples(
 		sample(attrs("n", 19, "k", 7), normal(ir.T, ir.N(7)), panelled(19, 7), normal(ir.N(32))),
 		sample(attrs("n", 16, "k", 4, "act", "gelu"), normal(ir.T, ir.N(4)), panelled(16, 4), normal(ir.N(16))),
@@ -99,6 +44,76 @@ var _ = ir.Define(ir.Op{
 		sample(attrs("n", 5, "k", 3), normal(ir.B, ir.N(3)), panelled(5, 3), normal(ir.N(16)), normal(ir.B, ir.N(5)), normal(ir.B, ir.N(5))),
 	),
 })
+
+// gemmShape returns the type of the result of a gemm, whose operands may be pairs.
+func gemmShape(n *ir.Node) ([]ir.Type, error) {
+	rows, k, err := matrix(n, 0)
+	if err != nil {
+		return nil, err
+	}
+	cols := n.Int("n")
+	if k != n.Int("k") || cols < 1 {
+		return nil, fmt.Errorf("x is %s for k = %d, n = %d", n.In[0].Type, n.Int("k"), cols)
+	}
+	if act := n.Str("act"); act != "" {
+		if _, ok := activations[act]; !ok {
+			return nil, fmt.Errorf("%q is not an activation", act)
+		}
+	}
+	return []ir.Type{f32(rows, ir.N(cols))}, first(
+		shaped(n, 1, ir.N(round16(cols)/16), ir.N(k), ir.N(16)), vector(n, 2, round16(cols)),
+		shaped(n, 3, rows, ir.N(cols)), shaped(n, 4, rows, ir.N(cols)))
+}
+
+// gemmEpilogue adds bias and residual to the products y, and applies the activation.
+func gemmEpilogue(n *ir.Node, in []*ir.Array, y *ir.Array) {
+	c := n.Int("n")
+	if b := data(in, 2); b != nil {
+		addVector(y.F, b.Rearrange([]int{c}, func(i int) int { return i }), c)
+	}
+	if r := data(in, added(n)); r != nil {
+		for i, v := range r.Floats() {
+			y.F[i] += v
+		}
+	}
+	if act := n.Str("act"); act != "" {
+		f := activations[act].f
+		for i, v := range y.F {
+			y.F[i] = f(n, v)
+		}
+	}
+}
+
+// gemmCost returns the work of a gemm whose sums have this many terms.
+func gemmCost(n *ir.Node, s ir.Sizes, terms int) ir.Cost {
+	c := productCost(n, s, terms, in(n, 2) != nil)
+	y := float64(s.Elements(n.Out[0].Type.Shape))
+	if act := n.Str("act"); act != "" {
+		c.FLOPs += activations[act].flops * y
+	}
+	if in(n, added(n)) != nil {
+		c.FLOPs += y
+	}
+	return c
+}
+
+// launchGemm returns the calls of the nest that compute a gemm, one per panel.
+func launchGemm(n *ir.Node, starts []int32, _ []*ir.Array) []ir.Launch {
+	var out []ir.Launch
+	_, ldc, err := row(n.Out[0])
+	if err != nil {
+		return nil
+	}
+	m := ir.Sizes{T: int(starts[len(starts)-1]), B: len(starts) - 1}.Dim(n.In[0].Type.Shape[0])
+	for p := 0; p < n.In[1].Type.Shape[0].N; p++ {
+		at := map[string]ir.Place{
+			"c": {Operand: ir.Result, At: 16 * p}, "a": {Operand: 0}, "w": {Operand: 1, At: 16 * p * n.Int("k")},
+			"bias": {Operand: 2, At: 16 * p}, "r": {Operand: added(n), At: 16 * p},
+		}
+		out = append(out, ir.Launch{Memory: at, Counts: map[string]int{"m": m, "ldc": ldc}})
+	}
+	return out
+}
 
 // added returns the number of the operand that a gemm adds to its product: plus, or else residual.
 func added(n *ir.Node) int {
@@ -128,13 +143,16 @@ func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 			return nil, fmt.Errorf("the rows of the residual %s are %d apart, the rows of %s are %d apart: both must be equal", v.Name, ld, n.Out[0].Name, ldc)
 		}
 	}
-	g := gemmNest{n: n, k: k, nc: nc, lda: lda, bias: in(n, 2) != nil, residual: in(n, added(n)) != nil}
-	ptrs := []string{"c", "a", "w", "bias"}
-	if g.residual {
-		ptrs = append(ptrs, "r")
+	g := gemmNest{n: n, pairs: n.Op == "gemm_bf16", k: k, nc: nc, lda: lda, bias: in(n, 2) != nil, residual: in(n, added(n)) != nil}
+	args, terms := loop.Floats("c", "a", "w", "bias"), k
+	if g.pairs {
+		terms = 2 * k
+		copy(args[1:], loop.Ints("a", "w"))
 	}
-	g.b = loop.New(fmt.Sprintf("c = %sa·w for m rows of %d columns, %d terms each.", n.Str("act"), nc, k),
-		append(loop.Floats(ptrs...), loop.Counts("m", "ldc")...)...)
+	if g.residual {
+		args = append(args, loop.Floats("r")...)
+	}
+	g.b = loop.New(fmt.Sprintf("c = %sa·w for m rows of %d columns, %d terms each.", n.Str("act"), nc, terms), append(args, loop.Counts("m", "ldc")...)...)
 	if g.bias {
 		g.b.Slice("add", "bias", loop.I(0), loop.I(nc))
 	}
@@ -148,6 +166,7 @@ func GemmNest(n *ir.Node, nc int) (*loop.Nest, error) {
 type gemmNest struct {
 	n              *ir.Node
 	b              *loop.Builder
+	pairs          bool // a and w hold pairs of bfloat16
 	k, nc, lda     int
 	bias, residual bool
 }
@@ -186,7 +205,12 @@ func (g *gemmNest) panel(p loop.Expr, height int, suffix string, name func(strin
 			four := "four" + suffix
 			b.Slice(four, panel, loop.Mul(t, loop.I(16)), loop.I(4))
 			for r := 0; r < height; r++ {
-				v := b.Let(name("v", r), loop.At(name("x", r), t))
+				x := loop.At(name("x", r), t)
+				if g.pairs {
+					g.addPairs(sums[4*r:4*r+4], b.Let(name("v", r), loop.Fn("lower", x)), b.Let(name("u", r), loop.Fn("upper", x)), four)
+					continue
+				}
+				v := b.Let(name("v", r), x)
 				for c := 0; c < 4; c++ {
 					b.AddTo(sums[4*r+c], loop.Mul(v, loop.At(four, loop.I(c))))
 				}
@@ -198,6 +222,14 @@ func (g *gemmNest) panel(p loop.Expr, height int, suffix string, name func(strin
 			}
 		}
 	})
+}
+
+// addPairs adds the products of a pair of x, v and u, with four pairs of weights to their sums.
+func (g *gemmNest) addPairs(sums []loop.Var, v, u loop.Expr, four string) {
+	for c := range sums {
+		w := loop.At(four, loop.I(c))
+		g.b.AddTo(sums[c], loop.Add(loop.Mul(v, loop.Fn("lower", w)), loop.Mul(u, loop.Fn("upper", w))))
+	}
 }
 
 // finish writes the last steps of one element: bias, residual, activation.

@@ -213,6 +213,16 @@ func (w *Weights) I32(name string) []int32 {
 	return unsafe.Slice((*int32)(unsafe.Pointer(&b[0])), len(b)/4)
 }
 
+// Pairs is F32 for a BF16 tensor of an even number of elements, as pairs, see package runtime/bf16.
+func (w *Weights) Pairs(name string) []int32 {
+	b, err := w.bytes(name, safetensors.BF16)
+	w.fail(err)
+	if len(b) < 4 {
+		return nil
+	}
+	return unsafe.Slice((*int32)(unsafe.Pointer(&b[0])), len(b)/4)
+}
+
 // Bytes returns the bytes of a tensor of any type, without padding. The rules of F32 apply.
 func (w *Weights) Bytes(name string) []byte {
 	b, err := w.bytes(name, 0)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"github.com/debertac/debertac/runtime/bf16"
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/resource"
 	"github.com/debertac/debertac/runtime/safetensors"
@@ -67,9 +68,12 @@ func RandomWeights(p *engine.Program, seed uint64, integers []Steps) ([]byte, er
 	}
 	r := rand.New(rand.NewPCG(seed, 7))
 	for _, d := range decls {
-		if d.DType == safetensors.I32 {
+		switch d.DType {
+		case safetensors.I32:
 			err = writeSteps(w, d, integers)
-		} else {
+		case safetensors.BF16:
+			err = writePairs(w, d, r)
+		default:
 			err = writeNormal(w, d, r)
 		}
 		if err != nil {
@@ -90,6 +94,15 @@ func writeSteps(w *engine.WeightsWriter, d engine.TensorDecl, integers []Steps) 
 		}
 	}
 	return fmt.Errorf("tensor %q holds integers, and Integers has no entry for it", d.Name)
+}
+
+// writePairs writes a tensor of bfloat16.
+func writePairs(w *engine.WeightsWriter, d engine.TensorDecl, r *rand.Rand) error {
+	pairs := make([]int32, d.Len/2)
+	for i := range pairs {
+		pairs[i] = bf16.Pair(float32(0.05*r.NormFloat64()), float32(0.05*r.NormFloat64()))
+	}
+	return w.WriteI32(d.Name, pairs)
 }
 
 // writeNormal writes a tensor of floats, in pieces.

@@ -20,6 +20,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/version"
 	"github.com/debertac/debertac/codegen/build"
 	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/runtime/disk"
 )
 
@@ -178,9 +179,29 @@ func (v *Sweep) shares(p *built.Program, r *measure.Result, lengths []int, limit
 	}
 	seconds := r.GFLOP / r.GFLOPS // duration of a call, or of a pass over the file of lengths
 	r.Needs = cost.Needed(p.Unit.Model, p.Unit.Head, lengths) / 1e9
-	r.PeakShare = r.Needs / seconds / limits.GFLOPS
-	r.RooflineShare = limits.Roof(r.Needs*1e9, 0, calls*max(float64(st.Size())-table, 0)) / seconds
+	all, bf16 := r.Needs*1e9, r.Needs*1e9*bf16Share(p.Unit.Program, lengths)
+	r.PeakShare = limits.Roof(all, bf16, 0) / seconds
+	r.RooflineShare = limits.Roof(all, bf16, calls*max(float64(st.Size())-table, 0)) / seconds
 	return nil
+}
+
+// bf16Share returns which part of the operations of a call are those of products of bfloat16.
+func bf16Share(p *ir.Program, lengths []int) float64 {
+	if p.Meta.Weights != "bf16" {
+		return 0
+	}
+	s := ir.Sizes{B: len(lengths), N: slices.Max(lengths)}
+	for _, n := range lengths {
+		s.T, s.P = s.T+n, s.P+n*n
+	}
+	sum := ir.Cost{}
+	for r := range ir.Steps(p.Run) {
+		for _, n := range r.Nodes {
+			c := ir.Lookup(n.Op).CostOf(n, s)
+			sum.FLOPs, sum.BF16 = sum.FLOPs+c.FLOPs, sum.BF16+c.BF16
+		}
+	}
+	return sum.BF16 / sum.FLOPs
 }
 
 // digest is a short name for a set of files by their content.

@@ -42,7 +42,8 @@ func NotEmitted(s *spec.Spec) (out diag.List) {
 		}
 	}
 	for _, tr := range s.Trains {
-		d := diag.Errorf("no-effect", tr.Pos, "the training %s is not compiled: the spec has no target, so its heads are emitted alone", tr.Name).
+		d := diag.Errorf("no-effect", tr.Pos, "the training %s is not compiled: the spec has no target, so its heads are emitted alone; "+
+			"debertac train needs no target", tr.Name).
 			Hintf("target t { emit train %s }", tr.Name)
 		d.Severity = diag.Warning
 		out = append(out, d)

@@ -123,6 +123,8 @@ func (b *builder) bad(s *Stmt, t lexer.Token) {
 		d.Hintf("write -")
 	case "'", "“", "”", "‘", "’":
 		d.Hintf(`texts stand between "`)
+	case "<":
+		d.Hintf("write <=")
 	case "#":
 		d.Hintf("comments start with //")
 	}

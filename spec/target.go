@@ -11,6 +11,9 @@ import (
 // The smallest difference from the reference that each number format can reach for numbers of the order of 1.
 var agreeFloor = map[string]float64{"f32": 1e-7, "bf16": 1e-4, "int8": 1e-4}
 
+// MostRank is the greatest rank of adapters. Matrices of models have at most some thousand rows.
+const MostRank = 4096
+
 // defaultTarget returns the target of a file without a target.
 func (r *resolver) defaultTarget() *Target {
 	t := &Target{Name: "default", ISA: []string{"avx512", "avx2", "go"}, Weights: Weights{Kind: "f32"}, Batch: 32, Tokens: 16384, Agree: 1e-4, Default: true}
@@ -68,7 +71,9 @@ func (r *resolver) target(s *Stmt) {
 	}
 	if w, ok := word("adapters"); ok {
 		form := w.Form.(*adaptersForm)
-		t.Rank = r.atMostOf(form.Value, "rank")
+		if t.Rank = r.atMostOf(form.Value, "rank"); t.Rank > MostRank && t.Rank <= maxDim {
+			r.add(diag.Errorf("too-large", spanOfAll(form.Value.Tokens), "rank = %d is larger than %d", t.Rank, MostRank))
+		}
 	}
 	if w, ok := word("vectors"); ok {
 		t.Vectors = source(w)

@@ -121,7 +121,8 @@ func TestAdaptersRefused(t *testing.T) {
 	}{
 		{[]string{"--adapter", good}, "--adapter needs --adapter-rank RANK, the greatest rank of all adapters\n" +
 			"     hint: --adapter-rank 4, and the same for build", fault.ExitUsage},
-		{[]string{"--adapter-rank", "3", "--adapter", good}, "query_proj.weight have the rank 4, and the target has adapters rank <= 3", fault.ExitInput},
+		{[]string{"--adapter-rank", "3", "--adapter", good}, "query_proj.weight have the rank 4, and the target has adapters rank <= 3: " +
+			"a larger rank is needed (--adapter-rank 4", fault.ExitInput},
 		{[]string{"--adapter-rank", "0", "--adapter", good}, "--adapter-rank 0", fault.ExitUsage},
 		{[]string{"--adapter-rank", "4", "--adapter", good, "--adapter", good}, `a`, fault.ExitUsage},
 		{[]string{"--adapter-rank", "4", "--adapter", "a/b=" + from}, "a name has up to 100 letters, digits", fault.ExitUsage},

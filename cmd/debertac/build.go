@@ -31,8 +31,8 @@ type buildVerb struct {
 
 // Help is the long help.
 func (buildVerb) Help() string {
-	return `Builds one static program (no cgo) from everything that the spec's target emits. The program has the verbs run, forward, bench,
-first, doctor and version. The machine where it runs needs the program and its packed weights, which are a file of their own
+	return `Builds one static program (no cgo) from everything that the spec's target emits. The program has the verbs run, eval, forward,
+bench, first, doctor and version. The machine where it runs needs the program and its packed weights, which are a file of their own
 or, with --embed, inside the program.
 
 With --trace the program's forward writes what its layers compute, besides the output: hidden_states.0 [T, hidden], the rows that

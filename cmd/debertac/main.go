@@ -48,7 +48,7 @@ type grammar struct {
 	Pack       packVerb       `cmd:"" help:"Pack a model's weights in the layout that its kernels read."`
 	Build      buildVerb      `cmd:"" help:"Build one static program from a spec or a model folder."`
 	Export     exportVerb     `cmd:"" help:"Write a Hugging Face folder of a run."`
-	Merge      mergeVerb      `cmd:"" help:"Merge an adapter of PEFT into a model folder."`
+	Merge      mergeVerb      `cmd:"" help:"Merge an adapter of PEFT or GLiNER2 into a model folder."`
 	Plot       plotVerb       `cmd:"" help:"Draw the metrics of runs over their steps."`
 	Run        runVerb        `cmd:"" help:"Run a model on texts."`
 	Eval       evalVerb       `cmd:"" help:"Compare a model with examples, or recorded predictions with what is right, and print metrics."`

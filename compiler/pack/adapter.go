@@ -85,7 +85,8 @@ func (d *adapted) plan(name string, reads []string, product string, table bool) 
 		if r := d.Tensors.Rank(tensor); r > 0 {
 			low = true
 			if product != "" && r > d.rank {
-				return fmt.Errorf("the matrices for %s have the rank %d, and the target has adapters rank <= %d", tensor, r, d.rank)
+				return fmt.Errorf("the matrices for %s have the rank %d, and the target has adapters rank <= %d: a larger rank is needed "+
+					"(--adapter-rank %d for a model folder)", tensor, r, d.rank, r)
 			}
 		}
 		replaced = d.Tensors.Replaced(tensor) || replaced

@@ -34,8 +34,8 @@ func (w *Weights) checkAdapters(want Want) error {
 	names := w.AdapterNames()
 	switch {
 	case len(names) > 0 && want.Rank == 0:
-		return bad("", "it has adapters (%s), and this package was compiled without: add adapters rank <= %d to the target of the spec, and compile again",
-			strings.Join(names, ", "), w.meta.Rank)
+		return bad("", "it has adapters (%s), and this package was compiled without: add adapters rank <= %[2]d to the target of the spec, "+
+			"or --adapter-rank %[2]d for a model folder, and compile again", strings.Join(names, ", "), w.meta.Rank)
 	case len(names) > 0 && want.Rank != w.meta.Rank:
 		return bad("", "its adapters are packed for adapters rank <= %d, this package was compiled with rank <= %d: %s", w.meta.Rank, want.Rank, again)
 	}

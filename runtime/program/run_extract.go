@@ -196,17 +196,27 @@ func (s *schemaService) prepare(r *record) error {
 func (s *schemaService) own(r *record, raw json.RawMessage, w *wantedExtraction) (err error) {
 	if text := string(raw); s.parsed == nil || text != s.last {
 		if s.parsed, err = extraction.ParseSchema(r.unpacked(raw)); err != nil {
-			return faultOf(kindType, r.where(), "\"schema\": %w", err)
+			return faultOf(kindType, r.where(), "\"schema\": %w", bare(err))
 		}
 		s.last = text
 	}
 	w.Schema = s.parsed
 	if err := s.extractor.Check(w.Schema, task.ExtractOptions{}); err != nil {
 		s.parsed = nil
-		return faulty(r.where(), "\"schema\": %w", err)
+		return faulty(r.where(), "\"schema\": %w", bare(err))
 	}
 	return ownKeys(w.Schema, func(text string) error { return faulty(r.where(), "\"schema\": %s", text) })
 }
+
+// bareError is an error about a schema whose text does not begin with the word.
+type bareError struct{ error }
+
+func (b bareError) Error() string { return strings.TrimPrefix(b.error.Error(), "schema: ") }
+
+func (b bareError) Unwrap() error { return b.error }
+
+// bare returns err without the word schema, for messages that have it already.
+func bare(err error) error { return bareError{err} }
 
 // extractOptions reads the settings that a record has of its own.
 func (r *record) extractOptions(o *task.ExtractOptions, f *extraction.Format) error {

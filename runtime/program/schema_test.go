@@ -159,7 +159,7 @@ func TestRunSchemaFaults(t *testing.T) {
 	for want, line := range map[string]string{
 		`there is no schema: write --schema, --labels or --classify`:           `{"text":"x"}`,
 		`"schema": entities: it is empty`:                                      `{"text":"x","schema":{"entities":[]}}`,
-		`"schema": schema: it is a string and must be an object`:               `{"text":"x","schema":"x"}`,
+		`"schema": it is a string and must be an object`:                       `{"text":"x","schema":"x"}`,
 		`structures["windows"]: "windows" is a key of every result here`:       `{"text":"x","schema":{"structures":{"windows":{"fields":[{"name":"a"}]}}}}`,
 		`"overlap_policy" is "odd": it must be allow, nested, flat or longest`: `{"text":"x","schema":{"entities":["a"]},"overlap_policy":"odd"}`,
 		`"word_splitter" is "odd": it must be whitespace or char`:              `{"text":"x","schema":{"entities":["a"]},"word_splitter":"odd"}`,

@@ -416,7 +416,7 @@ func TestEntityFaults(t *testing.T) {
 		require.ErrorContains(t, x.Check([]string{"a"}, EntityOptions{Thresholds: map[string]float64{"a": threshold}}), "it must be from 0 to 1")
 	}
 	require.ErrorContains(t, x.Check([]string{"a", "b"}, EntityOptions{Thresholds: map[string]float64{"c": 0.5}}),
-		`Thresholds names label "c", and there are a, b`)
+		`Thresholds names label "c", which is not among the labels (there are: a, b)`)
 	_, err := x.Entities(t.Context(), []string{"fine", "a\x00"}, []string{"a"}, EntityOptions{})
 	require.ErrorContains(t, err, "text 1: it cannot be encoded")
 	gone, cancel := context.WithCancel(t.Context())

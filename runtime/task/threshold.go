@@ -27,7 +27,8 @@ func thresholds(labels []string, all float64, single map[string]float64) ([]floa
 			}
 		}
 		if !found {
-			return nil, input("Thresholds names label %q, and there are %s", name, strings.Join(slices.Compact(slices.Sorted(slices.Values(labels))), ", "))
+			return nil, input("Thresholds names label %q, which is not among the labels (there are: %s)", name,
+				strings.Join(slices.Compact(slices.Sorted(slices.Values(labels))), ", "))
 		}
 	}
 	return list, nil

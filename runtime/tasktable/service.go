@@ -65,6 +65,7 @@ type Start struct {
 	Least    int      // the least length of os.Args
 	Imports  []string // imports from the standard library
 	Runtime  bool     // it needs package runtime
+	Packages []string // packages below runtime that it needs
 	Template string   // the name of the template, if it has another one
 	Head     string   // the word of debertac --head that asks for this program; "": the program for all other words
 	When     Condition

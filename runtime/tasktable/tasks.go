@@ -299,7 +299,7 @@ var Table = []Row{
 					Name: "Extract", In: "ctx context.Context, texts []string, schema *Schema, o ExtractOptions", Out: "[]Extracted, error",
 					Doc: "finds what a schema asks for in texts; results come in input order.",
 					Start: &Start{Doc: "finds entities of the labels of its first argument in the other ones", Args: "LABEL,LABEL TEXT …", Least: 4,
-						Imports: []string{"strings", "github.com/debertac/debertac/runtime/extraction"}},
+						Imports: []string{"strings"}, Packages: []string{"extraction"}},
 				},
 				{
 					Name: "ExtractEach", In: "ctx context.Context, inputs []ExtractInput, o ExtractOptions", Out: "[]Extracted, error",

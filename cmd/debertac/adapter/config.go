@@ -70,7 +70,7 @@ func readSettings(dir string) (*settings, error) {
 	if there, err := disk.Exists(path); err != nil {
 		return nil, err
 	} else if !there {
-		return nil, fault.Input(dir, "the folder has no %s: it is not an adapter", configName).Hint("debertac merge MODEL_FOLDER ADAPTER_FOLDER -o DIR")
+		return nil, fault.Input(dir, "the folder has no %s: it is not an adapter in the layout of PEFT or of GLiNER2", configName)
 	}
 	text, err := disk.ReadFile(path, 4<<20)
 	if err != nil {

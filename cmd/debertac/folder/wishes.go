@@ -5,6 +5,7 @@ import (
 
 	"github.com/debertac/debertac/cmd/debertac/fault"
 	"github.com/debertac/debertac/cmd/debertac/flags"
+	"github.com/debertac/debertac/spec"
 	"github.com/debertac/debertac/spec/hf"
 )
 
@@ -25,9 +26,6 @@ func (w *Wishes) Given() bool {
 	return w.Head != "" || w.Layer != nil || w.Pool != "" || w.Mask != "" || w.Seq != nil || w.Rank != nil || w.Vectors || len(w.Ignore) > 0
 }
 
-// mostRank is the greatest rank of adapters. Matrices of models have at most some thousand rows.
-const mostRank = 4096
-
 // Options returns the flags as options of the import.
 func (w *Wishes) Options() hf.Options {
 	o := hf.Options{Task: w.Head, Pool: w.Pool, Mask: w.Mask}
@@ -43,7 +41,7 @@ func (w *Wishes) Options() hf.Options {
 // Check refuses values that are right for no folder.
 func (w *Wishes) Check() error {
 	return flags.Within(flags.Whole("--seq", w.Seq, 1, math.MaxInt), flags.Whole("--layer", w.Layer, 1, math.MaxInt),
-		flags.Whole("--adapter-rank", w.Rank, 1, mostRank))
+		flags.Whole("--adapter-rank", w.Rank, 1, spec.MostRank))
 }
 
 // OfFolder refuses values that are right for no folder, with the messages of the import.

@@ -33,6 +33,9 @@ func TestCallsHaveTemplates(t *testing.T) {
 				require.Contains(t, string(text), "model."+v.Name+"(")
 				require.Equal(t, 2+len(strings.Fields(strings.ReplaceAll(v.Start.Args, " …", ""))), v.Start.Least, "%s: its arguments are %s",
 					v.Name, v.Start.Args)
+				for _, name := range v.Start.Imports {
+					require.NotContains(t, name, ".", "imports of this module are in Packages, which stand apart from those of the standard library")
+				}
 				delete(unused, path)
 			}
 		}

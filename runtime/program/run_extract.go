@@ -22,6 +22,7 @@ type schemaService struct {
 	noPairs
 	extractor *task.SchemaExtractor
 	schema    *task.Schema // nil: each record has its own
+	labels    bool         // the labels of schema are those of --labels
 	o         task.ExtractOptions
 	last      string       // the schema of the last record that had its own, as JSON
 	parsed    *task.Schema // the same
@@ -46,7 +47,7 @@ func (f *taskFlags) extractingSchema(core *engine.Core, h *engine.Head, _ *page)
 	if err != nil {
 		return nil, err
 	}
-	s := &schemaService{extractor: x, o: task.ExtractOptions{Threshold: f.threshold.all}}
+	s := &schemaService{extractor: x, labels: f.given["labels"], o: task.ExtractOptions{Threshold: f.threshold.all}}
 	if s.o.Overlap, err = extraction.ParseOverlap(f.word("overlap")); err != nil {
 		return nil, usage("--overlap: %v", err)
 	}
@@ -172,13 +173,20 @@ func (s *schemaService) prepare(r *record) error {
 	w := &wantedExtraction{format: extraction.Format{Confidence: true, Spans: true}}
 	w.ExtractInput = task.ExtractInput{Text: r.text.First, Schema: s.schema, Options: &o}
 	raw, own := r.extra["schema"]
+	what, labels := "schema", r.extra["labels"]
+	switch {
+	case !own && labels != nil && s.labels:
+		return faulty(r.where(), "the input has labels of its own, and --labels sets others: leave out one of the two")
+	case !own && labels != nil && s.schema == nil:
+		raw, own, what = labels, true, "labels"
+	}
 	switch {
 	case own && s.schema != nil:
 		return faulty(r.where(), "the input has a schema of its own, and a flag sets another: leave out one of the two")
 	case !own && s.schema == nil:
-		return faultOf(kindMissing, r.where(), "there is no schema: write --schema, --labels or --classify, or an --input with a field \"schema\"")
+		return faultOf(kindMissing, r.where(), "there is no schema: write --schema, --labels or --classify, or an --input with a field \"schema\" or \"labels\"")
 	case own:
-		if err := s.own(r, raw, w); err != nil {
+		if err := s.own(r, what, raw, w); err != nil {
 			return err
 		}
 	}
@@ -192,20 +200,44 @@ func (s *schemaService) prepare(r *record) error {
 	return s.noPairs.prepare(r)
 }
 
-// own reads the schema of a record. Records in a row with the same text of a schema share it.
-func (s *schemaService) own(r *record, raw json.RawMessage, w *wantedExtraction) (err error) {
-	if text := string(raw); s.parsed == nil || text != s.last {
-		if s.parsed, err = extraction.ParseSchema(r.unpacked(raw)); err != nil {
-			return faultOf(kindType, r.where(), "\"schema\": %w", bare(err))
+// own reads the schema of a record, from the field schema or labels. Records in a row with the same text of the field share it.
+func (s *schemaService) own(r *record, what string, raw json.RawMessage, w *wantedExtraction) (err error) {
+	name := what
+	if what == "labels" {
+		name = r.columns.name[what]
+	}
+	if text := what + string(raw); s.parsed == nil || text != s.last {
+		if s.parsed, err = r.schema(what, raw); err != nil {
+			return err
 		}
 		s.last = text
 	}
 	w.Schema = s.parsed
 	if err := s.extractor.Check(w.Schema, task.ExtractOptions{}); err != nil {
 		s.parsed = nil
-		return faulty(r.where(), "\"schema\": %w", bare(err))
+		return faulty(r.where(), "%q: %w", name, bare(err))
 	}
-	return ownKeys(w.Schema, func(text string) error { return faulty(r.where(), "\"schema\": %s", text) })
+	return ownKeys(w.Schema, func(text string) error { return faulty(r.where(), "%q: %s", name, text) })
+}
+
+// schema returns the schema of a field: what the field schema asks for, or entities of the labels in the field labels.
+func (r *record) schema(what string, raw json.RawMessage) (*task.Schema, error) {
+	if what == "schema" {
+		s, err := extraction.ParseSchema(r.unpacked(raw))
+		if err != nil {
+			return nil, faultOf(kindType, r.where(), "\"schema\": %w", bare(err))
+		}
+		return s, nil
+	}
+	labels, err := r.list(what)
+	if err != nil {
+		return nil, err
+	}
+	s := &task.Schema{}
+	for _, l := range labels {
+		s.Entities = append(s.Entities, extraction.Entity{Label: l})
+	}
+	return s, nil
 }
 
 // bareError is an error about a schema whose text does not begin with the word.

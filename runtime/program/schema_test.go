@@ -125,6 +125,12 @@ func TestRunSchema(t *testing.T) {
 	r = runTask(t, p, false, cells, "--json", "--input", "-", "--format", "csv", "--labels", "who")
 	require.Equal(t, ExitDone, r.code, r.err)
 	require.Contains(t, r.out, `{"entities":{"who":[{"text":"Merkel",`, "an empty cell sets nothing")
+	for _, line := range []string{`{"text":"Angela Merkel","labels":["who"]}`, `{"text":"Angela Merkel","labels":["x"],"schema":{"entities":["who"]}}`} {
+		r = runTask(t, p, false, line, "--json", "--input", "-")
+		require.Contains(t, r.out, `{"entities":{"who":[{"text":"Merkel",`, line)
+	}
+	r = runTask(t, p, false, "text,wanted\nAngela Merkel,\"x, who\"\n", "--json", "--input", "-", "--format", "csv", "--labels-field", "wanted")
+	require.Contains(t, r.out, `{"entities":{"x":[],"who":[{"text":"Merkel",`)
 	r = runTask(t, p, false, `{"text":"Angela Merkel","schema":"{\"entities\": [\"who\"]}"}`, "--json", "--input", "-")
 	require.Contains(t, r.out, `{"entities":{"who":[{"text":"Merkel",`, "a schema may be a string that holds JSON")
 }
@@ -158,6 +164,9 @@ func TestRunSchemaFaults(t *testing.T) {
 	}
 	for want, line := range map[string]string{
 		`there is no schema: write --schema, --labels or --classify`:           `{"text":"x"}`,
+		`"labels" is "a", it must be an array of strings`:                      `{"text":"x","labels":"a"}`,
+		`"labels": it asks for nothing`:                                        `{"text":"x","labels":[]}`,
+		`"labels": entities["a"]: the label "a" occurs twice`:                  `{"text":"x","labels":["a","a"]}`,
 		`"schema": entities: it is empty`:                                      `{"text":"x","schema":{"entities":[]}}`,
 		`"schema": it is a string and must be an object`:                       `{"text":"x","schema":"x"}`,
 		`structures["windows"]: "windows" is a key of every result here`:       `{"text":"x","schema":{"structures":{"windows":{"fields":[{"name":"a"}]}}}}`,
@@ -181,6 +190,8 @@ func TestRunSchemaFaults(t *testing.T) {
 		require.NotEqual(t, ExitDone, r.code, line)
 		require.Contains(t, r.err, want, line)
 	}
-	r := runTask(t, p, false, `{"text":"x","schema":{"entities":["a"]}}`, "--input", "-", "--labels", "who")
+	r := runTask(t, p, false, `{"text":"x","labels":["a"]}`, "--input", "-", "--labels", "who")
+	require.Contains(t, r.err, "the input has labels of its own, and --labels sets others")
+	r = runTask(t, p, false, `{"text":"x","schema":{"entities":["a"]}}`, "--input", "-", "--labels", "who")
 	require.Contains(t, r.err, "the input has a schema of its own, and a flag sets another")
 }

@@ -307,7 +307,7 @@ var Table = []Row{
 				},
 			},
 		}},
-		Flags: []string{"schema", "labels", "classify", "threshold", "overlap", "chunk-size", "chunk-overlap"},
+		Flags: []string{"schema", "labels", "classify", "threshold", "overlap", "chunk-size", "chunk-overlap", "labels-field"},
 		Page:  "gliner2.md",
 		Sample: `take words(first); prompt schema; classes layers 16; counts 4 layers 16; gru 4 steps; fields layers 16; spans <= 3 markers; ` +
 			`loss binary_cross_entropy`,

@@ -184,7 +184,8 @@ func (s *schemaService) prepare(r *record) error {
 	case own && s.schema != nil:
 		return faulty(r.where(), "the input has a schema of its own, and a flag sets another: leave out one of the two")
 	case !own && s.schema == nil:
-		return faultOf(kindMissing, r.where(), "there is no schema: write --schema, --labels or --classify, or an --input with a field \"schema\" or \"labels\"")
+		return faultOf(kindMissing, r.where(), "there is no schema: write --schema, --labels or --classify, or an --input with a field "+
+			"\"schema\" or \"labels\"")
 	case own:
 		if err := s.own(r, what, raw, w); err != nil {
 			return err

@@ -212,7 +212,7 @@ func (p *promptHead) tokenScores(s *spec.Step) *ir.Value {
 	w := p.Name(p.op("panels", s.Source, nil, p.columns(s, in, 2*h, h)), path+"pairs")
 	out := p.op("transpose", s.Source, nil, p.tensor(p.editor, path+"score.out.weight", 3, 4*h))
 	v := p.op("concat", s.Source, nil, out, p.asRow(s, p.tensor(p.editor, path+"score.out.bias", 3), out))
-	v = p.op("pad", s.Source, nil, p.op("transpose", s.Source, nil, v))
+	v = p.Name(p.op("pad", s.Source, nil, p.op("transpose", s.Source, nil, v)), path+"outputs")
 	return p.op("token_scores", s.Source, nil, x, z, a, b, w, v, p.Part(ragged.WordStarts), p.Part(ragged.MarkStarts))
 }
 

@@ -122,8 +122,8 @@ func (p *schemaHead) gru(s *spec.Step) {
 	in, inBias := gates("input")
 	state, stateBias := gates("state")
 	table := p.op("linear", s.Source, nil, p.tensor(p.editor, path+"table.weight", s.Count, s.In), in, inBias)
-	p.rows = p.op("gru", s.Source, nil, p.start, p.Name(table, path+"gates"), p.Name(p.op("panels", s.Source, nil, state), path+"state"), stateBias,
-		p.Part(ragged.QueryStarts), p.Part(ragged.Steps))
+	p.rows = p.op("gru", s.Source, nil, p.start, p.Name(table, path+"gates"), p.Name(p.op("panels", s.Source, nil, state), path+"state"),
+		p.Name(stateBias, path+"state_bias"), p.Part(ragged.QueryStarts), p.Part(ragged.Steps))
 }
 
 // fields appends the row of each field in each step.

@@ -4,7 +4,8 @@
     extractors.py build/extractors --python build/peers/bin/python -o bench/results/NAME.jsonl
 
 Points: gliner (v3 base, 200 words, 5 labels), gliner2 (v3 large, 80 words, 3 questions: 147 tokens), short2 (the same with 48 words: 110 tokens), skewed and even (64
-texts of 10 to 370, or of 60 words, through GLiNER), skewed2 (16 texts through GLiNER2). A peer whose call takes more than 20 s is measured in the first round alone. debertac computes the points of several texts twice: in one call, and in one call per text (each). Then start_ms: from the start of a
+texts of 10 to 370, or of 60 words, through GLiNER), skewed2 (16 texts through GLiNER2). A peer whose call takes more than 20 s is measured in the first round alone.
+debertac runs with float32 and with bfloat16 weights. It computes the points of several texts twice: in one call, and in one call per text (each). Then start_ms: from the start of a
 program to its first result. The first line of the result describes the machine, as `debertac doctor --json` does.
 """
 import argparse, json, os, subprocess, sys
@@ -40,7 +41,7 @@ type point struct {
 	Schema json.RawMessage `json:"schema"`
 }
 
-// main has the arguments FOLDER POINT SECONDS THREADS each|batch.
+// main has the arguments FOLDER POINT SECONDS THREADS each|batch SUFFIX, where SUFFIX is that of the packed weights.
 func main() {
 	data, err := os.ReadFile(os.Args[1] + "/points.json")
 	check(err)
@@ -61,7 +62,7 @@ func main() {
 	begin := time.Now()
 	var call func(texts []string) error
 	if p.Model == "gliner" {
-		model, err := gliner.Open(os.Args[1]+"/gliner.weights", gliner.Threads(threads))
+		model, err := gliner.Open(os.Args[1]+"/gliner"+os.Args[6], gliner.Threads(threads))
 		check(err)
 		x, err := task.NewExtractor(model.Core(), "")
 		check(err)
@@ -70,7 +71,7 @@ func main() {
 			return err
 		}
 	} else {
-		model, err := gliner2.Open(os.Args[1]+"/gliner2.weights", gliner2.Threads(threads))
+		model, err := gliner2.Open(os.Args[1]+"/gliner2"+os.Args[6], gliner2.Threads(threads))
 		check(err)
 		x, err := task.NewSchemaExtractor(model.Core(), "")
 		check(err)
@@ -118,9 +119,10 @@ def lines(command):
     return [json.loads(l) for l in call(command).splitlines() if l.startswith("{")]
 
 
-def build(folder, debertac):
-    """Compiles both models into one program, and packs their weights."""
-    d = os.path.join(folder, "go")
+def build(folder, debertac, bf16):
+    """Compiles both models into one program, and packs their weights. Returns the program, and the suffix of the weights."""
+    d = os.path.join(folder, "go-bf16" if bf16 else "go")
+    suffix = ".bf16.weights" if bf16 else ".weights"
     os.makedirs(d, exist_ok=True)
     with open(os.path.join(ROOT, "go.mod")) as f:
         module = [l for l in f.read().splitlines() if not l.startswith("module ")]
@@ -132,10 +134,15 @@ def build(folder, debertac):
     with open(os.path.join(d, "main.go"), "w") as f:
         f.write(MAIN)
     for name in ("gliner", "gliner2"):
-        call([debertac, "compile", os.path.join(folder, name), "-o", os.path.join(d, name)])
-        call([debertac, "pack", os.path.join(folder, name), "-o", os.path.join(folder, name + ".weights")])
-    call(["go", "build", "-mod=mod", "-o", os.path.join(os.path.abspath(folder), "measure"), "."], cwd=d)
-    return os.path.join(folder, "measure")
+        model, spec, packed = os.path.join(folder, name), os.path.join(d, name + ".dspec"), os.path.join(folder, name + suffix)
+        call([debertac, "import", model, "--name", name, "-o", spec, "--force"])
+        if bf16:
+            with open(spec, "a") as f:
+                f.write("\ntarget half {\n    weights bf16\n}\n")
+        call([debertac, "compile", spec, "-o", os.path.join(d, name)])
+        call([debertac, "pack", model, "--spec", spec, "-o", packed])
+    call(["go", "build", "-mod=mod", "-o", os.path.join(os.path.abspath(d), "measure"), "."], cwd=d)
+    return os.path.join(d, "measure"), suffix
 
 
 def main():
@@ -149,7 +156,7 @@ def main():
     p.add_argument("--seconds", type=float, default=3)
     p.add_argument("-o", "--out", required=True)
     a = p.parse_args()
-    measure = build(a.folder, a.debertac)
+    forms = {"debertac": build(a.folder, a.debertac, False), "debertac bf16": build(a.folder, a.debertac, True)}
     with open(os.path.join(a.folder, "points.json")) as f:
         points = json.load(f)
     rows = []
@@ -171,8 +178,9 @@ def main():
                                       "--seconds", str(a.seconds)]):
                         keep({"round": r, **row})
                 for way in ("batch", "each") if len(points[name]["texts"]) > 1 else ("each",):
-                    for row in lines([measure, a.folder, name, str(a.seconds), str(a.threads), way]):
-                        keep({"round": r, **row})
+                    for form, (measure, suffix) in forms.items():
+                        for row in lines([measure, a.folder, name, str(a.seconds), str(a.threads), way, suffix]):
+                            keep({"round": r, **row, "peer": form})
         for name in sorted({points[x]["model"] for x in a.points}):
             for row in lines([a.debertac, "bench", os.path.join(a.folder, name), "--batch", "1", "--tokens", "16", "--threads", str(a.threads), "--json"]):
                 keep({"peer": "debertac", "point": "start of " + name, "start_ms": row.get("start_ms")})
@@ -190,9 +198,10 @@ def report(rows, points):
         print(name)
         for k, v in best.items():
             print(f"  {k:15} min {least[k]:9.1f} p50 {sorted(x['p50_ms'] for x in v)[len(v) // 2]:9.1f} first {min(x['first_ms'] for x in v):9.1f} ms")
-        peers = [v for k, v in least.items() if not k.startswith("debertac")]
-        if peers:
-            print(f"  best peer / debertac: {min(peers) / least['debertac']:.2f}")
+        median = {k: sorted(x["p50_ms"] for x in v)[len(v) // 2] for k, v in best.items()}
+        peers = [k for k in least if not k.startswith("debertac")]
+        for form in [k for k in least if peers and k.startswith("debertac")]:
+            print(f"  best peer / {form}: {min(least[k] for k in peers) / least[form]:.2f}, of medians {min(median[k] for k in peers) / median[form]:.2f}")
     for row in rows:
         if row.get("start_ms") is not None:
             print(f"{row['point']}: {row['start_ms']} ms")

@@ -4,7 +4,7 @@
     extractors.py build/extractors --python build/peers/bin/python -o bench/results/NAME.jsonl
 
 Points: gliner (v3 base, 200 words, 5 labels), gliner2 (v3 large, 80 words, 3 questions: 147 tokens), short2 (the same with 48 words: 110 tokens), skewed and even (64
-texts of 10 to 370, or of 60 words, through GLiNER), skewed2 (16 texts through GLiNER2). A peer whose call takes more than 20 s is measured in the first round alone.
+texts of 10 to 370, or of 60 words, through GLiNER), skewed2 (16 texts through GLiNER2). A peer whose call takes more than 20 s is measured once.
 debertac runs with float32 and with bfloat16 weights. It computes the points of several texts twice: in one call, and in one call per text (each). Then start_ms: from the start of a
 program to its first result. The first line of the result describes the machine, as `debertac doctor --json` does.
 """

@@ -104,15 +104,15 @@ func portableGemm(n *ir.Node, p kernel.GemmParams) func(string) (jen.Code, error
 		if err != nil {
 			return nil, err
 		}
-		r, right, terms := "", "", "float32"
+		r, right, pointers := "", "", "c, a, w, bias"
 		if p.Pairs {
-			terms = "int32"
+			pointers = "c *float32, a, w *int32, bias"
 		}
 		if p.Residual {
 			r, right = ", r", ", "+offset("r", kernel.PanelWidth)
 		}
 		return jen.Commentf("%s is the product over two panels, one after the other.", name).Line().
-			Func().Id(name).Params(raw("c *float32, a, w *%s, bias%s *float32, m, ldc int", terms, r)).Block(
+			Func().Id(name).Params(raw("%s%s *float32, m, ldc int", pointers, r)).Block(
 			raw("%s_panel(c, a, w, bias%s, m, ldc)", name, r),
 			raw("%s_panel(%s, a, %s, %s%s, m, ldc)", name,
 				offset("c", kernel.PanelWidth), offset("w", kernel.PanelWidth*p.K), offset("bias", kernel.PanelWidth), right),

@@ -13,11 +13,7 @@ var _ = ir.Define(ir.Op{
 	In: []ir.Operand{float("x", "[., K]"), float("w", "[⌈N/16⌉, K, 16], see panels"), optional("bias", "[N16], see pad"),
 		optional("residual", "[., N]; its row distance is that of y"),
 		optional("plus", "[., N], of adapter_term: it holds the residual too, and takes its place; y has its memory")},
-	Attrs: []ir.AttrDef{
-		{Name: "n", Type: ir.AttrInt, Required: true, Doc: "N, columns of the result"},
-		{Name: "k", Type: ir.AttrInt, Required: true, Doc: "K, columns of x"},
-		{Name: "act", Type: ir.AttrString, Doc: "the activation, an op's name; absent: no activation"},
-	},
+	Attrs: gemmAttrs("K, columns of x"),
 	Shape: gemmShape,
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		m, k, c := in[0].Shape[0], n.Int("k"), n.Int("n")
@@ -44,6 +40,15 @@ var _ = ir.Define(ir.Op{
 		sample(attrs("n", 5, "k", 3), normal(ir.B, ir.N(3)), panelled(5, 3), normal(ir.N(16)), normal(ir.B, ir.N(5)), normal(ir.B, ir.N(5))),
 	),
 })
+
+// gemmAttrs returns the attributes of a gemm.
+func gemmAttrs(k string) []ir.AttrDef {
+	return []ir.AttrDef{
+		{Name: "n", Type: ir.AttrInt, Required: true, Doc: "N, columns of the result"},
+		{Name: "k", Type: ir.AttrInt, Required: true, Doc: k},
+		{Name: "act", Type: ir.AttrString, Doc: "the activation, an op's name; absent: no activation"},
+	}
+}
 
 // gemmShape returns the type of the result of a gemm, whose operands may be pairs.
 func gemmShape(n *ir.Node) ([]ir.Type, error) {

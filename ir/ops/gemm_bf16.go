@@ -12,11 +12,7 @@ var _ = ir.Define(ir.Op{
 		"[⌈N/16⌉, K, 16] → [., N].",
 	In: []ir.Operand{pairsOperand("x", "pairs of columns, [., K]"), pairsOperand("w", "[⌈N/16⌉, K, 16], see panels_bf16"), optional("bias", "[N16], see pad"),
 		optional("residual", "[., N]; its row distance is that of y")},
-	Attrs: []ir.AttrDef{
-		{Name: "n", Type: ir.AttrInt, Required: true, Doc: "N, columns of the result"},
-		{Name: "k", Type: ir.AttrInt, Required: true, Doc: "K, columns of pairs of x"},
-		{Name: "act", Type: ir.AttrString, Doc: "the activation, an op's name; absent: no activation"},
-	},
+	Attrs: gemmAttrs("K, columns of pairs of x"),
 	Shape: gemmShape,
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
 		m, k, c := in[0].Shape[0], n.Int("k"), n.Int("n")

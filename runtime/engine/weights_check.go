@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -39,6 +40,9 @@ func (w *Weights) check(want Want) error {
 			if t.Optional {
 				continue
 			}
+			if w.otherFormat(t.Name) {
+				return bad(t.Name, "missing: the weights are packed in another number format: the weights line of the spec's target states it; %s", again)
+			}
 			if t.Name == tasktable.SpanWeight || t.Name == tasktable.SpanBias {
 				return bad(t.Name, "missing: the model computes vectors of spans, and its weights are packed without them: %s with vectors in the "+
 					"spec's target, or of a model folder with --vectors", again)
@@ -67,6 +71,18 @@ func (w *Weights) check(want Want) error {
 		}
 	}
 	return w.checkAdapters(want)
+}
+
+// otherFormat reports whether the file has a tensor in another number format: panels of bfloat16 have the suffix 16.
+func (w *Weights) otherFormat(name string) bool {
+	const suffix = ".panels"
+	plain, bf16 := strings.CutSuffix(name, suffix+"16")
+	other := plain + suffix
+	if !bf16 {
+		other = name + "16"
+	}
+	_, ok := w.tensors[other]
+	return ok
 }
 
 // damaged is the reason in the error for a tensor whose bytes do not have the recorded hash.

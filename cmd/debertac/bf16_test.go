@@ -16,8 +16,8 @@ func TestWeightsOfAnotherFormat(t *testing.T) {
 	t.Setenv(cache.Env, t.TempDir())
 	dir := t.TempDir()
 	half, plain := filepath.Join(dir, "half.dspec"), filepath.Join(dir, "plain.dspec")
-	for _, args := range [][]string{{"import", exampleOf("classify"), "--name", "m", "-o", half}, {"import", exampleOf("classify"), "--name", "m", "-o", plain}} {
-		_, errs, code := interpreted(args)
+	for _, spec := range []string{half, plain} {
+		_, errs, code := interpreted([]string{"import", exampleOf("classify"), "--name", "m", "-o", spec})
 		require.Equal(t, fault.ExitDone, code, errs)
 	}
 	text, err := os.ReadFile(half)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -230,6 +232,16 @@ func TestVectorFaults(t *testing.T) {
 		_, errs, code := interpreted(args)
 		require.Equal(t, fault.ExitDone, code, errs)
 	}
+	damaged := filepath.Join(dir, "damaged.weights")
+	data, err := os.ReadFile(with)
+	require.NoError(t, err)
+	size := binary.LittleEndian.Uint64(data)
+	var header map[string]struct {
+		Offsets []uint64 `json:"data_offsets"`
+	}
+	require.NoError(t, json.Unmarshal(data[8:8+size], &header))
+	binary.LittleEndian.PutUint32(data[8+size+header["span.weight"].Offsets[0]:], 0x7fc00000) // NaN
+	require.NoError(t, os.WriteFile(damaged, data, 0o666))
 	run := []string{"run", exampleOf("entities"), "--labels", "person", "--json", "--quiet"}
 	for _, c := range []struct {
 		args []string
@@ -238,6 +250,7 @@ func TestVectorFaults(t *testing.T) {
 	}{
 		{append(run, "--vectors", "--weights", plain, "Ada"), "vectors", fault.ExitInput},
 		{append(run, "--vectors", "--weights", with, "Ada"), "", fault.ExitDone},
+		{append(run, "--vectors", "--weights", damaged, "Ada"), `"span.weight": number 0 is NaN`, fault.ExitOurs},
 		{append(run, "--weights", with, "Ada"), "", fault.ExitDone},
 		{append(run, "--weights", plain, "Ada"), "", fault.ExitDone},
 		{[]string{"run", exampleOf("entities"), "--labels", "person", "--vectors", "Ada"}, "--vectors needs --json", fault.ExitUsage},

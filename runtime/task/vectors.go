@@ -1,6 +1,8 @@
 package task
 
 import (
+	"fmt"
+
 	"github.com/debertac/debertac/runtime/engine"
 	"github.com/debertac/debertac/runtime/tasktable"
 	"github.com/debertac/debertac/runtime/tokenizer"
@@ -71,6 +73,11 @@ func newSpanVectors(h *head) (*spanVectors, error) {
 		t, err := h.core.Tensor(name)
 		if err != nil {
 			return nil, err
+		}
+		for i, x := range t {
+			if x-x != 0 { // NaN or Inf
+				return nil, fmt.Errorf("tensor %q: number %d is %v: the weights may be damaged, run debertac pack again", name, i, x)
+			}
 		}
 		*into = t
 	}

@@ -267,8 +267,38 @@ func TestWindows(t *testing.T) {
 	require.Equal(t, []string{"é one two", "two three four", "four  five"}, got)
 	require.Len(t, Read(got[0], SplitWords, o.Window).Words, 3)
 	require.Equal(t, ".", Read(got[2], SplitWords, o.Window).Words[2].Text)
-	require.Equal(t, []Window{{Text: " \n"}}, Windows(" \n", o))
+	require.Equal(t, []Window{{"\u3000\n", Place{0, 4, 0, 2}}}, Windows("\u3000\n", o))
 	require.Len(t, Windows("a b c", o), 1)
+}
+
+// TestWindowsWideCharacters tries windows whose added full stop stands where the text has a character of several bytes.
+func TestWindowsWideCharacters(t *testing.T) {
+	s := &Schema{Entities: []Entity{{Label: "a"}}}
+	p, err := NewPrompts(letters{})
+	require.NoError(t, err)
+	o := &Options{Window: 1, Splitter: SplitChars, Overlap: Allow, Threshold: new(0.0)}
+	for text, want := range map[string][]string{
+		"see 東": {"see ", "東"}, "seeé x": {"seeé", "é", "x."}, "a😀b": {"a😀", "😀", "b."}, "x東é": {"x東", "東", "é"},
+		"é x\u3000é": {"é", "x\u3000", "é"}, "\u3000": {"."},
+	} {
+		windows := Windows(text, o)
+		var results []*Result
+		for _, w := range windows {
+			in, err := p.Input(s, Read(w.Text, o.Splitter, o.Window))
+			require.NoError(t, err)
+			n := &numbers{in: in, count: 1, span: func(_, _, _, _ int) float32 { return 0 }}
+			results = append(results, DecodeSpans(s, in, n, o))
+		}
+		var got []string
+		for _, e := range Merge(text, windows, results, o.Overlap).Entities[0].Spans {
+			got = append(got, e.Text)
+			if e.End <= len(text) {
+				require.Equal(t, e.Text, text[e.Start:e.End], text)
+				require.Equal(t, e.Text, string([]rune(text)[e.RuneStart:e.RuneEnd]), text)
+			}
+		}
+		require.Equal(t, want, got, text)
+	}
 }
 
 // FuzzDecode decodes any numbers with any options, at once and in windows, and writes the results.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Window is a part of a long text that is read as a text of its own.
@@ -18,7 +19,7 @@ type Window struct {
 func Windows(text string, o *Options) []Window {
 	words := Split(text, o.Splitter)
 	if len(words) == 0 {
-		return []Window{{Text: text}}
+		return []Window{{text, Place{End: len(text), RuneEnd: utf8.RuneCountInString(text)}}}
 	}
 	var windows []Window
 	for from := 0; ; from += o.Window - o.Share {
@@ -76,9 +77,14 @@ func Merge(text string, windows []Window, results []*Result, overlap Overlap) *R
 	return m
 }
 
-// shift returns a span of a window as one of the text. A span that ends with a full stop which was added keeps its text.
+// shift returns a span of a window as one of the text. A full stop that was added stands for the next character of the text; at the end of the text, a span
+// that ends with it keeps its own text.
 func (w *Window) shift(s Span, text string) Span {
 	s.Start, s.End = s.Start+w.Start, s.End+w.Start
+	if s.End > w.End && w.End < len(text) {
+		_, n := utf8.DecodeRuneInString(text[w.End:]) // the stop is one byte, the next character may have more
+		s.End = w.End + n
+	}
 	s.RuneStart, s.RuneEnd = s.RuneStart+w.RuneStart, s.RuneEnd+w.RuneStart
 	if s.End <= len(text) {
 		s.Text = text[s.Start:s.End]

@@ -317,11 +317,11 @@ func (c *extractCall) takeVectors(w *engine.Window, in *ExtractInput, read *extr
 	if w.Index == 0 {
 		c.vectors = &schemaVectors{spanVectors: c.SchemaExtractor.vectors, steps: c.steps}
 	}
-	begin := 0
+	place := extraction.Place{End: len(in.Text)}
 	if windows := c.windows[w.Text]; windows != nil {
-		begin = windows[w.Index].Start
+		place = windows[w.Index].Place
 	}
-	if err := c.vectors.take(in.Text, in.Schema, w, begin, read, result, c.rows); err != nil {
+	if err := c.vectors.take(in.Text, in.Schema, w, place, read, result, c.rows); err != nil {
 		return err
 	}
 	if w.Index == w.Count-1 {

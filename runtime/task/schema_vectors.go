@@ -23,8 +23,8 @@ type schemaToken struct {
 	window, margin int // margin is how far its word lies from an edge of the window
 }
 
-// take reads the vectors of a window, which begins at a byte of the text, and sets those of what was found in it.
-func (v *schemaVectors) take(text string, s *Schema, w *engine.Window, begin int, in *extraction.Input, found *extraction.Result,
+// take reads the vectors of a window, which is a place in the text, and sets those of what was found in it.
+func (v *schemaVectors) take(text string, s *Schema, w *engine.Window, place extraction.Place, in *extraction.Input, found *extraction.Result,
 	rows map[string][]float32) error {
 	if err := engine.CheckNumbers(w.Text, rows[tasktable.TokenVectors]); err != nil {
 		return err
@@ -41,8 +41,8 @@ func (v *schemaVectors) take(text string, s *Schema, w *engine.Window, begin int
 		to++
 	}
 	for i := range words {
-		start, end := begin+words[i].Start, begin+words[i].End
-		if start >= len(text) { // the full stop that is added
+		start, end := place.Start+words[i].Start, min(place.Start+words[i].End, place.End)
+		if start >= place.End { // the full stop that is added
 			break
 		}
 		lo, hi := int(in.Words[2*(len(in.Choices)+i)]), int(in.Words[2*(len(in.Choices)+i)+1])

@@ -150,7 +150,12 @@ func (r *reader) field(path string, n node) (f Field) {
 		"choices":     func(path string, n node) { f.Choices = r.texts(path, n) },
 		"description": func(path string, n node) { f.Description = r.text(path, n) },
 		"threshold":   func(path string, n node) { f.Threshold = r.threshold(path, n) },
-		"cardinality": nil, "exclusive": nil,
+		"cardinality": nil,
+		"exclusive": func(path string, n node) {
+			if r.flag(path, n) { // false is the published default
+				r.fail(path, noRecords)
+			}
+		},
 	})
 	if f.Name == "" {
 		r.fail(path+".name", "it is missing or empty")

@@ -133,6 +133,9 @@ func TestSchemaForms(t *testing.T) {
 	require.Equal(t, allOfIt, string(out))
 	require.Equal(t, []string{`relations["r"].threshold`, `classifications[0].examples[1]`,
 		`classifications[1].cls_threshold`, `classifications[1].top_k`}, s.Idle())
+	s, err = ParseSchema([]byte(`{"structures": {"s": {"mode": null, "fields": [{"name": "f", "exclusive": false, "cardinality": null}]}}}`))
+	require.NoError(t, err)
+	require.Equal(t, &Schema{Structures: []Structure{{Name: "s", Fields: []Field{{Name: "f"}}}}}, s)
 	var line struct{ Schema *Schema }
 	require.NoError(t, json.Unmarshal([]byte(`{"schema": {"entities": {"a": "what it is"},
 		"relations": {"r": "d", "q": {"description": null}}}}`), &line))

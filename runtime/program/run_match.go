@@ -186,7 +186,7 @@ func (m *matched) object() any {
 	if m.tree == nil {
 		return m.Matched
 	}
-	labels, err := m.tree.Scored(m.Scores)
+	labels, err := m.tree.Scored(m.Matched)
 	if err != nil { // texts and finite numbers can always be written
 		return m.Matched
 	}

@@ -7,10 +7,13 @@ import (
 )
 
 // UnmarshalJSON reads an object with a text and labels. The labels are an array of strings or one string, under the name labels or true_labels; both names are
-// in use. Another field is an error.
+// in use. Another field is an error, and so is null.
 func (e *MatchExample) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return input("an example is null, it must be an object with text and labels")
+	}
 	var object struct {
-		Text   string          `json:"text"`
+		Text   json.RawMessage `json:"text"`
 		Labels json.RawMessage `json:"labels"`
 		True   json.RawMessage `json:"true_labels"`
 	}
@@ -23,16 +26,42 @@ func (e *MatchExample) UnmarshalJSON(data []byte) error {
 	if raw == nil {
 		raw = object.True
 	}
-	*e = MatchExample{Text: object.Text}
-	var one string
+	*e = MatchExample{}
+	if object.Text != nil {
+		text, err := exampleText("text", object.Text)
+		if err != nil {
+			return err
+		}
+		e.Text = text
+	}
+	var list []json.RawMessage
 	switch {
 	case raw == nil:
 		return nil
-	case json.Unmarshal(raw, &one) == nil:
-		e.Labels = []string{one}
-		return nil
+	case raw[0] != '[':
+		list = []json.RawMessage{raw}
+	default:
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return err
+		}
 	}
-	return json.Unmarshal(raw, &e.Labels)
+	e.Labels = make([]string, len(list))
+	for i, r := range list {
+		label, err := exampleText("label", r)
+		if err != nil {
+			return err
+		}
+		e.Labels[i] = label
+	}
+	return nil
+}
+
+// exampleText reads a string of an example. Package json would read null as an empty string.
+func exampleText(what string, raw json.RawMessage) (text string, err error) {
+	if string(raw) == "null" {
+		return "", input("a %s of an example is null, it must be a string", what)
+	}
+	return text, json.Unmarshal(raw, &text)
 }
 
 // LabelTree holds labels with their groups, as a JSON value has them: a list of labels, or an object of named groups, each of which is a list, an object or one
@@ -140,12 +169,15 @@ func under(path, name string) string {
 	return path + "." + name
 }
 
-// Scored returns the tree as a JSON object, with the probability of each label in its place. scores are in the order of Flat; of labels that occur twice in a
-// list, the last one counts.
-func (t *LabelTree) Scored(scores []float64) (json.RawMessage, error) {
+// Scored returns the tree as a JSON object, with the probability of each label in its place. m is the result for the labels of Flat. As in the reference
+// implementation, of labels with the same text the last one that fits counts; if none fits, the last one.
+func (t *LabelTree) Scored(m *Matched) (json.RawMessage, error) {
 	byLabel := map[string]float64{}
 	for i, l := range t.Flat() {
-		byLabel[l] = scores[i]
+		byLabel[l] = m.Scores[i]
+	}
+	for _, l := range m.Labels {
+		byLabel[l.Label] = l.Score
 	}
 	var b bytes.Buffer
 	err := t.write(&b, "", byLabel)

@@ -202,9 +202,20 @@ func TestLabelTree(t *testing.T) {
 		var tree LabelTree
 		require.NoError(t, json.Unmarshal([]byte(text), &tree), text)
 		require.Equal(t, c.flat, tree.Flat(), text)
-		got, err := tree.Scored([]float64{1, 2, 3, 4})
+		got, err := tree.Scored(&Matched{Scores: []float64{1, 2, 3, 4}})
 		require.NoError(t, err)
 		require.Equal(t, c.scored, string(got), text)
+	}
+	tree := LabelTree{Labels: []string{"a", "a", "b"}}
+	for want, o := range map[string]MatchOptions{
+		`{"a":0.6652409557748218,"b":0.09003057317038046}`: {Single: true},
+		`{"a":0.8807970779778823,"b":0.5}`:                 {Threshold: new(0.8)},
+		`{"a":0.7310585786300049,"b":0.5}`:                 {Threshold: new(0.9)}, // none fits
+	} {
+		m := DecodeMatch(tree.Labels, []float32{2, 1, 0}, o)
+		got, err := tree.Scored(&m)
+		require.NoError(t, err)
+		require.Equal(t, want, string(got))
 	}
 	for text, want := range map[string]string{
 		`"a"`: "not one string", `[1]`: "holds 1, which is not a string", `{"a": 2}`: "hold 2, which is neither", `{"a": ["b"], "a": ["c"]}`: "occurs twice",
@@ -221,4 +232,7 @@ func TestMatchExample(t *testing.T) {
 	require.Equal(t, []MatchExample{{"a", []string{"x", "y"}}, {"b", []string{"z"}}, {}}, list)
 	require.Error(t, json.Unmarshal([]byte(`[{"labels": 1}]`), &list))
 	require.ErrorContains(t, json.Unmarshal([]byte(`[{"text": "a", "label": "x"}]`), &list), `unknown field "label"`)
+	for _, null := range []string{`[null]`, `[{"text": null}]`, `[{"labels": null}]`, `[{"true_labels": null}]`, `[{"labels": ["x", null]}]`} {
+		require.ErrorContains(t, json.Unmarshal([]byte(null), &list), "null", null)
+	}
 }

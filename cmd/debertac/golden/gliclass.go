@@ -208,7 +208,7 @@ func (c *Case) compareFound(m *Match, number int, scores []float32) (Result, err
 		var written []byte
 		var err error
 		if m.Options.Tree {
-			written, err = m.Labels.Scored(got.Scores)
+			written, err = m.Labels.Scored(&got)
 		} else {
 			written, err = json.Marshal(got.Labels)
 		}

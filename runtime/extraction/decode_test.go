@@ -269,6 +269,25 @@ func TestWindows(t *testing.T) {
 	require.Equal(t, ".", Read(got[2], SplitWords, o.Window).Words[2].Text)
 	require.Equal(t, []Window{{"\u3000\n", Place{0, 4, 0, 2}}}, Windows("\u3000\n", o))
 	require.Len(t, Windows("a b c", o), 1)
+	require.Equal(t, []Window{{" a b ", Place{0, 5, 0, 5}}}, Windows(" a b ", &Options{}), "a Window of 0 reads the text at once")
+}
+
+// TestMergeInstances checks that equal instances of two windows are kept once, with all scores of the one whose best score is higher.
+func TestMergeInstances(t *testing.T) {
+	text := "a b a b"
+	instance := func(scores ...float64) *Result {
+		spans := []Span{{Text: "a", Score: scores[0], Place: Place{0, 1, 0, 1}}, {Text: "b", Score: scores[1], Place: Place{2, 3, 2, 3}}}
+		v := []Value{{Field: "f", Spans: spans}, {Field: "g", Choices: []Scored{{Label: "x", Score: scores[2]}}}}
+		return &Result{Instances: []Instances{{Structure: "s", Instances: []Instance{v}}}}
+	}
+	windows := []Window{{text, Place{0, 7, 0, 7}}, {text, Place{0, 7, 0, 7}}}
+	for _, higher := range [][]float64{{0.6, 0.9, 0.1}, {0.9, 0.6, 0.1}, {0.6, 0.6, 0.9}} {
+		lower := []float64{0.8, 0.8, 0.8}
+		for _, order := range [][2][]float64{{higher, lower}, {lower, higher}} {
+			m := Merge(text, windows, []*Result{instance(order[0]...), instance(order[1]...)}, Flat)
+			require.Equal(t, instance(higher...).Instances, m.Instances)
+		}
+	}
 }
 
 // TestWindowsWideCharacters tries windows whose added full stop stands where the text has a character of several bytes.

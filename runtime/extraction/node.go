@@ -189,11 +189,7 @@ func (r *reader) object(path string, n node) object {
 	return o
 }
 
-// noRecords is the error for fields of the published form that belong to records.
-const noRecords = "records with a mode are not supported: leave it out"
-
-// fields calls the function of each key of an object. Null counts as a missing value. A key that is not in the map is an error, and so is one without a
-// function: those belong to records, which are not supported.
+// fields calls the function of each key of an object. Null counts as a missing value. A key that is not in the map is an error.
 func (r *reader) fields(path string, n node, known map[string]func(path string, n node)) {
 	for _, m := range r.object(path, n) {
 		at := m.key
@@ -204,10 +200,7 @@ func (r *reader) fields(path string, n node, known map[string]func(path string, 
 		switch {
 		case !ok:
 			r.fail(at, "there is no such field (fields here: %s)", keys(known))
-		case m.node.value == nil:
-		case read == nil:
-			r.fail(at, noRecords)
-		default:
+		case m.node.value != nil:
 			read(at, m.node)
 		}
 	}

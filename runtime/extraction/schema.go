@@ -40,6 +40,7 @@ type AttributeGroup struct {
 type Structure struct {
 	Name   string
 	Fields []Field
+	idle   []string // fields of the published form that were read and matter only in records with a mode
 }
 
 // Field is a field of a structure: parts of the text, or some of a set of choices.
@@ -49,6 +50,7 @@ type Field struct {
 	Choices     []string // the values that are possible; nil: parts of the text
 	Description string   // empty: there is no description
 	Threshold   *float64 // least probability; nil: that of the call
+	idle        []string // as Structure.idle
 }
 
 // Relation is a kind of relation between a head and a tail, two parts of the text.
@@ -143,6 +145,18 @@ func (s *Schema) Idle() []string {
 	for i := range s.Attributes {
 		if g := &s.Attributes[i]; !g.Multi && g.Threshold != nil {
 			idle = append(idle, named("entity_attributes", g.Name)+".threshold")
+		}
+	}
+	for i := range s.Structures {
+		t := &s.Structures[i]
+		path := named("structures", t.Name)
+		for _, f := range t.idle {
+			idle = append(idle, path+"."+f)
+		}
+		for j := range t.Fields {
+			for _, f := range t.Fields[j].idle {
+				idle = append(idle, fmt.Sprintf("%s.fields[%d].%s", path, j, f))
+			}
 		}
 	}
 	for i := range s.Relations {

@@ -133,7 +133,11 @@ func (r *reader) structures(path string, n node) (out []Structure) {
 					s.Fields = append(s.Fields, r.field(fmt.Sprintf("%s[%d]", path, i), e))
 				}
 			},
-			"mode": nil, "anchor": nil, "occurrence_policy": nil,
+			"mode": func(path string, n node) {
+				r.fail(path, "records with a mode are not supported: leave it out")
+			},
+			"anchor":            func(string, node) { s.idle = append(s.idle, "anchor") },
+			"occurrence_policy": func(string, node) { s.idle = append(s.idle, "occurrence_policy") },
 		})
 		if s.Fields == nil {
 			r.fail(at+".fields", "it is missing or empty")
@@ -150,10 +154,10 @@ func (r *reader) field(path string, n node) (f Field) {
 		"choices":     func(path string, n node) { f.Choices = r.texts(path, n) },
 		"description": func(path string, n node) { f.Description = r.text(path, n) },
 		"threshold":   func(path string, n node) { f.Threshold = r.threshold(path, n) },
-		"cardinality": nil,
+		"cardinality": func(string, node) { f.idle = append(f.idle, "cardinality") },
 		"exclusive": func(path string, n node) {
 			if r.flag(path, n) { // false is the published default
-				r.fail(path, noRecords)
+				f.idle = append(f.idle, "exclusive")
 			}
 		},
 	})

@@ -55,8 +55,6 @@ func TestSchemaFaults(t *testing.T) {
 		{`{"structures": {"s": {"fields": [{"name": "a", "choices": []}]}}}`, `structures["s"].fields[0].choices: it is empty`},
 		{`{"structures": {"s": {"fields": [{"name": "a", "choices": ["b", ""]}]}}}`, `structures["s"].fields[0].choices[1]: it is blank`},
 		{`{"structures": {"s": {"fields": [{"name": "a", "choices": "b"}]}}}`, `structures["s"].fields[0].choices: it is a string and must be an array`},
-		{`{"structures": {"s": {"fields": [{"name": "a", "exclusive": true}]}}}`,
-			`structures["s"].fields[0].exclusive: records with a mode are not supported`},
 		{`{"structures": {"s": {"mode": "natural", "fields": [{"name": "a"}]}}}`,
 			`structures["s"].mode: records with a mode are not supported: leave it out`},
 		{`{"classifications": []}`, `classifications: it is empty`},
@@ -136,6 +134,11 @@ func TestSchemaForms(t *testing.T) {
 	s, err = ParseSchema([]byte(`{"structures": {"s": {"mode": null, "fields": [{"name": "f", "exclusive": false, "cardinality": null}]}}}`))
 	require.NoError(t, err)
 	require.Equal(t, &Schema{Structures: []Structure{{Name: "s", Fields: []Field{{Name: "f"}}}}}, s)
+	s, err = ParseSchema([]byte(`{"structures": {"s": {"anchor": "f", "occurrence_policy": "first", "fields": [{"name": "f", "exclusive": true},
+		{"name": "g", "cardinality": 2}]}}}`))
+	require.NoError(t, err)
+	require.Equal(t, []string{`structures["s"].anchor`, `structures["s"].occurrence_policy`, `structures["s"].fields[0].exclusive`,
+		`structures["s"].fields[1].cardinality`}, s.Idle(), "settings of records")
 	var line struct{ Schema *Schema }
 	require.NoError(t, json.Unmarshal([]byte(`{"schema": {"entities": {"a": "what it is"},
 		"relations": {"r": "d", "q": {"description": null}}}}`), &line))

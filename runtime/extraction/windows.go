@@ -14,11 +14,12 @@ type Window struct {
 	Place // in the long text
 }
 
-// Windows returns the windows of a text: Options.Window words each, of which neighbors share Options.Share. A window that is read, as Read does, with
-// Options.Window as the limit on its words loses the full stop that Read adds, unless it has fewer words; this is not counted as cut.
+// Windows returns the windows of a text: Options.Window words each, of which neighbors share Options.Share; with a Window of 0, the text is one window. A
+// window that is read, as Read does, with Options.Window as the limit on its words loses the full stop that Read adds, unless it has fewer words; this is not
+// counted as cut.
 func Windows(text string, o *Options) []Window {
 	words := Split(text, o.Splitter)
-	if len(words) == 0 {
+	if len(words) == 0 || o.Window == 0 {
 		return []Window{{text, Place{End: len(text), RuneEnd: utf8.RuneCountInString(text)}}}
 	}
 	var windows []Window

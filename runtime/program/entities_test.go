@@ -61,6 +61,17 @@ func entityProgram() *engine.Program {
 	return p
 }
 
+// TestUnread checks the note about fields that a task with settings does not read.
+func TestUnread(t *testing.T) {
+	p := entityProgram()
+	r := runWithSummary(t, p, false, `{"text":"a","thresold":1}`+"\n"+`{"text":"a","key":2,"thresold":1}`, "--input", "-", "--labels", "who")
+	require.Contains(t, r.err, `note: fields of the input that this task does not read: "thresold", "key" (the settings of a text: threshold, thresholds, `)
+	r = runWithSummary(t, p, false, "text,thresold\na,1\n", "--input", "-", "--labels", "who", "--format", "csv")
+	require.Contains(t, r.err, `does not read: "thresold" (`)
+	r = runWithSummary(t, p, false, `{"text":"a","key":2,"labels":["who"]}`, "--input", "-", "--echo", "key")
+	require.NotContains(t, r.err, "note")
+}
+
 func TestRunEntities(t *testing.T) {
 	p := entityProgram()
 	text := "Angela Merkel visited paris"

@@ -3,6 +3,7 @@ package program
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,7 @@ type record struct {
 	options []string // the options to choose from, once prepare has set them
 	own     any      // what the prepare of a service has made of the record; only that service knows its type
 	noText  bool     // the record has no text, but some of extraFields
+	unread  []string // fields that no record before it had and that the task does not read; only for tasks that read settings of a record
 	read    int64    // bytes of the input, as stored, that were read up to this record; approximate, because the input is read in blocks
 
 	id   json.RawMessage   // the field that --id names; nil without the flag
@@ -79,6 +81,8 @@ type columns struct {
 	subject string   // the field that messages ask for if a record has neither text nor question: "text" or "question"
 	needs   []string // the extraFields that the task needs and no flag sets
 	more    []string // further fields that the task reads, under their own names
+
+	known map[string]bool // for each name of a field that a record had: the task reads it
 }
 
 // defaultColumns returns columns in which each field is named by its role.
@@ -203,6 +207,29 @@ func (c *columns) take(r *record, field func(name string) json.RawMessage, have 
 		}
 	}
 	return nil
+}
+
+// unread returns those of names that the task does not read, sorted, each in one call only; nothing for tasks that read no settings of a record, where the
+// name of a field cannot be a setting that is spelled wrong.
+func (c *columns) unread(names iter.Seq[string]) []string {
+	if len(c.more) == 0 {
+		return nil
+	}
+	if c.known == nil {
+		c.known = map[string]bool{}
+		for _, name := range c.all() {
+			c.known[name] = true
+		}
+	}
+	var list []string
+	for name := range names {
+		if _, ok := c.known[name]; !ok {
+			c.known[name] = false
+			list = append(list, strconv.Quote(name))
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // takeMore fills in the fields that the task reads under their own names.

@@ -175,6 +175,7 @@ type job struct {
 	read   int // records of the input so far
 	texts  int // records with a result
 	tokens int
+	unread []string // quoted names of fields that the task does not read
 	cut    int
 	own    int // of cut: those that were cut at a limit of their own
 	right  int
@@ -195,6 +196,7 @@ func (l *job) all(ctx context.Context, q *queue) error {
 			r := &records[i]
 			r.number = l.read
 			l.read++
+			l.unread = append(l.unread, r.unread...)
 			if r.fault == nil {
 				r.fault = l.prepare(r)
 			}

@@ -110,8 +110,11 @@ func (r *record) matchOptions(o *task.MatchOptions) (tree bool, err error) {
 	if err := r.decode("threshold", "a number", &o.Threshold); err != nil {
 		return false, err
 	}
-	if err := r.decode("max_length", "a whole number", &o.MaxLength); err != nil {
+	if err := r.decode("max_length", "a whole number above 0", &o.MaxLength); err != nil {
 		return false, err
+	}
+	if _, ok := r.extra["max_length"]; ok && o.MaxLength < 1 {
+		return false, faultOf(kindType, r.where(), "\"max_length\" is %d, it must be a whole number above 0", o.MaxLength)
 	}
 	if err := r.decode("return_hierarchical", "true or false", &tree); err != nil {
 		return false, err

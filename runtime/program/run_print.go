@@ -3,6 +3,7 @@ package program
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/debertac/debertac/runtime/command"
@@ -56,6 +57,10 @@ func (l *job) print(r *record, o outcome) error {
 func (l *job) summary(core *engine.Core, took time.Duration) {
 	if l.quiet {
 		return
+	}
+	if len(l.unread) > 0 {
+		fmt.Fprintf(l.Err, "note: fields of the input that this task does not read: %s (the settings of a text: %s)\n",
+			command.Shorten(strings.Join(l.unread, ", "), 200), strings.Join(l.fields.more, ", "))
 	}
 	o := core.Options()
 	sec := math.Max(took.Seconds(), 1e-9)

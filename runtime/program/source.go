@@ -131,7 +131,7 @@ func (l *lines) next() (record, error) {
 	return r, nil
 }
 
-// objects reads one JSON object per line and takes the fields that columns name. Other fields are ignored, but no field may occur twice. Blank lines are
+// objects reads one JSON object per line and takes the fields that columns name. Other fields are not read, but no field may occur twice. Blank lines are
 // skipped.
 type objects struct {
 	lines
@@ -176,6 +176,7 @@ func (c *columns) parse(r *record, b []byte, hint string) error {
 	if name, ok := twice(b); ok {
 		return faultOf(kindSyntax, r.where(), "the field %q stands twice", name)
 	}
+	r.unread = c.unread(maps.Keys(fields))
 	return c.take(r, func(name string) json.RawMessage { return fields[name] }, func() string { return fieldNames(fields) })
 }
 

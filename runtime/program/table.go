@@ -22,6 +22,7 @@ type table struct {
 	columns *columns
 	at      map[string]int // columns by their names
 	header  string
+	unread  []string // for the first record
 }
 
 // rows reads the rows of a table. If an error is a *csv.ParseError, the next row can still be read.
@@ -62,6 +63,7 @@ func newTable(file string, b *bufio.Reader, separator rune, quoted bool, c *colu
 		head[i] = strings.TrimSpace(head[i])
 	}
 	t.header = command.Shorten(strings.Join(head, ", "), 100)
+	t.unread = c.unread(slices.Values(head))
 	wanted := c.all()
 	for i, name := range head {
 		if !slices.Contains(wanted, name) {
@@ -113,6 +115,7 @@ func (t *table) next() (record, error) {
 			return r, nil
 		}
 	}
+	r.unread, t.unread = t.unread, nil
 	r.fault = t.columns.take(&r, func(name string) json.RawMessage { return t.cell(row, name) }, func() string { return t.header })
 	return r, nil
 }

@@ -18,7 +18,7 @@ const attentionPath = runtimePath + "/attention"
 // attentionConstants returns the constants of an attention node.
 func attentionConstants(n *ir.Node) kernel.AttentionParams {
 	s := attention.Shape{DP: n.Int("dp"), LDQ: n.In[ops.AttnQKV].LD, LDK: n.In[ops.AttnQKV].LD, LDO: n.Out[0].LD,
-		Masked: ops.AttentionMasked(n), Terms: attention.Terms{
+		Masked: ops.AttentionMasked(n), Pairs: n.Flag("bf16"), Terms: attention.Terms{
 			Content: n.Flag("cc"), KeyPosition: signOf(n.Flag("cp"), n.Flag("flip_cp")), QueryPosition: signOf(n.Flag("pc"), n.Flag("flip_pc")),
 			Bias: operand(n, ops.AttnBias) != nil,
 		}}
@@ -28,8 +28,8 @@ func attentionConstants(n *ir.Node) kernel.AttentionParams {
 	if q := operand(n, ops.AttnQ); q != nil {
 		s.LDQ = q.LD
 	}
-	for i := ops.AttnKR; i <= ops.AttnQR; i++ {
-		if t := n.In[i]; t != nil {
+	for which := range 2 {
+		if t := operand(n, ops.AttentionTable(n, which)); t != nil {
 			s.R = t.Type.Shape[1].N * kernel.PanelWidth
 		}
 	}
@@ -59,7 +59,10 @@ func formCode(name string, p kernel.AttentionParams, isa *kernel.ISA, portable s
 	fields := []field{{"Shape", shapeCode(&p.Shape)}}
 	if isa != nil {
 		in = "blocks, with kernels for " + isa.Doc
-		fields = append(fields, field{"Kernels", kernelsCode(p, *isa)})
+		fields = append(fields, field{"Kernels", kernelsCode[attention.Kernels]("Kernels", rateFields(p, *isa), p, *isa)})
+		if p.Pairs {
+			fields = append(fields, field{"PairKernels", kernelsCode[attention.PairKernels]("PairKernels", nil, p, *isa)})
+		}
 	}
 	fields = append(fields, field{"Portable", jen.Id(portable)})
 	return jen.Commentf("%s computes %s of an attention in %s, with the score %s.", name, what, in, scoreText(p.Terms)).Line().
@@ -75,6 +78,9 @@ func shapeCode(s *attention.Shape) jen.Code {
 	fields = append(fields, field{"Terms", termsCode(s.Terms)})
 	if s.Masked {
 		fields = append(fields, field{"Masked", jen.True()})
+	}
+	if s.Pairs {
+		fields = append(fields, field{"Pairs", jen.True()})
 	}
 	if s.Mixed > 0 {
 		fields = append(fields, field{"Mixed", jen.Lit(s.Mixed)})
@@ -102,13 +108,14 @@ func termsCode(t attention.Terms) jen.Code {
 	return jen.Qual(attentionPath, "Terms").Add(literal(false, terms...))
 }
 
-// kernelsCode returns the literal of the inner kernels.
-func kernelsCode(p kernel.AttentionParams, isa kernel.ISA) jen.Code {
-	fields := rateFields(p, isa)
+// kernelsCode returns the literal of those inner kernels that are fields of a struct of package attention.
+func kernelsCode[T any](typ string, fields []field, p kernel.AttentionParams, isa kernel.ISA) jen.Code {
 	for _, j := range kernel.AttentionJobs(p, isa) {
-		fields = append(fields, field{j.Field, jen.Id(j.Name)})
+		if hasField[T](j.Field) {
+			fields = append(fields, field{j.Field, jen.Id(j.Name)})
+		}
 	}
-	return jen.Qual(attentionPath, "Kernels").Add(literal(true, fields...))
+	return jen.Qual(attentionPath, typ).Add(literal(true, fields...))
 }
 
 // rateFields returns the fields of [attention.Kernels] that are numbers.
@@ -141,7 +148,8 @@ func scoreText(t attention.Terms) string {
 
 // callFields maps the arguments of the op's loop nest to the fields of [attention.Call].
 var callFields = map[string]string{
-	"o": "O", "q": "Q", "k": "K", "v": "V", "kr": "KR", "qr": "QR", "bias": "Bias", "mixscore": "MixScore", "mixweight": "MixWeight",
+	"o": "O", "q": "Q", "k": "K", "v": "V", "kr": "KR", "qr": "QR", "krpairs": "KRPairs", "qrpairs": "QRPairs", "bias": "Bias",
+	"mixscore": "MixScore", "mixweight": "MixWeight",
 	"index": "Index", "pos": "Positions", "scratch": "Scratch", "n": "N", "i0": "From", "i1": "To", "prefix": "Prefix",
 }
 

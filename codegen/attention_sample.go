@@ -37,7 +37,7 @@ func attentionNode(p kernel.AttentionParams) *ir.Node {
 	value := func(name string, t ir.DType, ld int, dims ...ir.Dim) *ir.Value {
 		return &ir.Value{Name: name, Type: ir.Type{DType: t, Shape: dims}, LD: ld}
 	}
-	n := &ir.Node{Op: "attention", In: make([]*ir.Value, ops.AttnPicked+1), Out: []*ir.Value{value("o", ir.F32, p.LDO, ir.T, ir.N(p.DP))}}
+	n := &ir.Node{Op: "attention", In: make([]*ir.Value, ops.AttnQRPairs+1), Out: []*ir.Value{value("o", ir.F32, p.LDO, ir.T, ir.N(p.DP))}}
 	parts := 3
 	if p.LDK != p.LDQ {
 		parts = 2
@@ -47,11 +47,15 @@ func attentionNode(p kernel.AttentionParams) *ir.Node {
 	n.In[ops.AttnStarts] = value("starts", ir.I32, 0, ir.Bound)
 	n.In[ops.AttnPos] = value("pos", ir.I32, 0, ir.T)
 	panels := ir.N((p.R + kernel.PanelWidth - 1) / kernel.PanelWidth)
-	if p.Terms.KeyPosition != attention.Absent {
-		n.In[ops.AttnKR] = value("kr", ir.F32, 0, ir.N(1), panels, ir.N(p.DP), ir.N(kernel.PanelWidth))
+	n.Set("bf16", p.Pairs)
+	dtype, rows := ir.F32, p.DP
+	if p.Pairs {
+		dtype, rows = ir.I32, p.DP/2
 	}
-	if p.Terms.QueryPosition != attention.Absent {
-		n.In[ops.AttnQR] = value("qr", ir.F32, 0, ir.N(1), panels, ir.N(p.DP), ir.N(kernel.PanelWidth))
+	for which, sign := range []attention.Sign{p.Terms.KeyPosition, p.Terms.QueryPosition} {
+		if i := ops.AttentionTable(n, which); sign != attention.Absent {
+			n.In[i] = value(ir.Lookup(n.Op).In[i].Name, dtype, 0, ir.N(1), panels, ir.N(rows), ir.N(kernel.PanelWidth))
+		}
 	}
 	if p.Terms.Bias {
 		n.In[ops.AttnBias] = value("bias", ir.F32, 0, ir.N(1), ir.N(1))

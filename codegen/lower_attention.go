@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/dave/jennifer/jen"
 
@@ -49,8 +50,13 @@ func (attentionLowering) kernels(set *kernelSet, s *step) error {
 		if scattered || ops.AttentionMixes(n) || p.Check() != nil {
 			return nil
 		}
-		for _, isa := range set.isas {
-			k.asm[isa.Name] = kernel.AttentionKernels(p, isa)
+		isas := set.isas
+		if p.Pairs {
+			isas = slices.Concat(set.more, isas)
+		}
+		for _, isa := range isas {
+			// A set that extends another shares kernels with it, which that one brings.
+			k.asm[isa.Name] = slices.DeleteFunc(kernel.AttentionKernels(p, isa), func(a kernel.Kernel) bool { return a.ISA.Name != isa.Name })
 			k.driver[isa.Name] = func(name string) (jen.Code, error) { return formCode(name, p, &isa, portable), nil }
 		}
 		return nil
@@ -183,8 +189,9 @@ func (attentionLowering) call(s *step, o, worker, from, to string) string {
 		field("K", offset("q", width))
 		field("V", offset("q", 2*width))
 	}
-	for i, name := range []string{"KR", "QR", "Bias"} { // the head's part of the table
-		v := operand(n, ops.AttnKR+i)
+	tables := map[string]int{"Bias": ops.AttnBias, "KR": ops.AttnKR, "QR": ops.AttnQR, "KRPairs": ops.AttnKRPairs, "QRPairs": ops.AttnQRPairs}
+	for _, name := range []string{"KR", "QR", "KRPairs", "QRPairs", "Bias"} { // the head's part of the table
+		v := operand(n, tables[name])
 		if v == nil {
 			continue
 		}

@@ -4,10 +4,12 @@ import (
 	"fmt"
 
 	"github.com/debertac/debertac/ir"
+	"github.com/debertac/debertac/ir/ops"
 )
 
-// bf16Weights rounds the operands of products with weights to bfloat16, if the target asks for such weights: the weights when they are packed, the rows before
-// the first product of the region that reads them. Sums, norms and attention are float32.
+// bf16Weights rounds the operands of products to bfloat16, if the target asks for such weights: weights and projected relative tables when they are packed, the
+// rows before the first product of the region that reads them, and queries, keys, values and probabilities within an attention. Sums, norms and the softmax are
+// float32. An attention that mixes heads stays in float32.
 func bf16Weights(p *ir.Program) error {
 	if p.Meta.Weights != "bf16" {
 		return nil
@@ -37,18 +39,35 @@ func bf16Region(r *ir.Region) error {
 			n.Op, n.In[0], n.In[1] = "gemm_bf16", rows[x], weights[w]
 			n.Set("k", rows[x].Type.Shape[1].N)
 		}
+		if n.Op == "attention" && !ops.AttentionMixes(n) {
+			roundAttention(e, n)
+		}
 		r.Nodes = append(r.Nodes, n)
 	}
 	unused(r)
 	return e.Err()
 }
 
-// unused removes the panels that no node reads any more.
+// roundAttention rounds the operands of an attention. Its tables are packed as pairs.
+func roundAttention(e editor, n *ir.Node) {
+	for which := range 2 {
+		if t := n.In[ops.AttnKR+which]; t != nil {
+			for len(n.In) <= ops.AttnKRPairs+which {
+				n.In = append(n.In, nil)
+			}
+			n.In[ops.AttnKR+which] = nil
+			n.In[ops.AttnKRPairs+which] = e.Name(e.Op("head_panels_bf16", t.Def.Pos, t.Def.Note, t.Def.Attrs, t.Def.In[0]), t.Name+"16")
+		}
+	}
+	n.Set("bf16", true)
+}
+
+// unused removes the panels of float32 that no node reads any more.
 func unused(r *ir.Region) {
 	read := uses(r)
 	var kept []*ir.Node
 	for _, n := range r.Nodes {
-		if n.Op != "panels" || read[n.Out[0]] > 0 {
+		if n.Op != "panels" && n.Op != "head_panels" || read[n.Out[0]] > 0 {
 			kept = append(kept, n)
 		}
 	}

@@ -20,6 +20,8 @@ func TestLives(t *testing.T) {
 			"region r: node 0 (m.dspec:7:1): op gemm cannot be here: pass fuse, which makes them by its patterns, has not run"},
 		"head_panels": {"in tensor x f32[3, 4]\n y f32[2, 1, 16, 16] = head_panels(x) {dp = 16, heads = 2}", "fuse", "build",
 			"op head_panels cannot be here: pass fuse, which brings"},
+		"weights in pairs of bfloat16": {"in tensor x f32[3, 4]\n y i32[2, 1, 8, 16] = head_panels_bf16(x) {dp = 16, heads = 2}", "bf16", "fuse",
+			"op head_panels_bf16 cannot be here: pass bf16, which rounds"},
 		"embed_panels": {"in tensor x f32[1, 4, 16]\n in batch ids i32[T]\n y f32[T, 4] ld 16 = embed_panels(x, ids)", "tile", "fuse",
 			"op embed_panels cannot be here: pass tile, which lets"},
 		"terms of a score": {rows + "in batch starts i32[B+1]\n y f32[2, P] = score_cc(a, a, starts) {heads = 2}", "rows", "fuse",

@@ -77,8 +77,8 @@ func withoutKernel(m *spec.Model, p *ir.Program, n *ir.Node) diag.List {
 	case max(n.In[ops.AttnQKV].LD, n.Out[0].LD) > kernel.AttentionMaxStride:
 		say(m.Pos, "the rows of %d heads of %d columns are longer than the %d that kernels are made for", heads, head, kernel.AttentionMaxStride)
 	}
-	for i := ops.AttnKR; i <= ops.AttnQR; i++ {
-		if t := operand(n, i); t != nil && t.Type.Shape[1].N*kernel.PanelWidth > kernel.AttentionMaxRows {
+	for which := range 2 {
+		if t := operand(n, ops.AttentionTable(n, which)); t != nil && t.Type.Shape[1].N*kernel.PanelWidth > kernel.AttentionMaxRows {
 			say(m.Relative.Pos, "a table of %d offsets is larger than the %d that kernels are made for", t.Def.In[0].Type.Shape[0].N, kernel.AttentionMaxRows)
 			break
 		}

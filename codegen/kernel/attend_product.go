@@ -42,7 +42,7 @@ func emitAttendTimes(a *asm, dp, lda int) {
 		a.Label(group)
 		out, left, rows := a.arg("c"), a.arg("a"), a.arg("m")
 		a.ADDQ(col, out)
-		tile := &attnTile{a, a.ISA.TileRows, width * parts, lda * 4}
+		tile := &attnTile{a, a.ISA.TileRows, width * parts, lda * 4, false}
 		strip, start, sums, store := a.label("strip"), a.label("start"), a.label("sums"), a.label("store")
 		a.Label(strip)
 		height, x, w, turns := a.GP64(), a.GP64(), a.GP64(), a.GP64()
@@ -61,8 +61,7 @@ func emitAttendTimes(a *asm, dp, lda int) {
 		a.attnEnter(height, sums)
 		for h := 1; h <= a.ISA.TileRows; h++ {
 			a.Label(fmt.Sprintf("%s_%d", sums, h))
-			t := &attnTile{a, h, tile.vecs, tile.lda}
-			t.sums(dp, x, w, turns)
+			tile.height(h).sums(dp, x, w, turns)
 			a.JMP(operand.LabelRef(fmt.Sprintf("%s_%d", store, h)))
 		}
 		tile.each(store, func(acc []reg.Register, h int) {

@@ -83,7 +83,11 @@ func AttentionName(p AttentionParams, isa string) string {
 	if p.Masked {
 		more += "_masked"
 	}
-	return fmt.Sprintf("attention_f32_%d_ldq%d_ldo%d_r%d_%s%s_%s", p.DP, p.LDQ, p.LDO, p.R, termsName(p.Terms, true), more, isa)
+	format := "f32"
+	if p.Pairs {
+		format = "bf16"
+	}
+	return fmt.Sprintf("attention_%s_%d_ldq%d_ldo%d_r%d_%s%s_%s", format, p.DP, p.LDQ, p.LDO, p.R, termsName(p.Terms, true), more, isa)
 }
 
 // AttentionJob is a kernel and the field of [attention.Kernels] that it fills.
@@ -97,6 +101,9 @@ type AttentionJob struct {
 func AttentionJobs(p AttentionParams, isa ISA) []AttentionJob {
 	var jobs []AttentionJob
 	add := func(field string, k Kernel) { jobs = append(jobs, AttentionJob{field, k}) }
+	if p.Pairs {
+		return pairJobs(p, isa)
+	}
 	if p.Terms.Content {
 		add("Keys", attnKeys(p, isa))
 	}
@@ -112,6 +119,29 @@ func AttentionJobs(p AttentionParams, isa ISA) []AttentionJob {
 	add("Softmax", attnSoftmax(isa))
 	add("Values", attnValues(p, isa))
 	add("Weigh", attnWeigh(p, isa))
+	return jobs
+}
+
+// pairAttn is the family of the kernels for pairs of bfloat16.
+const pairAttn = "pair_attn"
+
+// pairJobs returns the kernels of an attention with pairs.
+func pairJobs(p AttentionParams, isa ISA) []AttentionJob {
+	single := isa // for what is computed in float32
+	if set, ok := FindISA(isa.Extends); ok {
+		single = set
+	}
+	jobs := []AttentionJob{{"Rows", Pairs(PairRows, isa)}, {"Columns", Pairs(PairColumns, isa)}, {"Softmax", attnSoftmax(single)},
+		{"PairWeigh", attnPairWeigh(p, isa)}}
+	if p.Terms.Content {
+		jobs = append(jobs, AttentionJob{"Panel", Pairs(PairPanel, isa)})
+	}
+	if p.Terms.Content || p.Terms.Indexed() {
+		jobs = append(jobs, AttentionJob{"PairProduct", attnPairProduct(p, isa)})
+	}
+	if p.Terms.Relative() {
+		jobs = append(jobs, AttentionJob{"Join", attnJoin(p, single)})
+	}
 	return jobs
 }
 

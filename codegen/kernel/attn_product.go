@@ -9,11 +9,29 @@ import (
 	"github.com/debertac/debertac/runtime/attention"
 )
 
-// attnTile is a tile of a product: rows × vecs accumulators. The left operand is read element by element from rows that are lda bytes apart. Vector registers
-// are assigned by hand: the tile needs nearly all of them, and avo's allocator takes seconds for that number.
+// attnTile is a tile of a product: rows × vecs accumulators. The left operand is read element by element from rows that are lda bytes apart; with pairs, an
+// element is a pair of bfloat16. Vector registers are assigned by hand: the tile needs nearly all of them, and avo's allocator takes seconds for that number.
 type attnTile struct {
 	*asm
 	rows, vecs, lda int
+	pairs           bool
+}
+
+// height returns the tile with another number of rows.
+func (t *attnTile) height(rows int) *attnTile {
+	other := *t
+	other.rows = rows
+	return &other
+}
+
+// attnOdd is the register that picks the upper halves of pairs, for AVX-512 without BF16.
+var attnOdd = reg.K7
+
+// attnPairs sets the registers that products of pairs need.
+func (a *asm) attnPairs(pairs bool) {
+	if pairs && a.ISA.Wide() && !a.ISA.BF16() {
+		a.oddMask(attnOdd)
+	}
 }
 
 // acc returns the accumulator of a row and vector. The last row of every tile is in the same registers, so one copy of the code around the sums serves all
@@ -36,7 +54,7 @@ func (t *attnTile) clear() {
 func (t *attnTile) each(stem string, body func(acc []reg.Register, left int)) {
 	for h := t.ISA.TileRows; h > 0; h-- {
 		t.Label(fmt.Sprintf("%s_%d", stem, h))
-		row := attnTile{t.asm, h, t.vecs, t.lda}
+		row := t.height(h)
 		var acc []reg.Register
 		for v := range t.vecs {
 			acc = append(acc, row.acc(0, v))
@@ -47,14 +65,28 @@ func (t *attnTile) each(stem string, body func(acc []reg.Register, left int)) {
 
 // step adds the products of one element of every left row, at left + disp, with the vectors whose addresses right returns.
 func (t *attnTile) step(left reg.Register, disp int, right func(vec int) operand.Mem) {
-	for v := range t.vecs {
-		t.VMOVUPS(right(v), t.right(v))
-	}
-	for r := range t.rows {
-		t.VBROADCASTSS(at(left, r*t.lda+disp), t.left(r))
+	products := func(load, broadcast func(m operand.Mem, dst reg.Register)) {
 		for v := range t.vecs {
-			t.VFMADD231PS(t.right(v), t.left(r), t.acc(r, v))
+			load(right(v), t.right(v))
 		}
+		for r := range t.rows {
+			broadcast(at(left, r*t.lda+disp), t.left(r))
+			for v := range t.vecs {
+				if t.pairs && t.ISA.BF16() {
+					t.encoded("VDPBF16PS", t.right(v), t.left(r), t.acc(r, v))
+				} else {
+					t.VFMADD231PS(t.right(v), t.left(r), t.acc(r, v))
+				}
+			}
+		}
+	}
+	if !t.pairs || t.ISA.BF16() {
+		products(func(m operand.Mem, dst reg.Register) { t.VMOVUPS(m, dst) }, func(m operand.Mem, dst reg.Register) { t.VBROADCASTSS(m, dst) })
+		return
+	}
+	for _, upper := range []bool{false, true} {
+		products(func(m operand.Mem, dst reg.Register) { t.widen(upper, m, attnOdd, dst) },
+			func(m operand.Mem, dst reg.Register) { t.widenOne(upper, m, attnOdd, dst) })
 	}
 }
 
@@ -82,6 +114,21 @@ func (a *asm) attnEnter(h reg.GPVirtual, stem string) {
 	a.JMP(operand.LabelRef(stem + "_1"))
 }
 
+// attnPairProduct returns the kernel that does the same as that of attnProduct for pairs of bfloat16.
+func attnPairProduct(p AttentionParams, isa ISA) Kernel {
+	list := append(append(params("c", F32), params("a b", I32)...), params("m panels ldc", Int)...)
+	return Kernel{
+		Name:   fmt.Sprintf("pair_attn_bf16_product_%d_%s", p.DP, isa.Name),
+		Family: pairAttn,
+		ISA:    isa,
+		Params: list,
+		Doc: fmt.Sprintf("computes c[m, 16·panels] = a[m, %d]·bᵀ.\nb: panels [panels][%d][16] of pairs of bfloat16; rows of a are %d pairs apart, of c ldc.",
+			p.DP, p.DP/2, p.LDP()),
+		err:  p.Check(),
+		emit: func(a *asm) { emitAttnProduct(a, p.DP/2, p.LDP(), true) },
+	}
+}
+
 // attnProduct returns the kernel that multiplies rows of queries or keys with panels, which hold keys or a relative table.
 func attnProduct(p AttentionParams, isa ISA, lda int) Kernel {
 	return Kernel{
@@ -92,15 +139,17 @@ func attnProduct(p AttentionParams, isa ISA, lda int) Kernel {
 		Doc: fmt.Sprintf("computes c[m, 16·panels] = a[m, %d]·bᵀ.\nb: panels [panels][%d][16]; rows of a are %d floats apart, of c ldc.",
 			p.DP, p.DP, lda),
 		err:  p.Check(),
-		emit: func(a *asm) { emitAttnProduct(a, p, lda) },
+		emit: func(a *asm) { emitAttnProduct(a, p.DP, lda, false) },
 	}
 }
 
-func emitAttnProduct(a *asm, p AttentionParams, lda int) {
+// emitAttnProduct emits a product of rows with terms numbers, or pairs, which are lda of them apart.
+func emitAttnProduct(a *asm, terms, lda int, pairs bool) {
+	a.attnPairs(pairs)
 	c, b, panels := a.arg("c"), a.arg("b"), a.arg("panels")
 	ldc := a.arg("ldc")
 	a.SHLQ(operand.U8(2), ldc)
-	panel := p.DP * PanelWidth * 4
+	panel := terms * PanelWidth * 4
 	parts := PanelWidth / a.ISA.Lanes() // vectors in a row of a panel
 	for width := a.ISA.TilePanels; width >= 1; width-- {
 		top, end := a.label("panels"), a.label("end")
@@ -109,7 +158,7 @@ func emitAttnProduct(a *asm, p AttentionParams, lda int) {
 		a.JLT(operand.LabelRef(end))
 		out, left, rows := a.GP64(), a.arg("a"), a.arg("m")
 		a.MOVQ(c, out)
-		tile := &attnTile{a, a.ISA.TileRows, width * parts, lda * 4}
+		tile := &attnTile{a, a.ISA.TileRows, width * parts, lda * 4, pairs}
 		strip, sums, store := a.label("strip"), a.label("sums"), a.label("store")
 		a.Label(strip)
 		height, x, w := a.GP64(), a.GP64(), a.GP64()
@@ -119,11 +168,11 @@ func emitAttnProduct(a *asm, p AttentionParams, lda int) {
 		a.MOVQ(b, w)
 		a.attnEnter(height, sums)
 		for h := 1; h <= a.ISA.TileRows; h++ {
-			t := &attnTile{a, h, tile.vecs, tile.lda}
+			t := tile.height(h)
 			unroll := a.ISA.unroll(h * t.vecs)
 			a.Label(fmt.Sprintf("%s_%d", sums, h))
 			turns, turn := a.GP64(), a.label("turn")
-			a.MOVQ(imm(p.DP/unroll), turns)
+			a.MOVQ(imm(terms/unroll), turns)
 			a.align(32)
 			a.Label(turn)
 			for u := range unroll {
@@ -157,6 +206,22 @@ func emitAttnProduct(a *asm, p AttentionParams, lda int) {
 	a.ret()
 }
 
+// attnPairWeigh returns the kernel that does the same as that of attnWeigh for pairs of bfloat16.
+func attnPairWeigh(p AttentionParams, isa ISA) Kernel {
+	list := append(append(params("o sum", F32), params("p v", I32)...), append(params("scale factor", F32), params("m n ldo", Int)...)...)
+	return Kernel{
+		Name:   fmt.Sprintf("pair_attn_bf16_weigh_%d_%s", p.DP, isa.Name),
+		Family: pairAttn,
+		ISA:    isa,
+		Params: list,
+		Doc: fmt.Sprintf("computes o[m, %d] = (sum·scale[m] + p[m, 2n]·v[2n, %d])·factor[m]; without\n"+
+			"sum (nil), it starts at 0. p holds pairs of bfloat16 in rows %d pairs apart, v pairs of\nrows; rows of sum and v are %d apart, of o ldo.",
+			p.DP, p.DP, attention.LDProbs, p.DP),
+		err:  p.Check(),
+		emit: func(a *asm) { emitAttnWeigh(a, p, attention.LDProbs, true) },
+	}
+}
+
 // attnWeigh returns the kernel that sums values weighted by probabilities.
 func attnWeigh(p AttentionParams, isa ISA) Kernel {
 	return Kernel{
@@ -168,7 +233,7 @@ func attnWeigh(p AttentionParams, isa ISA) Kernel {
 			"sum (nil), it starts at 0. Rows of sum and v are %d floats apart, of p %d, of o ldo.",
 			p.DP, p.DP, p.DP, attention.LDS),
 		err:  p.Check(),
-		emit: func(a *asm) { emitAttnWeigh(a, p) },
+		emit: func(a *asm) { emitAttnWeigh(a, p, attention.LDS, false) },
 	}
 }
 
@@ -207,7 +272,9 @@ func (t *attnTile) weigh(p AttentionParams, x, w, remain reg.GPVirtual) {
 	t.Label(finish)
 }
 
-func emitAttnWeigh(a *asm, p AttentionParams) {
+// emitAttnWeigh emits sums weighted by probabilities, or pairs of them, in rows that are ldp of them apart.
+func emitAttnWeigh(a *asm, p AttentionParams, ldp int, pairs bool) {
+	a.attnPairs(pairs)
 	parts := PanelWidth / a.ISA.Lanes()
 	col := a.GP64() // first column of the tile, in bytes
 	a.XORQ(col, col)
@@ -230,7 +297,7 @@ func emitAttnWeigh(a *asm, p AttentionParams) {
 		out, sum, left := a.arg("o"), a.arg("sum"), a.arg("p")
 		scale, factor, rows := a.arg("scale"), a.arg("factor"), a.arg("m")
 		a.ADDQ(col, out)
-		tile := &attnTile{a, a.ISA.TileRows, width * parts, attention.LDS * 4}
+		tile := &attnTile{a, a.ISA.TileRows, width * parts, ldp * 4, pairs}
 		strip, start, fresh, begin := a.label("strip"), a.label("start"), a.label("fresh"), a.label("begin")
 		a.Label(strip)
 		height, x, w, turns := a.GP64(), a.GP64(), a.GP64(), a.GP64()
@@ -260,8 +327,7 @@ func emitAttnWeigh(a *asm, p AttentionParams) {
 		a.attnEnter(height, sums)
 		for h := 1; h <= a.ISA.TileRows; h++ {
 			a.Label(fmt.Sprintf("%s_%d", sums, h))
-			t := &attnTile{a, h, tile.vecs, tile.lda}
-			t.weigh(p, x, w, turns)
+			tile.height(h).weigh(p, x, w, turns)
 			a.JMP(operand.LabelRef(fmt.Sprintf("%s_%d", store, h)))
 		}
 		tile.each(store, func(acc []reg.Register, h int) {
@@ -273,7 +339,7 @@ func emitAttnWeigh(a *asm, p AttentionParams) {
 			a.ADDQ(ldo, out)
 		})
 		a.SUBQ(height, rows)
-		a.IMUL3Q(imm(attention.LDS*4), height, height)
+		a.IMUL3Q(imm(ldp*4), height, height)
 		a.ADDQ(height, left)
 		a.TESTQ(rows, rows)
 		a.JNZ(operand.LabelRef(strip))

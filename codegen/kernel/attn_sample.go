@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/debertac/debertac/runtime/attention"
 )
@@ -12,6 +13,15 @@ var attnFamily = Family{
 	Doc:     "steps of disentangled attention: products, relative terms, softmax, weighting",
 	ISAs:    []string{AVX2, AVX512},
 	Samples: attnKernels,
+}
+
+var pairAttnFamily = Family{
+	Name: pairAttn,
+	Doc:  "products of disentangled attention with pairs of bfloat16",
+	ISAs: []string{AVX2, AVX512, AVX512BF16},
+	Samples: func(isa ISA) []Kernel {
+		return attnSampleKernels(isa, pairAttn)
+	},
 }
 
 // AttentionSample is an attention that generated/kernels holds.
@@ -45,6 +55,13 @@ func (s AttentionSample) apart() AttentionSample {
 	return s
 }
 
+// paired rounds products to bfloat16.
+func (s AttentionSample) paired() AttentionSample {
+	s.Name += ", pairs"
+	s.Params.Pairs = true
+	return s
+}
+
 // AttentionSamples returns the attentions that generated/kernels holds: shapes of models, some of them masked or with queries in a matrix of their own, and one
 // small shape with every set of terms and signs.
 func AttentionSamples() []AttentionSample {
@@ -64,6 +81,14 @@ func AttentionSamples() []AttentionSample {
 		attention.Terms{Content: true, KeyPosition: attention.Forward, QueryPosition: attention.Reverse, Bias: true})
 	list = append(list, base.masked(), list[7].masked(), small.masked(), small.apart().masked(),
 		attnShape("positions", 2, 7, 16, 8, 64, attention.Terms{KeyPosition: attention.Reverse, QueryPosition: attention.Forward}).masked())
+	for _, s := range append(slices.Clone(list[:8]), small, small.masked(), small.apart().masked()) {
+		list = append(list, s.paired())
+	}
+	for signs := range 4 {
+		turned := func(bit int) attention.Sign { return attention.Sign(2*(signs>>bit&1) - 1) }
+		t := attention.Terms{KeyPosition: turned(0), QueryPosition: turned(1)}
+		list = append(list, attnShape(fmt.Sprint("signs ", signs), 2, 24, 16, 8, 64, t).paired())
+	}
 	// Every set of terms with equal signs, and sets of two terms with different signs.
 	for set := 1; set < 16; set++ {
 		for signs := 0; signs < 4; signs++ {
@@ -86,11 +111,14 @@ func AttentionSamples() []AttentionSample {
 	return list
 }
 
-func attnKernels(isa ISA) []Kernel {
+func attnKernels(isa ISA) []Kernel { return attnSampleKernels(isa, "attn") }
+
+// attnSampleKernels returns the kernels of a family that the samples of attentions need.
+func attnSampleKernels(isa ISA, family string) []Kernel {
 	var ks []Kernel
 	seen := map[string]bool{}
 	add := func(k Kernel) {
-		if !seen[k.Name] && k.Family == "attn" {
+		if !seen[k.Name] && k.Family == family && k.ISA.Name == isa.Name {
 			seen[k.Name] = true
 			ks = append(ks, k)
 		}

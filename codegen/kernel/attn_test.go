@@ -69,13 +69,16 @@ func TestAttentionNames(t *testing.T) {
 
 // TestAttentionJobs compares the kernels' signatures with the fields that they fill. It fails if a field is filled twice or does not exist.
 func TestAttentionJobs(t *testing.T) {
-	fields := reflect.TypeFor[attention.Kernels]()
+	kinds := []reflect.Type{reflect.TypeFor[attention.Kernels](), reflect.TypeFor[attention.PairKernels]()}
 	filled := map[string]bool{}
 	for _, s := range AttentionSamples() {
 		for _, isa := range ISAs() {
 			seen := map[string]bool{}
 			for _, j := range AttentionJobs(s.Params, isa) {
-				f, ok := fields.FieldByName(j.Field)
+				f, ok := kinds[0].FieldByName(j.Field)
+				if !ok {
+					f, ok = kinds[1].FieldByName(j.Field)
+				}
 				if !ok || seen[j.Field] {
 					t.Fatalf("%s: field %s is missing or filled twice", s.Name, j.Field)
 				}
@@ -90,9 +93,11 @@ func TestAttentionJobs(t *testing.T) {
 			}
 		}
 	}
-	for i := range fields.NumField() {
-		if f := fields.Field(i); f.Type.Kind() == reflect.Func && !filled[f.Name] {
-			t.Errorf("no kernel fills the field %s", f.Name)
+	for _, fields := range kinds {
+		for f := range fields.Fields() {
+			if f.Type.Kind() == reflect.Func && !filled[f.Name] {
+				t.Errorf("no kernel fills the field %s", f.Name)
+			}
 		}
 	}
 }

@@ -88,6 +88,7 @@ var families = []Family{
 	layerNormGradFamily,
 	lstmFamily,
 	momentsFamily,
+	pairAttnFamily,
 	pairGemmFamily,
 	pairGemmTNFamily,
 	pairsFamily,

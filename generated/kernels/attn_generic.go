@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/debertac/debertac/runtime/attention"
+	bf16 "github.com/debertac/debertac/runtime/bf16"
 )
 
 // attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
@@ -2244,6 +2245,3110 @@ func attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic(call attention.Call)
 				p := pi[jo]
 				vj := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(jo*96))), 16)
 				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_64_ldq2320_ldo784_r512_cc_cp_pc_generic: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_64_ldq2320_ldo784_r512_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 512)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+512))), rows*64)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*2320))), 64)
+			toq := q16[rq*64:][:64]
+			for dq := range 64 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+512+rows*64))), n*64)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*2320))), 64)
+			tok := k16[rk*64:][:64]
+			for dk := range 64 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+512+rows*64+n*64))), n*64)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*2320))), 64)
+			tov := v16[rv*64:][:64]
+			for dv := range 64 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := q16[(i-i0)*64:][:64]
+			for j := range n {
+				kj := k16[j*64:][:64]
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 64; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*64:][:64]
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*512))), 512)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 32 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*64:][:64]
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*512))), 512)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 32 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*64:][:64]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*512))), 512)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 32 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*64:][:64]
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*512))), 512)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 32 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*784))), 64)
+			clear(oi[:64])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*64:][:64]
+				for do := range 64 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_64_ldq384_ldo128_r128_cc_cp_pc_generic: attention of one head of 64 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_64_ldq384_ldo128_r128_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 128)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+128))), rows*64)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*384))), 64)
+			toq := q16[rq*64:][:64]
+			for dq := range 64 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+128+rows*64))), n*64)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*384))), 64)
+			tok := k16[rk*64:][:64]
+			for dk := range 64 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+128+rows*64+n*64))), n*64)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*384))), 64)
+			tov := v16[rv*64:][:64]
+			for dv := range 64 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := q16[(i-i0)*64:][:64]
+			for j := range n {
+				kj := k16[j*64:][:64]
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 64; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*64:][:64]
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*512))), 512)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 32 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*64:][:64]
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*512))), 512)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 32 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*64:][:64]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*512))), 512)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 32 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*64:][:64]
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*512))), 512)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 32 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*128))), 64)
+			clear(oi[:64])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*64:][:64]
+				for do := range 64 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_32_ldq192_ldo64_r256_cc_cp_pc_generic: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_32_ldq192_ldo64_r256_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 256)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+256))), rows*32)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*192))), 32)
+			toq := q16[rq*32:][:32]
+			for dq := range 32 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+256+rows*32))), n*32)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*192))), 32)
+			tok := k16[rk*32:][:32]
+			for dk := range 32 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+256+rows*32+n*32))), n*32)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*192))), 32)
+			tov := v16[rv*32:][:32]
+			for dv := range 32 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := q16[(i-i0)*32:][:32]
+			for j := range n {
+				kj := k16[j*32:][:32]
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 32; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*32:][:32]
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*32:][:32]
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*32:][:32]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*32:][:32]
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
+			clear(oi[:32])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*32:][:32]
+				for do := range 32 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_48_ldq144_ldo48_r32_cc_cp_pc_generic: attention of one head of 48 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_48_ldq144_ldo48_r32_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32))), rows*48)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*144))), 48)
+			toq := q16[rq*48:][:48]
+			for dq := range 48 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*48))), n*48)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*144))), 48)
+			tok := k16[rk*48:][:48]
+			for dk := range 48 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*48+n*48))), n*48)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*144))), 48)
+			tov := v16[rv*48:][:48]
+			for dv := range 48 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := q16[(i-i0)*48:][:48]
+			for j := range n {
+				kj := k16[j*48:][:48]
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 48; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*48:][:48]
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*384))), 384)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 24 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*48:][:48]
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*384))), 384)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 24 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*48:][:48]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*384))), 384)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 24 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*48:][:48]
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*384))), 384)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 24 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*48))), 48)
+			clear(oi[:48])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*48:][:48]
+				for do := range 48 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_128_ldq384_ldo128_r48_cc_cp_pc_generic: attention of one head of 128 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_128_ldq384_ldo128_r48_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 48)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+48))), rows*128)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*384))), 128)
+			toq := q16[rq*128:][:128]
+			for dq := range 128 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+48+rows*128))), n*128)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*384))), 128)
+			tok := k16[rk*128:][:128]
+			for dk := range 128 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+48+rows*128+n*128))), n*128)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*384))), 128)
+			tov := v16[rv*128:][:128]
+			for dv := range 128 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := q16[(i-i0)*128:][:128]
+			for j := range n {
+				kj := k16[j*128:][:128]
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 128; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*128:][:128]
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*1024))), 1024)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 64 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*128:][:128]
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*1024))), 1024)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 64 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*128:][:128]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*1024))), 1024)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 64 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*128:][:128]
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*1024))), 1024)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 64 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*128))), 128)
+			clear(oi[:128])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*128:][:128]
+				for do := range 128 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_16_ldq144_ldo48_r18_cc_cp_pc_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_16_ldq144_ldo48_r18_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32))), rows*16)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*144))), 16)
+			toq := q16[rq*16:][:16]
+			for dq := range 16 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*16))), n*16)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*144))), 16)
+			tok := k16[rk*16:][:16]
+			for dk := range 16 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*16+n*16))), n*16)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*144))), 16)
+			tov := v16[rv*16:][:16]
+			for dv := range 16 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := q16[(i-i0)*16:][:16]
+			for j := range n {
+				kj := k16[j*16:][:16]
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*16:][:16]
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*128))), 128)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 8 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*16:][:16]
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*128))), 128)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 8 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*16:][:16]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*128))), 128)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 8 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*16:][:16]
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*128))), 128)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 8 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*48))), 16)
+			clear(oi[:16])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*16:][:16]
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_16_ldq144_ldo48_r64_cc_cp_pc_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_16_ldq144_ldo48_r64_cc_cp_pc_generic(call attention.Call) {
+	o, q, k, v, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 64)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+64))), rows*16)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*144))), 16)
+			toq := q16[rq*16:][:16]
+			for dq := range 16 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+64+rows*16))), n*16)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*144))), 16)
+			tok := k16[rk*16:][:16]
+			for dk := range 16 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+64+rows*16+n*16))), n*16)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*144))), 16)
+			tov := v16[rv*16:][:16]
+			for dv := range 16 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := q16[(i-i0)*16:][:16]
+			for j := range n {
+				kj := k16[j*16:][:16]
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*16:][:16]
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*128))), 128)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 8 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*16:][:16]
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*128))), 128)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 8 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*16:][:16]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*128))), 128)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 8 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*16:][:16]
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*128))), 128)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 8 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*48))), 16)
+			clear(oi[:16])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*16:][:16]
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_32_ldq192_ldo64_r0_cc_generic: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_32_ldq192_ldo64_r0_cc_generic(call attention.Call) {
+	o, q, k, v, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), rows*32)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*192))), 32)
+			toq := q16[rq*32:][:32]
+			for dq := range 32 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+rows*32))), n*32)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*192))), 32)
+			tok := k16[rk*32:][:32]
+			for dk := range 32 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+rows*32+n*32))), n*32)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*192))), 32)
+			tov := v16[rv*32:][:32]
+			for dv := range 32 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := q16[(i-i0)*32:][:32]
+			for j := range n {
+				kj := k16[j*32:][:32]
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 32; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
+			clear(oi[:32])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*32:][:32]
+				for do := range 32 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic(call attention.Call) {
+	o, q, k, v, bias, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.Bias, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32))), rows*16)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*96))), 16)
+			toq := q16[rq*16:][:16]
+			for dq := range 16 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*16))), n*16)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*96))), 16)
+			tok := k16[rk*16:][:16]
+			for dk := range 16 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*16+n*16))), n*16)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*96))), 16)
+			tov := v16[rv*16:][:16]
+			for dv := range 16 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := q16[(i-i0)*16:][:16]
+			for j := range n {
+				kj := k16[j*16:][:16]
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*16:][:16]
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*128))), 128)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 8 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*16:][:16]
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*128))), 128)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 8 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range n {
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*16:][:16]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*128))), 128)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 8 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*16:][:16]
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*128))), 128)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 8 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range n {
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
+			clear(oi[:16])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*16:][:16]
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic(call attention.Call) {
+	o, q, k, v, bias, krpairs, qrpairs, index, pos, scratch, n, i0, i1, prefix := call.O, call.Q, call.K, call.V, call.Bias, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To, call.Prefix
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32))), rows*16)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*96))), 16)
+			toq := q16[rq*16:][:16]
+			for dq := range 16 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*16))), n*16)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*96))), 16)
+			tok := k16[rk*16:][:16]
+			for dk := range 16 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*16+n*16))), n*16)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*96))), 16)
+			tov := v16[rv*16:][:16]
+			for dv := range 16 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := q16[(i-i0)*16:][:16]
+			for j := range max(i+1, prefix) {
+				kj := k16[j*16:][:16]
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*16:][:16]
+				seencpc := max(icpc+1, prefix)
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*128))), 128)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 8 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				fromc := i0
+				if prefix <= jpcc {
+					fromc = max(i0, jpcc)
+				}
+				if fromc < i1 {
+					kpcc := k16[jpcc*16:][:16]
+					lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+					hipcc := (int(indexc[(reachc+jpcc)-fromc]) / 16) + 1
+					for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+						outpcc := products[ppcc*16:][:16]
+						panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*128))), 128)
+						for cpcc := 0; cpcc < 16; cpcc += 4 {
+							s0pcc := float32(0.0)
+							s1pcc := float32(0.0)
+							s2pcc := float32(0.0)
+							s3pcc := float32(0.0)
+							for dpcc := range 8 {
+								xpcc := kpcc[dpcc*2]
+								ypcc := kpcc[dpcc*2+1]
+								linepcc := panelpcc[dpcc*16+cpcc:][:4]
+								s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+								s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+								s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+								s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+							}
+							outpcc[cpcc] = s0pcc
+							outpcc[cpcc+1] = s1pcc
+							outpcc[cpcc+2] = s2pcc
+							outpcc[cpcc+3] = s3pcc
+						}
+					}
+					for ipcc := fromc; ipcc < i1; ipcc++ {
+						scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+					}
+				}
+			}
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range max(ibc+1, prefix) {
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*16:][:16]
+				seencph := max(icph+1, prefix)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*128))), 128)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 8 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				fromh := i0
+				if prefix <= jpch {
+					fromh = max(i0, jpch)
+				}
+				if fromh < i1 {
+					kpch := k16[jpch*16:][:16]
+					lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+					hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[fromh])]) / 16) + 1
+					for ppch := lopch; ppch < hipch; ppch++ {
+						outpch := products[ppch*16:][:16]
+						panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*128))), 128)
+						for cpch := 0; cpch < 16; cpch += 4 {
+							s0pch := float32(0.0)
+							s1pch := float32(0.0)
+							s2pch := float32(0.0)
+							s3pch := float32(0.0)
+							for dpch := range 8 {
+								xpch := kpch[dpch*2]
+								ypch := kpch[dpch*2+1]
+								linepch := panelpch[dpch*16+cpch:][:4]
+								s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+								s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+								s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+								s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+							}
+							outpch[cpch] = s0pch
+							outpch[cpch+1] = s1pch
+							outpch[cpch+2] = s2pch
+							outpch[cpch+3] = s3pch
+						}
+					}
+					for ipch := fromh; ipch < i1; ipch++ {
+						scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+					}
+				}
+			}
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range max(ibh+1, prefix) {
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := max(io+1, prefix)
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			for jz := seen; jz < n; jz++ {
+				pi[jz] = 0.0
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
+			clear(oi[:16])
+			for jo := range max(io+1, prefix) {
+				p := pi[jo]
+				vj := v16[jo*16:][:16]
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic: attention of one head of 16 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic(call attention.Call) {
+	o, q, k, v, bias, krpairs, qrpairs, index, pos, scratch, n, i0, i1, prefix := call.O, call.Q, call.K, call.V, call.Bias, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To, call.Prefix
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32))), rows*16)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*32))), 16)
+			toq := q16[rq*16:][:16]
+			for dq := range 16 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*16))), n*16)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*64))), 16)
+			tok := k16[rk*16:][:16]
+			for dk := range 16 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*16+n*16))), n*16)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*64))), 16)
+			tov := v16[rv*16:][:16]
+			for dv := range 16 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			qi := q16[(i-i0)*16:][:16]
+			for j := range max(i+1, prefix) {
+				kj := k16[j*16:][:16]
+				s0 := float32(0.0)
+				s1 := float32(0.0)
+				s2 := float32(0.0)
+				s3 := float32(0.0)
+				for sj := 0; sj < 16; sj += 4 {
+					s0 += float32(qi[sj] * kj[sj])
+					s1 += float32(qi[sj+1] * kj[sj+1])
+					s2 += float32(qi[sj+2] * kj[sj+2])
+					s3 += float32(qi[sj+3] * kj[sj+3])
+				}
+				si[j] = s0 + s1 + (s2 + s3)
+			}
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*16:][:16]
+				seencpc := max(icpc+1, prefix)
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*128))), 128)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 8 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				fromc := i0
+				if prefix <= jpcc {
+					fromc = max(i0, jpcc)
+				}
+				if fromc < i1 {
+					kpcc := k16[jpcc*16:][:16]
+					lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+					hipcc := (int(indexc[(reachc+jpcc)-fromc]) / 16) + 1
+					for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+						outpcc := products[ppcc*16:][:16]
+						panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*128))), 128)
+						for cpcc := 0; cpcc < 16; cpcc += 4 {
+							s0pcc := float32(0.0)
+							s1pcc := float32(0.0)
+							s2pcc := float32(0.0)
+							s3pcc := float32(0.0)
+							for dpcc := range 8 {
+								xpcc := kpcc[dpcc*2]
+								ypcc := kpcc[dpcc*2+1]
+								linepcc := panelpcc[dpcc*16+cpcc:][:4]
+								s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+								s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+								s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+								s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+							}
+							outpcc[cpcc] = s0pcc
+							outpcc[cpcc+1] = s1pcc
+							outpcc[cpcc+2] = s2pcc
+							outpcc[cpcc+3] = s3pcc
+						}
+					}
+					for ipcc := fromc; ipcc < i1; ipcc++ {
+						scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+					}
+				}
+			}
+			tablec := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachc))), 2*reachc+1)
+			for ibc := i0; ibc < i1; ibc++ {
+				sbc := scores[(ibc-i0)*n:][:n]
+				for jbc := range max(ibc+1, prefix) {
+					sbc[jbc] = sbc[jbc] + tablec[(reachc+ibc)-jbc]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*16:][:16]
+				seencph := max(icph+1, prefix)
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*128))), 128)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 8 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				fromh := i0
+				if prefix <= jpch {
+					fromh = max(i0, jpch)
+				}
+				if fromh < i1 {
+					kpch := k16[jpch*16:][:16]
+					lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+					hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[fromh])]) / 16) + 1
+					for ppch := lopch; ppch < hipch; ppch++ {
+						outpch := products[ppch*16:][:16]
+						panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*128))), 128)
+						for cpch := 0; cpch < 16; cpch += 4 {
+							s0pch := float32(0.0)
+							s1pch := float32(0.0)
+							s2pch := float32(0.0)
+							s3pch := float32(0.0)
+							for dpch := range 8 {
+								xpch := kpch[dpch*2]
+								ypch := kpch[dpch*2+1]
+								linepch := panelpch[dpch*16+cpch:][:4]
+								s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+								s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+								s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+								s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+							}
+							outpch[cpch] = s0pch
+							outpch[cpch+1] = s1pch
+							outpch[cpch+2] = s2pch
+							outpch[cpch+3] = s3pch
+						}
+					}
+					for ipch := fromh; ipch < i1; ipch++ {
+						scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+					}
+				}
+			}
+			tableh := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(bias), 4*(0-reachh))), 2*reachh+1)
+			for ibh := i0; ibh < i1; ibh++ {
+				sbh := scores[(ibh-i0)*n:][:n]
+				for jbh := range max(ibh+1, prefix) {
+					sbh[jbh] = sbh[jbh] + tableh[(reachh+int(at[ibh]))-int(at[jbh])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := max(io+1, prefix)
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			for jz := seen; jz < n; jz++ {
+				pi[jz] = 0.0
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*32))), 16)
+			clear(oi[:16])
+			for jo := range max(io+1, prefix) {
+				p := pi[jo]
+				vj := v16[jo*16:][:16]
+				for do := range 16 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_32_ldq192_ldo64_r32_cpr_pcr_generic: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_32_ldq192_ldo64_r32_cpr_pcr_generic(call attention.Call) {
+	o, q, k, v, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32))), rows*32)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*192))), 32)
+			toq := q16[rq*32:][:32]
+			for dq := range 32 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*32))), n*32)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*192))), 32)
+			tok := k16[rk*32:][:32]
+			for dk := range 32 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*32+n*32))), n*32)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*192))), 32)
+			tov := v16[rv*32:][:32]
+			for dv := range 32 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			clear(si[:n])
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*32:][:32]
+				seencpc := n
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*32:][:32]
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*32:][:32]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*32:][:32]
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
+			clear(oi[:32])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*32:][:32]
+				for do := range 32 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_32_ldq192_ldo64_r32_cp_pcr_generic: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_32_ldq192_ldo64_r32_cp_pcr_generic(call attention.Call) {
+	o, q, k, v, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32))), rows*32)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*192))), 32)
+			toq := q16[rq*32:][:32]
+			for dq := range 32 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*32))), n*32)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*192))), 32)
+			tok := k16[rk*32:][:32]
+			for dk := range 32 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*32+n*32))), n*32)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*192))), 32)
+			tov := v16[rv*32:][:32]
+			for dv := range 32 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			clear(si[:n])
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*32:][:32]
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*32:][:32]
+				lopcc := int(indexc[(reachc+jpcc)-(i1-1)]) / 16
+				hipcc := (int(indexc[(reachc+jpcc)-i0]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+jpcc)-ipcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*32:][:32]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*32:][:32]
+				lopch := int(indexh[(reachh+int(at[jpch]))-int(at[i1-1])]) / 16
+				hipch := (int(indexh[(reachh+int(at[jpch]))-int(at[i0])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[jpch]))-int(at[ipch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
+			clear(oi[:32])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*32:][:32]
+				for do := range 32 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_32_ldq192_ldo64_r32_cpr_pc_generic: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_32_ldq192_ldo64_r32_cpr_pc_generic(call attention.Call) {
+	o, q, k, v, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32))), rows*32)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*192))), 32)
+			toq := q16[rq*32:][:32]
+			for dq := range 32 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*32))), n*32)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*192))), 32)
+			tok := k16[rk*32:][:32]
+			for dk := range 32 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*32+n*32))), n*32)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*192))), 32)
+			tov := v16[rv*32:][:32]
+			for dv := range 32 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			clear(si[:n])
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*32:][:32]
+				seencpc := n
+				locpc := int(indexc[reachc-icpc]) / 16
+				hicpc := (int(indexc[(reachc+(seencpc-1))-icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+jcpc)-icpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*32:][:32]
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*32:][:32]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[0]))-int(at[icph])]) / 16
+				hicph := (int(indexh[(reachh+int(at[seencph-1]))-int(at[icph])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[jcph]))-int(at[icph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*32:][:32]
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
+			clear(oi[:32])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*32:][:32]
+				for do := range 32 {
+					oi[do] = oi[do] + float32(p*vj[do])
+				}
+			}
+		}
+	}
+}
+
+// attention_bf16_32_ldq192_ldo64_r32_cp_pc_generic: attention of one head of 32 over one sequence of n rows, queries i0 … i1-1.
+func attention_bf16_32_ldq192_ldo64_r32_cp_pc_generic(call attention.Call) {
+	o, q, k, v, krpairs, qrpairs, index, pos, scratch, n, i0, i1 := call.O, call.Q, call.K, call.V, call.KRPairs, call.QRPairs, call.Index, call.Positions, call.Scratch, call.N, call.From, call.To
+	if i0 < i1 {
+		rows := i1 - i0
+		products := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n))), 32)
+		q16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32))), rows*32)
+		for rq := range rows {
+			fromq := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(q), 4*((i0+rq)*192))), 32)
+			toq := q16[rq*32:][:32]
+			for dq := range 32 {
+				toq[dq] = bf16.Round(fromq[dq])
+			}
+		}
+		k16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*32))), n*32)
+		for rk := range n {
+			fromk := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(k), 4*(rk*192))), 32)
+			tok := k16[rk*32:][:32]
+			for dk := range 32 {
+				tok[dk] = bf16.Round(fromk[dk])
+			}
+		}
+		v16 := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(scratch), 4*(rows*n+32+rows*32+n*32))), n*32)
+		for rv := range n {
+			fromv := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(v), 4*(rv*192))), 32)
+			tov := v16[rv*32:][:32]
+			for dv := range 32 {
+				tov[dv] = bf16.Round(fromv[dv])
+			}
+		}
+		scores := unsafe.Slice(scratch, rows*n)
+		for i := i0; i < i1; i++ {
+			si := scores[(i-i0)*n:][:n]
+			clear(si[:n])
+		}
+		if pos == nil {
+			reachc := n - 1
+			indexc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachc))), 2*reachc+1)
+			for icpc := i0; icpc < i1; icpc++ {
+				scpc := scores[(icpc-i0)*n:][:n]
+				qcpc := q16[(icpc-i0)*32:][:32]
+				seencpc := n
+				locpc := int(indexc[(reachc+icpc)-(seencpc-1)]) / 16
+				hicpc := (int(indexc[reachc+icpc]) / 16) + 1
+				for pcpc := locpc; pcpc < hicpc; pcpc++ {
+					outcpc := products[pcpc*16:][:16]
+					panelcpc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcpc*256))), 256)
+					for ccpc := 0; ccpc < 16; ccpc += 4 {
+						s0cpc := float32(0.0)
+						s1cpc := float32(0.0)
+						s2cpc := float32(0.0)
+						s3cpc := float32(0.0)
+						for dcpc := range 16 {
+							xcpc := qcpc[dcpc*2]
+							ycpc := qcpc[dcpc*2+1]
+							linecpc := panelcpc[dcpc*16+ccpc:][:4]
+							s0cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[0])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[0]))))
+							s1cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[1])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[1]))))
+							s2cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[2])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[2]))))
+							s3cpc += float32(xcpc*bf16.Lower(int32(int(linecpc[3])))) + float32(ycpc*bf16.Upper(int32(int(linecpc[3]))))
+						}
+						outcpc[ccpc] = s0cpc
+						outcpc[ccpc+1] = s1cpc
+						outcpc[ccpc+2] = s2cpc
+						outcpc[ccpc+3] = s3cpc
+					}
+				}
+				for jcpc := range seencpc {
+					scpc[jcpc] = scpc[jcpc] + products[int(indexc[(reachc+icpc)-jcpc])]
+				}
+			}
+			for jpcc := range n {
+				kpcc := k16[jpcc*32:][:32]
+				lopcc := int(indexc[(reachc+i0)-jpcc]) / 16
+				hipcc := (int(indexc[(reachc+(i1-1))-jpcc]) / 16) + 1
+				for ppcc := lopcc; ppcc < hipcc; ppcc++ {
+					outpcc := products[ppcc*16:][:16]
+					panelpcc := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppcc*256))), 256)
+					for cpcc := 0; cpcc < 16; cpcc += 4 {
+						s0pcc := float32(0.0)
+						s1pcc := float32(0.0)
+						s2pcc := float32(0.0)
+						s3pcc := float32(0.0)
+						for dpcc := range 16 {
+							xpcc := kpcc[dpcc*2]
+							ypcc := kpcc[dpcc*2+1]
+							linepcc := panelpcc[dpcc*16+cpcc:][:4]
+							s0pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[0])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[0]))))
+							s1pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[1])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[1]))))
+							s2pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[2])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[2]))))
+							s3pcc += float32(xpcc*bf16.Lower(int32(int(linepcc[3])))) + float32(ypcc*bf16.Upper(int32(int(linepcc[3]))))
+						}
+						outpcc[cpcc] = s0pcc
+						outpcc[cpcc+1] = s1pcc
+						outpcc[cpcc+2] = s2pcc
+						outpcc[cpcc+3] = s3pcc
+					}
+				}
+				for ipcc := i0; ipcc < i1; ipcc++ {
+					scores[(ipcc-i0)*n+jpcc] = scores[(ipcc-i0)*n+jpcc] + products[int(indexc[(reachc+ipcc)-jpcc])]
+				}
+			}
+		} else {
+			at := unsafe.Slice(pos, n)
+			reachh := int(at[n-1]) - int(at[0])
+			indexh := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(index), 4*(0-reachh))), 2*reachh+1)
+			for icph := i0; icph < i1; icph++ {
+				scph := scores[(icph-i0)*n:][:n]
+				qcph := q16[(icph-i0)*32:][:32]
+				seencph := n
+				locph := int(indexh[(reachh+int(at[icph]))-int(at[seencph-1])]) / 16
+				hicph := (int(indexh[(reachh+int(at[icph]))-int(at[0])]) / 16) + 1
+				for pcph := locph; pcph < hicph; pcph++ {
+					outcph := products[pcph*16:][:16]
+					panelcph := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(krpairs), 4*(pcph*256))), 256)
+					for ccph := 0; ccph < 16; ccph += 4 {
+						s0cph := float32(0.0)
+						s1cph := float32(0.0)
+						s2cph := float32(0.0)
+						s3cph := float32(0.0)
+						for dcph := range 16 {
+							xcph := qcph[dcph*2]
+							ycph := qcph[dcph*2+1]
+							linecph := panelcph[dcph*16+ccph:][:4]
+							s0cph += float32(xcph*bf16.Lower(int32(int(linecph[0])))) + float32(ycph*bf16.Upper(int32(int(linecph[0]))))
+							s1cph += float32(xcph*bf16.Lower(int32(int(linecph[1])))) + float32(ycph*bf16.Upper(int32(int(linecph[1]))))
+							s2cph += float32(xcph*bf16.Lower(int32(int(linecph[2])))) + float32(ycph*bf16.Upper(int32(int(linecph[2]))))
+							s3cph += float32(xcph*bf16.Lower(int32(int(linecph[3])))) + float32(ycph*bf16.Upper(int32(int(linecph[3]))))
+						}
+						outcph[ccph] = s0cph
+						outcph[ccph+1] = s1cph
+						outcph[ccph+2] = s2cph
+						outcph[ccph+3] = s3cph
+					}
+				}
+				for jcph := range seencph {
+					scph[jcph] = scph[jcph] + products[int(indexh[(reachh+int(at[icph]))-int(at[jcph])])]
+				}
+			}
+			for jpch := range n {
+				kpch := k16[jpch*32:][:32]
+				lopch := int(indexh[(reachh+int(at[i0]))-int(at[jpch])]) / 16
+				hipch := (int(indexh[(reachh+int(at[i1-1]))-int(at[jpch])]) / 16) + 1
+				for ppch := lopch; ppch < hipch; ppch++ {
+					outpch := products[ppch*16:][:16]
+					panelpch := unsafe.Slice((*int32)(unsafe.Add(unsafe.Pointer(qrpairs), 4*(ppch*256))), 256)
+					for cpch := 0; cpch < 16; cpch += 4 {
+						s0pch := float32(0.0)
+						s1pch := float32(0.0)
+						s2pch := float32(0.0)
+						s3pch := float32(0.0)
+						for dpch := range 16 {
+							xpch := kpch[dpch*2]
+							ypch := kpch[dpch*2+1]
+							linepch := panelpch[dpch*16+cpch:][:4]
+							s0pch += float32(xpch*bf16.Lower(int32(int(linepch[0])))) + float32(ypch*bf16.Upper(int32(int(linepch[0]))))
+							s1pch += float32(xpch*bf16.Lower(int32(int(linepch[1])))) + float32(ypch*bf16.Upper(int32(int(linepch[1]))))
+							s2pch += float32(xpch*bf16.Lower(int32(int(linepch[2])))) + float32(ypch*bf16.Upper(int32(int(linepch[2]))))
+							s3pch += float32(xpch*bf16.Lower(int32(int(linepch[3])))) + float32(ypch*bf16.Upper(int32(int(linepch[3]))))
+						}
+						outpch[cpch] = s0pch
+						outpch[cpch+1] = s1pch
+						outpch[cpch+2] = s2pch
+						outpch[cpch+3] = s3pch
+					}
+				}
+				for ipch := i0; ipch < i1; ipch++ {
+					scores[(ipch-i0)*n+jpch] = scores[(ipch-i0)*n+jpch] + products[int(indexh[(reachh+int(at[ipch]))-int(at[jpch])])]
+				}
+			}
+		}
+		for io := i0; io < i1; io++ {
+			pi := scores[(io-i0)*n:][:n]
+			seen := n
+			top := pi[0]
+			for jm := 1; jm < seen; jm++ {
+				top = max(top, pi[jm])
+			}
+			sum := float32(0.0)
+			for je := range seen {
+				e := float32(math.Exp(float64(pi[je] - top)))
+				pi[je] = e
+				sum += e
+			}
+			share := 1.0 / sum
+			for jp := range seen {
+				pi[jp] = float32(pi[jp] * share)
+			}
+			oi := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(o), 4*((io-i0)*64))), 32)
+			clear(oi[:32])
+			for jo := range n {
+				p := pi[jo]
+				vj := v16[jo*32:][:32]
+				for do := range 32 {
 					oi[do] = oi[do] + float32(p*vj[do])
 				}
 			}
@@ -7433,52 +10538,67 @@ func attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic(call attention.Cal
 
 // portable holds the portable forms by name.
 var portable = map[string]func(attention.Call){
-	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic":                 attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic,
-	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic":                   attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic,
-	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic":                   attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic,
-	"attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic": attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic,
-	"attention_f32_16_ldq96_ldo32_r32_bias_generic":                        attention_f32_16_ldq96_ldo32_r32_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_bias_generic":                     attention_f32_16_ldq96_ldo32_r32_cc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic":                  attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_generic":                       attention_f32_16_ldq96_ldo32_r32_cc_cp_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic":               attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic":                    attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic":              attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic":       attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic":                   attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic":                 attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic":                      attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic":              attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic":                   attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic":             attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic":                  attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_generic":                          attention_f32_16_ldq96_ldo32_r32_cc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic":                  attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pc_generic":                       attention_f32_16_ldq96_ldo32_r32_cc_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic":                 attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic":                      attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_bias_generic":                     attention_f32_16_ldq96_ldo32_r32_cp_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_generic":                          attention_f32_16_ldq96_ldo32_r32_cp_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic":                  attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pc_generic":                       attention_f32_16_ldq96_ldo32_r32_cp_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic":                 attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic":                      attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic":                    attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_generic":                         attention_f32_16_ldq96_ldo32_r32_cpr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic":                 attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic":                      attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic":               attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic":                attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic":                     attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pc_bias_generic":                     attention_f32_16_ldq96_ldo32_r32_pc_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pc_generic":                          attention_f32_16_ldq96_ldo32_r32_pc_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic":                    attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic,
-	"attention_f32_16_ldq96_ldo32_r32_pcr_generic":                         attention_f32_16_ldq96_ldo32_r32_pcr_generic,
-	"attention_f32_32_ldq192_ldo64_r0_cc_generic":                          attention_f32_32_ldq192_ldo64_r0_cc_generic,
-	"attention_f32_32_ldq192_ldo64_r0_cc_masked_generic":                   attention_f32_32_ldq192_ldo64_r0_cc_masked_generic,
-	"attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic":                  attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic,
-	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic":                   attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic,
-	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic":                attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic,
-	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic":         attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic,
-	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic":                 attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic,
+	"attention_bf16_128_ldq384_ldo128_r48_cc_cp_pc_generic":                 attention_bf16_128_ldq384_ldo128_r48_cc_cp_pc_generic,
+	"attention_bf16_16_ldq144_ldo48_r18_cc_cp_pc_generic":                   attention_bf16_16_ldq144_ldo48_r18_cc_cp_pc_generic,
+	"attention_bf16_16_ldq144_ldo48_r64_cc_cp_pc_generic":                   attention_bf16_16_ldq144_ldo48_r64_cc_cp_pc_generic,
+	"attention_bf16_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic": attention_bf16_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic,
+	"attention_bf16_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic":              attention_bf16_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic,
+	"attention_bf16_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic":       attention_bf16_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic,
+	"attention_bf16_32_ldq192_ldo64_r0_cc_generic":                          attention_bf16_32_ldq192_ldo64_r0_cc_generic,
+	"attention_bf16_32_ldq192_ldo64_r256_cc_cp_pc_generic":                  attention_bf16_32_ldq192_ldo64_r256_cc_cp_pc_generic,
+	"attention_bf16_32_ldq192_ldo64_r32_cp_pc_generic":                      attention_bf16_32_ldq192_ldo64_r32_cp_pc_generic,
+	"attention_bf16_32_ldq192_ldo64_r32_cp_pcr_generic":                     attention_bf16_32_ldq192_ldo64_r32_cp_pcr_generic,
+	"attention_bf16_32_ldq192_ldo64_r32_cpr_pc_generic":                     attention_bf16_32_ldq192_ldo64_r32_cpr_pc_generic,
+	"attention_bf16_32_ldq192_ldo64_r32_cpr_pcr_generic":                    attention_bf16_32_ldq192_ldo64_r32_cpr_pcr_generic,
+	"attention_bf16_48_ldq144_ldo48_r32_cc_cp_pc_generic":                   attention_bf16_48_ldq144_ldo48_r32_cc_cp_pc_generic,
+	"attention_bf16_64_ldq2320_ldo784_r512_cc_cp_pc_generic":                attention_bf16_64_ldq2320_ldo784_r512_cc_cp_pc_generic,
+	"attention_bf16_64_ldq384_ldo128_r128_cc_cp_pc_generic":                 attention_bf16_64_ldq384_ldo128_r128_cc_cp_pc_generic,
+	"attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic":                  attention_f32_128_ldq384_ldo128_r48_cc_cp_pc_generic,
+	"attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic":                    attention_f32_16_ldq144_ldo48_r18_cc_cp_pc_generic,
+	"attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic":                    attention_f32_16_ldq144_ldo48_r64_cc_cp_pc_generic,
+	"attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic":  attention_f32_16_ldq32_ldo32_r32_cc_cp_pcr_bias_ldk64_masked_generic,
+	"attention_f32_16_ldq96_ldo32_r32_bias_generic":                         attention_f32_16_ldq96_ldo32_r32_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_bias_generic":                      attention_f32_16_ldq96_ldo32_r32_cc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic":                   attention_f32_16_ldq96_ldo32_r32_cc_cp_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_generic":                        attention_f32_16_ldq96_ldo32_r32_cc_cp_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic":                attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic":                     attention_f32_16_ldq96_ldo32_r32_cc_cp_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic":               attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic":        attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_bias_masked_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic":                    attention_f32_16_ldq96_ldo32_r32_cc_cp_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic":                  attention_f32_16_ldq96_ldo32_r32_cc_cpr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic":                       attention_f32_16_ldq96_ldo32_r32_cc_cpr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic":               attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic":                    attention_f32_16_ldq96_ldo32_r32_cc_cpr_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic":              attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic":                   attention_f32_16_ldq96_ldo32_r32_cc_cpr_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_generic":                           attention_f32_16_ldq96_ldo32_r32_cc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic":                   attention_f32_16_ldq96_ldo32_r32_cc_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pc_generic":                        attention_f32_16_ldq96_ldo32_r32_cc_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic":                  attention_f32_16_ldq96_ldo32_r32_cc_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic":                       attention_f32_16_ldq96_ldo32_r32_cc_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_bias_generic":                      attention_f32_16_ldq96_ldo32_r32_cp_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_generic":                           attention_f32_16_ldq96_ldo32_r32_cp_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic":                   attention_f32_16_ldq96_ldo32_r32_cp_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pc_generic":                        attention_f32_16_ldq96_ldo32_r32_cp_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic":                  attention_f32_16_ldq96_ldo32_r32_cp_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic":                       attention_f32_16_ldq96_ldo32_r32_cp_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic":                     attention_f32_16_ldq96_ldo32_r32_cpr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_generic":                          attention_f32_16_ldq96_ldo32_r32_cpr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic":                  attention_f32_16_ldq96_ldo32_r32_cpr_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic":                       attention_f32_16_ldq96_ldo32_r32_cpr_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic":                attention_f32_16_ldq96_ldo32_r32_cpr_pc_masked_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic":                 attention_f32_16_ldq96_ldo32_r32_cpr_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic":                      attention_f32_16_ldq96_ldo32_r32_cpr_pcr_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pc_bias_generic":                      attention_f32_16_ldq96_ldo32_r32_pc_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pc_generic":                           attention_f32_16_ldq96_ldo32_r32_pc_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic":                     attention_f32_16_ldq96_ldo32_r32_pcr_bias_generic,
+	"attention_f32_16_ldq96_ldo32_r32_pcr_generic":                          attention_f32_16_ldq96_ldo32_r32_pcr_generic,
+	"attention_f32_32_ldq192_ldo64_r0_cc_generic":                           attention_f32_32_ldq192_ldo64_r0_cc_generic,
+	"attention_f32_32_ldq192_ldo64_r0_cc_masked_generic":                    attention_f32_32_ldq192_ldo64_r0_cc_masked_generic,
+	"attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic":                   attention_f32_32_ldq192_ldo64_r256_cc_cp_pc_generic,
+	"attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic":                    attention_f32_48_ldq144_ldo48_r32_cc_cp_pc_generic,
+	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic":                 attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_generic,
+	"attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic":          attention_f32_64_ldq2320_ldo784_r512_cc_cp_pc_masked_generic,
+	"attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic":                  attention_f32_64_ldq384_ldo128_r128_cc_cp_pc_generic,
 }

@@ -2842,6 +2842,201 @@ func moments_f32_768_ldx784_ldy16_eps1em07_avx2(y, x *float32, m int)
 //go:noescape
 func moments_f32_768_ldx784_ldy16_eps1em07_avx512(y, x *float32, m int)
 
+// pair_attn_bf16_product_128_avx2 computes c[m, 16·panels] = a[m, 128]·bᵀ.
+// b: panels [panels][64][16] of pairs of bfloat16; rows of a are 64 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_128_avx2(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_128_avx512 computes c[m, 16·panels] = a[m, 128]·bᵀ.
+// b: panels [panels][64][16] of pairs of bfloat16; rows of a are 64 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_128_avx512(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_128_avx512bf16 computes c[m, 16·panels] = a[m, 128]·bᵀ.
+// b: panels [panels][64][16] of pairs of bfloat16; rows of a are 64 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_128_avx512bf16(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_16_avx2 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][8][16] of pairs of bfloat16; rows of a are 16 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_16_avx2(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_16_avx512 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][8][16] of pairs of bfloat16; rows of a are 16 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_16_avx512(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_16_avx512bf16 computes c[m, 16·panels] = a[m, 16]·bᵀ.
+// b: panels [panels][8][16] of pairs of bfloat16; rows of a are 16 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_16_avx512bf16(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_32_avx2 computes c[m, 16·panels] = a[m, 32]·bᵀ.
+// b: panels [panels][16][16] of pairs of bfloat16; rows of a are 16 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_32_avx2(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_32_avx512 computes c[m, 16·panels] = a[m, 32]·bᵀ.
+// b: panels [panels][16][16] of pairs of bfloat16; rows of a are 16 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_32_avx512(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_32_avx512bf16 computes c[m, 16·panels] = a[m, 32]·bᵀ.
+// b: panels [panels][16][16] of pairs of bfloat16; rows of a are 16 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_32_avx512bf16(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_48_avx2 computes c[m, 16·panels] = a[m, 48]·bᵀ.
+// b: panels [panels][24][16] of pairs of bfloat16; rows of a are 32 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_48_avx2(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_48_avx512 computes c[m, 16·panels] = a[m, 48]·bᵀ.
+// b: panels [panels][24][16] of pairs of bfloat16; rows of a are 32 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_48_avx512(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_48_avx512bf16 computes c[m, 16·panels] = a[m, 48]·bᵀ.
+// b: panels [panels][24][16] of pairs of bfloat16; rows of a are 32 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_48_avx512bf16(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_64_avx2 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// b: panels [panels][32][16] of pairs of bfloat16; rows of a are 32 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_64_avx2(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_64_avx512 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// b: panels [panels][32][16] of pairs of bfloat16; rows of a are 32 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_64_avx512(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_product_64_avx512bf16 computes c[m, 16·panels] = a[m, 64]·bᵀ.
+// b: panels [panels][32][16] of pairs of bfloat16; rows of a are 32 pairs apart, of c ldc.
+//
+//go:noescape
+func pair_attn_bf16_product_64_avx512bf16(c *float32, a, b *int32, m, panels, ldc int)
+
+// pair_attn_bf16_weigh_128_avx2 computes o[m, 128] = (sum·scale[m] + p[m, 2n]·v[2n, 128])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 128 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_128_avx2(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_128_avx512 computes o[m, 128] = (sum·scale[m] + p[m, 2n]·v[2n, 128])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 128 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_128_avx512(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_128_avx512bf16 computes o[m, 128] = (sum·scale[m] + p[m, 2n]·v[2n, 128])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 128 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_128_avx512bf16(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_16_avx2 computes o[m, 16] = (sum·scale[m] + p[m, 2n]·v[2n, 16])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 16 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_16_avx2(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_16_avx512 computes o[m, 16] = (sum·scale[m] + p[m, 2n]·v[2n, 16])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 16 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_16_avx512(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_16_avx512bf16 computes o[m, 16] = (sum·scale[m] + p[m, 2n]·v[2n, 16])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 16 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_16_avx512bf16(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_32_avx2 computes o[m, 32] = (sum·scale[m] + p[m, 2n]·v[2n, 32])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 32 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_32_avx2(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_32_avx512 computes o[m, 32] = (sum·scale[m] + p[m, 2n]·v[2n, 32])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 32 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_32_avx512(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_32_avx512bf16 computes o[m, 32] = (sum·scale[m] + p[m, 2n]·v[2n, 32])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 32 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_32_avx512bf16(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_48_avx2 computes o[m, 48] = (sum·scale[m] + p[m, 2n]·v[2n, 48])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 48 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_48_avx2(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_48_avx512 computes o[m, 48] = (sum·scale[m] + p[m, 2n]·v[2n, 48])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 48 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_48_avx512(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_48_avx512bf16 computes o[m, 48] = (sum·scale[m] + p[m, 2n]·v[2n, 48])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 48 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_48_avx512bf16(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_64_avx2 computes o[m, 64] = (sum·scale[m] + p[m, 2n]·v[2n, 64])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 64 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_64_avx2(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_64_avx512 computes o[m, 64] = (sum·scale[m] + p[m, 2n]·v[2n, 64])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 64 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_64_avx512(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
+// pair_attn_bf16_weigh_64_avx512bf16 computes o[m, 64] = (sum·scale[m] + p[m, 2n]·v[2n, 64])·factor[m]; without
+// sum (nil), it starts at 0. p holds pairs of bfloat16 in rows 144 pairs apart, v pairs of
+// rows; rows of sum and v are 64 apart, of o ldo.
+//
+//go:noescape
+func pair_attn_bf16_weigh_64_avx512bf16(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+
 // pair_gemm_bf16_14x16_lda16_bias_avx2 computes c[m, 16] = a[m, 14]·wᵀ + bias
 // w: panels [1][14][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
 //
@@ -3857,6 +4052,36 @@ var assembly = map[string]any{
 	"moments_f32_45_ldx48_ldy16_eps1em07_avx512":                   moments_f32_45_ldx48_ldy16_eps1em07_avx512,
 	"moments_f32_768_ldx784_ldy16_eps1em07_avx2":                   moments_f32_768_ldx784_ldy16_eps1em07_avx2,
 	"moments_f32_768_ldx784_ldy16_eps1em07_avx512":                 moments_f32_768_ldx784_ldy16_eps1em07_avx512,
+	"pair_attn_bf16_product_128_avx2":                              pair_attn_bf16_product_128_avx2,
+	"pair_attn_bf16_product_128_avx512":                            pair_attn_bf16_product_128_avx512,
+	"pair_attn_bf16_product_128_avx512bf16":                        pair_attn_bf16_product_128_avx512bf16,
+	"pair_attn_bf16_product_16_avx2":                               pair_attn_bf16_product_16_avx2,
+	"pair_attn_bf16_product_16_avx512":                             pair_attn_bf16_product_16_avx512,
+	"pair_attn_bf16_product_16_avx512bf16":                         pair_attn_bf16_product_16_avx512bf16,
+	"pair_attn_bf16_product_32_avx2":                               pair_attn_bf16_product_32_avx2,
+	"pair_attn_bf16_product_32_avx512":                             pair_attn_bf16_product_32_avx512,
+	"pair_attn_bf16_product_32_avx512bf16":                         pair_attn_bf16_product_32_avx512bf16,
+	"pair_attn_bf16_product_48_avx2":                               pair_attn_bf16_product_48_avx2,
+	"pair_attn_bf16_product_48_avx512":                             pair_attn_bf16_product_48_avx512,
+	"pair_attn_bf16_product_48_avx512bf16":                         pair_attn_bf16_product_48_avx512bf16,
+	"pair_attn_bf16_product_64_avx2":                               pair_attn_bf16_product_64_avx2,
+	"pair_attn_bf16_product_64_avx512":                             pair_attn_bf16_product_64_avx512,
+	"pair_attn_bf16_product_64_avx512bf16":                         pair_attn_bf16_product_64_avx512bf16,
+	"pair_attn_bf16_weigh_128_avx2":                                pair_attn_bf16_weigh_128_avx2,
+	"pair_attn_bf16_weigh_128_avx512":                              pair_attn_bf16_weigh_128_avx512,
+	"pair_attn_bf16_weigh_128_avx512bf16":                          pair_attn_bf16_weigh_128_avx512bf16,
+	"pair_attn_bf16_weigh_16_avx2":                                 pair_attn_bf16_weigh_16_avx2,
+	"pair_attn_bf16_weigh_16_avx512":                               pair_attn_bf16_weigh_16_avx512,
+	"pair_attn_bf16_weigh_16_avx512bf16":                           pair_attn_bf16_weigh_16_avx512bf16,
+	"pair_attn_bf16_weigh_32_avx2":                                 pair_attn_bf16_weigh_32_avx2,
+	"pair_attn_bf16_weigh_32_avx512":                               pair_attn_bf16_weigh_32_avx512,
+	"pair_attn_bf16_weigh_32_avx512bf16":                           pair_attn_bf16_weigh_32_avx512bf16,
+	"pair_attn_bf16_weigh_48_avx2":                                 pair_attn_bf16_weigh_48_avx2,
+	"pair_attn_bf16_weigh_48_avx512":                               pair_attn_bf16_weigh_48_avx512,
+	"pair_attn_bf16_weigh_48_avx512bf16":                           pair_attn_bf16_weigh_48_avx512bf16,
+	"pair_attn_bf16_weigh_64_avx2":                                 pair_attn_bf16_weigh_64_avx2,
+	"pair_attn_bf16_weigh_64_avx512":                               pair_attn_bf16_weigh_64_avx512,
+	"pair_attn_bf16_weigh_64_avx512bf16":                           pair_attn_bf16_weigh_64_avx512bf16,
 	"pair_gemm_bf16_14x16_lda16_bias_avx2":                         pair_gemm_bf16_14x16_lda16_bias_avx2,
 	"pair_gemm_bf16_14x16_lda16_bias_avx512":                       pair_gemm_bf16_14x16_lda16_bias_avx512,
 	"pair_gemm_bf16_14x16_lda16_bias_avx512bf16":                   pair_gemm_bf16_14x16_lda16_bias_avx512bf16,

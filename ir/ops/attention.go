@@ -21,6 +21,8 @@ const (
 	AttnMixScore
 	AttnMixWeight
 	AttnPicked
+	AttnKRPairs
+	AttnQRPairs
 )
 
 var _ = ir.Define(ir.Op{
@@ -28,7 +30,8 @@ var _ = ir.Define(ir.Op{
 	Doc: "Disentangled attention of every head. Rows hold q|k|v, with heads padded to DP. score[i, j] = cc: q_i·k_j + cp: q_i·kr[index] " +
 		"+ pc: k_j·qr[index] + bias[i-j]; p = softmax over the keys j that query i may see (see mask); " +
 		"o_i = Σ p_ij·v_j; [T, 3·A·DP] → [T, A·DP]. The weights " +
-		"include the scales. mix_score mixes the scores of all heads before the mask, mix_weight the probabilities.",
+		"include the scales. mix_score mixes the scores of all heads before the mask, mix_weight the probabilities. With bf16, q, k, v and the tables are " +
+		"rounded to bfloat16, and kernels may round exp(score - greatest score) too.",
 	In: []ir.Operand{float("qkv", "[T, 3·A·DP]: q of head a at column a·DP, k at A·DP + a·DP, v at 2·A·DP + a·DP; with an operand q [T, 2·A·DP]: k, v"),
 		optional("kr", "[A, ⌈R/16⌉, DP, 16] position keys, see head_panels"), optional("qr", "[A, ⌈R/16⌉, DP, 16] position queries"),
 		optional("bias", "[A, 2·length-1] by offset, as index"),
@@ -36,7 +39,9 @@ var _ = ir.Define(ir.Op{
 		{Name: "pos", DType: ir.I32, Optional: true, Doc: posIn.Doc + "; missing: all rows are neighbours"},
 		optional("q", "[T, A·DP] queries, if they come from other rows than the keys"), prefixIn,
 		optional("mix_score", "[A, A], see mix_heads"), optional("mix_weight", "[A, A]"),
-		{Name: "picked", DType: ir.I32, Optional: true, Doc: "[M] the rows that are computed, rising; with rows = picked"}},
+		{Name: "picked", DType: ir.I32, Optional: true, Doc: "[M] the rows that are computed, rising; with rows = picked"},
+		{Name: "kr_pairs", DType: ir.I32, Optional: true, Doc: "kr with bf16, [A, ⌈R/16⌉, DP/2, 16] pairs, see head_panels_bf16"},
+		{Name: "qr_pairs", DType: ir.I32, Optional: true, Doc: "qr with bf16"}},
 	Attrs: []ir.AttrDef{headsAttr,
 		{Name: "d", Type: ir.AttrInt, Required: true, Doc: "D, the head size before padding"},
 		{Name: "dp", Type: ir.AttrInt, Required: true, Doc: "DP, the head size as it lies in memory, a multiple of 16"},
@@ -46,6 +51,7 @@ var _ = ir.Define(ir.Op{
 		{Name: "flip_cp", Type: ir.AttrBool, Doc: "cp looks up j-i instead of i-j"},
 		{Name: "flip_pc", Type: ir.AttrBool, Doc: "pc looks up j-i"},
 		maskAttr,
+		{Name: "bf16", Type: ir.AttrBool, Doc: "products of rounded numbers; heads are not mixed then"},
 		{Name: "rows", Type: ir.AttrString, Words: []string{"each", "first", "picked"},
 			Doc: "queries: each row (the default); the first of each sequence, result [B, A·DP]; or those in picked, result [M, A·DP]"},
 	},
@@ -55,7 +61,7 @@ var _ = ir.Define(ir.Op{
 	Cost:     costAttention,
 	Lower:    lowerAttention,
 	Launches: attentionLaunches,
-	Kernels:  []string{"attn"},
+	Kernels:  []string{"attn", "pair_attn"},
 	Sample: samples(
 		attentionSample(0, true, true, true, false),
 		attentionSample(0, true, true, true, true, "flip_pc", true),
@@ -72,6 +78,12 @@ var _ = ir.Define(ir.Op{
 		attentionSample(1<<AttnMixScore|1<<AttnMixWeight, true, true, true, true),
 		holes(attentionSample(1<<AttnMixScore, true, true, true, false, "mask", "prefix")),
 		attentionSample(1<<AttnMixWeight|1<<AttnQ, true, true, false, false, "rows", "first"),
+		attentionSample(0, true, true, true, true, "bf16", true),
+		attentionSample(0, true, true, false, false, "flip_cp", true, "bf16", true, "mask", "prefix"),
+		attentionSample(0, false, false, true, true, "flip_pc", true, "bf16", true, "rows", "first"),
+		holes(attentionSample(1<<AttnQ, true, true, true, false, "bf16", true, "mask", "causal", "rows", "picked")),
+		lens(sample(attrs("heads", 2, "d", 16, "dp", 16, "cc", true, "bf16", true), normal(ir.T, ir.N(96)), missing(), missing(), missing(), missing(),
+			starts()), 1, 5),
 	),
 })
 
@@ -84,7 +96,7 @@ func attentionSample(with int, cc, cp, pc, bias bool, more ...any) ir.Sample {
 		}
 		return a
 	}
-	table := normal(ir.N(2), ir.N(round16(rows)/16), ir.N(16), ir.N(16))
+	table, tablePairs := normal(ir.N(2), ir.N(round16(rows)/16), ir.N(16), ir.N(16)), paired(ir.N(2), ir.N(round16(rows)/16), ir.N(8), ir.N(16))
 	a := append([]any{"heads", 2, "d", 11, "dp", 16, "cc", cc, "cp", cp, "pc", pc}, more...)
 	node := &ir.Node{Attrs: attrs(a...)}
 	apart := with>>AttnQ&1 == 1
@@ -92,10 +104,20 @@ func attentionSample(with int, cc, cp, pc, bias bool, more ...any) ir.Sample {
 	if apart {
 		joined = 64
 	}
-	mix := normal(ir.N(2), ir.N(2))
-	return sample(node.Attrs, normal(ir.T, ir.N(joined)), when(cp, table), when(pc, table), when(bias, normal(ir.N(2), ir.N(2*sampleLength-1))),
-		index(rows), starts(), positions(), when(apart, normal(ir.T, ir.N(32))), when(node.Str("mask") == "prefix", prefixes()),
-		when(with>>AttnMixScore&1 == 1, mix), when(with>>AttnMixWeight&1 == 1, mix), when(node.Str("rows") == "picked", ir.PartArg(ragged.Rows)))
+	mix, half := normal(ir.N(2), ir.N(2)), node.Flag("bf16")
+	return sample(node.Attrs, normal(ir.T, ir.N(joined)), when(cp && !half, table), when(pc && !half, table),
+		when(bias, normal(ir.N(2), ir.N(2*sampleLength-1))), index(rows),
+		starts(), positions(), when(apart, normal(ir.T, ir.N(32))), when(node.Str("mask") == "prefix", prefixes()),
+		when(with>>AttnMixScore&1 == 1, mix), when(with>>AttnMixWeight&1 == 1, mix), when(node.Str("rows") == "picked", ir.PartArg(ragged.Rows)),
+		when(cp && half, tablePairs), when(pc && half, tablePairs))
+}
+
+// AttentionTable returns the place of a relative table among the operands: that of position keys for 0, of position queries for 1.
+func AttentionTable(n *ir.Node, which int) int {
+	if n.Flag("bf16") {
+		return AttnKRPairs + which
+	}
+	return AttnKR + which
 }
 
 // shapeAttention checks that each term has its operands.
@@ -132,22 +154,34 @@ func shapeAttention(n *ir.Node) ([]ir.Type, error) {
 // attentionTables checks the tables of a heads padded to dp. It also checks that each table has the term that reads it.
 func attentionTables(n *ir.Node, a, dp int) error {
 	panels := ir.Dim{}
+	if n.Flag("bf16") && mixes(n) {
+		return fmt.Errorf("heads that are mixed are not rounded")
+	}
+	terms := dp // numbers or pairs in a column of a panel
+	if n.Flag("bf16") {
+		terms = dp / 2
+	}
 	for k, term := range []string{"cp", "pc"} {
-		if i := AttnKR + k; n.Flag(term) != (in(n, i) != nil) {
+		i, other := AttentionTable(n, k), AttnKRPairs+k
+		if n.Flag("bf16") {
+			other = AttnKR + k
+		}
+		if in(n, other) != nil {
+			return fmt.Errorf("the operand %s does not fit the attribute bf16", operand(n, other))
+		}
+		if n.Flag(term) != (in(n, i) != nil) {
 			return fmt.Errorf("the term %s and the operand %s go together", term, operand(n, i))
 		}
-	}
-	for i := AttnKR; i <= AttnQR; i++ {
 		v := in(n, i)
 		if v == nil {
 			continue
 		}
 		if len(v.Type.Shape) != 4 || panels != (ir.Dim{}) && panels != v.Type.Shape[1] {
-			return fmt.Errorf("%s is %s, not [%d, panels, %d, 16]", operand(n, i), v.Type, a, dp)
+			return fmt.Errorf("%s is %s, not [%d, panels, %d, 16]", operand(n, i), v.Type, a, terms)
 		}
 		panels = v.Type.Shape[1]
-		if err := shaped(n, i, ir.N(a), panels, ir.N(dp), ir.N(16)); err != nil || !panels.Const() {
-			return fmt.Errorf("%s is %s, not [%d, panels, %d, 16]", operand(n, i), v.Type, a, dp)
+		if err := shaped(n, i, ir.N(a), panels, ir.N(terms), ir.N(16)); err != nil || !panels.Const() {
+			return fmt.Errorf("%s is %s, not [%d, panels, %d, 16]", operand(n, i), v.Type, a, terms)
 		}
 	}
 	table := in(n, AttnBias)
@@ -169,109 +203,6 @@ func attentionTables(n *ir.Node, a, dp int) error {
 	return nil
 }
 
-// refAttention computes attention from the references of its terms.
-func refAttention(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
-	a, dp, rows := n.Int("heads"), n.Int("dp"), in[AttnQKV].Shape[0]
-	w, starts := a*dp, in[AttnStarts]
-	parts := in[AttnQKV].Shape[1] / w
-	part := func(c int) *ir.Array {
-		return in[AttnQKV].Rearrange([]int{rows, w}, func(i int) int { return i/w*parts*w + c*w + i%w })
-	}
-	q, k, v := data(in, AttnQ), part(parts-2), part(parts-1)
-	if q == nil {
-		q = part(0)
-	}
-	pos := data(in, AttnPos)
-	if pos == nil {
-		pos = ir.NewInts(rows)
-		for i := range pos.I {
-			pos.I[i] = int32(i)
-		}
-	}
-	var score *ir.Array
-	term := func(use bool, op string, flip bool, operands ...*ir.Array) error {
-		if !use {
-			return nil
-		}
-		node := &ir.Node{Op: op, Attrs: attrs("flip", flip, "heads", a)}
-		out, err := ir.Lookup(op).Ref(node, operands)
-		if err != nil {
-			return err
-		}
-		if score == nil {
-			score = out[0]
-			return nil
-		}
-		for i, x := range out[0].F {
-			score.F[i] += x
-		}
-		return nil
-	}
-	table := func(i int) *ir.Array {
-		if data(in, i) == nil {
-			return nil
-		}
-		r := in[i].Shape[1] * 16
-		return in[i].Rearrange([]int{r, w}, func(e int) int {
-			row, head, d := e/w, e%w/dp, e%dp
-			return ((head*in[i].Shape[1]+row/16)*dp+d)*16 + row%16
-		})
-	}
-	index, bias := data(in, AttnIndex), data(in, AttnBias)
-	var offsets *ir.Array
-	if bias != nil {
-		offsets = ir.NewInts(bias.Shape[1])
-		for i := range offsets.I {
-			offsets.I[i] = int32(i)
-		}
-	}
-	err := first(
-		term(n.Flag("cc"), "score_cc", false, q, k, starts),
-		term(n.Flag("cp"), "score_cp", n.Flag("flip_cp"), q, table(AttnKR), index, starts, pos),
-		term(n.Flag("pc"), "score_pc", n.Flag("flip_pc"), k, table(AttnQR), index, starts, pos),
-		term(bias != nil, "score_bias", false, bias, offsets, starts, pos),
-	)
-	if err != nil {
-		return nil, err
-	}
-	p, err := attentionWeights(n, in, score)
-	if err != nil {
-		return nil, err
-	}
-	o, err := ir.Lookup("weigh").Ref(n, []*ir.Array{p, v, starts})
-	if err != nil {
-		return nil, err
-	}
-	switch n.Str("rows") {
-	case "first":
-		return ir.Lookup("take").Ref(n, []*ir.Array{o[0], starts})
-	case "picked":
-		return ir.Lookup("pick").Ref(n, []*ir.Array{o[0], in[AttnPicked]})
-	}
-	return o, nil
-}
-
-// attentionWeights returns the weights of values from scores: mixed between heads, softmax, mixed again.
-func attentionWeights(n *ir.Node, in []*ir.Array, p *ir.Array) (*ir.Array, error) {
-	for _, step := range []struct {
-		op string
-		by *ir.Array
-	}{{"mix_heads", data(in, AttnMixScore)}, {"softmax", nil}, {"mix_heads", data(in, AttnMixWeight)}} {
-		operands := []*ir.Array{p, step.by}
-		if step.op == "softmax" {
-			operands = []*ir.Array{p, in[AttnStarts], data(in, AttnPrefix)}
-		} else if step.by == nil {
-			continue
-		}
-		out, err := ir.Lookup(step.op).Ref(n, operands)
-		if err != nil {
-			return nil, err
-		}
-		p = out[0]
-	}
-	return p, nil
-}
-
 // costAttention counts the products of the terms, the softmax and the weighted sum for each pair of a query and a key.
 func costAttention(n *ir.Node, s ir.Sizes) ir.Cost {
 	a, dp := float64(n.Int("heads")), float64(n.Int("dp"))
@@ -282,12 +213,13 @@ func costAttention(n *ir.Node, s ir.Sizes) ir.Cost {
 	case "picked":
 		pairs *= float64(s.M) / float64(max(s.T, 1))
 	}
-	each := 2*dp + 14
+	products := 2 * dp
 	for _, t := range []string{"cc", "cp", "pc"} {
 		if n.Flag(t) {
-			each += 2 * dp
+			products += 2 * dp
 		}
 	}
+	each := products + 14
 	for _, i := range []int{AttnMixScore, AttnMixWeight} {
 		if in(n, i) != nil {
 			each += 2 * a
@@ -297,9 +229,13 @@ func costAttention(n *ir.Node, s ir.Sizes) ir.Cost {
 		each++
 	}
 	if masked(n) { // half the square; a prefix adds to it
-		each /= 2
+		each, products = each/2, products/2
 	}
-	return ir.Cost{FLOPs: a * pairs * each}
+	c := ir.Cost{FLOPs: a * pairs * each}
+	if n.Flag("bf16") {
+		c.BF16 = a * pairs * products
+	}
+	return c
 }
 
 // AttentionJumps reports whether an attention's rows of the relative table rise by more than one from an offset to the next. Kernels read windows of

@@ -57,8 +57,13 @@ func (l *attentionCalls) add(s, from, count, result, i0, i1 int) {
 		for c, name := range parts {
 			at[name] = ir.Place{Operand: AttnQKV, At: from*l.ldq + c*a*dp + h*dp}
 		}
-		at["kr"] = ir.Place{Operand: AttnKR, At: h * panels * dp * 16}
-		at["qr"] = ir.Place{Operand: AttnQR, At: h * panels * dp * 16}
+		if n.Flag("bf16") {
+			at["krpairs"] = ir.Place{Operand: AttnKRPairs, At: h * panels * dp * 8}
+			at["qrpairs"] = ir.Place{Operand: AttnQRPairs, At: h * panels * dp * 8}
+		} else {
+			at["kr"] = ir.Place{Operand: AttnKR, At: h * panels * dp * 16}
+			at["qr"] = ir.Place{Operand: AttnQR, At: h * panels * dp * 16}
+		}
 		if v := in(n, AttnBias); v != nil {
 			at["bias"] = ir.Place{Operand: AttnBias, At: h*v.Type.Shape[1].N + v.Type.Shape[1].N/2}
 		}

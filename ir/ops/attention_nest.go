@@ -8,11 +8,15 @@ import (
 )
 
 // AttentionScratch returns the number of floats that the portable kernel of an attention node needs as scratch memory for rows queries and n keys. The scratch
-// holds the scores (of all heads if they are mixed, followed by one mixed row per head) and the products of one row with the relative table.
+// holds the scores (of all heads if they are mixed, followed by one mixed row per head), the products of one row with the relative table, and with bf16 the
+// queries, keys and values that are rounded.
 func AttentionScratch(node *ir.Node, rows, n int) int {
 	scores := rows * n
 	if mixes(node) {
 		scores = node.Int("heads") * (rows + 1) * n
+	}
+	if node.Flag("bf16") {
+		scores += (rows + 2*n) * node.Int("dp")
 	}
 	return scores + 16*tablePanels(node)
 }
@@ -28,8 +32,8 @@ func AttentionMasked(n *ir.Node) bool { return masked(n) }
 
 // tablePanels returns the number of panels of the relative table, or 0 if there is no table.
 func tablePanels(n *ir.Node) int {
-	for i := AttnKR; i <= AttnQR; i++ {
-		if v := in(n, i); v != nil {
+	for which := range 2 {
+		if v := in(n, AttentionTable(n, which)); v != nil {
 			return v.Type.Shape[1].N
 		}
 	}
@@ -53,13 +57,16 @@ func lowerAttention(n *ir.Node) (*loop.Nest, error) {
 	if err := first(err, err2, err3); err != nil {
 		return nil, err
 	}
-	floats, what := []string{"o", "q", "k", "v", "kr", "qr", "bias"}, "one head"
+	floats, ints, what := []string{"o", "q", "k", "v", "kr", "qr", "bias"}, []string{"index", "pos"}, "one head"
+	if n.Flag("bf16") {
+		floats, ints = []string{"o", "q", "k", "v", "bias"}, []string{"krpairs", "qrpairs", "index", "pos"}
+	}
 	g := &attentionNest{n: n, dp: n.Int("dp"), ldq: ldq, ldk: ldk, ldo: ldo, panels: tablePanels(n), heads: 1, head: loop.I(0)}
 	if mixes(n) {
 		floats, what = append(floats, "mixscore", "mixweight"), "all heads"
 		g.heads = n.Int("heads")
 	}
-	args := append(loop.Floats(floats...), loop.Ints("index", "pos")...)
+	args := append(loop.Floats(floats...), loop.Ints(ints...)...)
 	args = append(append(args, loop.Floats("scratch")...), loop.Counts("n", "i0", "i1")...)
 	if masked(n) {
 		args = append(args, loop.Counts("prefix")...)
@@ -76,6 +83,9 @@ func lowerAttention(n *ir.Node) (*loop.Nest, error) {
 		}
 		if g.panels > 0 {
 			b.Slice("products", "scratch", size, loop.I(16*g.panels))
+		}
+		if n.Flag("bf16") {
+			g.round(loop.Add(size, loop.I(16*g.panels)))
 		}
 		if !mixes(n) {
 			b.Slice("scores", "scratch", loop.I(0), size)
@@ -127,6 +137,49 @@ func (g *attentionNest) seen(i loop.Expr) loop.Expr {
 	return loop.Fn("max", loop.Add(i, loop.I(1)), loop.V("prefix"))
 }
 
+// round writes queries, keys and values, rounded to bfloat16, to the scratch memory from a place on. The rest of the nest reads them there.
+func (g *attentionNest) round(at loop.Expr) {
+	b, dp := g.b, loop.I(g.dp)
+	for _, x := range []struct {
+		name        string
+		first, rows loop.Expr
+		ld          int
+		read        bool
+	}{
+		{"q", loop.V("i0"), g.rows, g.ldq, g.n.Flag("cc") || g.n.Flag("cp")},
+		{"k", loop.I(0), loop.V("n"), g.ldk, g.n.Flag("cc") || g.n.Flag("pc")},
+		{"v", loop.I(0), loop.V("n"), g.ldk, true},
+	} {
+		if !x.read {
+			continue
+		}
+		size := loop.Mul(x.rows, dp)
+		b.Slice(x.name+"16", "scratch", at, size)
+		b.For("r"+x.name, loop.I(0), x.rows, 1, func(r loop.Expr) {
+			b.Slice("from"+x.name, x.name, loop.Mul(loop.Add(x.first, r), loop.I(x.ld)), dp)
+			b.Slice("to"+x.name, x.name+"16", loop.Mul(r, dp), dp)
+			b.For("d"+x.name, loop.I(0), dp, 1, func(d loop.Expr) { b.Store("to"+x.name, d, loop.Fn("round", loop.At("from"+x.name, d))) })
+		})
+		at = loop.Add(at, size)
+	}
+}
+
+// vector takes row i of the queries, keys or values of the head as a slice.
+func (g *attentionNest) vector(name, of string, i loop.Expr) {
+	ld := g.ldk
+	if of == "q" {
+		ld = g.ldq
+	}
+	if !g.n.Flag("bf16") {
+		g.b.Slice(name, of, g.of(g.dp, loop.Mul(i, loop.I(ld))), loop.I(g.dp))
+		return
+	}
+	if of == "q" {
+		i = loop.Sub(i, loop.V("i0"))
+	}
+	g.b.Slice(name, of+"16", loop.Mul(i, loop.I(g.dp)), loop.I(g.dp))
+}
+
 // queries loops over the query rows. The scores of row i begin at (i-i0)·n.
 func (g *attentionNest) queries(v string, write func(i loop.Expr)) {
 	g.b.For(v, loop.V("i0"), loop.V("i1"), 1, write)
@@ -163,9 +216,9 @@ func (g *attentionNest) content() {
 			b.For("j", loop.I(0), g.seen(i), 1, func(j loop.Expr) { b.Store("si", j, loop.F(0)) })
 			return
 		}
-		b.Slice("qi", "q", g.of(g.dp, loop.Mul(i, loop.I(g.ldq))), loop.I(g.dp))
+		g.vector("qi", "q", i)
 		b.For("j", loop.I(0), g.seen(i), 1, func(j loop.Expr) {
-			b.Slice("kj", "k", g.of(g.dp, loop.Mul(j, loop.I(g.ldk))), loop.I(g.dp))
+			g.vector("kj", "k", j)
 			b.Store("si", j, sumOf(b, "s", g.dp, func(d loop.Expr) loop.Expr { return loop.Mul(loop.At("qi", d), loop.At("kj", d)) }))
 		})
 	})
@@ -198,7 +251,7 @@ func (g *attentionNest) weigh(i loop.Expr) {
 	b.For("dz", loop.I(0), loop.I(g.dp), 1, func(d loop.Expr) { b.Store("oi", d, loop.F(0)) })
 	b.For("jo", loop.I(0), g.seen(i), 1, func(j loop.Expr) {
 		p := b.Let("p", loop.At("pi", j))
-		b.Slice("vj", "v", g.of(g.dp, loop.Mul(j, loop.I(g.ldk))), loop.I(g.dp))
+		g.vector("vj", "v", j)
 		b.For("do", loop.I(0), loop.I(g.dp), 1, func(d loop.Expr) {
 			b.Store("oi", d, loop.Add(loop.At("oi", d), loop.Mul(p, loop.At("vj", d))))
 		})

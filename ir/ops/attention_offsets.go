@@ -25,7 +25,7 @@ func (g *attentionNest) offsets(suffix string, reach loop.Expr, at func(i loop.E
 		flip := g.n.Flag("flip_cp")
 		g.queries("icp"+suffix, func(i loop.Expr) {
 			g.scoreRow("scp"+suffix, i)
-			b.Slice("qcp"+suffix, "q", g.of(g.dp, loop.Mul(i, loop.I(g.ldq))), loop.I(g.dp))
+			g.vector("qcp"+suffix, "q", i)
 			seen := b.Let("seencp"+suffix, g.seen(i))
 			// The index does not decrease. So the first and the last offset give the first and the last row of the table.
 			lo, hi := rowOf(flip, i, loop.Sub(seen, loop.I(1))), rowOf(flip, i, loop.I(0))
@@ -48,7 +48,7 @@ func (g *attentionNest) offsets(suffix string, reach loop.Expr, at func(i loop.E
 				b.If(loop.Bin{Op: "<=", X: loop.V("prefix"), Y: j}, func() { b.Assign(later, loop.Fn("max", loop.V("i0"), j)) }, nil)
 			}
 			write := func() {
-				b.Slice("kpc"+suffix, "k", g.of(g.dp, loop.Mul(j, loop.I(g.ldk))), loop.I(g.dp))
+				g.vector("kpc"+suffix, "k", j)
 				lo, hi := rowOf(flip, from, j), rowOf(flip, loop.Sub(loop.V("i1"), loop.I(1)), j)
 				if flip {
 					lo, hi = hi, lo
@@ -79,28 +79,50 @@ func (g *attentionNest) offsets(suffix string, reach loop.Expr, at func(i loop.E
 
 // multiply writes products = vector · each row of the table from row lo to row hi, in whole panels. Each product is one sum over the head.
 func (g *attentionNest) multiply(suffix, table, vector string, lo, hi loop.Expr) {
-	b := g.b
+	b, size := g.b, 16*g.dp
+	if g.n.Flag("bf16") {
+		table, size = table+"pairs", size/2
+	}
 	from := b.Let("lo"+suffix, loop.Div(lo, loop.I(16)))
 	to := b.Let("hi"+suffix, loop.Add(loop.Div(hi, loop.I(16)), loop.I(1)))
 	b.For("p"+suffix, from, to, 1, func(p loop.Expr) {
-		out, panel, line := "out"+suffix, "panel"+suffix, "line"+suffix
+		out, panel := "out"+suffix, "panel"+suffix
 		b.Slice(out, "products", loop.Mul(p, loop.I(16)), loop.I(16))
-		b.Slice(panel, table, g.of(g.panels*g.dp*16, loop.Mul(p, loop.I(16*g.dp))), loop.I(16*g.dp))
+		b.Slice(panel, table, g.of(g.panels*size, loop.Mul(p, loop.I(size))), loop.I(size))
 		b.For("c"+suffix, loop.I(0), loop.I(16), 4, func(c loop.Expr) {
 			var sums [4]loop.Var
 			for u := range sums {
 				sums[u] = b.Let(fmt.Sprintf("s%d%s", u, suffix), loop.F(0))
 			}
-			b.For("d"+suffix, loop.I(0), loop.I(g.dp), 1, func(d loop.Expr) {
-				x := b.Let("x"+suffix, loop.At(vector, d))
-				b.Slice(line, panel, loop.Add(loop.Mul(d, loop.I(16)), c), loop.I(4))
-				for u := 0; u < 4; u++ {
-					b.AddTo(sums[u], loop.Mul(x, loop.At(line, loop.I(u))))
-				}
-			})
+			g.addProducts(sums[:], suffix, vector, c)
 			for u := 0; u < 4; u++ {
 				b.Store(out, loop.Add(c, loop.I(u)), sums[u])
 			}
 		})
+	})
+}
+
+// addProducts adds to sums the products of a vector and neighbouring rows of a panel, from row c on.
+func (g *attentionNest) addProducts(sums []loop.Var, suffix, vector string, c loop.Expr) {
+	b, line, panel := g.b, "line"+suffix, "panel"+suffix
+	take := func(d loop.Expr) { b.Slice(line, panel, loop.Add(loop.Mul(d, loop.I(16)), c), loop.I(len(sums))) }
+	if !g.n.Flag("bf16") {
+		b.For("d"+suffix, loop.I(0), loop.I(g.dp), 1, func(d loop.Expr) {
+			x := b.Let("x"+suffix, loop.At(vector, d))
+			take(d)
+			for u, s := range sums {
+				b.AddTo(s, loop.Mul(x, loop.At(line, loop.I(u))))
+			}
+		})
+		return
+	}
+	b.For("d"+suffix, loop.I(0), loop.I(g.dp/2), 1, func(d loop.Expr) {
+		first := loop.Mul(d, loop.I(2))
+		x, y := b.Let("x"+suffix, loop.At(vector, first)), b.Let("y"+suffix, loop.At(vector, loop.Add(first, loop.I(1))))
+		take(d)
+		for u, s := range sums {
+			pair := loop.At(line, loop.I(u))
+			b.AddTo(s, loop.Add(loop.Mul(x, loop.Fn("lower", pair)), loop.Mul(y, loop.Fn("upper", pair))))
+		}
 	})
 }

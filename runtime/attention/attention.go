@@ -44,6 +44,7 @@ type Shape struct {
 	R        int // rows of the relative table; 0 if no term reads it
 	Terms    Terms
 	Masked   bool // query i sees only the keys j ≤ i and j < Call.Prefix
+	Pairs    bool // products are of numbers that are rounded to bfloat16, see package runtime/bf16; the tables hold pairs of them
 	Mixed    int  // heads that one call computes, because their scores or probabilities are mixed; 0: one call per head
 }
 
@@ -57,12 +58,16 @@ func (s *Shape) LDR() int {
 	return ld
 }
 
+// LDP returns the distance between rows of pairs of queries and keys. The kernels write them in steps of 16.
+func (s *Shape) LDP() int { return (s.DP/2 + width - 1) / width * width }
+
 // Call holds the arguments of one call. It computes rows [From, To) of one head over the N rows of one sequence, or of all heads if the form mixes them.
 // Operands that the score does not use are nil.
 type Call struct {
 	O                   *float32 // [To-From, DP], at the place of row From
 	Q, K, V             *float32 // [N, DP] at the sequence's first row and the head's first column
 	KR, QR              *float32 // panels [R/16][DP][16] of the head, with R rounded up
+	KRPairs, QRPairs    *int32   // the same for a shape with pairs: panels [R/16][DP/2][16]; pairs of columns
 	Bias                *float32 // points at the entry of offset 0
 	MixScore, MixWeight *float32 // [heads, heads], for forms that mix heads
 	Index               *int32   // points at the entry of offset 0; entries rise with the offset
@@ -95,11 +100,24 @@ type Kernels struct {
 	Weigh func(o, sum, p, v, scale, factor *float32, m, n, ldo int)
 }
 
+// PairKernels holds those inner kernels of one instruction set that a shape with pairs has in place of Keys, Values, Product, KeyProduct and Weigh.
+type PairKernels struct {
+	// Panel, Columns and Rows round x[rows, cols] to bfloat16. Columns writes the pairs of neighbouring columns, [rows][ldp], Panel the
+	// same of 16 rows side by side, [cols/2][16], and Rows the pairs of columns below each other, [rows/2][ldp], with rows rounded up.
+	Panel         func(p *int32, x *float32, rows, cols, ldx int)
+	Columns, Rows func(p *int32, x *float32, rows, cols, ldp, ldx int)
+	// PairProduct is Product and KeyProduct for pairs: b is in panels [panels][DP/2][16], rows of a are LDP pairs apart.
+	PairProduct func(c *float32, a, b *int32, m, panels, ldc int)
+	// PairWeigh is Weigh for pairs: the probabilities of pairs of keys p[m, n], and the pairs of rows of their values v[n, DP].
+	PairWeigh func(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
+}
+
 // Form is one attention for one instruction set.
 type Form struct {
 	Shape
 	// Kernels are those of the instruction set. If they are zero, the form is computed in plain Go.
 	Kernels
+	PairKernels
 	// Portable computes a call in plain Go. It leaves the probabilities of its queries in the scratch memory, [To-From, N]; where heads are mixed, it leaves
 	// those of all heads, one head after the other.
 	Portable func(Call)

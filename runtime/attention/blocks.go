@@ -15,7 +15,15 @@ type work struct {
 	keys, zero, values, bias, cp, pc, scores, sum, ones, stats []float32
 	along, down                                                []int32
 
+	pairs pairs // for a shape with pairs, in place of kr, qr, keys and values
+
 	ldr int // floats between rows of cp and pc
+}
+
+// pairs holds operands that are rounded to bfloat16.
+type pairs struct {
+	kr, qr                             []int32
+	queries, rows, keys, values, probs []int32 // rows and keys are both the keys, in rows and in panels
 }
 
 // blocks computes a call with kernels. If the index rises by steps other than 0 and 1, it computes nothing and returns false.
@@ -57,10 +65,14 @@ func (w *work) operands(c *Call) {
 		w.k = floats(c.K, rows(w.n, w.LDK))
 	}
 	table := (w.R + width - 1) / width * width * w.DP
-	if t.KeyPosition != Absent {
+	if t.KeyPosition != Absent && w.Pairs {
+		w.pairs.kr = unsafe.Slice(c.KRPairs, table/2)
+	} else if t.KeyPosition != Absent {
 		w.kr = floats(c.KR, table)
 	}
-	if t.QueryPosition != Absent {
+	if t.QueryPosition != Absent && w.Pairs {
+		w.pairs.qr = unsafe.Slice(c.QRPairs, table/2)
+	} else if t.QueryPosition != Absent {
 		w.qr = floats(c.QR, table)
 	}
 }
@@ -73,9 +85,15 @@ func (w *work) place(scratch *float32) {
 		start[i] = scratch
 		scratch = at(scratch, length)
 	}
-	w.keys = floats(start[keysArray], l[keysArray])
-	w.zero = floats(start[zeroArray], l[zeroArray])
-	w.values = floats(start[valuesArray], l[valuesArray])
+	if w.Pairs {
+		array := func(i int) []int32 { return ints(start[i], l[i]) }
+		p := &w.pairs
+		p.queries, p.rows, p.keys, p.values, p.probs = array(queryPairsArray), array(keyPairsArray), array(keysArray), array(valuesArray), array(probsArray)
+	} else {
+		w.keys = floats(start[keysArray], l[keysArray])
+		w.zero = floats(start[zeroArray], l[zeroArray])
+		w.values = floats(start[valuesArray], l[valuesArray])
+	}
 	w.along = ints(start[alongArray], l[alongArray])
 	w.down = ints(start[downArray], l[downArray])
 	w.bias = floats(start[biasArray], l[biasArray])
@@ -166,28 +184,60 @@ func repeatEnds[E float32 | int32](array []E, count int) {
 //
 //go:noinline
 func (w *work) pack(j, m int) {
+	if w.Pairs {
+		w.packPairs(j, m)
+		return
+	}
 	if w.Terms.Content {
 		w.Keys(&w.keys[j*w.DP], &w.k[j*w.LDK], &w.zero[0], m)
 	}
 	w.Values(&w.values[j*w.DP], &w.v[j*w.LDK], m)
 }
 
-// multiply computes c[first·16 …] = a[m]·bᵀ for some panels of a relative table b, from the one called first on.
+// packPairs does the same in pairs, and brings the keys into rows of pairs too if the relative table needs them so.
+func (w *work) packPairs(j, m int) {
+	k, p := w.k, &w.pairs
+	for r := j; w.Terms.Content && r < j+m; r += width {
+		w.Panel(&p.keys[r*w.DP/2], &k[r*w.LDK], min(width, j+m-r), w.DP, w.LDK)
+	}
+	if w.Terms.QueryPosition != Absent {
+		w.Columns(&p.rows[j*w.LDP()], &k[j*w.LDK], m, w.DP, w.LDP(), w.LDK)
+	}
+	w.Rows(&p.values[j/2*w.DP], &w.v[j*w.LDK], m, w.DP, w.DP, w.LDK)
+}
+
+// roundQueries brings the queries [a, b) into pairs.
 //
 //go:noinline
-func (w *work) multiply(product func(c, a, b *float32, m, panels, ldc int), c, a, b []float32, m, first, panels int) {
-	product(&c[first*width], &a[0], &b[first*width*w.DP], m, panels, w.ldr)
+func (w *work) roundQueries(a, b int) {
+	if w.Terms.Content || w.Terms.KeyPosition != Absent {
+		w.Columns(&w.pairs.queries[0], &w.q[a*w.LDQ], b-a, w.DP, w.LDP(), w.LDQ)
+	}
+}
+
+// multiply computes c[first·16 …] = a[m]·bᵀ for some panels of a relative table b, from the one called first on. A panel has size numbers, or pairs.
+//
+//go:noinline
+func multiply[E float32 | int32](product func(c *float32, a, b *E, m, panels, ldc int), c []float32, a, b []E, m, first, panels, size, ldc int) {
+	product(&c[first*width], &a[0], &b[first*size], m, panels, ldc)
 }
 
 // table multiplies m rows of queries or keys with the panels of a relative table that hold the rows lo to hi.
-func (w *work) table(product func(c, a, b *float32, m, panels, ldc int), c, a, b []float32, m int, lo, hi int32) {
+func table[E float32 | int32](w *work, product func(c *float32, a, b *E, m, panels, ldc int), c []float32, a, b []E, m int, lo, hi int32) {
+	size := width * w.DP
+	if w.Pairs {
+		size /= 2
+	}
 	for p, end := int(lo)/width, int(hi)/width+1; p < end; p += w.TablePanels {
-		w.multiply(product, c, a, b, m, p, min(w.TablePanels, end-p))
+		multiply(product, c, a, b, m, p, min(w.TablePanels, end-p), size, w.ldr)
 	}
 }
 
 // queries computes queries [a, b), at most [Queries].
 func (w *work) queries(a, b int) {
+	if w.Pairs {
+		w.roundQueries(a, b)
+	}
 	if w.Terms.KeyPosition != Absent {
 		w.keyPositions(a, b)
 	}
@@ -224,7 +274,11 @@ func (w *work) keyPositions(a, b int) {
 		m = (b - i + parts - 1) / parts
 		x := w.to + width - 1 - i // where j-i = -i
 		lo, hi := ends(w.along, w.Terms.KeyPosition == Reverse, x-m+1, x+w.seen(i+m-1)-1)
-		w.table(w.Product, w.cp[(i-a)*w.ldr:], w.q[i*w.LDQ:], w.kr, m, lo, hi)
+		if c := w.cp[(i-a)*w.ldr:]; w.Pairs {
+			table(w, w.PairProduct, c, w.pairs.queries[(i-a)*w.LDP():], w.pairs.kr, m, lo, hi)
+		} else {
+			table(w, w.Product, c, w.q[i*w.LDQ:], w.kr, m, lo, hi)
+		}
 	}
 }
 
@@ -238,7 +292,11 @@ func (w *work) positions(a, b, j, keys int) {
 		}
 		y := w.n + width - 1 - w.from - t // where i-j = -t
 		lo, hi := ends(w.down, w.Terms.QueryPosition == Forward, y+from-m+1, y+b-1)
-		w.table(w.KeyProduct, w.pc[(t-j)*w.ldr:], w.k[t*w.LDK:], w.qr, m, lo, hi)
+		if c := w.pc[(t-j)*w.ldr:]; w.Pairs {
+			table(w, w.PairProduct, c, w.pairs.rows[t*w.LDP():], w.pairs.qr, m, lo, hi)
+		} else {
+			table(w, w.KeyProduct, c, w.k[t*w.LDK:], w.qr, m, lo, hi)
+		}
 	}
 }
 
@@ -254,8 +312,11 @@ func ends(index []int32, rises bool, low, high int) (lo, hi int32) {
 //
 //go:noinline
 func (w *work) strip(i, s, m, j, keys int, last bool) {
-	if w.Terms.Content {
-		w.Product(&w.scores[0], &w.q[i*w.LDQ], &w.keys[j*w.DP], m, (keys+width-1)/width, LDS)
+	switch panels := (keys + width - 1) / width; {
+	case w.Terms.Content && w.Pairs:
+		w.PairProduct(&w.scores[0], &w.pairs.queries[s*w.LDP()], &w.pairs.keys[j*w.DP/2], m, panels, LDS)
+	case w.Terms.Content:
+		w.Product(&w.scores[0], &w.q[i*w.LDQ], &w.keys[j*w.DP], m, panels, LDS)
 	}
 	if w.Terms.Relative() {
 		w.join(i, s, m, j, keys)
@@ -274,7 +335,14 @@ func (w *work) strip(i, s, m, j, keys int, last bool) {
 	if last {
 		out, ldo, factor = &w.o[(i-w.from)*w.LDO], w.LDO, &w.stats[StatInverse*Queries+s]
 	}
-	w.Weigh(out, sum, &w.scores[0], &w.values[j*w.DP], &w.stats[StatScale*Queries+s], factor, m, keys, ldo)
+	scale := &w.stats[StatScale*Queries+s]
+	if w.Pairs {
+		p := &w.pairs
+		w.Columns(&p.probs[0], &w.scores[0], m, keys, LDProbs, LDS)
+		w.PairWeigh(out, sum, &p.probs[0], &p.values[j/2*w.DP], scale, factor, m, (keys+1)/2, ldo)
+		return
+	}
+	w.Weigh(out, sum, &w.scores[0], &w.values[j*w.DP], scale, factor, m, keys, ldo)
 }
 
 // join adds the relative terms to a strip of scores.

@@ -27,6 +27,9 @@ const (
 	Stats              // the number of statistics
 )
 
+// LDProbs is the distance, in pairs, between rows of probabilities that are rounded to bfloat16.
+const LDProbs = Keys/2 + width
+
 // LDS is the distance, in floats, between rows of a strip of scores.
 const LDS = Keys + width
 
@@ -40,8 +43,12 @@ func (s *Shape) HasKernels() bool {
 
 // Scratch returns how many floats of scratch memory a call for a sequence of n rows needs in either form.
 func (s *Shape) Scratch(n int) int {
-	// In plain Go: the scores (of all heads if they are mixed, followed by one mixed row per head), and the products of one row with the table.
+	// In plain Go: the scores (of all heads if they are mixed, followed by one mixed row per head), the products of one row with the table, and queries, keys
+	// and values that are rounded.
 	most := PortableStrip * n
+	if s.Pairs {
+		most += (PortableStrip + 2*n) * s.DP
+	}
 	if s.Mixed > 0 {
 		most = s.Mixed * (PortableStrip + 1) * n
 	}
@@ -60,19 +67,22 @@ func (s *Shape) Scratch(n int) int {
 
 // The arrays in the scratch memory of the form with kernels, one after the other.
 const (
-	keysArray   = iota // keys in panels [n/16][DP][16]
-	zeroArray          // a key of zeros [DP]
-	valuesArray        // [n][DP]
-	alongArray         // row of KR by j-i
-	downArray          // row of QR by i-j
-	biasArray          // bias by j-i
-	cpArray            // queries × KR [Queries][LDR]
-	pcArray            // keys × QR [Keys][LDR]
-	scoresArray        // [Strip][LDS]
-	sumArray           // weighted values so far [Queries][DP]
-	onesArray          // [Strip]
-	statsArray         // [Stats][Queries]
-	arrays             // the number of arrays
+	keysArray       = iota // keys in panels [n/16][DP][16]; of pairs [n/16][DP/2][16]
+	zeroArray              // a key of zeros [DP]
+	valuesArray            // [n][DP]; pairs of rows [n/2][DP]
+	alongArray             // row of KR by j-i
+	downArray              // row of QR by i-j
+	biasArray              // bias by j-i
+	cpArray                // queries × KR [Queries][LDR]
+	pcArray                // keys × QR [Keys][LDR]
+	scoresArray            // [Strip][LDS]
+	sumArray               // weighted values so far [Queries][DP]
+	onesArray              // [Strip]
+	statsArray             // [Stats][Queries]
+	queryPairsArray        // queries in pairs [Queries][LDP]
+	keyPairsArray          // keys in pairs [n][LDP]
+	probsArray             // probabilities in pairs [Strip][LDProbs]
+	arrays                 // the number of arrays
 )
 
 // lengths returns the length of each array for a sequence of n rows, in floats or integers of 4 bytes. Each is a multiple of 16, so that the next array begins
@@ -95,6 +105,13 @@ func (s *Shape) lengths(n int) (l [arrays]int) {
 	l[valuesArray], l[sumArray] = s.DP*rows, s.DP*min(rows, Queries)
 	l[scoresArray], l[onesArray] = LDS*min(rows, Strip), min(rows, Strip)
 	l[statsArray] = Stats * Queries
+	if s.Pairs {
+		l[keysArray], l[zeroArray], l[valuesArray] = l[keysArray]/2, 0, l[valuesArray]/2
+		l[queryPairsArray], l[probsArray] = s.LDP()*min(rows, Queries), LDProbs*min(rows, Strip)
+		if s.Terms.QueryPosition != Absent {
+			l[keyPairsArray] = s.LDP() * rows
+		}
+	}
 	return l
 }
 

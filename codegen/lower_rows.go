@@ -49,7 +49,8 @@ func actGradKernel(n *ir.Node) rowKernel {
 }
 
 func embedKernel(n *ir.Node) rowKernel {
-	p := kernel.EmbedParams{H: n.Out[0].Type.Shape[1].N, LDY: n.Out[0].LD, LDT: max(n.In[0].LD, n.In[0].Type.Shape[1].N), Add: operand(n, 2) != nil}
+	p := kernel.EmbedParams{H: n.Out[0].Type.Shape[1].N, LDY: n.Out[0].LD, LDT: max(n.In[0].LD, n.In[0].Type.Shape[1].N), Add: operand(n, 2) != nil,
+		Pairs: n.Op == "embed_bf16"}
 	return rowKernel{kernel.EmbedName(p, kernel.Generic), []rowOperand{{1, true}, {0, false}},
 		func(isa kernel.ISA) kernel.Kernel { return kernel.Embed(p, isa) }}
 }
@@ -58,7 +59,7 @@ func (l rowLowering) kernels(set *kernelSet, s *step) (err error) {
 	if s.split != ir.SplitRows && s.split != ir.SplitNone {
 		return fmt.Errorf("no code for a split by %s", s.split)
 	}
-	if l.family == nil {
+	if l.family == nil || s.node.Op == "embed_bf16" && len(s.node.In[0].Type.Shape) == 3 { // panels are read in plain Go
 		s.kernel, err = set.operandsOnly(s.node)
 		return err
 	}

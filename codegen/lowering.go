@@ -62,6 +62,7 @@ func init() {
 		"act":          rowLowering{family: actKernel},
 		"act_grad":     rowLowering{family: actGradKernel},
 		"embed":        rowLowering{family: embedKernel},
+		"embed_bf16":   rowLowering{family: embedKernel},
 
 		"layernorm_grad":      rowLowering{family: layerNormGradKernel},
 		"layernorm_gain_grad": columnLowering{},

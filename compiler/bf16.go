@@ -3,13 +3,14 @@ package compiler
 import (
 	"fmt"
 
+	"github.com/debertac/debertac/codegen/kernel"
 	"github.com/debertac/debertac/ir"
 	"github.com/debertac/debertac/ir/ops"
 )
 
-// bf16Weights rounds the operands of products to bfloat16, if the target asks for such weights: weights and projected relative tables when they are packed, the
-// rows before the first product of the region that reads them, and queries, keys, values and probabilities within an attention. Sums, norms and the softmax are
-// float32. An attention that mixes heads stays in float32.
+// bf16Weights rounds the operands of products to bfloat16, if the target asks for such weights: weights, tables and projected relative tables when they are
+// packed, the rows before the first product of the region that reads them, and queries, keys, values and probabilities within an attention. Sums, norms and the
+// softmax are float32. An attention that mixes heads stays in float32.
 func bf16Weights(p *ir.Program) error {
 	if p.Meta.Weights != "bf16" {
 		return nil
@@ -19,7 +20,37 @@ func bf16Weights(p *ir.Program) error {
 			return fmt.Errorf("region %s: %w", r.Name, err)
 		}
 	}
+	tied := multiplied(p, "panels_bf16")
+	for _, r := range p.Regions {
+		if err := bf16Tables(r, tied); err != nil {
+			return fmt.Errorf("region %s: %w", r.Name, err)
+		}
+	}
 	return nil
+}
+
+// bf16Tables changes the look-ups of a region in tables of the checkpoint. If products read a table too, look-ups read the panels of these products.
+func bf16Tables(r *ir.Region, tied map[string]bool) error {
+	e, old := edit(r), r.Nodes
+	r.Nodes = nil
+	for _, n := range old {
+		if n.Op == "embed" && n.In[0].Kind == ir.Tensor && n.In[1].Batched() {
+			table, cols := n.In[0], n.In[0].Type.Shape[1].N
+			if tied[table.Name] {
+				n.In[0] = e.Name(e.Op("panels_bf16", n.Pos, n.Note, nil, table), stem(table)+".panels16")
+			} else {
+				x := table
+				if cols%kernel.PanelWidth > 0 {
+					x = e.Op("pad", n.Pos, n.Note, nil, table)
+				}
+				n.In[0] = e.Name(e.Op("bf16_pairs", n.Pos, n.Note, nil, x), stem(table)+".pairs16")
+			}
+			n.Op, n.Attrs = "embed_bf16", nil // a frozen row is for gradients
+			n.Set("width", cols)
+		}
+		r.Nodes = append(r.Nodes, n)
+	}
+	return e.Err()
 }
 
 // bf16Region changes the products of a region.

@@ -24,7 +24,7 @@ type life struct {
 var lives = []life{
 	{"fused ops", fused, "fuse", "", false, "makes them by its patterns"},
 	{"head_panels", named("head_panels"), "fuse", "", false, "brings the tables of an attention into their layout"},
-	{"weights in pairs of bfloat16", named("gemm_bf16", "panels_bf16", "head_panels_bf16"), "bf16", "", false, "rounds what products read"},
+	{"weights in pairs of bfloat16", named("gemm_bf16", "embed_bf16", "panels_bf16", "head_panels_bf16"), "bf16", "", false, "rounds what products read"},
 	{"embed_panels", named("embed_panels"), "tile", "", false, "lets a lookup read the panels of a tied table"},
 	{"terms of a score", isTerm, beforePasses, "fuse", false, "joins the terms of a score to one attention"},
 	{"softmax, weigh, mix_heads", named("softmax", "weigh", "mix_heads"), beforePasses, "fuse", false,

@@ -45,20 +45,13 @@ func stride(v *ir.Value) {
 
 // tieTables lets lookups read a table in panels if a product has the table in panels: a head that is tied to the token table then needs no second copy of it.
 func tieTables(p *ir.Program) error {
-	multiplied := map[string]bool{}
-	for _, r := range p.Regions {
-		for _, n := range r.Nodes {
-			if n.Op == "panels" && n.In[0].Kind == ir.Tensor {
-				multiplied[n.In[0].Name] = true
-			}
-		}
-	}
+	tied := multiplied(p, "panels")
 	for _, r := range p.Regions {
 		nodes := r.Nodes
 		r.Nodes = nil
 		e := edit(r)
 		for _, n := range nodes {
-			if n.Op == "embed" && n.In[0].Kind == ir.Tensor && multiplied[n.In[0].Name] {
+			if n.Op == "embed" && n.In[0].Kind == ir.Tensor && tied[n.In[0].Name] {
 				n.In[0] = e.Name(e.Op("panels", n.Pos, n.Note, nil, n.In[0]), stem(n.In[0])+".panels")
 				n.Op = "embed_panels"
 				n.Attrs = nil // a frozen row is for gradients
@@ -70,6 +63,19 @@ func tieTables(p *ir.Program) error {
 		}
 	}
 	return nil
+}
+
+// multiplied returns the tensors of the checkpoint whose panels, which an op makes, products read.
+func multiplied(p *ir.Program, panels string) map[string]bool {
+	names := map[string]bool{}
+	for _, r := range p.Regions {
+		for _, n := range r.Nodes {
+			if n.Op == panels && n.In[0].Kind == ir.Tensor {
+				names[n.In[0].Name] = true
+			}
+		}
+	}
+	return names
 }
 
 // padWeights pads the vectors and tables that row-wise kernels read.

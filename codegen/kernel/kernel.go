@@ -89,6 +89,7 @@ var families = []Family{
 	lstmFamily,
 	momentsFamily,
 	pairAttnFamily,
+	pairEmbedFamily,
 	pairGemmFamily,
 	pairGemmTNFamily,
 	pairsFamily,

@@ -43,11 +43,15 @@ func attnFlops(c *attnCase, i0, i1 int) float64 {
 // BenchmarkAttention computes all heads of DeBERTa-v3 base and of a small classifier on one thread; "first" is the range of one query. Metrics: GFLOP/s by
 // [attnFlops], percent of the peak, and the time per layer in microseconds.
 func BenchmarkAttention(b *testing.B) {
-	for _, isa := range isasOf("attn") {
+	for _, isa := range isasOf("pair_attn") {
 		samples := kernel.AttentionSamples()
-		masked := samples[0]
+		masked, paired := samples[0], samples[0]
 		masked.Name, masked.Params.Masked = masked.Name+", masked", true
-		for _, s := range []kernel.AttentionSample{samples[0], samples[1], masked} {
+		paired.Name, paired.Params.Pairs = paired.Name+", pairs", true
+		for _, s := range []kernel.AttentionSample{samples[0], samples[1], masked, paired} {
+			if isa.Extends != "" && !s.Params.Pairs {
+				continue
+			}
 			for _, n := range []int{16, 32, 64, 128, 256, 512, 2048} {
 				for _, rows := range []int{n, 1} {
 					name := fmt.Sprintf("%s/%s/n=%d", isa.Name, s.Name, n)
@@ -70,19 +74,22 @@ func benchAttention(b *testing.B, s kernel.AttentionSample, isa kernel.ISA, n, r
 	p := s.Params
 	o := newBuffer(n*p.LDO, 0)
 	scratch := newBuffer(f.Scratch(n), 0)
-	tables := make([][2]*buffer, s.Heads)
+	tables := make([]*attnCase, s.Heads)
 	for h := range tables {
-		x := newAttnCase(s, 1, uint64(h))
-		tables[h] = [2]*buffer{x.kr, x.qr}
+		tables[h] = newAttnCase(s, 1, uint64(h))
 	}
 	c.prefix = 0
 	peak := peakRate(b, isa)
 	best := fastest(b, func() {
 		for h, t := range tables {
-			f.Run(attention.Call{
+			call := attention.Call{
 				O: o.p(h * p.DP), Q: c.q.p(h * p.DP), K: c.q.p((s.Heads + h) * p.DP), V: c.q.p((2*s.Heads + h) * p.DP),
-				KR: t[0].p(0), QR: t[1].p(0), Index: &c.index[len(c.index)/2], Scratch: scratch.p(0), N: n, To: rows,
-			})
+				KR: t.kr.p(0), QR: t.qr.p(0), Index: &c.index[len(c.index)/2], Scratch: scratch.p(0), N: n, To: rows,
+			}
+			if p.Pairs {
+				call.KRPairs, call.QRPairs = &t.krPairs[0], &t.qrPairs[0]
+			}
+			f.Run(call)
 		}
 	})
 	rate := attnFlops(c, 0, rows) * float64(s.Heads) / float64(best.Nanoseconds())

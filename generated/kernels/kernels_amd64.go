@@ -3037,6 +3037,150 @@ func pair_attn_bf16_weigh_64_avx512(o, sum *float32, p, v *int32, scale, factor 
 //go:noescape
 func pair_attn_bf16_weigh_64_avx512bf16(o, sum *float32, p, v *int32, scale, factor *float32, m, n, ldo int)
 
+// pair_embed_bf16_add_128_ldy128_ldt64_avx2 computes y[m, 128] += rows ids[m] of the table of bfloat16
+// Rows of y are 128 floats apart, of the table 64 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_128_ldy128_ldt64_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_add_128_ldy128_ldt64_avx512 computes y[m, 128] += rows ids[m] of the table of bfloat16
+// Rows of y are 128 floats apart, of the table 64 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_128_ldy128_ldt64_avx512(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_add_16_ldy16_ldt8_avx2 computes y[m, 16] += rows ids[m] of the table of bfloat16
+// Rows of y are 16 floats apart, of the table 8 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_16_ldy16_ldt8_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_add_16_ldy16_ldt8_avx512 computes y[m, 16] += rows ids[m] of the table of bfloat16
+// Rows of y are 16 floats apart, of the table 8 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_16_ldy16_ldt8_avx512(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_add_1_ldy16_ldt8_avx2 computes y[m, 1] += rows ids[m] of the table of bfloat16
+// Rows of y are 16 floats apart, of the table 8 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_1_ldy16_ldt8_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_add_1_ldy16_ldt8_avx512 computes y[m, 1] += rows ids[m] of the table of bfloat16
+// Rows of y are 16 floats apart, of the table 8 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_1_ldy16_ldt8_avx512(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_add_28_ldy32_ldt16_avx2 computes y[m, 28] += rows ids[m] of the table of bfloat16
+// Rows of y are 32 floats apart, of the table 16 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_28_ldy32_ldt16_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_add_28_ldy32_ldt16_avx512 computes y[m, 28] += rows ids[m] of the table of bfloat16
+// Rows of y are 32 floats apart, of the table 16 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_28_ldy32_ldt16_avx512(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_add_39_ldy48_ldt24_avx2 computes y[m, 39] += rows ids[m] of the table of bfloat16
+// Rows of y are 48 floats apart, of the table 24 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_39_ldy48_ldt24_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_add_39_ldy48_ldt24_avx512 computes y[m, 39] += rows ids[m] of the table of bfloat16
+// Rows of y are 48 floats apart, of the table 24 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_39_ldy48_ldt24_avx512(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_add_768_ldy784_ldt384_avx2 computes y[m, 768] += rows ids[m] of the table of bfloat16
+// Rows of y are 784 floats apart, of the table 384 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_768_ldy784_ldt384_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_add_768_ldy784_ldt384_avx512 computes y[m, 768] += rows ids[m] of the table of bfloat16
+// Rows of y are 784 floats apart, of the table 384 pairs.
+//
+//go:noescape
+func pair_embed_bf16_add_768_ldy784_ldt384_avx512(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_128_ldy128_ldt64_avx2 computes y[m, 128] = rows ids[m] of the table of bfloat16
+// Rows of y are 128 floats apart, of the table 64 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_128_ldy128_ldt64_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_128_ldy128_ldt64_avx512 computes y[m, 128] = rows ids[m] of the table of bfloat16
+// Rows of y are 128 floats apart, of the table 64 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_128_ldy128_ldt64_avx512(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_16_ldy16_ldt8_avx2 computes y[m, 16] = rows ids[m] of the table of bfloat16
+// Rows of y are 16 floats apart, of the table 8 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_16_ldy16_ldt8_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_16_ldy16_ldt8_avx512 computes y[m, 16] = rows ids[m] of the table of bfloat16
+// Rows of y are 16 floats apart, of the table 8 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_16_ldy16_ldt8_avx512(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_1_ldy16_ldt8_avx2 computes y[m, 1] = rows ids[m] of the table of bfloat16
+// Rows of y are 16 floats apart, of the table 8 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_1_ldy16_ldt8_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_1_ldy16_ldt8_avx512 computes y[m, 1] = rows ids[m] of the table of bfloat16
+// Rows of y are 16 floats apart, of the table 8 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_1_ldy16_ldt8_avx512(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_28_ldy32_ldt16_avx2 computes y[m, 28] = rows ids[m] of the table of bfloat16
+// Rows of y are 32 floats apart, of the table 16 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_28_ldy32_ldt16_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_28_ldy32_ldt16_avx512 computes y[m, 28] = rows ids[m] of the table of bfloat16
+// Rows of y are 32 floats apart, of the table 16 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_28_ldy32_ldt16_avx512(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_39_ldy48_ldt24_avx2 computes y[m, 39] = rows ids[m] of the table of bfloat16
+// Rows of y are 48 floats apart, of the table 24 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_39_ldy48_ldt24_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_39_ldy48_ldt24_avx512 computes y[m, 39] = rows ids[m] of the table of bfloat16
+// Rows of y are 48 floats apart, of the table 24 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_39_ldy48_ldt24_avx512(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_768_ldy784_ldt384_avx2 computes y[m, 768] = rows ids[m] of the table of bfloat16
+// Rows of y are 784 floats apart, of the table 384 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_768_ldy784_ldt384_avx2(y *float32, ids, table *int32, m int)
+
+// pair_embed_bf16_copy_768_ldy784_ldt384_avx512 computes y[m, 768] = rows ids[m] of the table of bfloat16
+// Rows of y are 784 floats apart, of the table 384 pairs.
+//
+//go:noescape
+func pair_embed_bf16_copy_768_ldy784_ldt384_avx512(y *float32, ids, table *int32, m int)
+
 // pair_gemm_bf16_14x16_lda16_bias_avx2 computes c[m, 16] = a[m, 14]·wᵀ + bias
 // w: panels [1][14][16] of pairs of bfloat16; rows of a are 16 of these apart, of c ldc.
 //
@@ -4082,6 +4226,30 @@ var assembly = map[string]any{
 	"pair_attn_bf16_weigh_64_avx2":                                 pair_attn_bf16_weigh_64_avx2,
 	"pair_attn_bf16_weigh_64_avx512":                               pair_attn_bf16_weigh_64_avx512,
 	"pair_attn_bf16_weigh_64_avx512bf16":                           pair_attn_bf16_weigh_64_avx512bf16,
+	"pair_embed_bf16_add_128_ldy128_ldt64_avx2":                    pair_embed_bf16_add_128_ldy128_ldt64_avx2,
+	"pair_embed_bf16_add_128_ldy128_ldt64_avx512":                  pair_embed_bf16_add_128_ldy128_ldt64_avx512,
+	"pair_embed_bf16_add_16_ldy16_ldt8_avx2":                       pair_embed_bf16_add_16_ldy16_ldt8_avx2,
+	"pair_embed_bf16_add_16_ldy16_ldt8_avx512":                     pair_embed_bf16_add_16_ldy16_ldt8_avx512,
+	"pair_embed_bf16_add_1_ldy16_ldt8_avx2":                        pair_embed_bf16_add_1_ldy16_ldt8_avx2,
+	"pair_embed_bf16_add_1_ldy16_ldt8_avx512":                      pair_embed_bf16_add_1_ldy16_ldt8_avx512,
+	"pair_embed_bf16_add_28_ldy32_ldt16_avx2":                      pair_embed_bf16_add_28_ldy32_ldt16_avx2,
+	"pair_embed_bf16_add_28_ldy32_ldt16_avx512":                    pair_embed_bf16_add_28_ldy32_ldt16_avx512,
+	"pair_embed_bf16_add_39_ldy48_ldt24_avx2":                      pair_embed_bf16_add_39_ldy48_ldt24_avx2,
+	"pair_embed_bf16_add_39_ldy48_ldt24_avx512":                    pair_embed_bf16_add_39_ldy48_ldt24_avx512,
+	"pair_embed_bf16_add_768_ldy784_ldt384_avx2":                   pair_embed_bf16_add_768_ldy784_ldt384_avx2,
+	"pair_embed_bf16_add_768_ldy784_ldt384_avx512":                 pair_embed_bf16_add_768_ldy784_ldt384_avx512,
+	"pair_embed_bf16_copy_128_ldy128_ldt64_avx2":                   pair_embed_bf16_copy_128_ldy128_ldt64_avx2,
+	"pair_embed_bf16_copy_128_ldy128_ldt64_avx512":                 pair_embed_bf16_copy_128_ldy128_ldt64_avx512,
+	"pair_embed_bf16_copy_16_ldy16_ldt8_avx2":                      pair_embed_bf16_copy_16_ldy16_ldt8_avx2,
+	"pair_embed_bf16_copy_16_ldy16_ldt8_avx512":                    pair_embed_bf16_copy_16_ldy16_ldt8_avx512,
+	"pair_embed_bf16_copy_1_ldy16_ldt8_avx2":                       pair_embed_bf16_copy_1_ldy16_ldt8_avx2,
+	"pair_embed_bf16_copy_1_ldy16_ldt8_avx512":                     pair_embed_bf16_copy_1_ldy16_ldt8_avx512,
+	"pair_embed_bf16_copy_28_ldy32_ldt16_avx2":                     pair_embed_bf16_copy_28_ldy32_ldt16_avx2,
+	"pair_embed_bf16_copy_28_ldy32_ldt16_avx512":                   pair_embed_bf16_copy_28_ldy32_ldt16_avx512,
+	"pair_embed_bf16_copy_39_ldy48_ldt24_avx2":                     pair_embed_bf16_copy_39_ldy48_ldt24_avx2,
+	"pair_embed_bf16_copy_39_ldy48_ldt24_avx512":                   pair_embed_bf16_copy_39_ldy48_ldt24_avx512,
+	"pair_embed_bf16_copy_768_ldy784_ldt384_avx2":                  pair_embed_bf16_copy_768_ldy784_ldt384_avx2,
+	"pair_embed_bf16_copy_768_ldy784_ldt384_avx512":                pair_embed_bf16_copy_768_ldy784_ldt384_avx512,
 	"pair_gemm_bf16_14x16_lda16_bias_avx2":                         pair_gemm_bf16_14x16_lda16_bias_avx2,
 	"pair_gemm_bf16_14x16_lda16_bias_avx512":                       pair_gemm_bf16_14x16_lda16_bias_avx512,
 	"pair_gemm_bf16_14x16_lda16_bias_avx512bf16":                   pair_gemm_bf16_14x16_lda16_bias_avx512bf16,

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/debertac/debertac/codegen/kernel"
+	"github.com/debertac/debertac/runtime/bf16"
 )
 
 type layerNormFunc = func(y, x, g, b *float32, m int)
@@ -188,6 +189,60 @@ func TestEmbed(t *testing.T) {
 						want := old[i*p.LDY+n]
 						if n < p.H {
 							want += table.data[int(id)*p.LDT+n]
+						}
+						if got := y.data[i*p.LDY+n]; got != want {
+							t.Fatalf("%s: element (%d, %d) is %g, want %g", name, i, n, got, want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestPairEmbed compares look-ups in a table of bfloat16 with the table, number by number.
+func TestPairEmbed(t *testing.T) {
+	eachISA(t, "pair_embed", func(t *testing.T, isa kernel.ISA) {
+		for _, p := range kernel.PairEmbedSamples() {
+			name := kernel.EmbedName(p, isa.Name)
+			f := function[func(y *float32, ids, table *int32, m int)](t, name)
+			const rows = 37
+			rng := random(8)
+			table := make([]int32, rows*p.LDT)
+			at := func(r, n int) float32 { return float32(rows*n-r) / 64 }
+			width := (p.H + 15) / 16 * 16
+			for i := range table {
+				r, n := i/p.LDT, i%p.LDT*2
+				x, y := at(r, n), at(r, n+1)
+				if n >= p.H {
+					x = 0
+				}
+				if n+1 >= p.H {
+					y = 0
+				}
+				table[i] = bf16.Pair(x, y)
+			}
+			for m := 1; m <= 30; m++ {
+				ids := make([]int32, m)
+				for i := range ids {
+					ids[i] = int32(rng.IntN(rows))
+				}
+				ids[m-1] = rows - 1
+				y := newBuffer(m*p.LDY, 3)
+				old := make([]float32, m*p.LDY)
+				if p.Add {
+					fill(old, func(int) float32 { return float32(rng.NormFloat64()) })
+					for i := range m {
+						copy(y.data[i*p.LDY:i*p.LDY+width], old[i*p.LDY:])
+					}
+				}
+				f(y.p(0), &ids[0], &table[0], m)
+				y.checkGuards(t, m, width, p.LDY)
+				for i, id := range ids {
+					for n := range width {
+						want := old[i*p.LDY+n]
+						if n < p.H {
+							want += bf16.Round(at(int(id), n))
 						}
 						if got := y.data[i*p.LDY+n]; got != want {
 							t.Fatalf("%s: element (%d, %d) is %g, want %g", name, i, n, got, want)

@@ -162,7 +162,7 @@ func (w workTree) do(t *testing.T, tool string, args ...string) {
 	cmd := exec.CommandContext(t.Context(), tool, args...)
 	cmd.Dir = w.dir
 	// Without -trimpath what is compiled depends on the folder, and no run could use what an earlier one has compiled.
-	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-trimpath", "GIT_CEILING_DIRECTORIES="+filepath.Dir(w.dir))
+	cmd.Env = append(os.Environ(), "GOFLAGS=-trimpath", "GIT_CEILING_DIRECTORIES="+filepath.Dir(w.dir))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s %s\n%s", tool, strings.Join(args, " "), out)
 	t.Logf("%.1f s: %s %s", time.Since(start).Seconds(), tool, strings.Join(args, " "))

@@ -47,7 +47,7 @@ func (a *adaption) region(r *ir.Region) error {
 	r.Nodes = nil
 	e, pe := edit(r), edit(ar)
 	for _, n := range nodes {
-		if n.Op == "gemm" && n.In[1].Kind == ir.Packed {
+		if (n.Op == "gemm" || n.Op == "gemm_bf16") && n.In[1].Kind == ir.Packed {
 			if err := a.product(e, pe, n); err != nil {
 				return fmt.Errorf("the adapter of %s: %w", n.In[1].Name, err)
 			}
@@ -80,8 +80,12 @@ func (a *adaption) product(e, pe editor, n *ir.Node) error {
 	if len(matrices) == 0 {
 		return nil
 	}
-	name := strings.TrimSuffix(n.In[1].Name, ".panels")
-	rank, k, cols := a.rank*len(matrices), n.Int("k"), n.Int("n")
+	x := n.In[0]
+	if n.Op == "gemm_bf16" { // what an adapter adds is computed in float32
+		x = x.Def.In[0]
+	}
+	name := strings.TrimSuffix(strings.TrimSuffix(n.In[1].Name, ".panels16"), ".panels")
+	rank, k, cols := a.rank*len(matrices), x.Type.Shape[1].N, n.Int("n")
 	input := func(end string, rows, terms int) *ir.Value {
 		return e.Input(name+end, ir.Adapter, ir.Type{Shape: ir.Shape{ir.N((rows + 15) / 16), ir.N(terms), ir.N(16)}})
 	}
@@ -91,7 +95,7 @@ func (a *adaption) product(e, pe editor, n *ir.Node) error {
 		a.pack(pe, n, matrices, name)
 	}
 	sizes := func(n, k int) []ir.Attr { return []ir.Attr{ir.A("k", k), ir.A("n", n)} }
-	u := e.Name(e.Like(n, "adapter_in", sizes(rank, k), n.In[0], down), n.Out[0].Name+adapterA)
+	u := e.Name(e.Like(n, "adapter_in", sizes(rank, k), x, down), n.Out[0].Name+adapterA)
 	t := e.Name(e.Like(n, "adapter_term", sizes(cols, rank), u, up, n.In[3]), n.Out[0].Name+adapterB)
 	if err := e.Err(); err != nil {
 		return err
@@ -172,7 +176,7 @@ func (a *adaption) matrices(v *ir.Value) []matrix {
 		return nil
 	}
 	switch v.Def.Op {
-	case "panels":
+	case "panels", "panels_bf16":
 		return a.matrices(v.Def.In[0])
 	case "concat":
 		var list []matrix
@@ -204,7 +208,7 @@ func lookedUp(p *ir.Program) map[string]bool {
 	tables := map[string]bool{}
 	for _, r := range p.Regions {
 		for _, n := range r.Nodes {
-			if n.Op != "embed" && n.Op != "embed_panels" || n.In[0].Kind != ir.Packed {
+			if !n.LooksUp() || n.In[0].Kind != ir.Packed {
 				continue
 			}
 			for v := packedBy(p, n.In[0]); v != nil; v = v.Def.In[0] {

@@ -105,13 +105,6 @@ func faultsOf(w *work, t *spec.Target) diag.List {
 	if w.Ensemble != nil && t.Rank > 0 {
 		out = append(out, diag.Errorf("not-yet", w.Pos, "an ensemble in a target with adapters is checked by this version, but not compiled yet"))
 	}
-	if t.Weights.Kind == "bf16" && (w.Ensemble != nil || t.Rank > 0) {
-		what := "an ensemble"
-		if t.Rank > 0 {
-			what = "adapters"
-		}
-		out = append(out, diag.Errorf("not-yet", t.Weights.Pos, "weights bf16 of %s is checked by this version, but not compiled yet", what))
-	}
 	if w.Ensemble != nil && t.HasVectors() {
 		out = append(out, diag.Errorf("not-yet", w.Pos, "an ensemble in a target with vectors is checked by this version, but not compiled yet"))
 	}

@@ -422,3 +422,9 @@ func (op *Op) CostOf(n *Node, s Sizes) Cost {
 	}
 	return c
 }
+
+// LooksUp reports whether the node looks rows up in a table, which is its first operand. Ops that do so are of the class Gather and call that operand table.
+func (n *Node) LooksUp() bool {
+	op := Lookup(n.Op)
+	return op.Class == Gather && op.In[0].Name == "table"
+}

@@ -34,7 +34,13 @@ func besideBatch() *runtime.Batch {
 // packBeside packs a recorded model with adapters, and returns the arguments that it took.
 func packBeside(t *testing.T, name, out string, adapters ...string) (stderr string, code int) {
 	t.Helper()
-	args := []string{"pack", filepath.Join("adapter", "testdata", name, "model"), "--adapter-rank", "4", "-o", out}
+	return packBesideIn(t, "f32", name, out, adapters...)
+}
+
+// packBesideIn does the same in a number format of the weights.
+func packBesideIn(t *testing.T, precision, name, out string, adapters ...string) (stderr string, code int) {
+	t.Helper()
+	args := []string{"pack", filepath.Join("adapter", "testdata", name, "model"), "--adapter-rank", "4", "--precision", precision, "-o", out}
 	for _, a := range adapters {
 		args = append(args, "--adapter", a+"="+filepath.Join("adapter", "testdata", name, a))
 	}
@@ -45,9 +51,15 @@ func packBeside(t *testing.T, name, out string, adapters ...string) (stderr stri
 // opened opens packed weights with the oracle.
 func opened(t *testing.T, name, weights string) *engine.Core {
 	t.Helper()
+	return openedIn(t, "f32", name, weights)
+}
+
+// openedIn does the same for a number format of the weights.
+func openedIn(t *testing.T, precision, name, weights string) *engine.Core {
+	t.Helper()
 	c := &console.Console{Context: t.Context(), Out: os.Stderr, Err: os.Stderr}
 	rank := 4
-	o := model.Options{Wishes: folder.Wishes{Rank: &rank}}
+	o := model.Options{Wishes: folder.Wishes{Rank: &rank, Precision: precision}}
 	src, dir, err := model.Open(c, filepath.Join("adapter", "testdata", name, "model"), o)
 	require.NoError(t, err)
 	defer dir.Close()
@@ -107,6 +119,28 @@ func TestAdaptersBeside(t *testing.T) {
 				require.InDeltaSlice(t, logits(t, opened(t, name, weights), ""), got, 1e-5, a)
 			}
 		})
+	}
+}
+
+// TestAdaptersBF16 does the same for weights in bfloat16, up to their rounding. Without an adapter the bits are those of a file without adapters.
+func TestAdaptersBF16(t *testing.T) {
+	for name, adapters := range besideCases {
+		dir := t.TempDir()
+		bare, all := filepath.Join(dir, "bare"), filepath.Join(dir, "all")
+		stderr, code := packBesideIn(t, "bf16", name, bare)
+		require.Equal(t, fault.ExitDone, code, stderr)
+		stderr, code = packBesideIn(t, "bf16", name, all, adapters...)
+		require.Equal(t, fault.ExitDone, code, stderr)
+		core := openedIn(t, "bf16", name, all)
+		require.Equal(t, logits(t, openedIn(t, "bf16", name, bare), ""), logits(t, core, ""))
+		recorded, err := safetensors.Open(filepath.Join("adapter", "testdata", name, "logits.safetensors"))
+		require.NoError(t, err)
+		defer recorded.Close()
+		for _, a := range append([]string{"base"}, adapters...) {
+			want := make([]float32, 9)
+			require.NoError(t, recorded.Floats(a, want))
+			require.InDeltaSlice(t, want, logits(t, core, strings.TrimPrefix(a, "base")), 0.02, a)
+		}
 	}
 }
 

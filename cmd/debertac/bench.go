@@ -7,6 +7,7 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/model"
 	"github.com/debertac/debertac/cmd/debertac/sweep"
 	"github.com/debertac/debertac/compiler"
+	"github.com/debertac/debertac/runtime/disk"
 )
 
 type benchVerb struct {
@@ -22,7 +23,7 @@ func (benchVerb) Help() string {
 time from the program's start to its first result. GFLOP/s count the useful operations of the spec, the same whatever an
 implementation computes or leaves out, divided by the shortest latency (with --lengths: by the mean). The shares of the peak
 and of the roofline compare them with what this machine reached in the same run. A spec without weights needs
---random-weights.
+--random-weights. A spec states its precision itself: --precision is then the one that you expect, and another one is an error.
 
 Results carry the processor, its caches, the system, the versions of Go and debertac, the hash of the spec and the time, so
 that --against can refuse to compare another machine or another spec. --against compares medians: with six rounds or more on both sides a
@@ -42,6 +43,9 @@ func (v *benchVerb) Run(m *built.Maker) error {
 	if err := v.Sweep.Check(); err != nil {
 		return err
 	}
+	if is, err := disk.IsDir(v.Path); err != nil || !is { // a spec has a precision of its own
+		v.Sweep.Precision, v.Wishes.Precision = v.Wishes.Precision, ""
+	}
 	before, err := v.Before()
 	if err != nil {
 		return err
@@ -52,7 +56,7 @@ func (v *benchVerb) Run(m *built.Maker) error {
 	var lengths [][]int // of each point
 	o := model.Options{Wishes: v.Wishes, Target: v.Target, Weights: v.Weights, Seed: v.Random, DrawsAlone: true}
 	o.Accept = func(u *compiler.Unit) (err error) {
-		lengths, err = v.Accept(u, v.Path)
+		lengths, err = v.Accept(u)
 		return err
 	}
 	p, err := m.Make(v.Path, o)

@@ -62,10 +62,7 @@ func (v *importVerb) Run(c *console.Console) error {
 	if f.Weights == nil {
 		f.Note("the folder has neither model.safetensors nor pytorch_model.bin: the shapes of its tensors were not checked")
 	}
-	f.Wish = v.Options()
-	if f.Vectors = v.Vectors; v.Rank != nil {
-		f.Rank = *v.Rank
-	}
+	v.Apply(f)
 	name := v.Name
 	if name == "" {
 		name = folder.NameOf(v.Dir)

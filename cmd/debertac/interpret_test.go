@@ -86,6 +86,8 @@ func interpreter(p *ir.Program) *engine.Program {
 					if v := w.Adapted(t.Name); v != nil {
 						packed[t.Name] = &ir.Array{F32: v}
 					}
+				case t.DType == safetensors.BF16:
+					packed[t.Name] = &ir.Array{I: w.Pairs(t.Name)}
 				case t.DType == safetensors.I32:
 					packed[t.Name] = &ir.Array{I: w.I32(t.Name)}
 				default:
@@ -165,7 +167,10 @@ func packedShapes(p *ir.Program) map[string]packedType {
 		for _, d := range v.Type.Shape {
 			t.shape = append(t.shape, d.N)
 		}
-		if v.Type.DType == ir.I32 {
+		switch {
+		case p.HoldsPairs(v.Name, v.Type):
+			t.dtype = safetensors.BF16
+		case v.Type.DType == ir.I32:
 			t.dtype = safetensors.I32
 		}
 		out[ir.At(v.Name, l)] = t
@@ -196,6 +201,9 @@ func packedTensors(p *ir.Program) []engine.TensorWant {
 		n := int64(1)
 		for _, d := range t.shape {
 			n *= int64(d)
+		}
+		if t.dtype == safetensors.BF16 {
+			n *= 2
 		}
 		list = append(list, engine.TensorWant{Name: name, DType: t.dtype, Len: n, Adapter: t.adapter})
 	}

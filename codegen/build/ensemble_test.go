@@ -49,7 +49,7 @@ model b like a { dim layers = 1; embed { segment 2 } }
 head c on a { take first; linear hidden; act; linear 3 as labels("x", "y", "z"); loss LOSS }
 head c on b { take mean; linear 3 as labels("x", "y", "z"); loss LOSS }
 ensemble both { member a.c weight 3; member b.c; mean MEAN }
-target t { batch <= 8 sequences; tokens <= 256; emit infer both; emit infer a.c as package "firstmember"; emit infer b.c as package "secondmember" }
+target t { WEIGHTS batch <= 8 sequences; tokens <= 256; emit infer both; emit infer a.c as package "firstmember"; emit infer b.c as package "secondmember" }
 `
 
 // TestEnsembles compares an ensemble with the mean of its members, each run by itself. It also checks that the packed file of the ensemble stores equal tensors
@@ -64,13 +64,14 @@ func TestEnsembles(t *testing.T) {
 	for _, c := range []struct {
 		loss, mean string
 		join       func(z []float64) []float64 // applied to a member's logits before the mean
+		weights    string
 	}{
-		{"cross_entropy", "probabilities", softmax}, {"cross_entropy", "logits", func(z []float64) []float64 { return z }},
-		{"binary_cross_entropy", "probabilities", sigmoids},
+		{"cross_entropy", "probabilities", softmax, ""}, {"cross_entropy", "logits", func(z []float64) []float64 { return z }, ""},
+		{"binary_cross_entropy", "probabilities", sigmoids, ""}, {"cross_entropy", "probabilities", softmax, "weights bf16;"},
 	} {
-		t.Run(c.loss+"_"+c.mean, func(t *testing.T) {
+		t.Run(c.loss+"_"+c.mean+"_"+c.weights, func(t *testing.T) {
 			dir := t.TempDir()
-			f, faults := spec.Parse("both.dspec", []byte(strings.NewReplacer("LOSS", c.loss, "MEAN", c.mean).Replace(ensembleSpec)))
+			f, faults := spec.Parse("both.dspec", []byte(strings.NewReplacer("LOSS", c.loss, "MEAN", c.mean, "WEIGHTS", c.weights).Replace(ensembleSpec)))
 			require.Empty(t, faults)
 			s, faults := spec.Resolve(f)
 			require.Empty(t, faults)
@@ -118,6 +119,9 @@ func TestEnsembles(t *testing.T) {
 				return st.Size()
 			}
 			table := int64(500 * 32 * 4)
+			if c.weights != "" {
+				table /= 2
+			}
 			saved := size("firstmember") + size("secondmember") - size("both")
 			require.Greater(t, saved, table-4096, "the token table, which is equal, is stored once") // the lists of names in the headers differ a little
 			require.Less(t, saved, table+8192, "nothing else is")

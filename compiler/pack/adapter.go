@@ -106,23 +106,23 @@ func (d *adapted) plan(name string, reads []string, product string, table bool) 
 // declare lists the tensors of the adapter in the order in which they are packed.
 func (d *adapted) declare(p *ir.Program, want *list) {
 	seen := map[string]bool{}
-	add := func(name string, t ir.Type) {
-		if !seen[name] {
-			seen[name] = true
-			d.decls = append(d.decls, engine.TensorDecl{Name: engine.AdapterTensor(d.Name, name), DType: safetensors.F32,
-				Len: int64(ir.Sizes{}.Elements(t.Shape))})
+	add := func(decl engine.TensorDecl) {
+		if !seen[decl.Name] {
+			seen[decl.Name] = true
+			decl.Name = engine.AdapterTensor(d.Name, decl.Name)
+			d.decls = append(d.decls, decl)
 		}
 	}
 	for r, l := range ir.Steps(p.Adapt) {
 		for _, v := range r.Out {
 			if name := ir.At(v.Name, l); d.pair(name) {
-				add(name, v.Type)
+				add(engine.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(ir.Sizes{}.Elements(v.Type.Shape))})
 			}
 		}
 	}
 	for _, name := range want.order {
 		if d.whole[name] {
-			add(name, want.types[name])
+			add(want.decl(name))
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (d *adapted) write(ctx context.Context, p *ir.Program, w *engine.WeightsWri
 				return ctx.Err()
 			}
 			written[name] = true
-			return w.WriteF32(engine.AdapterTensor(d.Name, name), a.Single())
+			return write(w, engine.AdapterTensor(d.Name, name), a)
 		})
 	}
 	pairs := needed(p.Adapt, d.pair)
@@ -225,7 +225,7 @@ func productsOf(p *ir.Program) map[string]string {
 	products := map[string]string{}
 	for r, l := range ir.Steps(p.Run) {
 		for _, n := range r.Nodes {
-			if n.Op == "gemm" && len(n.In) > 4 && n.In[4] != nil {
+			if (n.Op == "gemm" || n.Op == "gemm_bf16") && len(n.In) > 4 && n.In[4] != nil {
 				products[ir.At(n.In[1].Name, l)] = strings.TrimSuffix(ir.At(n.In[4].Def.In[1].Name, l), pairEnds[1])
 			}
 		}
@@ -238,7 +238,7 @@ func tablesOf(p *ir.Program) map[string]bool {
 	tables := map[string]bool{}
 	for r, l := range ir.Steps(p.Run) {
 		for _, n := range r.Nodes {
-			if n.Op == "embed" || n.Op == "embed_panels" {
+			if n.LooksUp() {
 				tables[ir.At(n.In[0].Name, l)] = true
 			}
 		}

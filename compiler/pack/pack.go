@@ -86,10 +86,7 @@ func Write(path string, p *ir.Program, src Source, o Options) (err error) {
 		if aliases[name] != "" {
 			return nil
 		}
-		if a.DType() == ir.I32 { // also pairs of bfloat16, which have the type BF16 in the file
-			return w.WriteI32(name, a.I)
-		}
-		return w.WriteF32(name, a.Single())
+		return write(w, name, a)
 	}))
 	if err != nil {
 		return err
@@ -179,17 +176,30 @@ type list struct {
 func (l *list) decls() []engine.TensorDecl {
 	var out []engine.TensorDecl
 	for _, name := range l.order {
-		t := l.types[name]
-		d := engine.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(ir.Sizes{}.Elements(t.Shape))}
-		switch {
-		case l.pairs[name]:
-			d.DType, d.Len = safetensors.BF16, 2*d.Len
-		case t.DType == ir.I32:
-			d.DType = safetensors.I32
-		}
-		out = append(out, d)
+		out = append(out, l.decl(name))
 	}
 	return out
+}
+
+// decl returns the declaration of a tensor.
+func (l *list) decl(name string) engine.TensorDecl {
+	t := l.types[name]
+	d := engine.TensorDecl{Name: name, DType: safetensors.F32, Len: int64(ir.Sizes{}.Elements(t.Shape))}
+	switch {
+	case l.pairs[name]:
+		d.DType, d.Len = safetensors.BF16, 2*d.Len
+	case t.DType == ir.I32:
+		d.DType = safetensors.I32
+	}
+	return d
+}
+
+// write writes a tensor. Pairs of bfloat16 are integers here, and have the type BF16 in the file.
+func write(w *engine.WeightsWriter, name string, a *ir.Array) error {
+	if a.DType() == ir.I32 {
+		return w.WriteI32(name, a.I)
+	}
+	return w.WriteF32(name, a.Single())
 }
 
 // wanted returns the tensors that the schedule reads or that the program keeps. It checks that packing makes each tensor that is read.

@@ -11,7 +11,7 @@ var _ = ir.Define(ir.Op{
 	Doc: "The op gemm where x and W are rounded to bfloat16 and sums are float32: pairs of the columns of [., 2K], W in panels of pairs " +
 		"[⌈N/16⌉, K, 16] → [., N].",
 	In: []ir.Operand{pairsOperand("x", "pairs of columns, [., K]"), pairsOperand("w", "[⌈N/16⌉, K, 16], see panels_bf16"), optional("bias", "[N16], see pad"),
-		optional("residual", "[., N]; its row distance is that of y")},
+		optional("residual", "[., N]; its row distance is that of y"), optional("plus", "[., N], as that of gemm")},
 	Attrs: gemmAttrs("K, columns of pairs of x"),
 	Shape: gemmShape,
 	Ref: func(n *ir.Node, in []*ir.Array) ([]*ir.Array, error) {
@@ -43,6 +43,7 @@ var _ = ir.Define(ir.Op{
 		sample(attrs("n", 5, "k", 2, "act", "tanh"), paired(ir.B, ir.N(2)), panelledPairs(5, 3), normal(ir.N(16))),
 		sample(attrs("n", 33, "k", 2), paired(ir.T, ir.N(2)), panelledPairs(33, 3), normal(ir.N(48)), normal(ir.T, ir.N(33))),
 		sample(attrs("n", 5, "k", 2), paired(ir.T, ir.N(2)), panelledPairs(5, 4)),
+		sample(attrs("n", 18, "k", 2, "act", "gelu"), paired(ir.T, ir.N(2)), panelledPairs(18, 3), normal(ir.N(32)), missing(), normal(ir.T, ir.N(18))),
 	),
 })
 

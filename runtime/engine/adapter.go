@@ -57,7 +57,7 @@ func (w *Weights) checkAdapters(want Want) error {
 		switch n := int64(len(got.bytes) / got.dtype.Size()); {
 		case !slices.Contains(names, adapter):
 			return bad(name, "the metadata lack its adapter: %s", again)
-		case !there || t.DType != safetensors.F32 || t.Optional:
+		case !there || t.DType == safetensors.I32 || t.Optional: // indices follow from the spec alone
 			return bad(name, "this package does not know it: %s", again)
 		case got.dtype != t.DType || n != t.Len:
 			return bad(name, "it has %d elements of %s, this package reads %d of %s: %s", n, got.dtype, t.Len, t.DType, again)

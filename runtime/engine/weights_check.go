@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -29,6 +28,10 @@ func (w *Weights) check(want Want) error {
 	if w.meta.SpecHash != want.SpecHash {
 		return bad("", "packed for another spec (sha256 %.12s…, this package was compiled from %.12s…): compile and %s", w.meta.SpecHash, want.SpecHash, again)
 	}
+	if got, reads := w.precision(), want.precision(); got != reads {
+		return bad("", "the weights are packed in another number format, %s, and this package reads %s: the weights line of the spec's target states it, and "+
+			"of a model folder --precision; %s", got, reads, again)
+	}
 	known := map[string]bool{}
 	for _, t := range want.Tensors {
 		if t.Adapter {
@@ -39,9 +42,6 @@ func (w *Weights) check(want Want) error {
 		if !ok {
 			if t.Optional {
 				continue
-			}
-			if w.otherFormat(t.Name) {
-				return bad(t.Name, "missing: the weights are packed in another number format: the weights line of the spec's target states it; %s", again)
 			}
 			if t.Name == tasktable.SpanWeight || t.Name == tasktable.SpanBias {
 				return bad(t.Name, "missing: the model computes vectors of spans, and its weights are packed without them: %s with vectors in the "+
@@ -73,16 +73,22 @@ func (w *Weights) check(want Want) error {
 	return w.checkAdapters(want)
 }
 
-// otherFormat reports whether the file has a tensor in another number format: panels of bfloat16 have the suffix 16.
-func (w *Weights) otherFormat(name string) bool {
-	const suffix = ".panels"
-	plain, bf16 := strings.CutSuffix(name, suffix+"16")
-	other := plain + suffix
-	if !bf16 {
-		other = name + "16"
+// precision returns the number format of the weights, as a target states it.
+func (w *Weights) precision() string {
+	for _, t := range w.tensors {
+		if t.dtype == safetensors.BF16 {
+			return "bf16"
+		}
 	}
-	_, ok := w.tensors[other]
-	return ok
+	return "f32"
+}
+
+// precision returns the number format of the weights that are wanted.
+func (w *Want) precision() string {
+	if slices.ContainsFunc(w.Tensors, func(t TensorWant) bool { return t.DType == safetensors.BF16 }) {
+		return "bf16"
+	}
+	return "f32"
 }
 
 // damaged is the reason in the error for a tensor whose bytes do not have the recorded hash.

@@ -40,6 +40,8 @@ type Folder struct {
 	kind    string           // of the tokenizer, in the spec's words; "none" without one
 	lent    *Lent            // where the tokenizer comes from if it is not the folder's own
 	notes   []string
+
+	Precision string // of the weights, as in a target; "": f32
 }
 
 // MostText limits the size of a small file of the folder that is read into memory, in bytes; the largest are tokenizers.
@@ -202,6 +204,9 @@ func (f *Folder) Spec(o hf.Options) (text string, notes []string, err error) {
 	}
 	if f.Vectors {
 		target += "    vectors\n"
+	}
+	if f.Precision != "" && f.Precision != "f32" {
+		target += "    weights " + f.Precision + "\n"
 	}
 	if target != "" {
 		text += "\ntarget chosen {\n" + target + "}\n"

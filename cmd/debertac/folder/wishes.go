@@ -19,11 +19,22 @@ type Wishes struct {
 	Seq     *int     `group:"Model folders" placeholder:"TOKENS" help:"@folder_seq"`
 	Rank    *int     `name:"adapter-rank" group:"Model folders" placeholder:"RANK" help:"@folder_rank"`
 	Vectors bool     `group:"Model folders" help:"@folder_vectors"`
+
+	Precision string `group:"Model folders" enum:",f32,bf16" default:"" placeholder:"f32|bf16" help:"@folder_precision"`
 }
 
 // Given reports whether any of the flags is set.
 func (w *Wishes) Given() bool {
-	return w.Head != "" || w.Layer != nil || w.Pool != "" || w.Mask != "" || w.Seq != nil || w.Rank != nil || w.Vectors || len(w.Ignore) > 0
+	return w.Head != "" || w.Layer != nil || w.Pool != "" || w.Mask != "" || w.Seq != nil || w.Rank != nil || w.Vectors || w.Precision != "" ||
+		len(w.Ignore) > 0
+}
+
+// Apply sets what is made from a folder.
+func (w *Wishes) Apply(dir *Folder) {
+	dir.Wish, dir.Vectors, dir.Precision = w.Options(), w.Vectors, w.Precision
+	if w.Rank != nil {
+		dir.Rank = *w.Rank
+	}
 }
 
 // Options returns the flags as options of the import.
@@ -62,7 +73,7 @@ func (w *Wishes) OfSpec(path string) error {
 		name  string
 		given bool
 	}{{"--layer", w.Layer != nil}, {"--pool", w.Pool != ""}, {"--mask", w.Mask != ""}, {"--seq", w.Seq != nil},
-		{"--adapter-rank", w.Rank != nil}, {"--vectors", w.Vectors}, {"--ignore", len(w.Ignore) > 0}} {
+		{"--adapter-rank", w.Rank != nil}, {"--vectors", w.Vectors}, {"--precision", w.Precision != ""}, {"--ignore", len(w.Ignore) > 0}} {
 		if f.given {
 			return fault.Usage("", "%s belongs to a model folder: %s is a spec, which states this itself", f.name, path)
 		}

@@ -37,10 +37,7 @@ func Open(c *console.Console, path string, o Options) (*source.Source, *folder.F
 			if err := o.OfFolder(); err != nil {
 				return nil, nil, errors.Join(err, dir.Close())
 			}
-			dir.Wish = o.Options()
-			if dir.Vectors = o.Vectors; o.Rank != nil {
-				dir.Rank = *o.Rank
-			}
+			o.Apply(dir)
 		} else if err := o.BesideSpec(o.Spec); err != nil {
 			return nil, nil, errors.Join(err, dir.Close())
 		}

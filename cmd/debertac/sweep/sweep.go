@@ -16,7 +16,6 @@ import (
 	"github.com/debertac/debertac/cmd/debertac/wording"
 	"github.com/debertac/debertac/compiler"
 	"github.com/debertac/debertac/ir"
-	"github.com/debertac/debertac/runtime/disk"
 	"github.com/debertac/debertac/runtime/gauge"
 	"github.com/debertac/debertac/runtime/pool"
 )
@@ -29,7 +28,7 @@ type Sweep struct {
 	Lengths    string        `placeholder:"FILE" help:"Take the lengths of the sequences from a file of numbers instead."`
 	Threads    []int         `placeholder:"N,..." help:"Threads per call. Default: the number of physical cores."`
 	Pin        bool          `help:"Bind threads to cores (Linux). This is steadier beside other busy programs, unless they do it too."`
-	Precision  string        `enum:",f32,bf16,int8" default:"" placeholder:"f32|bf16|int8" help:"@sweep_precision"`
+	Precision  string        `kong:"-"` // that a spec must have; "": any
 	ISA        []string      `name:"isa" placeholder:"SET,..." help:"@sweep_isa"`
 	Weights    string        `placeholder:"FILE" help:"Packed weights of a spec; with --train a safetensors file, or a folder of such files."`
 	Random     *uint64       `name:"random-weights" placeholder:"SEED" help:"Draw random weights. They are kept in the cache, by spec and seed."`
@@ -190,20 +189,15 @@ func (v *Sweep) tolerance() float64 {
 	return *v.Tolerance
 }
 
-// Accept refuses flags beyond the limits of the program of path, before the program is built. It returns the lengths of the sequences of each point.
-func (v *Sweep) Accept(u *compiler.Unit, path string) ([][]int, error) {
+// Accept refuses flags beyond the limits of a program, before the program is built. It returns the lengths of the sequences of each point.
+func (v *Sweep) Accept(u *compiler.Unit) ([][]int, error) {
 	if u.Training != nil {
 		if got := u.Training.Precision.Compute; v.Precision != "" && v.Precision != got {
 			return nil, fault.Input(u.Program.File, "the training %s computes in %s, not %s", u.Training.Name, got, v.Precision).
 				Hint("precision %s in the training", v.Precision)
 		}
 	} else if got := u.Target.Weights.Kind; v.Precision != "" && v.Precision != got {
-		fault := fault.Input(u.Program.File, "the target's weights are %s, not %s", got, v.Precision)
-		if is, err := disk.IsDir(path); err == nil && is {
-			return nil, fault.Hint("debertac import %s -o model.dspec, write weights %s in its target, then debertac pack %s --spec model.dspec",
-				path, v.Precision, path)
-		}
-		return nil, fault.Hint("write weights %s in the target", v.Precision)
+		return nil, fault.Input(u.Program.File, "the target's weights are %s, not %s", got, v.Precision).Hint("write weights %s in the target", v.Precision)
 	}
 	v.bounds = u.Program.Bounds
 	var all [][]int

@@ -61,7 +61,7 @@ func TestCheck(t *testing.T) {
 func TestAccept(t *testing.T) {
 	u := &compiler.Unit{Program: &ir.Program{File: "m.dspec", Bounds: ir.Bounds{Length: 16, Sequences: 4, Tokens: 32}}, Target: &spec.Target{}}
 	u.Target.Weights.Kind = "f32"
-	got, err := (&Sweep{Batch: []int{1, 2}, Tokens: []int{8, 16}}).Accept(u, "m.dspec")
+	got, err := (&Sweep{Batch: []int{1, 2}, Tokens: []int{8, 16}}).Accept(u)
 	require.NoError(t, err)
 	require.Equal(t, [][]int{{8}, {16}, {8, 8}, {16, 16}}, got)
 	for want, v := range map[string]*Sweep{
@@ -70,20 +70,20 @@ func TestAccept(t *testing.T) {
 		"--batch 3 --tokens 11: the limit of a batch is 32 tokens": {Batch: []int{3}, Tokens: []int{11}},
 		"the target's weights are f32, not bf16":                   {Batch: []int{1}, Tokens: []int{1}, Precision: "bf16"},
 	} {
-		_, err := v.Accept(u, "m.dspec")
+		_, err := v.Accept(u)
 		require.ErrorContains(t, err, want)
 	}
 	for train, want := range map[string]point{"": {1, 16, 0, ""}, "fit": {4, 16, 0, ""}} {
 		v := Sweep{Train: train}
 		u.Program.Bounds.Tokens = 64
-		got, err = v.Accept(u, "m.dspec")
+		got, err = v.Accept(u)
 		require.NoError(t, err)
 		require.Len(t, got[0], want.batch)
 		require.Equal(t, []point{want}, v.points(), "defaults are within the limits of the program")
 	}
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.WriteFile("lengths", []byte("3 16\n1\n"), 0o600))
-	got, err = (&Sweep{Batch: []int{2}, Lengths: "lengths"}).Accept(u, "m.dspec")
+	got, err = (&Sweep{Batch: []int{2}, Lengths: "lengths"}).Accept(u)
 	require.NoError(t, err)
 	require.Equal(t, [][]int{{3, 16, 1}}, got)
 }

@@ -33,7 +33,7 @@ func (v *Sweep) Training(m *built.Maker, path, target string) (*built.Program, [
 	if err != nil {
 		return nil, nil, err
 	}
-	lengths, err := v.Accept(u, path)
+	lengths, err := v.Accept(u)
 	if err != nil {
 		return nil, nil, err
 	}

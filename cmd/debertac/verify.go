@@ -41,7 +41,9 @@ A case can be one forward pass, one with the enhanced mask decoder, a generator 
 scale-invariant fine-tuning, which take the recorded noise, or a training run. Losses are computed from what the model
 produces and the case's labels. Recorded gradients are compared with those of a compiled training step, and so are its loss
 and, of a training run of one model, the norms, the learning rates and the tensors after the last step. What depends on rows
-where the mask is 0 is left out, and the output reports it. --only forward leaves out training.
+where the mask is 0 is left out, and the output reports it. --only forward leaves out training. --precision bf16 compares
+forward passes with weights in bfloat16, within 0.04 of the largest number of a tensor; of hidden states and attentions within half of
+that, and of losses within twice as much.
 
 Examples:
   debertac verify cases/v2_*
@@ -68,6 +70,7 @@ func (v *verifyVerb) Run(m *built.Maker) error {
 		}
 	}
 	wanted := v.Wishes
+	wanted.Precision = ""
 	if v.Tokenizer != "" {
 		wanted.Ignore = nil
 	}
@@ -94,7 +97,7 @@ func (v *verifyVerb) Run(m *built.Maker) error {
 	}
 	var trials []*trial.Trial
 	for _, dir := range v.Cases {
-		t, err := trial.OfCase(m, dir)
+		t, err := trial.OfCase(m, dir, v.Precision)
 		if err != nil {
 			return err
 		}
@@ -102,8 +105,11 @@ func (v *verifyVerb) Run(m *built.Maker) error {
 	}
 	if v.Model != "" {
 		tolerance := golden.Tolerance{Abs: v.Atol, Rel: v.Rtol}
-		if v.OfLargest > 0 {
+		switch {
+		case v.OfLargest > 0:
 			tolerance = golden.Tolerance{OfLargest: v.OfLargest}
+		case v.Precision == "bf16":
+			tolerance.OfLargest = golden.BF16
 		}
 		t, err := trial.OfModel(m, v.Model, v.Outputs, tolerance, &v.Wishes)
 		if err != nil {
@@ -111,7 +117,7 @@ func (v *verifyVerb) Run(m *built.Maker) error {
 		}
 		trials = append(trials, t)
 	}
-	c := trial.Comparison{Maker: m, ISA: v.ISA, JSON: v.JSON, Scope: golden.Scope{Forward: v.Only == "forward", Layers: v.Layers}}
+	c := trial.Comparison{Maker: m, ISA: v.ISA, JSON: v.JSON, Scope: golden.Scope{Forward: v.Only == "forward" || v.Precision == "bf16", Layers: v.Layers}}
 	return c.Judge(trials)
 }
 

@@ -105,6 +105,7 @@ type Trial struct {
 	dir     string // the model folder
 	wish    hf.Options
 	ignore  []string // of the folder
+	format  string   // of the weights; "": f32
 	passes  []*pass
 	steps   []*step // of training; none in a comparison of forward passes
 	fault   error   // why it cannot be run; nil if it can
@@ -126,8 +127,9 @@ type form struct {
 	prefix []int32
 }
 
-// OfCase reads and compiles a case. A folder that is not a case is an error. For a case that cannot be compiled, OfCase returns a trial with a fault.
-func OfCase(m *built.Maker, dir string) (*Trial, error) {
+// OfCase reads and compiles a case, with weights in a number format. A folder that is not a case is an error. For a case that cannot be compiled, OfCase returns
+// a trial with a fault.
+func OfCase(m *built.Maker, dir, precision string) (*Trial, error) {
 	c, err := golden.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) && lacksCase(dir) {
 		return nil, fault.Input(dir,
@@ -136,7 +138,14 @@ func OfCase(m *built.Maker, dir string) (*Trial, error) {
 	if err != nil {
 		return nil, caseFault(err)
 	}
-	t := &Trial{golden: c, outputs: c.Outputs(), dir: dir}
+	if precision == "bf16" {
+		if len(c.Texts)+len(c.Matches)+len(c.Extracts) > 0 {
+			return nil, fault.Input(dir, "the case records decisions about texts, of which rounding can change those between two near numbers: it is for "+
+				"weights f32")
+		}
+		c.AllowBF16()
+	}
+	t := &Trial{golden: c, outputs: c.Outputs(), dir: dir, format: precision}
 	t.fault = t.compile(m)
 	return t, nil
 }
@@ -160,7 +169,7 @@ func OfModel(m *built.Maker, dir, outputs string, tolerance golden.Tolerance, wi
 	if err != nil {
 		return nil, caseFault(err)
 	}
-	t := &Trial{golden: c, outputs: outputs, dir: dir, wish: wishes.Options(), ignore: wishes.Ignore}
+	t := &Trial{golden: c, outputs: outputs, dir: dir, wish: wishes.Options(), ignore: wishes.Ignore, format: wishes.Precision}
 	t.fault = t.compile(m)
 	return t, nil
 }
@@ -207,6 +216,7 @@ func (t *Trial) form(c *console.Console, m golden.Model, o compiler.Options) (*f
 		return nil, err
 	}
 	defer dir.Close()
+	dir.Precision = t.format
 	if dir.Wish = t.wish; m.Task != "" {
 		dir.Wish = hf.Options{Task: m.Task, Pool: m.Pool}
 	}

@@ -149,6 +149,9 @@ func TestSchemaForms(t *testing.T) {
 	s = &Schema{Entities: []Entity{{Label: "a"}}, Attributes: []AttributeGroup{{Name: "g", Labels: []string{"x"}, Threshold: new(0.5)}}}
 	require.NoError(t, s.Check())
 	require.Equal(t, []string{`entity_attributes["g"].threshold`}, s.Idle())
+	s, err = ParseSchema([]byte(`{"classifications": [{"task": "t", "labels": ["a", "b"]}]}`))
+	require.NoError(t, err)
+	require.Empty(t, s.Idle(), "what is not there has no effect to miss")
 }
 
 // FuzzSchema checks that what is read is valid, and is the same if it is written and read again.

@@ -212,6 +212,7 @@ func TestEntitiesAsDecoded(t *testing.T) {
 		o := EntityOptions{Threshold: new(0.4), MultiLabel: true, Thresholds: map[string]float64{"x": 0.9, "per": 0}}
 		results, err := x.Entities(t.Context(), texts, labels, o)
 		require.NoError(t, err)
+		require.NotEmpty(t, results[4].Entities, "widths %d", widths)
 		for i, text := range texts {
 			words := Words(text)
 			var logits []float32

@@ -100,12 +100,26 @@ func TestNewHeadsHaveTheTypeOfTheModel(t *testing.T) {
 	for _, n := range f.Names() {
 		info, err := f.Info(n)
 		require.NoError(t, err)
-		require.Equal(t, safetensors.BF16, info.DType, n)
+		require.Equal(t, n == positionIDs, info.DType == safetensors.I64, n)
+		require.Equal(t, n != positionIDs, info.DType == safetensors.BF16, n)
 	}
 	require.True(t, f.Has("classifier.weight"))
 }
 
-// short rewrites a file with all tensors in bfloat16.
+// TestNewQuestionAnsweringHead merges an adapter with a head that the model lacks, which is known by its name alone.
+func TestNewQuestionAnsweringHead(t *testing.T) {
+	dir := copied(t, "classify")
+	_, err := adapter.Merge(t.Context(), filepath.Join(dir, "model"), filepath.Join("testdata", "written", "answer", "adapter"), filepath.Join(dir, "out"))
+	require.NoError(t, err)
+	config, err := os.ReadFile(filepath.Join(dir, "out", "config.json"))
+	require.NoError(t, err)
+	require.Contains(t, string(config), "DebertaV2ForQuestionAnswering")
+}
+
+// positionIDs is a tensor of integers, as older checkpoints have.
+const positionIDs = "deberta.embeddings.position_ids"
+
+// short rewrites a file with all tensors in bfloat16, and one of integers beside them.
 func short(t *testing.T, path string) {
 	t.Helper()
 	f, err := safetensors.Open(path)
@@ -125,6 +139,8 @@ func short(t *testing.T, path string) {
 		require.NoError(t, err)
 		list = append(list, safetensors.Tensor{Name: n, DType: safetensors.BF16, Shape: info.Shape})
 	}
+	data[positionIDs] = make([]byte, 4*8)
+	list = append(list, safetensors.Tensor{Name: positionIDs, DType: safetensors.I64, Shape: []int{1, 4}})
 	require.NoError(t, f.Close())
 	out, err := os.Create(path)
 	require.NoError(t, err)

@@ -127,8 +127,8 @@ type form struct {
 	prefix []int32
 }
 
-// OfCase reads and compiles a case, with weights in a number format. A folder that is not a case is an error. For a case that cannot be compiled, OfCase returns
-// a trial with a fault.
+// OfCase reads and compiles a case, with weights in a number format. A folder that is not a case is an error. For a case that cannot be compiled, OfCase
+// returns a trial with a fault.
 func OfCase(m *built.Maker, dir, precision string) (*Trial, error) {
 	c, err := golden.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) && lacksCase(dir) {

@@ -171,7 +171,7 @@ func (d *decoder) attributes(t *Task, entity string, c candidate) (out []Attribu
 		}
 		a := Attribute{Group: g.Name, Multi: g.Multi}
 		if g.Multi {
-			threshold := 0.5
+			threshold := defaultThreshold
 			if g.Threshold != nil {
 				threshold = *g.Threshold
 			}
@@ -303,7 +303,7 @@ func answer(c *Classification, logits []float64, temperature float64) Answer {
 		a.Labels = []Scored{{c.Labels[best], p[best]}}
 		return a
 	}
-	threshold := 0.5
+	threshold := defaultThreshold
 	if c.Threshold != nil {
 		threshold = *c.Threshold
 	}

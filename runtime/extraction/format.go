@@ -7,7 +7,7 @@ type Format struct {
 }
 
 // JSON writes a result in its published form: an object of "entities", "relation_extraction", and one key per structure and classification. Without Spans,
-// values of a label or field with the same text, ignoring case, are written once; unless the text was read in windows.
+// values of a label or field with the same text, ignoring case, are written once, except where the text was read in windows.
 func (r *Result) JSON(f Format) ([]byte, error) {
 	w := &resultWriter{Format: f, merged: r.merged, attributed: r.attributed}
 	w.object(func() { w.members(r) })

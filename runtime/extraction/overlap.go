@@ -48,7 +48,7 @@ type candidate struct {
 	item       int // what it stands for
 }
 
-// rank orders candidates: by falling score; ties: by start, then by end.
+// rank orders candidates: by falling score; ties: by start, then by end, then by item.
 func rank(a, b candidate) int {
 	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.start, b.start), cmp.Compare(a.end, b.end), cmp.Compare(a.item, b.item))
 }

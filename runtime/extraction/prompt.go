@@ -1,6 +1,7 @@
 package extraction
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/debertac/debertac/runtime/ragged"
@@ -182,8 +183,21 @@ func classificationTask(i int, c *Classification) Task {
 	return t
 }
 
-// choiceWords returns the words that stand before a text and hold the choices of all fields, and for each structure and field with choices the indices of its
-// choices among them, the first word that equals a choice ignoring case.
+// attributeLabels returns the labels of all attribute groups as a model reads them, sorted by code point.
+func attributeLabels(s *Schema) []string {
+	var labels []string
+	for i := range s.Attributes {
+		g := &s.Attributes[i]
+		for _, l := range g.Labels {
+			labels = append(labels, g.prompt(l))
+		}
+	}
+	slices.Sort(labels) // bytes of UTF-8 stand in the order of code points
+	return labels
+}
+
+// choiceWords returns the words that stand before a text and hold the choices of all fields: for each structure with choices "(", its name with a colon, each
+// of its fields with its choices in brackets, and ")".
 func choiceWords(s *Schema) []string {
 	var words []string
 	for i := range s.Structures {

@@ -50,8 +50,11 @@ func (o *Options) threshold(own *float64) float64 {
 	case o.Threshold != nil:
 		return *o.Threshold
 	}
-	return 0.5
+	return defaultThreshold
 }
+
+// defaultThreshold is the published one.
+const defaultThreshold = 0.5
 
 // Span is a part of the text that was found. A span that ends with the added full stop ends one character after the end of the caller's text.
 type Span struct {

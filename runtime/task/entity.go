@@ -160,7 +160,7 @@ func (x *Extractor) prompt(labels []string) (*prompt, error) {
 
 // thresholds returns the probability that the entities of each label must exceed.
 func (o *EntityOptions) thresholds(labels []string) ([]float32, error) {
-	all := 0.5
+	all := defaultThreshold
 	if o.Threshold != nil {
 		all = *o.Threshold
 	}

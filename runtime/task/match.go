@@ -198,7 +198,7 @@ func (r *Matched) choose(labels []string, logits []float32, o MatchOptions) {
 		if z > logits[best] {
 			best = i
 		}
-		r.Scores[i] = 1 / (1 + math.Exp(-float64(z)))
+		r.Scores[i] = sigmoid(float64(z))
 	}
 	if o.Single {
 		sum := 0.0
@@ -212,7 +212,7 @@ func (r *Matched) choose(labels []string, logits []float32, o MatchOptions) {
 		r.Labels = append(r.Labels, MatchedLabel{labels[best], best, r.Scores[best]})
 		return
 	}
-	threshold := 0.5
+	threshold := defaultThreshold
 	if o.Threshold != nil {
 		threshold = *o.Threshold
 	}

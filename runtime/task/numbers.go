@@ -26,6 +26,9 @@ func sigmoid(z float64) float64 {
 	return e / (1 + e)
 }
 
+// defaultThreshold is the probability of entities and of labels of a call from which on they count, as published.
+const defaultThreshold = 0.5
+
 // largest returns the index of the largest value; ties: the lowest index.
 func largest(x []float64) int {
 	best := 0

@@ -69,17 +69,20 @@ func newSpanVectors(h *head) (*spanVectors, error) {
 	if !ok {
 		return v, nil
 	}
-	for name, into := range map[string]*[]float32{tasktable.SpanWeight: &v.weight, tasktable.SpanBias: &v.bias} {
-		t, err := h.core.Tensor(name)
+	for _, kept := range []struct {
+		name string
+		into *[]float32
+	}{{tasktable.SpanWeight, &v.weight}, {tasktable.SpanBias, &v.bias}} {
+		t, err := h.core.Tensor(kept.name)
 		if err != nil {
 			return nil, err
 		}
 		for i, x := range t {
 			if x-x != 0 { // NaN or Inf
-				return nil, fmt.Errorf("tensor %q: number %d is %v: the weights may be damaged, run debertac pack again", name, i, x)
+				return nil, fmt.Errorf("tensor %q: number %d is %v: the weights may be damaged, run debertac pack again", kept.name, i, x)
 			}
 		}
-		*into = t
+		*kept.into = t
 	}
 	if n := len(v.bias); n == 0 || len(v.weight) != n*inner {
 		return nil, h.core.MetaError("%s and %s have %d and %d numbers, spans of %d need others: run debertac pack again", tasktable.SpanWeight,
@@ -122,7 +125,7 @@ func (v *spanVectors) of(rows map[string][]float32, first, last int) []float32 {
 	return out
 }
 
-// mean returns the mean of rows of c columns.
+// mean returns the mean of one or more rows of c columns.
 func mean(rows []float32, c int) []float32 {
 	sum := make([]float64, c)
 	for i, x := range rows {
